@@ -1,0 +1,216 @@
+"""Everything a plugin author imports; nothing else of the package is public.
+
+A component is a class with a config model (``Config``, a pydantic model) and a constructor ``(config, context)``. Sources and
+sinks do I/O and are async; transforms are pure and synchronous. Batching, queueing, retry, reconnecting, dead letters and
+metering belong to the engine, so a component cannot get them wrong.
+"""
+
+import logging
+import time
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, ClassVar
+
+import msgspec
+from pydantic import BaseModel, ConfigDict
+
+from pipeline.errors import (
+    BackOff,
+    BatchError,
+    CaptureError,
+    ConfigError,
+    HttpipeError,
+    InputError,
+    NotConnected,
+    Reject,
+)
+from pipeline.model.exchange import AttributeValue, Event, Exchange, Mark
+from pipeline.model.fields import FieldType
+from pipeline.model.records import Chunk, Closed, Gap, Opened, Record, Segment
+
+__all__ = [
+    "API_VERSION",
+    "DEFAULT",
+    "AttributeValue",
+    "BackOff",
+    "BatchError",
+    "CaptureError",
+    "Chunk",
+    "Closed",
+    "Config",
+    "ConfigError",
+    "Context",
+    "Event",
+    "EventBatch",
+    "Exchange",
+    "FieldType",
+    "Gap",
+    "HttpipeError",
+    "InputError",
+    "Mark",
+    "NotConnected",
+    "Opened",
+    "Outputs",
+    "Record",
+    "RecordBatch",
+    "Reject",
+    "Segment",
+    "Sink",
+    "Source",
+    "Transform",
+]
+
+API_VERSION = 1
+"""Version of this contract. The engine supports it and the one before."""
+
+DEFAULT = ""
+"""Name of a transform's default output."""
+
+
+class Config(BaseModel):
+    """Base of a component's options: unknown keys are errors, values are frozen, docstrings of fields are the documentation."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+
+
+class NoConfig(Config):
+    """For components without options."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What the engine hands a component.
+
+    ``id``       the component's id in the pipeline file.
+    ``log``      a logger that names the component.
+    ``now_ns``   the clock, nanoseconds since 1970-01-01 UTC; tests hand in their own.
+    ``count``    ``count("ring_full", 3)`` adds to a counter of the component; it appears in metrics and in the exit summary.
+    ``progress`` ``progress(done, total)`` in units of the source's own (bytes of a file); shown on a terminal.
+    ``body_bytes``  sources only: how many bytes of each message body the pipeline wants (0: none).
+    """
+
+    id: str
+    log: logging.Logger | logging.LoggerAdapter[logging.Logger] = field(default_factory=lambda: logging.getLogger("httpipe"))
+    now_ns: Callable[[], int] = time.time_ns
+    count: Callable[[str, int], None] = lambda _name, _by: None
+    progress: Callable[[int, int], None] = lambda _done, _total: None
+    body_bytes: int = 0
+
+
+class RecordBatch(msgspec.Struct, frozen=True, gc=False):
+    """Records of one read, in the order they were captured. They pass decode. ``position`` comes back in ``settled``."""
+
+    records: Sequence[Record]
+    position: object = None
+
+
+class EventBatch(msgspec.Struct, frozen=True, gc=False):
+    """Events of one read; they skip decode. ``position`` comes back in ``settled``."""
+
+    events: Sequence[Event]
+    position: object = None
+
+
+class Source(ABC):
+    """Where records or events come from.
+
+    The engine calls ``open`` once, iterates ``batches`` once, and calls ``aclose`` whatever happened. A batch is what one
+    read gave: never wait to fill one. While the source has nothing it waits inside ``batches``; the iterator's end is the end
+    of input. A source that cannot wait must not do anything slow between two batches: the engine never makes it wait for a sink.
+    An empty batch is allowed: it lets the engine look at its timers.
+    """
+
+    Config: ClassVar[type[BaseModel]] = NoConfig
+    api_version: ClassVar[int] = API_VERSION
+    emits_records: ClassVar[bool] = False
+    """True: batches are ``RecordBatch`` and pass decode. False: ``EventBatch``."""
+    can_wait: ClassVar[bool] = True
+    """May the engine slow it down? Files and Kafka yes, the kernel no."""
+
+    @abstractmethod
+    def __init__(self, config: Any, context: Context) -> None:  # noqa: ANN401  each component has its own Config
+        """Keep config and context; do no I/O yet."""
+
+    async def open(self) -> None:  # noqa: B027  a default for those that need nothing
+        """Probe, load, attach. Raises ``CaptureError`` with a remedy, or ``InputError``."""
+
+    @abstractmethod
+    def batches(self) -> AsyncIterator[RecordBatch | EventBatch]:
+        """Batches until the end of input."""
+
+    async def settled(self, position: object) -> None:  # noqa: B027  a default for those that need nothing
+        """Every event up to the batch with this position is delivered, dead-lettered, discarded on purpose or on disk. In order."""
+
+    async def aclose(self) -> None:  # noqa: B027  a default for those that need nothing
+        """Let go of everything. Safe twice, and safe unopened."""
+
+
+Outputs = Mapping[str, Sequence[Event]]
+"""Events by output name; ``DEFAULT`` is the default output. A missing output has no events."""
+
+NOTHING: Outputs = MappingProxyType({})
+
+
+class Transform(ABC):
+    """What happens to events on their way: pure, synchronous, no I/O; it never changes an event, it makes new ones.
+
+    What ``process`` neither returns nor holds is counted as discarded for ``discard_reason``, on purpose.
+    """
+
+    Config: ClassVar[type[BaseModel]] = NoConfig
+    api_version: ClassVar[int] = API_VERSION
+    discard_reason: ClassVar[str] = "filtered"
+    outputs: Sequence[str] = ()
+    """Named outputs beside the default one. May depend on the config: set it in the constructor."""
+    adds: Mapping[str, FieldType] = MappingProxyType({})
+    """Attributes it adds, so that ``httpipe validate`` can check who uses them."""
+
+    @abstractmethod
+    def __init__(self, config: Any, context: Context) -> None:  # noqa: ANN401  each component has its own Config
+        """Compile what the config says; raises ``ConfigError`` with every problem, paths relative to the component's table."""
+
+    @abstractmethod
+    def process(self, batch: Sequence[Event]) -> Outputs:
+        """What becomes of these events."""
+
+    @property
+    def held_events(self) -> int:
+        """Events taken in and not yet given out: windows, aggregates."""
+        return 0
+
+    def flush(self, now_ns: int, *, last: bool) -> Outputs:  # noqa: ARG002
+        """What is due by ``now_ns``; everything when ``last``. Called at least once a second."""
+        return NOTHING
+
+
+class Sink(ABC):
+    """Where events go.
+
+    The engine calls ``open`` (again after ``NotConnected``), then ``write`` with one batch at a time, then ``aclose``.
+    Returning from ``write`` means delivered. ``NotConnected``, ``BackOff``, ``BatchError`` and ``Reject`` steer the engine;
+    any other exception is a fault of the sink: it is closed and opened again with backoff, the batch is kept.
+    """
+
+    Config: ClassVar[type[BaseModel]] = NoConfig
+    api_version: ClassVar[int] = API_VERSION
+    needs_heads: bool = False
+    """True: events carry ``request_head`` and ``response_head``. May depend on the config: set it in the constructor."""
+
+    @abstractmethod
+    def __init__(self, config: Any, context: Context) -> None:  # noqa: ANN401  each component has its own Config
+        """Keep config and context; do no I/O yet."""
+
+    async def open(self) -> None:  # noqa: B027  a default for those that need nothing
+        """Connect. Also called to reconnect, after ``aclose``."""
+
+    async def healthcheck(self) -> None:  # noqa: B027  a default for those that need nothing
+        """Raise, naming what is wrong, when the other end cannot take events."""
+
+    @abstractmethod
+    async def write(self, batch: Sequence[Event]) -> None:
+        """Deliver the batch, or raise."""
+
+    async def aclose(self) -> None:  # noqa: B027  a default for those that need nothing
+        """Flush and let go. Safe twice, and safe unopened."""

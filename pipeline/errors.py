@@ -1,0 +1,88 @@
+"""The error tree: what a user did wrong, what the host lacks, and what a sink tells the engine.
+
+Nothing here knows any component. Three families:
+
+* ``ConfigError``   a pipeline file that cannot run; carries every problem found, not just the first (exit code 78).
+* ``CaptureError``  the host or its permissions do not allow what was asked; carries a remedy (exit code 69 or 77).
+* ``SinkSignal``    how a sink steers the engine: connection lost, slow down, some events failed, none can ever be taken.
+
+Every other exception that leaves a component is a fault of that component: the engine restarts it with backoff.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+
+class HttpipeError(Exception):
+    """Base of every error that httpipe raises on purpose. Its text is shown to the user as it is, without a traceback."""
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """One thing wrong in a configuration: where it stands, what it is, what would be right."""
+
+    path: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.message}" if self.path else self.message
+
+
+class ConfigError(HttpipeError):
+    """A configuration that cannot run. ``problems`` holds all of them in the order of the file."""
+
+    def __init__(self, problems: Sequence[Problem], *, file: str = "") -> None:
+        self.problems = tuple(problems)
+        self.file = file
+        super().__init__("\n".join(f"{file}: {problem}" if file else str(problem) for problem in self.problems))
+
+
+class CaptureError(HttpipeError):
+    """A source cannot see what it was asked to see. ``remedy`` says what to type or change.
+
+    ``denied`` is true where permission is what is missing (exit code 77), false where the host cannot do it (69).
+    """
+
+    def __init__(self, message: str, *, remedy: str = "", denied: bool = False) -> None:
+        self.remedy = remedy
+        self.denied = denied
+        super().__init__(f"{message}\n  {remedy}" if remedy else message)
+
+
+class InputError(HttpipeError):
+    """What a source reads is damaged or missing. What came before the damage has been reported already."""
+
+
+class SinkSignal(HttpipeError):  # noqa: N818  a signal to the engine, not a failure to show
+    """Base of what a sink raises from ``write`` to steer the engine."""
+
+
+class NotConnected(SinkSignal):
+    """The other end is gone. The engine closes the sink, reopens it with backoff and writes the same batch again."""
+
+
+class BackOff(SinkSignal):
+    """The other end asks for a pause. The same batch is written again after ``secs`` seconds."""
+
+    def __init__(self, secs: float, message: str = "") -> None:
+        self.secs = secs
+        super().__init__(message or f"asked to wait {secs:g} s")
+
+
+class Reject(SinkSignal):
+    """No event of this batch can ever be taken (too large, not allowed): to the dead letter at once, no retry."""
+
+    def __init__(self, cause: Exception | str) -> None:
+        self.cause = cause
+        super().__init__(str(cause))
+
+
+class BatchError(SinkSignal):
+    """Some events of the batch failed, the rest is delivered.
+
+    ``failures`` maps an index in the batch to what happened: a ``Reject`` goes to the dead letter, anything else is retried.
+    """
+
+    def __init__(self, failures: Mapping[int, Exception]) -> None:
+        self.failures = dict(failures)
+        super().__init__(f"{len(self.failures)} events of the batch failed")

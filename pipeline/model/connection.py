@@ -1,0 +1,54 @@
+"""Who talks to whom: the two ends of a connection as text, made once per connection and shared by all its exchanges."""
+
+from ipaddress import IPv6Address
+from typing import Self
+
+import msgspec
+
+from pipeline.model.records import FlowKey
+
+
+class Connection(msgspec.Struct, frozen=True, gc=False):
+    """The ends of a TCP connection; ``client`` is the end that sends requests.
+
+    Addresses are text as in RFC 5952, IPv4 addresses mapped into IPv6 as plain IPv4. ``id`` names the connection for as long
+    as the capture lasts: stable in a replay of the same records, different when a port is used again.
+    """
+
+    client_address: str
+    client_port: int
+    server_address: str
+    server_port: int
+    network_type: str
+    id: str
+
+    @classmethod
+    def from_client_key(cls, key: FlowKey, generation: int = 0) -> Self:
+        """The connection whose client sends in direction ``key``; ``generation`` counts the uses of the same four values."""
+        client, client_port, server, server_port = ends(key)
+        suffix = f"-{generation}" if generation else ""
+        name = f"{_host(client)}:{client_port}-{_host(server)}:{server_port}{suffix}"
+        return cls(client, client_port, server, server_port, "ipv4" if len(key) == 12 else "ipv6", name)
+
+
+def ends(key: FlowKey) -> tuple[str, int, str, int]:
+    """Source address, source port, destination address, destination port of a direction."""
+    half = (len(key) - 4) // 2
+    return (
+        address_text(key[:half]),
+        int.from_bytes(key[-4:-2], "big"),
+        address_text(key[half : 2 * half]),
+        int.from_bytes(key[-2:], "big"),
+    )
+
+
+def address_text(packed: bytes) -> str:
+    """An IPv4 (4 bytes) or IPv6 (16 bytes) address as text: RFC 5952; IPv4-mapped IPv6 addresses as plain IPv4."""
+    if len(packed) == 4:
+        return "%d.%d.%d.%d" % tuple(packed)
+    address = IPv6Address(packed)
+    return str(address.ipv4_mapped or address)
+
+
+def _host(address: str) -> str:
+    return f"[{address}]" if ":" in address else address
