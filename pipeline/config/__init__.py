@@ -1,0 +1,1 @@
+"""pipeline.toml: from the file to a checked tree. Reads one file, opens nothing else, reports every problem at once."""

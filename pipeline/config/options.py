@@ -1,0 +1,109 @@
+"""The options that belong to the engine, not to a component: what may stand in every source's, transform's or sink's table.
+
+A component's own options are its ``Config`` model; the two sets of names never overlap.
+"""
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from pipeline.api import Config
+
+ID_PATTERN = r"^[a-z0-9_]+$"
+
+WhenFull = Literal["block", "drop_oldest", "drop_newest"]
+Seconds = Annotated[float, Field(ge=0, le=86_400)]
+
+
+class BatchOptions(Config):
+    """How many events one write takes. A sink that is idle gets what is there at once; batches grow under load."""
+
+    max_events: Annotated[int, Field(ge=1, le=100_000)] = 1000
+    """Most events in one write."""
+    max_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 4 << 20
+    """Most bytes (approximate memory size of the events) in one write."""
+    timeout_secs: Seconds = 0.0
+    """How long to wait for a fuller batch; 0 writes what is there."""
+
+
+class BufferOptions(Config):
+    """The queue in front of one sink. No other sink ever waits for it, unless `when_full` is `block`."""
+
+    type: Literal["memory", "disk"] = "memory"
+    """`memory`, or `disk` to survive a crash of the process or the host."""
+    max_events: Annotated[int, Field(ge=1, le=100_000_000)] = 20_000
+    """Most events that wait."""
+    max_bytes: Annotated[int, Field(ge=4096, le=1 << 40)] = 32 << 20
+    """Most bytes that wait: approximate memory size, or size on disk."""
+    when_full: WhenFull | None = None
+    """What gives way when the queue is full. Default: `block` behind sources that can wait (files, Kafka), `drop_oldest` behind live ones."""
+    block_timeout_secs: Annotated[float, Field(gt=0, le=86_400)] | None = None
+    """With `block`: drop the newest after waiting this long. Default: wait for ever."""
+    path: str | None = None
+    """Folder of a disk queue. Default: `<data_dir>/<sink id>`."""
+
+
+class RetryOptions(Config):
+    """What happens after a failed write. The wait is random between 0 and the backoff (full jitter), which doubles each time."""
+
+    max_attempts: Annotated[int, Field(ge=1)] | None = None
+    """Attempts for one batch before it is dead-lettered or discarded. Default: no limit; the queue's `when_full` decides what gives way."""
+    initial_backoff_secs: Annotated[float, Field(gt=0, le=3600)] = 0.5
+    """Upper bound of the first wait."""
+    max_backoff_secs: Annotated[float, Field(gt=0, le=86_400)] = 30.0
+    """Upper bound of every wait."""
+
+
+class HealthcheckOptions(Config):
+    """Whether a sink's other end is checked at the start."""
+
+    enabled: bool = True
+    """Check at the start and warn; with `--require-healthy` a failed check ends the run."""
+
+
+class SinkOptions(Config):
+    """What every sink's table may hold beside the sink's own options."""
+
+    batch: BatchOptions = BatchOptions()
+    buffer: BufferOptions = BufferOptions()
+    retry: RetryOptions = RetryOptions()
+    healthcheck: HealthcheckOptions = HealthcheckOptions()
+    dead_letter: str | None = None
+    """Id of the sink that takes what this one rejected or could not deliver within its attempts."""
+    write_timeout_secs: Annotated[float, Field(gt=0, le=3600)] = 30.0
+    """A write that takes longer is cancelled and counts as failed."""
+    max_in_flight: Annotated[int, Field(ge=1, le=64)] = 1
+    """Writes under way at once. More than 1 gives up the order of batches."""
+
+
+class RecordOptions(Config):
+    """Write down what the decoder is given, to play it back later with a `replay` source."""
+
+    path: str
+    """File to write."""
+    max_bytes: Annotated[int, Field(ge=1 << 16)] = 256 << 20
+    """Stop recording at this size."""
+
+
+class ProcessOptions(Config):
+    """`[process]`: what belongs to the whole run."""
+
+    user: str | None = None
+    """Give up all privileges and become this user once the capture is set up."""
+    data_dir: str = "/var/lib/httpipe"
+    """Where disk queues live."""
+    shutdown_timeout_secs: Annotated[float, Field(gt=0, le=3600)] = 10.0
+    """How long queues may drain after SIGTERM or Ctrl-C. At the end of all inputs there is no limit but the retry options."""
+    control_socket: str | None = None
+    """Local socket for `httpipe top` and `httpipe tap`. Default: `httpipe.sock` in the run-time folder of the user."""
+
+
+class TelemetryOptions(Config):
+    """`[telemetry]`: logs, metrics and health."""
+
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    """Least severe log lines that are written."""
+    log_format: Literal["text", "json"] = "text"
+    """Sentences with fields, or one JSON object a line. Always on standard error."""
+    metrics_address: str | None = None
+    """`host:port` of the Prometheus endpoint with `/metrics`, `/health` and `/ready`; such as `127.0.0.1:9598`. Default: none."""

@@ -1,0 +1,69 @@
+"""The plan: everything the runtime needs to build a pipeline, all of it checked. Made by ``topology.build``, read by ``runtime``.
+
+An *output* is named by a component's id, or ``id.name`` for a named output. ``consumers`` maps each output to the ids that
+read it, in the order of the file. Transforms stand in an order in which every one comes after what feeds it.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from pydantic import BaseModel
+
+from pipeline.api import Sink, Source, Transform
+from pipeline.config.options import ProcessOptions, RecordOptions, SinkOptions, TelemetryOptions, WhenFull
+from pipeline.decode.options import DecodeOptions
+
+
+@dataclass(frozen=True, slots=True)
+class SourceSpec:
+    """A source to run. ``decode`` is None for sources of events; ``reload_key`` is its table as it stood in the file."""
+
+    id: str
+    type: str
+    component: type[Source]
+    config: BaseModel
+    decode: DecodeOptions | None
+    record: RecordOptions | None
+    keep_heads: bool
+    reload_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class TransformSpec:
+    """A transform to run."""
+
+    id: str
+    type: str
+    component: type[Transform]
+    config: BaseModel
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    reload_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class SinkSpec:
+    """A sink to run. ``when_full`` is resolved: it follows the sources upstream where the file does not say."""
+
+    id: str
+    type: str
+    component: type[Sink]
+    config: BaseModel
+    options: SinkOptions
+    when_full: WhenFull
+    inputs: tuple[str, ...]
+    reload_key: str
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A whole pipeline."""
+
+    file: str
+    sources: Mapping[str, SourceSpec]
+    transforms: Mapping[str, TransformSpec]
+    sinks: Mapping[str, SinkSpec]
+    consumers: Mapping[str, tuple[str, ...]]
+    process: ProcessOptions
+    telemetry: TelemetryOptions
+    warnings: tuple[str, ...] = ()
