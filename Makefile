@@ -1,0 +1,59 @@
+# make run     see the HTTP traffic of this host          make demo   the same pipeline on a capture file, without privileges
+# make test    every check and every test                 make bench  measure everything that the documentation states
+PYTHON ?= python3.11
+export PYTHON
+
+BIN := .venv/bin
+SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
+C_FILES := $(wildcard pipeline/bpf/*.c pipeline/bpf/*.h)
+
+.PHONY: help setup run demo test check unit bench kafka lock docs clean
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile | sed 's/  *make /\nmake /g'
+
+setup:
+	@tools/setup.sh run
+
+run: setup
+	@echo
+	@echo 'In another terminal:'
+	@echo '  python3 -m http.server 8080 & sleep 1; python3 -c "import urllib.request as u; u.urlopen(\"http://127.0.0.1:8080/\")"; kill $$!'
+	@echo
+	@$(SUDO) $(BIN)/httpipe run pipeline.toml || { code=$$?; \
+	  [ $$code = 69 ] || [ $$code = 77 ] && echo 'Without capture rights, see the same on a capture file: make demo' >&2; exit $$code; }
+
+demo: setup
+	@$(BIN)/httpipe run examples/demo.toml
+
+test:
+	@tools/setup.sh test
+	@$(MAKE) --no-print-directory check
+	$(BIN)/pytest -q
+
+check:
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	clang-format --dry-run --Werror $(C_FILES)
+
+unit:
+	$(BIN)/pytest -q tests/unit tests/property tests/contract
+
+bench:
+	@tools/setup.sh test
+	$(BIN)/python -m benchmarks
+
+kafka:
+	@tools/setup.sh test
+	$(BIN)/python -m tests.kafka.broker
+
+lock:
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --all-extras pyproject.toml -o requirements.lock
+	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --all-extras --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+docs:
+	$(BIN)/python -m tools.docs
+
+clean:
+	rm -rf .venv .cache build dist pipeline/bpf/*.bpf.o .mypy_cache .ruff_cache .pytest_cache .hypothesis

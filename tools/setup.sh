@@ -1,0 +1,86 @@
+#!/bin/sh
+# Makes a clone ready to run (`setup.sh run`) or to test (`setup.sh test`): Debian packages, .venv, the package with its BPF object.
+# Repeats safely and quickly: each step looks first whether there is anything to do. Installs Debian packages only as root or through sudo,
+# and names them before it does.
+set -eu
+cd "$(dirname "$0")/.."
+
+purpose=${1:-run}
+python=${PYTHON:-python3.11}
+
+say() { printf 'setup: %s\n' "$*" >&2; }
+die() { say "$*"; exit 1; }
+
+command -v "$python" >/dev/null || die "no $python here; name another interpreter (3.11 or later): make PYTHON=python3 $purpose"
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || die "$python is older than 3.11; name another: make PYTHON=… $purpose"
+
+# --- Debian packages -------------------------------------------------------------------------------------------------------------------------------
+
+wanted=""
+want() { # PACKAGE TEST…: wanted where the test fails
+    package=$1
+    shift
+    if ! "$@" >/dev/null 2>&1; then wanted="$wanted $package"; fi
+}
+installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
+
+want python3-venv "$python" -c 'import ensurepip'
+if [ -z "${HTTPIPE_NO_BPF:-}" ]; then
+    want clang command -v clang
+    want libbpf-dev test -e /usr/include/bpf/bpf_helpers.h
+    want linux-libc-dev test -e /usr/include/linux/bpf.h
+    want libbpf1 sh -c 'ldconfig -p | grep -q libbpf.so.1'
+fi
+if [ "$purpose" = test ]; then
+    headers=linux-headers-$(dpkg --print-architecture 2>/dev/null || echo amd64)
+    for package in clang-format python3-bpfcc "$headers" bpftool nginx-light wrk curl iproute2 tcpdump libcap2-bin maven kcat postgresql; do
+        want "$package" installed "$package"
+    done
+    want openjdk-17-jre-headless command -v java
+fi
+
+if [ -n "$wanted" ]; then
+    command -v apt-get >/dev/null || die "please install by your distribution's means:$wanted"
+    root=""
+    if [ "$(id -u)" != 0 ]; then
+        root=sudo
+        command -v sudo >/dev/null || die "needs these Debian packages; as root: apt-get install$wanted"
+    fi
+    say "installing Debian packages:$wanted"
+    # Packages of servers start them when installed; nothing here needs that.
+    quiet=/usr/sbin/policy-rc.d
+    if [ ! -e $quiet ]; then
+        printf '#!/bin/sh\nexit 101\n' | $root tee $quiet >/dev/null
+        $root chmod +x $quiet
+        trap '$root rm -f $quiet' EXIT
+    fi
+    $root apt-get update -qq
+    # shellcheck disable=SC2086
+    $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $wanted >/dev/null
+fi
+
+# --- virtual environment ---------------------------------------------------------------------------------------------------------------------------
+
+lock=requirements.lock
+[ "$purpose" = test ] && lock=requirements-dev.lock
+object=pipeline/bpf/http_trace.bpf.o
+
+# What was installed last time, so that the second time costs nothing. The test set includes the run set.
+state=$(cat requirements.lock requirements-dev.lock pyproject.toml hatch_build.py | cksum)
+sources=$(cat pipeline/bpf/*.c pipeline/bpf/*.h 2>/dev/null | cksum)
+if [ ! -x .venv/bin/python ] || ! .venv/bin/python -c '' 2>/dev/null; then
+    say "making .venv with $($python --version)"
+    rm -rf .venv
+    "$python" -m venv .venv
+fi
+if [ "$(cat .venv/.packages-test 2>/dev/null)" != "$state" ] && { [ "$purpose" = test ] || [ "$(cat .venv/.packages-run 2>/dev/null)" != "$state" ]; }; then
+    say "installing Python packages ($lock)"
+    .venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r $lock
+    rm -f .venv/.object
+    printf '%s\n' "$state" > ".venv/.packages-$purpose"
+fi
+if [ "$(cat .venv/.object 2>/dev/null)" != "$sources${HTTPIPE_NO_BPF:-}" ] || { [ -z "${HTTPIPE_NO_BPF:-}" ] && [ ! -e $object ]; }; then
+    say "installing httpipe into .venv"
+    .venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+    printf '%s\n' "$sources${HTTPIPE_NO_BPF:-}" > .venv/.object
+fi
