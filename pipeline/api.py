@@ -196,7 +196,12 @@ class Sink(ABC):
     Config: ClassVar[type[BaseModel]] = NoConfig
     api_version: ClassVar[int] = API_VERSION
     needs_heads: bool = False
-    """True: events carry ``request_head`` and ``response_head``. May depend on the config: set it in the constructor."""
+    """True: events carry ``request_head`` and ``response_head``. Where that depends on the config, override ``wants_heads``."""
+
+    @classmethod
+    def wants_heads(cls, config: Any) -> bool:  # noqa: ANN401, ARG003  each component has its own Config
+        """Whether a sink with this config needs the raw heads. Asked before any sink is made, so that sources can keep them."""
+        return cls.needs_heads
 
     @abstractmethod
     def __init__(self, config: Any, context: Context) -> None:  # noqa: ANN401  each component has its own Config
