@@ -1,0 +1,185 @@
+"""nginx under a fixed load, bare, watched by ``tcpdump -w``, and watched by httpipe, in turn in one run.
+
+Prints per rate and watcher: requests answered, p50 and p99 of the client's response time, CPU of the whole machine and of the watcher
+per exchange, exchanges reported and lost. Then the full speed of the server with each watcher, and the highest rate without loss.
+Needs root, nginx, h2load (nghttp2-client) and tcpdump. Traffic goes to 127.0.0.1 only, for a few seconds a turn.
+"""
+
+import json
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+PORT = 18099
+SECONDS = 5
+CLIENTS = 64
+TICK = os.sysconf("SC_CLK_TCK")
+HTTPIPE = str(Path(sys.executable).with_name("httpipe"))
+
+
+@dataclass(frozen=True)
+class Turn:
+    """What one turn under load gave."""
+
+    answered: int
+    p50_us: float
+    p99_us: float
+    machine_us: float
+    own_us: float
+    reported: int | None
+    marked: int
+
+
+def cpu_of(pid: int) -> float:
+    """CPU seconds that a process has used, user and system (proc(5): fields 14 and 15 of stat)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / TICK
+
+
+def cpu_of_machine() -> float:
+    """CPU seconds that all processors have been busy."""
+    user, nice, system, _idle, _iowait, irq, softirq, *_ = map(int, Path("/proc/stat").read_text().split()[1:9])
+    return (user + nice + system + irq + softirq) / TICK
+
+
+@contextmanager
+def nginx(folder: Path) -> Iterator[None]:
+    """One nginx worker with a small JSON answer."""
+    config = folder / "nginx.conf"
+    config.write_text(
+        f"daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;\n"
+        "events { worker_connections 1024; }\n"
+        "http { access_log off; keepalive_requests 100000000;\n"
+        f"  client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;"
+        f"  uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;\n"
+        f"  server {{ listen 127.0.0.1:{PORT}; location / {{ default_type application/json;"
+        """ return 200 '{"id":42,"name":"thing","tags":["a","b","c"],"price":12.5}'; } } }\n"""
+    )
+    server = subprocess.Popen(["nginx", "-c", str(config)], stderr=subprocess.DEVNULL)
+    try:
+        wait_for_port()
+        yield
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+def wait_for_port() -> None:
+    """Until the server answers."""
+    probe = f"import socket; socket.create_connection(('127.0.0.1', {PORT}), 1)"
+    deadline = time.monotonic() + 10
+    while subprocess.run([sys.executable, "-c", probe], stderr=subprocess.DEVNULL, check=False).returncode:
+        if time.monotonic() > deadline:
+            raise SystemExit("nginx did not start")
+
+
+@contextmanager
+def watcher(name: str, folder: Path) -> Iterator[subprocess.Popen[bytes] | None]:
+    """The tool that watches, started and ready."""
+    if name == "none":
+        yield None
+        return
+    ready = folder / "ready"
+    ready.unlink(missing_ok=True)
+    if name == "tcpdump":
+        command = ["tcpdump", "-i", "lo", "-B", "16384", "-s", "0", "-U", "-w", str(folder / "out.pcap"), f"tcp port {PORT}"]
+    else:
+        (folder / "out.jsonl").unlink(missing_ok=True)
+        pipeline = folder / "pipeline.toml"
+        pipeline.write_text(
+            f'[sources.http]\ntype = "bpf"\ninterfaces = ["lo"]\nports = [{PORT}]\n'
+            f'[sinks.out]\ntype = "file"\ninputs = ["http"]\npath = "{folder}/out.jsonl"\n'
+        )
+        command = [HTTPIPE, "run", str(pipeline), "--ready-file", str(ready)]
+    tool = subprocess.Popen(command, stderr=subprocess.PIPE)
+    assert tool.stderr is not None
+    try:
+        if name == "tcpdump":
+            tool.stderr.readline()
+        else:
+            deadline = time.monotonic() + 20
+            while not ready.exists():
+                if time.monotonic() > deadline or tool.poll() is not None:
+                    raise SystemExit(f"httpipe did not start: {tool.stderr.read().decode()}")
+                time.sleep(0.02)
+        yield tool
+    finally:
+        if tool.poll() is None:
+            tool.send_signal(signal.SIGINT)
+        tool.wait(60)
+        (folder / "watcher.log").write_bytes(tool.stderr.read())
+
+
+def load(folder: Path, rate: int | None) -> tuple[int, float, float]:
+    """Requests answered, p50 and p99 in µs, of a load at ``rate`` requests a second, or as fast as it goes."""
+    log = folder / "load.log"
+    log.unlink(missing_ok=True)
+    command = ["h2load", "--h1", "-c", str(CLIENTS), "-t", "1", "-D", str(SECONDS), f"--log-file={log}"]
+    if rate:
+        command.append(f"--rps={rate / CLIENTS}")
+    command.append(f"http://127.0.0.1:{PORT}/api/items/42?page=3")
+    subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+    times = [int(line.split()[2]) for line in log.read_text().splitlines() if line.split()[1] == "200"]
+    cuts = statistics.quantiles(times, n=100)
+    return len(times), cuts[49], cuts[98]
+
+
+def turn(name: str, rate: int | None, folder: Path) -> Turn:
+    """One load under one watcher."""
+    own = 0.0
+    with watcher(name, folder) as tool:
+        machine, before = cpu_of_machine(), cpu_of(tool.pid) if tool else 0.0
+        answered, p50, p99 = load(folder, rate)
+        if tool:
+            time.sleep(0.5)
+            own = cpu_of(tool.pid) - before
+        machine = cpu_of_machine() - machine
+    reported, marked = None, 0
+    if name == "httpipe":
+        reported, marked = count(folder / "out.jsonl")
+    return Turn(answered, p50, p99, machine / answered * 1e6, own / answered * 1e6, reported, marked)
+
+
+def count(path: Path) -> tuple[int, int]:
+    """Exchanges in the file, and how many of them carry a mark."""
+    exchanges = marked = 0
+    with path.open("rb") as lines:
+        for line in lines:
+            exchanges += 1
+            marked += bool(json.loads(line).get("httpipe.marks")) if b'"httpipe.marks"' in line else 0
+    return exchanges, marked
+
+
+def show(rate: int | None, name: str, got: Turn) -> None:
+    """One row of the table."""
+    lost = "" if got.reported is None else f"{got.reported:>9} {got.answered - got.reported:>7} {got.marked:>6}"
+    print(
+        f"{rate or 'full':>6} {name:<8} {got.answered:>9} {got.p50_us:>8.0f} {got.p99_us:>8.0f}"
+        f" {got.machine_us:>9.1f} {got.own_us:>7.1f} {lost}",
+        flush=True,
+    )
+
+
+def main() -> None:
+    """Print the tables."""
+    if os.geteuid() != 0:
+        raise SystemExit("needs root: it captures")
+    print("  rate watcher   answered   p50_us   p99_us mach_us/x own_us/x  reported    lost marked")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        with nginx(folder):
+            for rate in (10_000, 20_000, 29_000, None):
+                for tool in ("none", "tcpdump", "httpipe"):
+                    show(rate, tool, turn(tool, rate, folder))
+
+
+if __name__ == "__main__":
+    main()
