@@ -1,1 +1,1 @@
-"""Everything that the documentation states in numbers, measured. ``python -m benchmarks [NAME ...]``; never part of the tests."""
+"""Every number that the documentation states, measured: ``python -m benchmarks [NAME ...]``; never part of the tests."""

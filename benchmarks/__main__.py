@@ -1,6 +1,7 @@
-"""``make bench``: runs the benchmarks named (default: all), each in a process of its own, and prints what they measured.
+"""``make bench``: runs the benchmarks named (default: all), each in a process of its own.
 
-A benchmark is a module of this folder with a ``main()``; it prints a table with units and, where there is one, the wanted number.
+A benchmark is a module of this folder with a ``main()``; it prints a table with units and, where there is one, the
+wanted number.
 """
 
 import subprocess

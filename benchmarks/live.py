@@ -1,7 +1,7 @@
 """nginx under a fixed load, bare, watched by ``tcpdump -w``, and watched by httpipe, in turn in one run.
 
-Prints per rate and watcher: requests answered, p50 and p99 of the client's response time, CPU of the whole machine and of the watcher
-per exchange, exchanges reported and lost. Then the full speed of the server with each watcher, and the highest rate without loss.
+Prints per rate and watcher: requests answered, p50 and p99 of the client's response time, CPU of the whole machine and
+of the watcher per exchange, exchanges reported and lost; the last rows are the server's full speed.
 Needs root, nginx, h2load (nghttp2-client) and tcpdump. Traffic goes to 127.0.0.1 only, for a few seconds a turn.
 """
 
@@ -90,7 +90,19 @@ def watcher(name: str, folder: Path) -> Iterator[subprocess.Popen[bytes] | None]
     ready = folder / "ready"
     ready.unlink(missing_ok=True)
     if name == "tcpdump":
-        command = ["tcpdump", "-i", "lo", "-B", "16384", "-s", "0", "-U", "-w", str(folder / "out.pcap"), f"tcp port {PORT}"]
+        command = [
+            "tcpdump",
+            "-i",
+            "lo",
+            "-B",
+            "16384",
+            "-s",
+            "0",
+            "-U",
+            "-w",
+            str(folder / "out.pcap"),
+            f"tcp port {PORT}",
+        ]
     else:
         (folder / "out.jsonl").unlink(missing_ok=True)
         pipeline = folder / "pipeline.toml"

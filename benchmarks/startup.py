@@ -37,7 +37,9 @@ def idle(folder: Path) -> tuple[float, float]:
     )
     begin = time.perf_counter()
     tool = subprocess.Popen(
-        [HTTPIPE, "run", str(pipeline), "--ready-file", str(ready)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        [HTTPIPE, "run", str(pipeline), "--ready-file", str(ready)],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     try:
         while not ready.exists():
