@@ -141,7 +141,7 @@ class Source(ABC):
         """Batches until the end of input."""
 
     async def settled(self, position: object) -> None:  # noqa: B027  a default for those that need nothing
-        """Every event up to the batch with this position is delivered, dead-lettered, discarded on purpose or on disk. In order."""
+        """In order: every event up to this batch's position is delivered, dead-lettered, discarded on purpose or on disk."""
 
     async def aclose(self) -> None:  # noqa: B027  a default for those that need nothing
         """Let go of everything. Safe twice, and safe unopened."""

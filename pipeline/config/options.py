@@ -36,7 +36,7 @@ class BufferOptions(Config):
     max_bytes: Annotated[int, Field(ge=4096, le=1 << 40)] = 32 << 20
     """Most bytes that wait: approximate memory size, or size on disk."""
     when_full: WhenFull | None = None
-    """What gives way when the queue is full. Default: `block` behind sources that can wait (files, Kafka), `drop_oldest` behind live ones."""
+    """What gives way when the queue is full. Default: `block` behind sources that can wait (files, Kafka), else `drop_oldest`."""
     block_timeout_secs: Annotated[float, Field(gt=0, le=86_400)] | None = None
     """With `block`: drop the newest after waiting this long. Default: wait for ever."""
     path: str | None = None
@@ -47,7 +47,7 @@ class RetryOptions(Config):
     """What happens after a failed write. The wait is random between 0 and the backoff (full jitter), which doubles each time."""
 
     max_attempts: Annotated[int, Field(ge=1)] | None = None
-    """Attempts for one batch before it is dead-lettered or discarded. Default: no limit; the queue's `when_full` decides what gives way."""
+    """Attempts for one batch before it is dead-lettered or discarded. Default: no limit, so the queue's `when_full` decides."""
     initial_backoff_secs: Annotated[float, Field(gt=0, le=3600)] = 0.5
     """Upper bound of the first wait."""
     max_backoff_secs: Annotated[float, Field(gt=0, le=86_400)] = 30.0

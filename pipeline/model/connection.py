@@ -45,7 +45,7 @@ def ends(key: FlowKey) -> tuple[str, int, str, int]:
 def address_text(packed: bytes) -> str:
     """An IPv4 (4 bytes) or IPv6 (16 bytes) address as text: RFC 5952; IPv4-mapped IPv6 addresses as plain IPv4."""
     if len(packed) == 4:
-        return "%d.%d.%d.%d" % tuple(packed)
+        return "%d.%d.%d.%d" % tuple(packed)  # noqa: UP031  half the time of an f-string with four subscripts
     address = IPv6Address(packed)
     return str(address.ipv4_mapped or address)
 
