@@ -1,0 +1,66 @@
+"""The classic capture file (draft-ietf-opsawg-pcap): bytes → frames. Both byte orders, micro- and nanoseconds.
+
+It never looks into a packet and never keeps more than one incomplete record.
+"""
+
+from struct import Struct
+
+from pipeline.sources.pcap.frames import MAX_CAPTURED, DamagedCapture, Frame
+
+FILE_HEADER_BYTES = 24
+
+FORMATS: dict[bytes, tuple[str, int, int]] = {
+    b"\xd4\xc3\xb2\xa1": ("<", 1000, 16),
+    b"\xa1\xb2\xc3\xd4": (">", 1000, 16),
+    b"\x4d\x3c\xb2\xa1": ("<", 1, 16),
+    b"\xa1\xb2\x3c\x4d": (">", 1, 16),
+    # Kuznetzov's patched libpcap of old Red Hat systems: eight more bytes (interface, protocol, type) in each record header.
+    b"\x34\xcd\xb2\xa1": ("<", 1000, 24),
+    b"\xa1\xb2\xcd\x34": (">", 1000, 24),
+}
+"""Magic number → byte order, nanoseconds per unit of the fraction, length of a record header."""
+
+
+class ClassicCapture:
+    """One classic capture file, fed in any cut."""
+
+    def __init__(self, header: bytes) -> None:
+        """``header`` is the file header, ``FILE_HEADER_BYTES`` long, its magic number one of ``FORMATS``."""
+        order, self._unit_ns, self._header_bytes = FORMATS[header[:4]]
+        # The upper 16 bits hold the length of a frame check sequence and flags.
+        self.link_type = Struct(order + "I").unpack_from(header, 20)[0] & 0xFFFF
+        self._record = Struct(order + "IIII")
+        self._rest = b""
+        self.offset = FILE_HEADER_BYTES
+        self.damage: DamagedCapture | None = None
+
+    def feed(self, data: bytes) -> tuple[bytes, list[Frame]]:
+        """The frames that are complete now, and the block that their offsets refer to."""
+        block = self._rest + data if self._rest else data
+        frames: list[Frame] = []
+        append, unpack_from = frames.append, self._record.unpack_from
+        unit_ns, header_bytes, link_type = self._unit_ns, self._header_bytes, self.link_type
+        size = len(block)
+        last = size - header_bytes
+        at = 0
+        while at <= last:
+            seconds, fraction, captured, wire_length = unpack_from(block, at)
+            start = at + header_bytes
+            end = start + captured
+            if end > size:
+                if captured > MAX_CAPTURED:
+                    message = f"a packet that claims {captured} captured bytes (at most {MAX_CAPTURED} are possible)"
+                    self.damage = DamagedCapture(message, self.offset + at)
+                break
+            append((seconds * 1_000_000_000 + fraction * unit_ns, start, end, wire_length, link_type, 0))
+            at = end
+        self._rest = block[at:]
+        self.offset += at
+        return block, frames
+
+    def finish(self) -> None:
+        """No more bytes will come: sets ``damage`` when a record is incomplete."""
+        if self._rest and self.damage is None:
+            self.damage = DamagedCapture(
+                f"the last packet is cut off, only {len(self._rest)} bytes of it are there,", self.offset
+            )

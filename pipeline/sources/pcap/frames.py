@@ -1,0 +1,41 @@
+"""A frame: where one captured packet lies in a block of bytes. Container formats make them, the dissector reads them.
+
+A plain tuple, since there is one per packet and building any richer object costs more than reading the packet:
+``(ts_ns, start, end, wire_length, link_type, interface)``. ``start`` and ``end`` are offsets of the captured bytes in the
+block, ``wire_length`` is how long the packet was before a snap length cut it, ``link_type`` is a LINKTYPE value of the
+tcpdump.org registry, ``interface`` the index of the capturing interface from 1, 0 where the format does not tell.
+"""
+
+from typing import Protocol
+
+from pipeline.errors import HttpipeError
+
+Frame = tuple[int, int, int, int, int, int]
+
+MAX_CAPTURED = 262_144
+"""Largest captured length that is believed: libpcap's MAXIMUM_SNAPLEN. A larger one means that the file is damaged."""
+
+
+class DamagedCapture(HttpipeError):
+    """The bytes are not, or from here on no longer, what the format allows. ``offset`` counts from the start of the data."""
+
+    def __init__(self, problem: str, offset: int) -> None:
+        self.problem = problem
+        self.offset = offset
+        super().__init__(f"{problem} at byte {offset}")
+
+
+class Container(Protocol):
+    """A container format: bytes in any cut → frames."""
+
+    offset: int
+    """Bytes of the data that were understood so far."""
+
+    damage: DamagedCapture | None
+    """Set by ``feed`` when what follows ``offset`` cannot be understood; the frames it returned come before the damage."""
+
+    def feed(self, data: bytes) -> tuple[bytes, list[Frame]]:
+        """The frames that are complete now, and the block that their offsets refer to."""
+
+    def finish(self) -> None:
+        """No more bytes will come: sets ``damage`` when a record is incomplete."""
