@@ -21,6 +21,7 @@ from pipeline.errors import (
     BatchError,
     CaptureError,
     ConfigError,
+    Finished,
     HttpipeError,
     InputError,
     NotConnected,
@@ -46,6 +47,7 @@ __all__ = [
     "EventBatch",
     "Exchange",
     "FieldType",
+    "Finished",
     "Gap",
     "HttpipeError",
     "InputError",
@@ -189,7 +191,7 @@ class Sink(ABC):
     """Where events go.
 
     The engine calls ``open`` (again after ``NotConnected``), then ``write`` with one batch at a time, then ``aclose``.
-    Returning from ``write`` means delivered. ``NotConnected``, ``BackOff``, ``BatchError`` and ``Reject`` steer the engine;
+    Returning from ``write`` means delivered. ``NotConnected``, ``BackOff``, ``BatchError``, ``Reject`` and ``Finished`` steer the engine;
     any other exception is a fault of the sink: it is closed and opened again with backoff, the batch is kept.
     """
 

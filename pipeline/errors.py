@@ -4,7 +4,8 @@ Nothing here knows any component. Three families:
 
 * ``ConfigError``   a pipeline file that cannot run; carries every problem found, not just the first (exit code 78).
 * ``CaptureError``  the host or its permissions do not allow what was asked; carries a remedy (exit code 69 or 77).
-* ``SinkSignal``    how a sink steers the engine: connection lost, slow down, some events failed, none can ever be taken.
+* ``SinkSignal``    how a sink steers the engine: connection lost, slow down, some events failed, none can ever be taken, no more
+  wanted.
 
 Every other exception that leaves a component is a fault of that component: the engine restarts it with backoff.
 """
@@ -75,6 +76,13 @@ class Reject(SinkSignal):
     def __init__(self, cause: Exception | str) -> None:
         self.cause = cause
         super().__init__(str(cause))
+
+
+class Finished(SinkSignal):
+    """The other end wants no more and never will (`| head` closed the pipe): the sink ends well, what still waits for it is discarded.
+
+    When every sink has finished the run ends with success.
+    """
 
 
 class BatchError(SinkSignal):
