@@ -191,7 +191,8 @@ class Sink(ABC):
     """Where events go.
 
     The engine calls ``open`` (again after ``NotConnected``), then ``write`` with one batch at a time, then ``aclose``.
-    Returning from ``write`` means delivered. ``NotConnected``, ``BackOff``, ``BatchError``, ``Reject`` and ``Finished`` steer the engine;
+    Returning from ``write`` means delivered. ``NotConnected``, ``BackOff``, ``BatchError``, ``Reject`` and ``Finished``
+    steer the engine;
     any other exception is a fault of the sink: it is closed and opened again with backoff, the batch is kept.
     """
 

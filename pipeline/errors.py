@@ -79,7 +79,7 @@ class Reject(SinkSignal):
 
 
 class Finished(SinkSignal):
-    """The other end wants no more and never will (`| head` closed the pipe): the sink ends well, what still waits for it is discarded.
+    """The other end wants no more and never will (`| head` closed the pipe): the sink ends well, what waits is discarded.
 
     When every sink has finished the run ends with success.
     """
