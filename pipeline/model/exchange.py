@@ -31,7 +31,7 @@ class Mark(StrEnum):
     PROTOCOL_ERROR = "protocol_error"  # what was sent breaks RFC 9112; decoded the way most servers do
 
 
-class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """Base of all events.
 
     ``timestamp_ns`` nanoseconds since 1970-01-01 UTC. ``attributes`` is open and flat: what transforms and plugins add; its
@@ -53,12 +53,15 @@ class Event(msgspec.Struct, frozen=True, gc=False, kw_only=True):
         return msgspec.structs.replace(self, attributes={**self.attributes, **changes})
 
 
-class Exchange(Event, frozen=True, gc=False, kw_only=True):
+class Exchange(Event, frozen=True, gc=False):
     """One HTTP request with its response; either may be missing (see ``httpipe_marks``).
 
     Field names are the OpenTelemetry names with ``_`` for ``.``; units and meaning stand in ``pipeline.model.fields``.
     ``None`` means not seen or not known, never zero. ``request_head`` and ``response_head`` are the raw bytes of the heads,
     kept only where a sink asks for them (``Sink.needs_heads``); they are not fields and no codec writes them.
+
+    Decode builds exchanges by position (0.8 µs against 5.6 µs by keyword for so many fields), so what is seldom set stands
+    last. Everybody else names the fields.
     """
 
     event_name: ClassVar[str] = "http.exchange"
@@ -85,16 +88,7 @@ class Exchange(Event, frozen=True, gc=False, kw_only=True):
     user_agent_original: str | None = None
     http_request_headers: Mapping[str, tuple[str, ...]] = NO_HEADERS
     http_response_headers: Mapping[str, tuple[str, ...]] = NO_HEADERS
-    http_request_body_content: str | None = None
-    http_response_body_content: str | None = None
-    httpipe_request_body_encoding: str | None = None
-    httpipe_response_body_encoding: str | None = None
-    httpipe_request_body_decoded_size: int | None = None
-    httpipe_response_body_decoded_size: int | None = None
     error_type: str | None = None
-    process_pid: int | None = None
-    process_executable_name: str | None = None
-    container_id: str | None = None
     httpipe_duration_ms: float | None = None
     httpipe_ttfb_ms: float | None = None
     httpipe_request_target: str | None = None
@@ -105,3 +99,12 @@ class Exchange(Event, frozen=True, gc=False, kw_only=True):
     httpipe_marks: tuple[str, ...] = ()
     request_head: bytes | None = None
     response_head: bytes | None = None
+    http_request_body_content: str | None = None
+    http_response_body_content: str | None = None
+    httpipe_request_body_encoding: str | None = None
+    httpipe_response_body_encoding: str | None = None
+    httpipe_request_body_decoded_size: int | None = None
+    httpipe_response_body_decoded_size: int | None = None
+    process_pid: int | None = None
+    process_executable_name: str | None = None
+    container_id: str | None = None
