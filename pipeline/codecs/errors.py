@@ -1,0 +1,5 @@
+"""What is wrong with bytes that should have been an event."""
+
+
+class DecodeError(ValueError):
+    """These bytes are no event; the message names the field and what it should have been."""

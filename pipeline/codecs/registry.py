@@ -1,0 +1,47 @@
+"""Codecs by the name that a pipeline file gives them. A codec is imported when it is asked for."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+from pipeline.codecs.options import EncodingOptions
+from pipeline.codecs.selection import Selection
+from pipeline.model.exchange import Event
+
+
+class Codec(Protocol):
+    """Event ⇄ bytes. ``text`` tells lines of text from binary; ``suffix`` and ``content_type`` name the format of a batch."""
+
+    content_type: str
+    suffix: str
+    text: bool
+
+    def encode(self, event: Event) -> bytes:
+        """One event without framing. Never raises."""
+        ...
+
+    def encode_batch(self, events: Sequence[Event]) -> bytearray:
+        """Events with framing, so that batches can follow each other in one stream. Never raises."""
+        ...
+
+    def decode(self, line: bytes) -> Event:
+        """The inverse of ``encode``; raises ``DecodeError``."""
+        ...
+
+
+def codec(options: EncodingOptions | str = "json") -> Codec:
+    """The codec of these options, or the one of this name without a selection of fields."""
+    options = EncodingOptions.model_validate({"codec": options}) if isinstance(options, str) else options
+    selection = Selection(options.only_fields, options.except_fields)
+    match options.codec:
+        case "json":
+            from pipeline.codecs.json import JsonCodec  # noqa: PLC0415  start-up pays for the one that is used
+
+            return JsonCodec(selection)
+        case "ecs":
+            from pipeline.codecs.ecs import EcsCodec  # noqa: PLC0415
+
+            return EcsCodec(selection)
+        case "protobuf":
+            from pipeline.codecs.protobuf import ProtobufCodec  # noqa: PLC0415
+
+            return ProtobufCodec(selection)

@@ -1,0 +1,41 @@
+"""Which fields of the table, headers and attributes an encoder writes: ``only_fields`` and ``except_fields`` as a predicate."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from pipeline.model.fields import FAMILIES, FIELDS, Family, Field
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """``Selection()`` takes everything. A name covers what is below it: ``http.request`` takes ``http.request.method``."""
+
+    only: Sequence[str] | None = None
+    without: Sequence[str] | None = None
+
+    def __bool__(self) -> bool:
+        """Whether anything is left out."""
+        return self.only is not None or self.without is not None
+
+    def takes(self, name: str) -> bool:
+        """Whether the field, header or attribute of this outside name is written."""
+        if self.only is not None:
+            return _covered(name, self.only)
+        return self.without is None or not _covered(name, self.without)
+
+    def fields(self) -> tuple[Field, ...]:
+        """The declared fields that are written, in the order of the table."""
+        return tuple(field for field in FIELDS if self.takes(field.name))
+
+    def families(self) -> tuple[Family, ...]:
+        """The families of which any member may be written."""
+        return tuple(family for family in FAMILIES if self._reaches(family.prefix))
+
+    def _reaches(self, prefix: str) -> bool:
+        if self.only is None:
+            return self.takes(prefix.rstrip("."))
+        return any(name.startswith(prefix) for name in self.only) or _covered(prefix, self.only)
+
+
+def _covered(name: str, names: Sequence[str]) -> bool:
+    return any(name == each or name.startswith(f"{each}.") for each in names)

@@ -1,0 +1,105 @@
+"""The ``stdout`` sink: events as readable lines, as heads like ``tcpdump -A`` shows them, or as JSON lines.
+
+It never blocks the event loop, however slow the terminal is, and it ends the run quietly when the reader of the pipe is gone.
+No control character from the wire reaches a terminal in any format, and no credential unless ``show_secrets`` says so.
+"""
+
+import errno
+import os
+import sys
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from pydantic import BaseModel, model_validator
+
+from pipeline.api import Config, Context, Event, Sink
+from pipeline.codecs.options import EncodingOptions
+from pipeline.codecs.registry import codec
+from pipeline.errors import Finished
+from pipeline.sinks.lines import LineFormat
+from pipeline.sinks.printer import Printer
+from pipeline.sinks.raw import RawFormat
+
+_READER_GONE = frozenset({errno.EPIPE, errno.ECONNRESET, errno.EIO, errno.EBADF})
+"""EIO: the terminal was hung up (termios(3)). EBADF: somebody closed the descriptor."""
+
+
+class StdoutConfig(Config):
+    """Options of the `stdout` sink."""
+
+    format: Literal["line", "raw", "json"] = "line"
+    """`line`: one readable line an exchange; `raw`: the heads as they were captured; `json`: as `encoding` says."""
+    show_secrets: bool = False
+    """With `raw`: show credentials, cookies and secret query values as they were captured."""
+    encoding: EncodingOptions = EncodingOptions()
+    """With `json`: how events are written."""
+
+    @model_validator(mode="after")
+    def _encoding_needs_json(self) -> "StdoutConfig":
+        if self.format != "json" and self.encoding != EncodingOptions():
+            raise ValueError(f'encoding has no effect with format = "{self.format}"; say format = "json"')
+        if self.format != "raw" and self.show_secrets:
+            raise ValueError(f'show_secrets has no effect with format = "{self.format}"; say format = "raw"')
+        return self
+
+
+class StdoutSink(Sink):
+    """Writes to file descriptor 1."""
+
+    Config = StdoutConfig
+
+    def __init__(self, config: StdoutConfig, context: Context) -> None:
+        self._context = context
+        self.needs_heads = self.wants_heads(config)
+        self._printer = Printer(_STDOUT)
+        self._unfinished: Sequence[Event] | None = None
+        self._render = _renderer(config)
+
+    @classmethod
+    def wants_heads(cls, config: BaseModel) -> bool:
+        """Only ``raw`` shows heads."""
+        return isinstance(config, StdoutConfig) and config.format == "raw"
+
+    async def open(self) -> None:
+        """Standard output may have been closed by whoever started us; then descriptor 1 is anybody's."""
+        if sys.__stdout__ is None:
+            raise Finished("standard output is closed")
+
+    async def write(self, batch: Sequence[Event]) -> None:
+        """Print the batch whole. A batch whose write was cancelled or failed goes on where it stopped when it comes again."""
+        try:
+            if self._unfinished is not None:
+                await self._printer.finish()
+                again = _same(self._unfinished, batch)
+                self._unfinished = None
+                if again:
+                    return
+            self._printer.begin(self._render(batch))
+            self._unfinished = batch
+            await self._printer.finish()
+            self._unfinished = None
+        except OSError as error:
+            if error.errno in _READER_GONE:
+                raise Finished("nobody reads standard output any more") from error
+            raise OSError(error.errno, f"standard output: {error.strerror}") from error
+
+    async def aclose(self) -> None:
+        """Let the thread go; the descriptor stays open, it is not ours."""
+        self._printer.stop()
+
+
+_STDOUT = 1
+
+
+def _renderer(config: StdoutConfig) -> Callable[[Sequence[Event]], bytes | bytearray]:
+    match config.format:
+        case "line":
+            return LineFormat(_STDOUT, os.environ).render
+        case "raw":
+            return RawFormat(show_secrets=config.show_secrets).render
+        case "json":
+            return codec(config.encoding).encode_batch
+
+
+def _same(one: Sequence[Event], other: Sequence[Event]) -> bool:
+    return len(one) == len(other) and all(a is b for a, b in zip(one, other, strict=True))
