@@ -81,6 +81,10 @@ class NoConfig(Config):
     """For components without options."""
 
 
+def _no_files(path: str) -> bytes | None:
+    raise FileNotFoundError(f"{path}: there are no files here")
+
+
 @dataclass(frozen=True, slots=True)
 class Context:
     """What the engine hands a component.
@@ -91,6 +95,10 @@ class Context:
     ``count``    ``count("ring_full", 3)`` adds to a counter of the component; it appears in metrics and in the exit summary.
     ``progress`` ``progress(done, total)`` in units of the source's own (bytes of a file); shown on a terminal.
     ``body_bytes``  sources only: how many bytes of each message body the pipeline wants (0: none).
+    ``attributes``  transforms and sinks only: the attributes that transforms upstream add, so that expressions know their types.
+    ``read_file``   transforms only: ``read_file(path)`` gives the bytes of a file the first time it is asked and whenever the
+                    file has changed since, else None. The engine does the reading; raises ``OSError``. Ask when
+                    constructed and in ``flush``, never in ``process``.
     """
 
     id: str
@@ -99,6 +107,8 @@ class Context:
     count: Callable[[str, int], None] = lambda _name, _by: None
     progress: Callable[[int, int], None] = lambda _done, _total: None
     body_bytes: int = 0
+    attributes: Mapping[str, FieldType] = field(default_factory=lambda: NO_FIELDS)
+    read_file: Callable[[str], bytes | None] = _no_files
 
 
 class RecordBatch(msgspec.Struct, frozen=True, gc=False):

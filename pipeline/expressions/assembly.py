@@ -1,0 +1,48 @@
+"""From checked source to compiled functions.
+
+The source was made here, from names and constants of our own, never from the text as it was typed; its builtins are empty all
+the same.
+"""
+
+from collections.abc import Callable, Mapping
+from types import CodeType
+from typing import Any
+
+from pipeline.expressions import helpers
+from pipeline.model.exchange import Exchange
+
+HELPERS: Mapping[str, object] = {
+    "Exchange": Exchange,
+    "view": helpers.as_exchange,
+    "combined": helpers.combined,
+    "query_parameter": helpers.query_parameter,
+    "to_int": helpers.to_int,
+    "to_float": helpers.to_float,
+    "to_str": helpers.to_str,
+    "len": len,
+}
+
+VIEW = "event if event.__class__ is Exchange else view(event)"
+"""Direct attribute access on an exchange is what makes a filter cost 0.1 µs; everything else is looked at through a view."""
+
+
+class Misses:
+    """How often a comparison met a missing field."""
+
+    __slots__ = ("total",)
+
+    def __init__(self) -> None:
+        self.total = 0
+
+    def miss(self) -> bool:
+        """One more; false, so that it ends the comparison it stands in."""
+        self.total += 1
+        return False
+
+
+def build(source: str, constants: Mapping[str, Any], misses: Misses) -> Mapping[str, Callable[..., Any]]:
+    """The functions that ``source`` defines, by name."""
+    code: CodeType = compile(source, "<expression>", "exec")
+    space: dict[str, Any] = {"__builtins__": {}, **HELPERS, **constants, "miss": misses.miss}
+    exec(code, space)  # noqa: S102  the source holds nothing but checked terms, see the module's docstring
+    return space

@@ -1,0 +1,81 @@
+"""Globs and regular expressions that match in linear time whatever the text: both by RE2, which does not backtrack.
+
+RE2's syntax is Perl's without back-references and look-around. Text that is not UTF-8 (lone surrogates) is matched with
+``?`` in its place. The engine is imported when the first pattern is compiled (14 ms), never before.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+from pipeline.expressions.errors import ExpressionError
+
+MEMORY_BYTES = 8 << 20
+"""What one compiled pattern may use, its automaton included: RE2's own default. Beyond it RE2 falls back to its slower,
+still linear, engine."""
+
+LONGEST_PATTERN = 4096
+
+Test = Callable[[str], bool]
+
+
+def regex(pattern: str) -> Any:  # noqa: ANN401  the engine has no types
+    """A compiled RE2 pattern over bytes. Raises ``ExpressionError`` with RE2's own words."""
+    import re2  # type: ignore[import-untyped]  # noqa: PLC0415  14 ms that only those who use it pay
+
+    if len(pattern) > LONGEST_PATTERN:
+        raise ExpressionError(f"a pattern has at most {LONGEST_PATTERN} characters, this one {len(pattern)}")
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = MEMORY_BYTES
+    try:
+        return re2.compile(pattern.encode(), options)
+    except re2.error as error:
+        reason = error.args[0].decode("utf-8", "replace") if error.args else "unknown"
+        raise ExpressionError(f'"{pattern}" is no RE2 pattern: {reason}') from error
+    except UnicodeEncodeError as error:
+        raise ExpressionError("a pattern may not hold half a surrogate pair") from error
+
+
+def regex_test(pattern: str) -> Test:
+    """Make the test whether the pattern matches anywhere in a text."""
+    search = regex(pattern).search
+    return lambda text: search(text.encode("utf-8", "replace")) is not None
+
+
+def glob_test(pattern: str) -> Test:
+    """Make the test whether the whole text matches the glob.
+
+    ``*`` is any run within a path segment, ``**`` any run, ``?`` one character, ``[a-z]`` and ``[!a-z]`` one of a set.
+    """
+    full = regex(f"^(?:{glob_to_regex(pattern)})$").search
+    return lambda text: full(text.encode("utf-8", "replace")) is not None
+
+
+def glob_to_regex(pattern: str) -> str:
+    """The RE2 pattern of a glob, without anchors."""
+    pieces: list[str] = []
+    at = 0
+    while at < len(pattern):
+        if pattern.startswith("**", at):
+            pieces.append("(?s:.)*")
+            at += 2
+            continue
+        char = pattern[at]
+        end = pattern.find("]", at + 2) if char == "[" else -1
+        if end > 0:
+            pieces.append(_set(pattern[at + 1 : end]))
+            at = end
+        else:
+            pieces.append({"*": "[^/]*", "?": "[^/]"}.get(char) or _quoted(char))
+        at += 1
+    return "".join(pieces)
+
+
+def _set(members: str) -> str:
+    negated = members[0] in "!^"
+    escaped = "".join("\\" + char if char in "\\[]^&~" else char for char in members[negated:])
+    return f"[{'^' if negated else ''}{escaped}]"
+
+
+def _quoted(char: str) -> str:
+    return char if char.isalnum() or char in "_/-" or ord(char) > 127 else f"\\x{{{ord(char):x}}}"

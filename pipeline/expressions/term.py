@@ -1,0 +1,75 @@
+"""A term: one part of an expression, checked and translated to Python source."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from pipeline.model.fields import FieldType
+
+Literal = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """``code`` evaluates to a value of ``type``, or to None where ``maybe`` and something it needs is missing.
+
+    ``leaf``   it reads a field itself: when it is missing, that is counted here and not further up.
+    ``unit``   of a number: what a literal such as "10KiB" means beside it.
+    ``literal``  the value of a constant, so that it can be adapted to what it is compared with.
+    ``any``    the type is not known before the event is seen; ``type`` is what the context asked for.
+    """
+
+    code: str
+    type: FieldType
+    maybe: bool = False
+    leaf: bool = False
+    unit: str = ""
+    literal: Literal | None = None
+    text: str = ""
+    retype: Callable[[FieldType], "Term"] | None = None
+
+    @property
+    def is_number(self) -> bool:
+        """An int or a float."""
+        return self.type in (FieldType.INT, FieldType.FLOAT)
+
+
+@dataclass(slots=True)
+class Scope:
+    """What one compilation collects: constants by name, names of local variables, fields that are read."""
+
+    constants: dict[str, Any] = field(default_factory=dict)
+    fields: set[str] = field(default_factory=set)
+    locals: int = 0
+    products: int = 0
+
+    def constant(self, value: object) -> str:
+        """The name under which the code finds an object."""
+        name = f"k{len(self.constants)}"
+        self.constants[name] = value
+        return name
+
+    def local(self) -> str:
+        """A fresh local variable."""
+        self.locals += 1
+        return f"v{self.locals}"
+
+    def bind(self, term: Term) -> tuple[str, str]:
+        """The guard under which the term has a value (empty: always), and the code of that value."""
+        if not term.maybe:
+            return "", term.code
+        name = self.local()
+        missing = " or miss()" if term.leaf else ""
+        return f"(({name} := {term.code}) is not None{missing})", name
+
+
+def type_text(term: Term) -> str:
+    """A term's type in a sentence."""
+    return {
+        FieldType.STRING: "text",
+        FieldType.INT: "a number",
+        FieldType.FLOAT: "a number",
+        FieldType.BOOL: "true or false",
+        FieldType.STRINGS: "a list of texts",
+        FieldType.TIMESTAMP: "a time",
+    }[term.type]

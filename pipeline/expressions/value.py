@@ -1,0 +1,43 @@
+"""Values: ``key``, ``value``, the right-hand sides of ``set``. Text in, out comes a function from an event to a value or None."""
+
+from collections.abc import Callable, Mapping
+
+from pipeline.expressions.assembly import VIEW, Misses, build
+from pipeline.expressions.compiler import Compiler
+from pipeline.expressions.condition import NO_EXTRA
+from pipeline.expressions.grammar import parse
+from pipeline.expressions.literals import format_time
+from pipeline.model.exchange import AttributeValue, Event
+from pipeline.model.fields import FieldType
+
+SOURCE = f"""
+def value(event):
+    x = {VIEW}
+    return {{code}}
+"""
+
+
+class Value:
+    """A compiled value of type ``type``; ``of(event)`` gives it, or None where something it needs is missing.
+
+    A time is given as RFC 3339 text, as the codecs write it.
+    """
+
+    __slots__ = ("fields", "of", "source", "text", "type", "unit")
+
+    def __init__(self, text: str, extra: Mapping[str, FieldType] = NO_EXTRA) -> None:
+        compiler = Compiler(extra)
+        term = compiler.value(parse(text))
+        self.text = text
+        self.type = term.type
+        self.unit = term.unit
+        self.source = term.code
+        self.fields = frozenset(compiler.scope.fields)
+        code = f"format_time({term.code})" if term.type is FieldType.TIMESTAMP else term.code
+        constants = {**compiler.scope.constants, "format_time": format_time}
+        self.of: Callable[[Event], AttributeValue | None] = build(SOURCE.format(code=code), constants, Misses())["value"]
+
+
+def compile_value(text: str, extra: Mapping[str, FieldType] = NO_EXTRA) -> Value:
+    """A value; ``extra`` are the attributes known upstream. Raises ``ExpressionError``."""
+    return Value(text, extra)

@@ -1,0 +1,1 @@
+"""Transforms: what happens to events between sources and sinks. Pure and synchronous; one noun of configuration per file."""

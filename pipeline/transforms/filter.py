@@ -1,0 +1,46 @@
+"""``filter``: events for which a condition holds go on, the others are dropped or sent to a named output."""
+
+from collections.abc import Sequence
+from typing import Annotated
+
+from pydantic import Field
+
+from pipeline.api import DEFAULT, Config, Context, Event, Outputs, Transform
+from pipeline.transforms.options import Compiled
+
+OUTPUT_NAME = r"^[a-z0-9_]+$"
+
+
+class FilterConfig(Config):
+    """Keep the events for which a condition holds."""
+
+    where: str
+    """Condition on the fields of an event, such as `status >= 500 and path.startswith("/api/")`."""
+    drop_to: Annotated[str, Field(pattern=OUTPUT_NAME)] | None = None
+    """Named output for the events that do not pass. Default: they are dropped, and counted."""
+
+
+class Filter(Transform):
+    """Order is kept. Counter: `missing_field`, comparisons that met a field the event lacks."""
+
+    Config = FilterConfig
+
+    def __init__(self, config: FilterConfig, context: Context) -> None:
+        self.count = context.count
+        self.drop_to = config.drop_to
+        self.outputs = (config.drop_to,) if config.drop_to else ()
+        with Compiled(context) as options:
+            self.condition = options.condition("where", config.where)
+
+    def process(self, batch: Sequence[Event]) -> Outputs:
+        """One pass over the batch, within compiled code."""
+        outputs: Outputs
+        if self.drop_to:
+            kept, rest = self.condition.split(batch)
+            outputs = {DEFAULT: kept, self.drop_to: rest}
+        else:
+            outputs = {DEFAULT: self.condition.select(batch)}
+        misses = self.condition.new_misses()
+        if misses:
+            self.count("missing_field", misses)
+        return outputs

@@ -1,0 +1,53 @@
+"""What the constructors of transforms share: expressions compiled with every problem collected, each under its option's path."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Self, TypeVar
+
+from pipeline.api import ConfigError, Context, FieldType
+from pipeline.errors import Problem
+from pipeline.expressions import Condition, ExpressionError, Value, compile_condition, compile_value
+
+T = TypeVar("T")
+
+NO_EXTRA: Mapping[str, FieldType] = MappingProxyType({})
+
+
+class Compiled:
+    """A ``with`` block in which each faulty option is noted and the rest is still looked at; it raises at its end."""
+
+    def __init__(self, context: Context) -> None:
+        self.problems: list[Problem] = []
+        self.extra = context.attributes
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+        if kind is None and self.problems:
+            raise ConfigError(self.problems)
+
+    def of(self, path: str, make: Callable[[], T], otherwise: T) -> T:
+        """What ``make`` gives; after an ``ExpressionError`` the problem is noted under ``path`` and ``otherwise`` stands in."""
+        try:
+            return make()
+        except ExpressionError as error:
+            self.problems.append(error.at(path))
+            return otherwise
+
+    def condition(self, path: str, text: str) -> Condition:
+        """The option's condition."""
+        return self.of(path, lambda: compile_condition(text, self.extra), NEVER)
+
+    def value(self, path: str, text: str) -> Value:
+        """The option's value."""
+        return self.of(path, lambda: compile_value(text, self.extra), NOTHING)
+
+    def refuse(self, path: str, message: str) -> None:
+        """Note a problem of another kind."""
+        self.problems.append(Problem(path, message))
+
+
+NEVER = compile_condition("False")
+NOTHING = compile_value("''")
+"""Stand-ins for what did not compile; they never see an event, since the block raises."""
