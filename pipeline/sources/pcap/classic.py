@@ -5,7 +5,7 @@ It never looks into a packet and never keeps more than one incomplete record.
 
 from struct import Struct
 
-from pipeline.sources.pcap.frames import MAX_CAPTURED, DamagedCapture, Frame
+from pipeline.sources.pcap.frames import MAX_CAPTURED, DamagedCaptureError, Frame
 
 FILE_HEADER_BYTES = 24
 
@@ -32,7 +32,7 @@ class ClassicCapture:
         self._record = Struct(order + "IIII")
         self._rest = b""
         self.offset = FILE_HEADER_BYTES
-        self.damage: DamagedCapture | None = None
+        self.damage: DamagedCaptureError | None = None
 
     def feed(self, data: bytes) -> tuple[bytes, list[Frame]]:
         """The frames that are complete now, and the block that their offsets refer to."""
@@ -50,7 +50,7 @@ class ClassicCapture:
             if end > size:
                 if captured > MAX_CAPTURED:
                     message = f"a packet that claims {captured} captured bytes (at most {MAX_CAPTURED} are possible)"
-                    self.damage = DamagedCapture(message, self.offset + at)
+                    self.damage = DamagedCaptureError(message, self.offset + at)
                 break
             append((seconds * 1_000_000_000 + fraction * unit_ns, start, end, wire_length, link_type, 0))
             at = end
@@ -61,6 +61,6 @@ class ClassicCapture:
     def finish(self) -> None:
         """No more bytes will come: sets ``damage`` when a record is incomplete."""
         if self._rest and self.damage is None:
-            self.damage = DamagedCapture(
+            self.damage = DamagedCaptureError(
                 f"the last packet is cut off, only {len(self._rest)} bytes of it are there,", self.offset
             )

@@ -16,7 +16,7 @@ MAX_CAPTURED = 262_144
 """Largest captured length that is believed: libpcap's MAXIMUM_SNAPLEN. A larger one means that the file is damaged."""
 
 
-class DamagedCapture(HttpipeError):
+class DamagedCaptureError(HttpipeError):
     """The bytes are not, or from here on no longer, what the format allows. ``offset`` counts from the start of the data."""
 
     def __init__(self, problem: str, offset: int) -> None:
@@ -31,7 +31,7 @@ class Container(Protocol):
     offset: int
     """Bytes of the data that were understood so far."""
 
-    damage: DamagedCapture | None
+    damage: DamagedCaptureError | None
     """Set by ``feed`` when what follows ``offset`` cannot be understood; the frames it returned come before the damage."""
 
     def feed(self, data: bytes) -> tuple[bytes, list[Frame]]:

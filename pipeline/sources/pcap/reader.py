@@ -1,61 +1,122 @@
-"""A capture in any container → batches of TCP segments: push bytes in, take lists out. Synchronous, no I/O of its own.
+"""A capture as bytes in any cut → lists of TCP segments. Synchronous; it never opens or reads anything itself.
 
-The first bytes tell the container: classic pcap in six variants or pcapng.
+The first bytes tell the compression (none, gzip, zstd) and the container (classic pcap in six variants, pcapng).
 """
 
 from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.model.records import Segment
+from pipeline.sources.pcap import pcapng
 from pipeline.sources.pcap.classic import FILE_HEADER_BYTES, FORMATS, ClassicCapture
 from pipeline.sources.pcap.dissect import Dissector
-from pipeline.sources.pcap.frames import Container, DamagedCapture
+from pipeline.sources.pcap.frames import Container, DamagedCaptureError, Frame
+from pipeline.sources.pcap.inflate import Inflater, inflater_for
+from pipeline.sources.pcap.layers.packet import LINK_TYPES
 
 READ_BYTES = 128 * 1024
 """One read is one batch: some hundred packets, less than a millisecond of work."""
 
 
 class CaptureReader:
-    """One capture, fed in any cut. ``damage`` is set where it cannot be understood any further."""
+    """One capture, fed in any cut.
+
+    ``damage`` is set where it cannot be understood any further; what came before has been handed out then. ``first_ns`` is the
+    time of the first packet.
+    """
 
     def __init__(self, dissector: Dissector | None = None) -> None:
         self.dissector = dissector or Dissector()
-        self.damage: DamagedCapture | None = None
+        self.damage: DamagedCaptureError | None = None
+        self.first_ns: int | None = None
+        self._inflater: Inflater | None = None
         self._container: Container | None = None
+        self._compressed_head = b""
         self._head = b""
 
-    def feed(self, data: bytes) -> list[Segment]:
-        """The segments that are complete now."""
-        if self._container is None:
-            self._head += data
-            if len(self._head) < FILE_HEADER_BYTES:
-                return []
-            if self._head[:4] not in FORMATS:
-                self.damage = DamagedCapture("not a capture file", 0)
-                return []
-            self._container = ClassicCapture(self._head[:FILE_HEADER_BYTES])
-            data, self._head = self._head[FILE_HEADER_BYTES:], b""
-        block, frames = self._container.feed(data)
-        self.damage = self._container.damage
-        return self.dissector.segments(block, frames)
+    @property
+    def begun(self) -> bool:
+        """True once the header of a capture was seen."""
+        return self._container is not None
+
+    def feed(self, data: bytes) -> Iterator[list[Segment]]:
+        """The segments that are complete now, a list for each bounded piece of the capture."""
+        for block, frames in self.frames(data):
+            yield self.dissector.segments(block, frames)
+
+    def frames(self, data: bytes) -> Iterator[tuple[bytes, list[Frame]]]:
+        """The packets that are complete now, undissected: a block and where they lie in it."""
+        if self._inflater is None:
+            data = self._compressed_head = self._compressed_head + data
+            if len(data) < 4:
+                return
+            self._inflater = inflater_for(data[:4])
+            self._compressed_head = b""
+        try:
+            for piece in self._inflater.feed(data):
+                if self.damage:
+                    return
+                block, frames = self._contents(piece)
+                if frames and self.first_ns is None:
+                    self.first_ns = frames[0][0]
+                yield block, frames
+        except DamagedCaptureError as damage:
+            self.damage = damage
 
     def finish(self) -> None:
         """No more bytes will come: sets ``damage`` when the capture ends within a record."""
+        if self.damage:
+            return
         if self._container is None:
-            self.damage = DamagedCapture("not a capture file: too short", 0)
-        else:
-            self._container.finish()
-            self.damage = self._container.damage
+            self.damage = _not_a_capture(self._compressed_head + self._head)
+            return
+        self._container.finish()
+        self.damage = self._container.damage
+        try:
+            if self._inflater is not None:
+                self._inflater.finish()
+        except DamagedCaptureError as damage:
+            self.damage = damage
+
+    def _contents(self, piece: bytes) -> tuple[bytes, list[Frame]]:
+        """The frames in the next bytes of the uncompressed capture."""
+        if self._container is None:
+            piece = self._head = self._head + piece
+            if len(piece) < FILE_HEADER_BYTES:
+                return b"", []
+            self._head = b""
+            self._container, piece = _open(piece)
+        block, frames = self._container.feed(piece)
+        self.damage = self._container.damage
+        return block, frames
+
+
+def _open(data: bytes) -> tuple[Container, bytes]:
+    """The container that data begins with, and the data behind what this has read of it."""
+    if data[:4] == pcapng.MAGIC:
+        return pcapng.NextGenerationCapture(), data
+    if data[:4] not in FORMATS:
+        raise _not_a_capture(data)
+    capture = ClassicCapture(data[:FILE_HEADER_BYTES])
+    if capture.link_type not in LINK_TYPES:
+        known = ", ".join(map(str, sorted(LINK_TYPES)))
+        raise DamagedCaptureError(f"link type {capture.link_type} is none that httpipe reads ({known}), declared", 20)
+    return capture, data[FILE_HEADER_BYTES:]
+
+
+def _not_a_capture(data: bytes) -> DamagedCaptureError:
+    if not data:
+        return DamagedCaptureError("empty, there should be a pcap or pcapng header", 0)
+    known = "pcap and pcapng, also compressed with gzip or zstd"
+    return DamagedCaptureError(f"no capture file: it begins with {data[:4]!r}; httpipe reads {known}; not understood", 0)
 
 
 def read_segments(path: Path | str) -> Iterator[list[Segment]]:
-    """The segments of a capture file, for tests and tools. Raises ``DamagedCapture`` behind the last good packet."""
+    """The segments of a capture file, for tests and tools. Raises ``DamagedCaptureError`` behind the last good packet."""
     reader = CaptureReader()
     with Path(path).open("rb") as file:
-        while data := file.read(READ_BYTES):
-            yield reader.feed(data)
-            if reader.damage:
-                raise reader.damage
+        while (data := file.read(READ_BYTES)) and not reader.damage:
+            yield from reader.feed(data)
     reader.finish()
     if reader.damage:
         raise reader.damage

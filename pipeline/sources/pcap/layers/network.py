@@ -9,7 +9,6 @@ _IPV4 = Struct(">BxHHHxB2x4s4s").unpack_from
 _IPV6 = Struct(">4xHBx16s16s").unpack_from
 _TCP = Struct(">4sIIBB").unpack_from
 
-FRAGMENT_HEADER = 44
 _ROUTED_LAST = (0, 2)
 _SEGMENT_ROUTING = 4
 
@@ -40,24 +39,22 @@ def ipv6(packet: Packet) -> Layer | None:
     if length:
         packet.narrow(length)
     packet.source, packet.destination = source, destination
-    return following(packet, protocol)
-
-
-def following(packet: Packet, protocol: int) -> Layer | None:
-    """What an IPv6 next header field names. The fragment header needs to know it, so it is not in the table."""
-    return ipv6_fragment if protocol == FRAGMENT_HEADER else IP_PROTOCOLS.get(protocol)
+    return IP_PROTOCOLS.get(protocol)
 
 
 def options(packet: Packet) -> Layer | None:
     """Hop-by-hop and destination options, mobility, HIP, shim6 (RFC 8200, section 4): next header, length in words of eight."""
     protocol = packet.u8()
     packet.skip(8 * (packet.u8(1) + 1))
-    return following(packet, protocol)
+    return IP_PROTOCOLS.get(protocol)
 
 
 def routing(packet: Packet) -> Layer | None:
-    """RFC 8200, section 4.4. Segments left to visit: the connection's address is the last one (types 0 and 2) or, in
-    segment routing (RFC 8754), the first of the list, not the one that stands in the IPv6 header on the way."""
+    """RFC 8200, section 4.4: a packet with addresses still to visit names its connection's address here.
+
+    That is the last one (types 0 and 2) or, in segment routing (RFC 8754), the first of the list, not the next stop that
+    stands in the IPv6 header.
+    """
     kind, left, start = packet.u8(2), packet.u8(3), packet.at
     size = 8 * (packet.u8(1) + 1)
     if left and size >= 24:
@@ -72,7 +69,7 @@ def authentication(packet: Packet) -> Layer | None:
     """RFC 4302: next header, length in words of four less two. It authenticates and does not hide."""
     protocol = packet.u8()
     packet.skip(4 * (packet.u8(1) + 2))
-    return following(packet, protocol)
+    return IP_PROTOCOLS.get(protocol)
 
 
 def ipv6_fragment(packet: Packet) -> Layer | None:
@@ -81,7 +78,7 @@ def ipv6_fragment(packet: Packet) -> Layer | None:
     key = (packet.source, packet.destination, packet.u32(4))
     packet.skip(8)
     if place & 0xFFF9 == 0:
-        return following(packet, protocol)
+        return IP_PROTOCOLS.get(protocol)
     return _fragment(packet, key, place & 0xFFF8, protocol, more=bool(place & 1))
 
 
@@ -94,7 +91,7 @@ def _fragment(packet: Packet, key: object, offset: int, protocol: int, *, more: 
     if whole is None:
         return None
     packet.data, packet.at, packet.end = whole, 0, len(whole)
-    return following(packet, protocol)
+    return IP_PROTOCOLS.get(protocol)
 
 
 def tcp(packet: Packet) -> Layer | None:

@@ -81,6 +81,7 @@ IP_PROTOCOLS.update(
         139: network.options,
         140: network.options,
         43: network.routing,
+        44: network.ipv6_fragment,
         51: network.authentication,
     }
 )

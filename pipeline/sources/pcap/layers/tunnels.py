@@ -35,7 +35,7 @@ def teredo(packet: Packet) -> Layer | None:
     return ip if packet.u8() >> 4 == 6 else None
 
 
-def gre(packet: Packet) -> Layer | None:
+def gre(packet: Packet) -> Layer | None:  # noqa: PLR0911  one return for each kind of content
     """RFC 2784 and 2890 (version 0), 2637 (version 1: PPTP): optional fields of four bytes each, as the flags say."""
     flags, protocol = packet.u16(), packet.u16(2)
     if flags & 7 > 1 or flags & 0x4000:  # source routing died with RFC 1701

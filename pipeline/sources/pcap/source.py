@@ -1,0 +1,84 @@
+"""The ``pcap`` source: capture files or a pipe from tcpdump → segments, through the same decoder as the live source.
+
+It reads as fast as the pipeline takes them, or in their own time. It never decodes HTTP, and never writes.
+"""
+
+import functools
+from collections.abc import AsyncIterator
+
+import anyio
+import anyio.to_thread
+
+from pipeline.api import Context, InputError, RecordBatch, Segment, Source
+from pipeline.sources.pcap.config import STANDARD_INPUT, PcapConfig
+from pipeline.sources.pcap.dissect import Dissector
+from pipeline.sources.pcap.inputs import find, open_capture, standard_input
+from pipeline.sources.pcap.streams import CaptureStream, in_time_order
+
+
+class PcapSource(Source):
+    """Reads what tcpdump, dumpcap and their like wrote."""
+
+    Config = PcapConfig
+    emits_records = True
+    can_wait = True
+
+    def __init__(self, config: PcapConfig, context: Context) -> None:
+        self._config = config
+        self._context = context
+        self._dissector = Dissector()
+        self._streams: list[CaptureStream] = []
+        self._total = 0
+
+    async def open(self) -> None:
+        """Find the files and look at their first bytes. Of standard input nothing is read yet."""
+        if self._config.path == STANDARD_INPUT:
+            capture = standard_input()
+            self._total = capture.size
+            self._streams = [CaptureStream(0, lambda: capture, self._dissector)]
+            return
+        found = await anyio.to_thread.run_sync(find, self._config.path)
+        self._total = sum(path.stat().st_size for path, _ in found)
+        self._streams = [
+            CaptureStream(begin_ns, functools.partial(open_capture, path), self._dissector) for path, begin_ns in found
+        ]
+
+    async def batches(self) -> AsyncIterator[RecordBatch]:
+        """One batch for each read. Ends with ``InputError`` when a capture was damaged, after all that could be read."""
+        lists = in_time_order(self._streams)
+        if self._config.speed == "realtime":
+            lists = paced(lists)
+        async for segments in lists:
+            yield RecordBatch(segments, sum(stream.done for stream in self._streams))
+            for name, number in self._dissector.take_counts().items():
+                self._context.count(name, number)
+        failures = [stream.failure for stream in self._streams if stream.failure]
+        if failures:
+            raise InputError("\n".join(failures))
+
+    async def settled(self, position: object) -> None:
+        """Progress is what has been delivered, in bytes of the files."""
+        if self._total and isinstance(position, int):
+            self._context.progress(position, self._total)
+
+
+PACE_NS = 10_000_000
+"""Segments due within 10 ms go together: closer than that a timer of the event loop does not keep time."""
+
+
+async def paced(lists: AsyncIterator[list[Segment]]) -> AsyncIterator[list[Segment]]:
+    """The same segments at the pace of their time stamps. Time that runs backwards is no pause."""
+    begin_ns: int | None = None
+    begin = anyio.current_time()
+    async for segments in lists:
+        due: list[Segment] = []
+        for segment in segments:
+            if begin_ns is None:
+                begin_ns = segment.ts_ns
+            wait_ns = segment.ts_ns - begin_ns - int((anyio.current_time() - begin) * 1e9)
+            if wait_ns > PACE_NS:
+                yield due
+                due = []
+                await anyio.sleep(wait_ns / 1e9)
+            due.append(segment)
+        yield due
