@@ -81,6 +81,9 @@ class NoConfig(Config):
     """For components without options."""
 
 
+NO_FIELDS: Mapping[str, FieldType] = MappingProxyType({})
+
+
 def _no_files(path: str) -> bytes | None:
     raise FileNotFoundError(f"{path}: there are no files here")
 
