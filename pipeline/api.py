@@ -110,7 +110,7 @@ class Context:
     count: Callable[[str, int], None] = lambda _name, _by: None
     progress: Callable[[int, int], None] = lambda _done, _total: None
     body_bytes: int = 0
-    attributes: Mapping[str, FieldType] = field(default_factory=lambda: NO_FIELDS)
+    attributes: Mapping[str, FieldType] = field(default_factory=dict)
     read_file: Callable[[str], bytes | None] = _no_files
 
 
