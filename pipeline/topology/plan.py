@@ -9,9 +9,13 @@ from dataclasses import dataclass
 
 from pydantic import BaseModel
 
-from pipeline.api import Sink, Source, Transform
+from pipeline.api import FieldType, Sink, Source, Transform
 from pipeline.config.options import ProcessOptions, RecordOptions, SinkOptions, TelemetryOptions, WhenFull
 from pipeline.decode.options import DecodeOptions
+
+SourceClass = type[Source]
+TransformClass = type[Transform]
+SinkClass = type[Sink]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,7 +24,7 @@ class SourceSpec:
 
     id: str
     type: str
-    component: type[Source]
+    component: SourceClass
     config: BaseModel
     decode: DecodeOptions | None
     record: RecordOptions | None
@@ -34,11 +38,13 @@ class TransformSpec:
 
     id: str
     type: str
-    component: type[Transform]
+    component: TransformClass
     config: BaseModel
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     reload_key: str
+    attributes: Mapping[str, FieldType]
+    """What transforms upstream add: for its ``Context``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,12 +53,14 @@ class SinkSpec:
 
     id: str
     type: str
-    component: type[Sink]
+    component: SinkClass
     config: BaseModel
     options: SinkOptions
     when_full: WhenFull
     inputs: tuple[str, ...]
     reload_key: str
+    attributes: Mapping[str, FieldType]
+    """What transforms upstream add: for its ``Context``."""
 
 
 @dataclass(frozen=True, slots=True)

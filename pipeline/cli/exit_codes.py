@@ -1,0 +1,35 @@
+"""Exit codes of `httpipe`, after sysexits.h, and the one table of what they mean: for `--help`, the docs and the tests."""
+
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a script can tell from how the command ended."""
+
+    OK = 0
+    USAGE = 64
+    DAMAGED_INPUT = 65
+    CANNOT_CAPTURE = 69
+    INTERNAL = 70
+    UNDELIVERED = 74
+    NO_PERMISSION = 77
+    BAD_CONFIG = 78
+    INTERRUPTED = 130
+
+
+MEANING: dict[ExitCode, str] = {
+    ExitCode.OK: "everything went well",
+    ExitCode.USAGE: "the command line was wrong",
+    ExitCode.DAMAGED_INPUT: "input was damaged; what came before the damage was delivered",
+    ExitCode.CANNOT_CAPTURE: "this host cannot capture; `httpipe doctor` says why",
+    ExitCode.INTERNAL: "an internal error of httpipe",
+    ExitCode.UNDELIVERED: "some output could not be delivered",
+    ExitCode.NO_PERMISSION: "permission is missing; the message says which",
+    ExitCode.BAD_CONFIG: "the pipeline file is wrong or missing; `httpipe validate` lists every problem",
+    ExitCode.INTERRUPTED: "interrupted before it had begun",
+}
+
+
+def table() -> str:
+    """The codes and their meaning, one a line."""
+    return "\n".join(f"{code.value:>3}  {meaning}" for code, meaning in MEANING.items())

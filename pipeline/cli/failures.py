@@ -1,0 +1,45 @@
+"""How each kind of error is told to a user: an exit code and a few lines, never a traceback.
+
+Task groups wrap what happens inside them in exception groups; the user is told the first error of the most telling kind.
+"""
+
+from collections.abc import Iterator
+
+from pipeline.cli.exit_codes import ExitCode
+from pipeline.errors import CaptureError, ConfigError, HttpipeError, InputError
+
+
+def told(error: BaseException) -> tuple[ExitCode, str]:
+    """Exit code and words."""
+    leaves = list(_leaves(error))
+    for leaf in leaves:
+        match leaf:
+            case ConfigError():
+                return ExitCode.BAD_CONFIG, _problems(leaf)
+            case CaptureError():
+                return (ExitCode.NO_PERMISSION if leaf.denied else ExitCode.CANNOT_CAPTURE), f"httpipe: {leaf}"
+            case InputError():
+                return ExitCode.DAMAGED_INPUT, f"httpipe: {leaf}"
+            case PermissionError() if leaf.filename is not None:
+                return ExitCode.NO_PERMISSION, f"httpipe: no permission for {leaf.filename}"
+            case HttpipeError():
+                return ExitCode.UNDELIVERED, f"httpipe: {leaf}"
+            case _:
+                continue
+    first = leaves[0]
+    said = str(first).partition("\n")[0]
+    what = f"{type(first).__name__}: {said}" if said else type(first).__name__
+    return ExitCode.INTERNAL, f"httpipe: internal error: {what}\n  Run it again as `httpipe --debug …` and report what it prints."
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            yield from _leaves(each)
+    else:
+        yield error
+
+
+def _problems(error: ConfigError) -> str:
+    count = len(error.problems)
+    return str(error) if count == 1 else f"{error}\n{count} problems"

@@ -1,0 +1,80 @@
+"""From the name of a pipeline file to its plan: the one place that reads the file, the environment and the trust list.
+
+Raises ``ConfigError`` for a file that is missing, a directory or wrong, ``PermissionError`` for one that may not be read.
+"""
+
+import errno
+import os
+import sys
+from pathlib import Path
+
+from pipeline.config.document import Document, parse
+from pipeline.errors import ConfigError, Problem
+from pipeline.plugins.discovery import discover
+from pipeline.plugins.registry import Registry
+from pipeline.plugins.trust import find_trust
+from pipeline.topology.build import build
+from pipeline.topology.plan import Plan
+
+DEFAULT_FILE = "pipeline.toml"
+
+MAX_FILE_BYTES = 16 << 20
+"""A pipeline file is a few KB; this bounds what a wrong argument (a capture file, /dev/zero) costs."""
+
+MAX_TABLE_BYTES = 256 << 20
+"""A list of 100,000 URLs has about 10 MB."""
+
+
+def load(file: str) -> Plan:
+    """The plan of a pipeline file, wholly checked."""
+    return build(document(file), registry(file), read_table)
+
+
+def read_table(path: str) -> bytes:
+    """A file that a transform names, bounded."""
+    with Path(path).open("rb") as opened:
+        data = opened.read(MAX_TABLE_BYTES + 1)
+    if len(data) > MAX_TABLE_BYTES:
+        raise OSError(errno.EFBIG, f"larger than {MAX_TABLE_BYTES >> 20} MiB", path)
+    return data
+
+
+def document(file: str) -> Document:
+    """The file, parsed; ``-`` is standard input."""
+    return parse(_read(file), "standard input" if file == "-" else file, os.environ)
+
+
+def registry(file: str) -> Registry:
+    """The plugins there are, and the trust list that holds for this file."""
+    return Registry(discover(), find_trust(Path(file).parent if file != "-" else Path()))
+
+
+def _read(file: str) -> bytes:
+    try:
+        if file == "-":
+            return _bounded(sys.stdin.buffer.read(MAX_FILE_BYTES + 1), file)
+        with Path(file).open("rb") as opened:
+            return _bounded(opened.read(MAX_FILE_BYTES + 1), file)
+    except PermissionError:
+        raise
+    except OSError as error:
+        raise ConfigError([Problem("", _words(error, file))], file=file) from error
+
+
+def _bounded(data: bytes, file: str) -> bytes:
+    if len(data) > MAX_FILE_BYTES:
+        raise ConfigError([Problem("", f"is larger than {MAX_FILE_BYTES >> 20} MiB: not a pipeline file")], file=file)
+    return data
+
+
+def _words(error: OSError, file: str) -> str:
+    if isinstance(error, FileNotFoundError):
+        hint = (
+            ""
+            if file != DEFAULT_FILE
+            else "; name one, as in `httpipe run FILE`, or write one: `httpipe list` shows what there is"
+        )
+        return f"no such file{hint}"
+    if isinstance(error, IsADirectoryError):
+        return f"is a folder; did you mean {Path(file) / DEFAULT_FILE}?"
+    return (error.strerror or str(error)).lower()

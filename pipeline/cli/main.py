@@ -1,0 +1,156 @@
+"""The command `httpipe`: which subcommands there are, and how every way of failing is told.
+
+In: arguments. Out: an exit code. It imports a subcommand only when that one is called, because `httpipe --help` and shell
+completion must be instant; and it never shows a traceback, which is for `--debug`.
+"""
+
+import os
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+import click
+
+from pipeline.cli.exit_codes import ExitCode, table
+
+SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
+    "Run": {
+        "run": ("pipeline.cli.run:run", "Run a pipeline until its inputs end or Ctrl-C."),
+        "top": ("pipeline.cli.top:top", "Watch a running pipeline: in, out, dropped, queues."),
+        "tap": ("pipeline.cli.tap:tap", "See the events that pass a component right now."),
+    },
+    "Check": {
+        "validate": ("pipeline.cli.validate:validate", "Check a pipeline file; every problem at once."),
+        "doctor": ("pipeline.cli.doctor:doctor", "Check this host: what capturing needs, and how to get it."),
+    },
+    "Look up": {
+        "list": ("pipeline.cli.catalogue:list_", "Sources, transforms and sinks, and the options of each."),
+        "schema": ("pipeline.cli.schema:schema", "JSON Schema of pipeline.toml, for editors."),
+        "reference": ("pipeline.cli.reference:reference", "All options as Markdown."),
+    },
+    "Extend": {
+        "plugins": ("pipeline.cli.plugins:plugins", "List, trust, verify and write plugins."),
+    },
+}
+"""Where each subcommand lives and what the overview says about it: known without importing any."""
+
+
+class Overview(click.Group):
+    """A group that imports a subcommand when it is called and shows them by what one wants to do."""
+
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        """All names, in the order of the overview."""
+        return [name for commands in SECTIONS.values() for name in commands]
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one."""
+        where = next((commands[cmd_name][0] for commands in SECTIONS.values() if cmd_name in commands), None)
+        if where is None:
+            return None
+        module, _, attribute = where.partition(":")
+        found = getattr(import_module(module), attribute)
+        return found if isinstance(found, click.Command) else None
+
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
+        """As click does, with the nearest right word."""
+        if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
+            from pipeline.config.words import did_you_mean  # noqa: PLC0415  start-up
+
+            raise click.UsageError(f'no command "{args[0]}"{did_you_mean(args[0], self.list_commands(ctx))}', ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The overview."""
+        for title, commands in SECTIONS.items():
+            with formatter.section(title):
+                formatter.write_dl([(name, words) for name, (_, words) in commands.items()], col_max=12)
+
+    def format_epilog(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """First steps and exit codes, which click would otherwise wrap into one paragraph."""
+        with formatter.section("First steps"):
+            formatter.write_dl(FIRST_STEPS)
+        with formatter.section("Exit codes"):
+            formatter.write_dl([(line[:3].strip(), line[5:]) for line in table().splitlines()])
+
+
+FIRST_STEPS = [
+    ("httpipe doctor", "can this host capture, and what is missing?"),
+    ("httpipe validate", "is ./pipeline.toml right?"),
+    ("sudo httpipe run", "show the HTTP traffic of this host, live"),
+]
+
+
+def _show_version(ctx: click.Context, _param: click.Parameter, value: bool) -> None:  # noqa: FBT001  click's signature
+    if value and not ctx.resilient_parsing:
+        from importlib.metadata import version  # noqa: PLC0415  start-up
+
+        click.echo(f"httpipe {version('httpipe')} (Python {sys.version.split()[0]}, {os.uname().sysname} {os.uname().release})")
+        ctx.exit()
+
+
+@click.group(
+    cls=Overview,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+    subcommand_metavar="COMMAND …",
+    no_args_is_help=True,
+)
+@click.option("--debug", is_flag=True, envvar="HTTPIPE_DEBUG", help="Show the traceback of an internal error.")
+@click.option(
+    "-V", "--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version, help="Show the version and exit."
+)
+@click.pass_context
+def cli(ctx: click.Context, *, debug: bool) -> None:
+    """See the HTTP traffic of this host and carry it anywhere.
+
+    httpipe captures with eBPF, turns packets into exchanges (a request with its response), and sends them through
+    filters and transforms to any number of sinks. What it does stands in a pipeline.toml.
+    """
+    ctx.obj = debug
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command and leave with its exit code."""
+    sys.exit(call(list(sys.argv[1:] if arguments is None else arguments)))
+
+
+def call(arguments: list[str]) -> int:
+    """Run the command; whatever happens becomes words on standard error and an exit code."""
+    try:
+        result = cli.main(arguments, prog_name="httpipe", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.format_message())
+        return ExitCode.USAGE
+    except click.UsageError as error:
+        return _usage(error)
+    except click.Abort:
+        return ExitCode.INTERRUPTED
+    except BrokenPipeError:
+        return _closed_output()
+    except Exception as error:  # noqa: BLE001  the last line of defence: no traceback for a user
+        return _failed(error, arguments)
+    return int(result) if isinstance(result, int) else ExitCode.OK
+
+
+def _usage(error: click.UsageError) -> ExitCode:
+    command = error.ctx.command_path if error.ctx else "httpipe"
+    click.echo(f"httpipe: {error.format_message()}\nTry `{command} --help`.", err=True)
+    return ExitCode.USAGE
+
+
+def _closed_output() -> ExitCode:
+    """`httpipe … | head`: the reader has seen enough, which is no error; Python must not try to flush once more at exit."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return ExitCode.OK
+
+
+def _failed(error: Exception, arguments: Sequence[str]) -> ExitCode:
+    from pipeline.cli import failures  # noqa: PLC0415  start-up
+
+    if os.environ.get("HTTPIPE_DEBUG") or "--debug" in arguments[:1]:
+        import traceback  # noqa: PLC0415  start-up
+
+        traceback.print_exception(error)
+    code, text = failures.told(error)
+    click.echo(text, err=True)
+    return code

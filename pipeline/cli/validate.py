@@ -1,0 +1,41 @@
+"""`httpipe validate`: is this pipeline file right? Opens nothing, captures nothing; third-party plugins it names are imported."""
+
+import click
+
+from pipeline.cli.exit_codes import ExitCode
+from pipeline.cli.failures import told
+from pipeline.cli.loading import DEFAULT_FILE, load
+from pipeline.errors import ConfigError
+from pipeline.topology.plan import Plan
+
+
+@click.command()
+@click.argument("files", nargs=-1, metavar="[FILE]…")
+@click.option("--strict", is_flag=True, help="Count warnings as problems.")
+def validate(*, files: tuple[str, ...], strict: bool) -> int:
+    """Check pipeline files and list every problem at once.
+
+    FILE defaults to pipeline.toml; - is standard input.
+    """
+    return max(_validate(file, strict=strict) for file in files or (DEFAULT_FILE,))
+
+
+def _validate(file: str, *, strict: bool) -> int:
+    try:
+        plan = load(file)
+    except (ConfigError, PermissionError) as error:
+        code, text = told(error)
+        click.echo(text, err=True)
+        return code
+    for warning in plan.warnings:
+        click.echo(f"{plan.file}: {'' if strict else 'warning: '}{warning}", err=True)
+    if strict and plan.warnings:
+        return ExitCode.BAD_CONFIG
+    click.echo(f"{plan.file}: ok: {counted(plan)}")
+    return ExitCode.OK
+
+
+def counted(plan: Plan) -> str:
+    """``1 source, no transforms, 2 sinks``."""
+    parts = (("source", plan.sources), ("transform", plan.transforms), ("sink", plan.sinks))
+    return ", ".join(f"{len(found) or 'no'} {word}{'' if len(found) == 1 else 's'}" for word, found in parts)

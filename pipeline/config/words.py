@@ -1,0 +1,49 @@
+"""The words problems are told in: how a value is shown, what is near to a misspelt name, how alternatives are listed.
+
+Pure text functions; nothing here knows pydantic, components or files.
+"""
+
+import difflib
+import json
+import re
+from collections.abc import Iterable
+
+SHOWN_CHARS = 80
+"""A value is shown up to this many characters: enough to find it in the file, too few to flood the terminal."""
+
+SECRET_NAME = re.compile(r"passw|secret|token|credential|api_?key", re.IGNORECASE)
+"""Options whose values are never shown: messages end up in logs and issue reports."""
+
+
+def shown(value: object, name: str = "") -> str:
+    """The value as it stands in the file, near enough to find it; hidden where its option's name says secret."""
+    if SECRET_NAME.search(name):
+        return "the value"
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= SHOWN_CHARS else f"{text[:SHOWN_CHARS]}…"
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word that is most like this one, or an empty string."""
+    names = {name.lower(): name for name in known}
+    close = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.6)
+    return names[close[0]] if close else ""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``; did you mean "x"?`` or an empty string."""
+    near = nearest(word, known)
+    return f'; did you mean "{near}"?' if near else ""
+
+
+def unknown(word: str, what: str, known: Iterable[str]) -> str:
+    """A whole sentence about a name that nobody knows: the nearest right one, and all there are."""
+    names = sorted(known)
+    listed = f"known: {', '.join(names)}" if names else "there are none"
+    near = nearest(word, names)
+    return f'"{word}" is not a known {what}; ' + (f'did you mean "{near}"? ({listed})' if near else listed)
+
+
+def one_of(alternatives: Iterable[str]) -> str:
+    """``a, b, c``: what would have been right."""
+    return ", ".join(alternatives)

@@ -1,0 +1,139 @@
+"""From the word after ``type =`` to a class, importing nothing but that class and only if it may be imported.
+
+In: what is installed and the trust list. Out: a component class, or ``PluginError`` saying what is wrong and what to type.
+Names of plugins are plain (``slack``) or, where two distributions have the same, with the distribution (``httpipe-slack:slack``).
+A distribution that nobody trusts can take no name away from one that is trusted, nor from a built-in.
+"""
+
+import importlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Protocol
+
+from pipeline.api import API_VERSION, Sink, Source, Transform
+from pipeline.config.words import unknown
+from pipeline.errors import HttpipeError
+from pipeline.plugins.discovery import Found, Kind, Plugin, canonical
+
+Component = type[Source] | type[Transform] | type[Sink]
+
+BASES: Mapping[Kind, Component] = MappingProxyType({Kind.SOURCE: Source, Kind.TRANSFORM: Transform, Kind.SINK: Sink})
+
+
+class PluginError(HttpipeError):
+    """A plugin that cannot be used. The text reads as the rest of a sentence after its place in the pipeline file."""
+
+
+class Trust(Protocol):
+    """Who may be imported (``pipeline.plugins.trust``)."""
+
+    def refusal(self, plugin: Plugin) -> str:
+        """Why this plugin may not be imported, with what to do about it; empty where it may."""
+
+
+class TrustNothing:
+    """Built-ins only."""
+
+    def refusal(self, plugin: Plugin) -> str:
+        """Everything is refused."""
+        return f"{plugin.distribution} is not trusted"
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """A class that was imported, and the plugin it came from."""
+
+    plugin: Plugin
+    component: Component
+
+
+class Registry:
+    """Finds plugins by kind and name. Loading one twice gives the same class."""
+
+    def __init__(self, found: Found, trust: Trust) -> None:
+        self.found = found
+        self.trust = trust
+
+    def plugins(self, kind: Kind) -> tuple[Plugin, ...]:
+        """Everything of one kind, built-ins first, then by name."""
+        of_kind = (plugin for plugin in self.found.plugins if plugin.kind is kind)
+        return tuple(sorted(of_kind, key=lambda plugin: (not plugin.builtin, plugin.name, plugin.distribution)))
+
+    def allowed(self, plugin: Plugin) -> bool:
+        """Whether it may be imported: built-ins always."""
+        return plugin.builtin or not self.trust.refusal(plugin)
+
+    def find(self, kind: Kind, name: str) -> Plugin:
+        """The one plugin that this name means, not imported yet."""
+        candidates = self._named(kind, name)
+        if not candidates:
+            raise PluginError(unknown(name, kind.value, {plugin.name for plugin in self.plugins(kind)}))
+        allowed = [plugin for plugin in candidates if self.allowed(plugin)]
+        if not allowed:
+            raise PluginError("; ".join(f'"{name}": {self.trust.refusal(plugin)}' for plugin in candidates))
+        if len(allowed) > 1:
+            owners = " and ".join(plugin.distribution for plugin in allowed)
+            choices = " or ".join(f'type = "{plugin.distribution}:{plugin.name}"' for plugin in allowed)
+            raise PluginError(f'"{name}" is a {kind} of both {owners}; choose with {choices}')
+        return allowed[0]
+
+    def load(self, kind: Kind, name: str) -> Loaded:
+        """Import the class. Whatever its import raises is told as a problem of that plugin."""
+        plugin = self.find(kind, name)
+        return Loaded(plugin, _checked(plugin, _import(plugin)))
+
+    def shadowed(self) -> tuple[str, ...]:
+        """Distributions that declare a built-in's name: harmless while nobody trusts them, and always worth a word."""
+        builtins = {(plugin.kind, plugin.name) for plugin in self.found.plugins if plugin.builtin}
+        others = (plugin for plugin in self.found.plugins if not plugin.builtin)
+        return tuple(
+            f'{plugin.distribution} {plugin.version} declares a {plugin.kind} "{plugin.name}", the name of a built-in one'
+            for plugin in others
+            if (plugin.kind, plugin.name) in builtins
+        )
+
+    def _named(self, kind: Kind, name: str) -> list[Plugin]:
+        distribution, colon, plain = name.rpartition(":")
+        return [
+            plugin
+            for plugin in self.plugins(kind)
+            if plugin.name == plain and (not colon or plugin.distribution == canonical(distribution))
+        ]
+
+
+def _import(plugin: Plugin) -> object:
+    module, _, attribute = plugin.value.partition(":")
+    try:
+        found: object = importlib.import_module(module)
+        for part in attribute.split("."):
+            found = getattr(found, part)
+    except Exception as error:  # a plugin's import runs a stranger's code: anything may come out, SystemExit still ends us
+        if plugin.builtin and not isinstance(error, ImportError):
+            raise
+        missing = f"; install what is missing: {error.name}" if isinstance(error, ModuleNotFoundError) and error.name else ""
+        message = f'"{plugin.name}" of {plugin.distribution} {plugin.version} cannot be imported: {type(error).__name__}: {error}'
+        raise PluginError(message + missing) from error
+    return found
+
+
+def _checked(plugin: Plugin, component: object) -> Component:
+    """The class, if it is one of the right kind, whole, and of an API version that this engine supports."""
+    base = BASES[plugin.kind]
+    who = f'"{plugin.name}" of {plugin.distribution} {plugin.version}'
+    if not (isinstance(component, type) and issubclass(component, base)):
+        raise PluginError(f"{who} is not a {plugin.kind}: {plugin.value} is not a subclass of pipeline.api.{base.__name__}")
+    version = component.api_version
+    supported = range(max(1, API_VERSION - 1), API_VERSION + 1)
+    if version not in supported:
+        wanted = " or ".join(map(str, supported))
+        age = "newer httpipe" if isinstance(version, int) and version > API_VERSION else "newer version of the plugin"
+        raise PluginError(f"{who} is written for plugin API {version!r}, this httpipe supports {wanted}; install a {age}")
+    if abstract := sorted(getattr(component, "__abstractmethods__", ())):
+        raise PluginError(f"{who} lacks {', '.join(f'{name}()' for name in abstract)}")
+    return component
+
+
+def names(plugins: Iterable[Plugin]) -> list[str]:
+    """Names alone, each once."""
+    return sorted({plugin.name for plugin in plugins})

@@ -1,0 +1,147 @@
+"""From a document to the plan: everything checked, every problem told at once.
+
+In: a parsed pipeline file and the registry of plugins. Out: a ``Plan``, or ``ConfigError`` with all problems in the order of the
+file. No I/O: components are constructed to be checked, never opened.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import TypeVar, cast
+
+from pydantic import BaseModel
+
+from pipeline.api import Context, FieldType, Transform
+from pipeline.config.document import Document, Table
+from pipeline.config.models import check
+from pipeline.config.options import ProcessOptions, TelemetryOptions
+from pipeline.decode.options import DecodeOptions
+from pipeline.errors import ConfigError, Problem
+from pipeline.plugins.registry import Registry
+from pipeline.topology import rules
+from pipeline.topology.components import Draft, SourceOptions, construct, draft
+from pipeline.topology.graph import Node, Wiring, first_look, wire
+from pipeline.topology.plan import Plan, SinkClass, SinkSpec, SourceClass, SourceSpec, TransformClass, TransformSpec
+
+M = TypeVar("M", bound=BaseModel)
+
+
+ReadFile = Callable[[str], bytes | None]
+Attributes = Mapping[str, FieldType]
+
+
+def build(document: Document, registry: Registry, read_file: ReadFile) -> Plan:
+    """The plan of a pipeline file. Raises ``ConfigError``.
+
+    ``read_file`` gives the bytes of a file that a transform names (a lookup table), or raises ``OSError``.
+    """
+    problems = list(document.problems)
+    drafts: dict[str, Draft] = {}
+    for entry in document.entries:
+        made, found = draft(entry, registry)
+        drafts.setdefault(entry.id, made)
+        problems += found
+    process = _table(ProcessOptions, document.process, "process", problems)
+    telemetry = _table(TelemetryOptions, document.telemetry, "telemetry", problems)
+    attributes, found = _construct(drafts, read_file)
+    problems += found
+    wiring, found = wire([Node(each.id, each.entry.kind, each.inputs, each.outputs) for each in drafts.values()])
+    problems += found + _whole(document, drafts)
+    if problems:
+        raise ConfigError(document.in_order(problems), file=document.file)
+    return Plan(
+        file=document.file,
+        sources={each.id: _source(each, drafts, wiring) for each in _of(drafts, "sources")},
+        transforms={
+            name: _transform(drafts[name], wiring, attributes) for name in wiring.order if drafts[name].entry.kind == "transforms"
+        },
+        sinks={each.id: _sink(each, drafts, wiring, attributes) for each in _of(drafts, "sinks")},
+        consumers=_consumers(drafts, wiring),
+        process=process,
+        telemetry=telemetry,
+        warnings=tuple(rules.warnings(drafts, wiring)),
+    )
+
+
+def _table(model: type[M], table: Table, path: str, problems: list[Problem]) -> M:
+    made, found = check(model, table, path)
+    problems += found
+    return made or model()
+
+
+def _construct(drafts: Mapping[str, Draft], read_file: ReadFile) -> tuple[dict[str, Attributes], list[Problem]]:
+    """Make every component, each after those that feed it, so that it can be told what attributes they add."""
+    wiring = first_look([Node(each.id, each.entry.kind, each.inputs) for each in drafts.values()])
+    attributes: dict[str, Attributes] = {}
+    problems: list[Problem] = []
+    for name in wiring.order:
+        made = drafts[name]
+        upstream = [drafts[each].instance for each in wiring.order if each in wiring.upstream(name)]
+        attributes[name] = {k: v for each in upstream if isinstance(each, Transform) for k, v in each.adds.items()}
+        problems += construct(made, Context(name, attributes=attributes[name], read_file=read_file))
+    return attributes, problems
+
+
+def _whole(document: Document, drafts: Mapping[str, Draft]) -> list[Problem]:
+    """What is wrong with the pipeline as a whole."""
+    problems = [
+        Problem("", f"there is no {kind[:-1]}; a pipeline needs at least one [{kind}.ID]")
+        for kind in ("sources", "sinks")
+        if not document.tree.get(kind)
+    ]
+    sinks = _of(drafts, "sinks")
+    others = [each for each in drafts.values() if each.entry.kind != "sinks"]
+    problems += rules.input_problems(list(drafts.values()))
+    return problems + rules.dead_letter_problems(sinks, others) + rules.queue_problems(sinks)
+
+
+def _of(drafts: Mapping[str, Draft], kind: str) -> list[Draft]:
+    return [each for each in drafts.values() if each.entry.kind == kind]
+
+
+def _source(made: Draft, drafts: Mapping[str, Draft], wiring: Wiring) -> SourceSpec:
+    readers = [sink for sink in _of(drafts, "sinks") if made in rules.feeders(sink, drafts, wiring)]
+    return SourceSpec(
+        id=made.id,
+        type=made.name,
+        component=cast("SourceClass", made.component),
+        config=cast("BaseModel", made.config),
+        decode=made.options.get(DecodeOptions),
+        record=made.options[SourceOptions].record,
+        keep_heads=any(cast("SinkClass", sink.component).wants_heads(sink.config) for sink in readers),
+        reload_key=made.reload_key,
+    )
+
+
+def _transform(made: Draft, wiring: Wiring, attributes: Mapping[str, Attributes]) -> TransformSpec:
+    return TransformSpec(
+        id=made.id,
+        type=made.name,
+        component=cast("TransformClass", made.component),
+        config=cast("BaseModel", made.config),
+        inputs=wiring.inputs[made.id],
+        outputs=made.outputs or (),
+        reload_key=made.reload_key,
+        attributes=attributes[made.id],
+    )
+
+
+def _sink(made: Draft, drafts: Mapping[str, Draft], wiring: Wiring, attributes: Mapping[str, Attributes]) -> SinkSpec:
+    return SinkSpec(
+        id=made.id,
+        type=made.name,
+        component=cast("SinkClass", made.component),
+        config=cast("BaseModel", made.config),
+        options=rules.sink_options(made),
+        when_full=rules.when_full(made, rules.feeders(made, drafts, wiring)),
+        inputs=wiring.inputs[made.id],
+        reload_key=made.reload_key,
+        attributes=attributes[made.id],
+    )
+
+
+def _consumers(drafts: Mapping[str, Draft], wiring: Wiring) -> dict[str, tuple[str, ...]]:
+    """Who reads each output, in the order of the file."""
+    found: dict[str, tuple[str, ...]] = {}
+    for name in drafts:
+        for output in wiring.inputs[name]:
+            found[output] = (*found.get(output, ()), name)
+    return found

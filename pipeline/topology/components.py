@@ -1,0 +1,178 @@
+"""One table of the file becomes one checked component: class, config, engine options.
+
+In: an entry of the document and the registry. Out: a ``Draft`` and every problem with it. A table holds the engine's options and
+the component's own side by side; they are told apart by name, so the two sets never overlap. Components are constructed here
+once, which by contract does no I/O, because a constructor may find what a model cannot: an expression that does not compile.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pydantic import BaseModel
+
+from pipeline.api import Config, Context, Sink, Source, Transform
+from pipeline.config.document import Entry
+from pipeline.config.models import check, names
+from pipeline.config.options import RecordOptions, SinkOptions
+from pipeline.config.words import shown
+from pipeline.decode.options import DecodeOptions
+from pipeline.errors import ConfigError, Problem
+from pipeline.plugins.discovery import Kind
+from pipeline.plugins.registry import Component, Loaded, PluginError, Registry
+from pipeline.plugins.registry import names as plugin_names
+
+KINDS: Mapping[str, Kind] = {"sources": Kind.SOURCE, "transforms": Kind.TRANSFORM, "sinks": Kind.SINK}
+
+
+class SourceOptions(Config):
+    """What every source's table may hold beside the source's own options."""
+
+    record: RecordOptions | None = None
+
+
+class TransformOptions(Config):
+    """What every transform's table may hold beside the transform's own options."""
+
+
+ENGINE_OPTIONS: Mapping[str, tuple[type[Config], ...]] = {
+    "sources": (SourceOptions, DecodeOptions),
+    "transforms": (TransformOptions,),
+    "sinks": (SinkOptions,),
+}
+
+
+@dataclass(slots=True)
+class Draft:
+    """A component on its way into the plan; what could not be made is None, and a problem says why."""
+
+    entry: Entry
+    name: str = ""
+    loaded: Loaded | None = None
+    config: BaseModel | None = None
+    instance: Source | Transform | Sink | None = None
+    inputs: tuple[str, ...] = ()
+    options: dict[type[Config], Any] = field(default_factory=dict)
+
+    @property
+    def id(self) -> str:
+        """Its id."""
+        return self.entry.id
+
+    @property
+    def component(self) -> Component | None:
+        """Its class, where the type is known."""
+        return self.loaded.component if self.loaded else None
+
+    @property
+    def outputs(self) -> tuple[str, ...] | None:
+        """Named outputs; None where they are not known."""
+        if self.entry.kind != "transforms":
+            return ()
+        return tuple(self.instance.outputs) if isinstance(self.instance, Transform) else None
+
+    @property
+    def reload_key(self) -> str:
+        """The table as it stands in the file: equal keys mean that nothing changed."""
+        return json.dumps(self.entry.table, sort_keys=True, default=str)
+
+
+def draft(entry: Entry, registry: Registry) -> tuple[Draft, list[Problem]]:
+    """Check one table."""
+    made = Draft(entry)
+    problems = _load(made, registry)
+    problems += _inputs(made)
+    models = engine_models(entry.kind, made.component)
+    engine = {name for model in ENGINE_OPTIONS[entry.kind] for name in names(model)}
+    for model in models:
+        part = {name: value for name, value in entry.table.items() if name in names(model)}
+        made.options[model], found = check(model, part, entry.path)
+        problems += found
+    if made.loaded is None:
+        return made, problems
+    foreign = engine - {name for model in models for name in names(model)}
+    problems += _misplaced(entry, foreign, made.loaded)
+    return made, problems + _own(made, made.loaded, engine)
+
+
+def engine_models(kind: str, component: Component | None) -> tuple[type[Config], ...]:
+    """The engine's options for a component of this class; only sources of records pass decode."""
+    if component is not None and issubclass(component, Source) and not component.emits_records:
+        return (SourceOptions,)
+    return ENGINE_OPTIONS[kind]
+
+
+def _load(made: Draft, registry: Registry) -> list[Problem]:
+    entry, kind = made.entry, KINDS[made.entry.kind]
+    where = f"{entry.path}.type"
+    name = entry.table.get("type")
+    if name is None:
+        return [Problem(where, f"is required; known: {', '.join(plugin_names(registry.plugins(kind)))}")]
+    if not isinstance(name, str):
+        return [Problem(where, f"{shown(name)} is not a string; known: {', '.join(plugin_names(registry.plugins(kind)))}")]
+    made.name = name
+    try:
+        made.loaded = registry.load(kind, name)
+    except PluginError as error:
+        return [Problem(where, str(error))]
+    return []
+
+
+def _inputs(made: Draft) -> list[Problem]:
+    where = f"{made.entry.path}.inputs"
+    value = made.entry.table.get("inputs")
+    match made.entry.kind, value:
+        case _, None:
+            return []  # whether it may be missing depends on the rest of the graph
+        case "sources", _:
+            return [Problem(where, "a source has no inputs; the components that read it name it in theirs")]
+        case _, list() if all(isinstance(each, str) for each in value):
+            made.inputs = tuple(value)
+            return []
+        case _, str():
+            return [Problem(where, f"{shown(value)} is not a list of strings; write [{shown(value)}]")]
+        case _:
+            return [Problem(where, f'{shown(value)} is not a list of strings, such as ["http"]')]
+
+
+def _misplaced(entry: Entry, foreign: set[str], loaded: Loaded) -> list[Problem]:
+    """Options of the engine that this component, of all its kind, cannot have."""
+    return [
+        Problem(
+            f"{entry.path}.{name}", f'the source "{loaded.plugin.name}" gives whole events, so nothing is decoded: no such option'
+        )
+        for name in entry.table
+        if name in foreign
+    ]
+
+
+def _own(made: Draft, loaded: Loaded, engine: set[str]) -> list[Problem]:
+    """Check the component's own options."""
+    entry, model = made.entry, loaded.component.Config
+    if not (isinstance(model, type) and issubclass(model, BaseModel)):
+        return [Problem(entry.path, f"{loaded.plugin}: its Config is not a pydantic model")]
+    if clash := sorted(set(names(model)) & (engine | {"type", "inputs"})):
+        return [Problem(entry.path, f"{loaded.plugin}: its Config has options that belong to the engine: {', '.join(clash)}")]
+    own = {name: value for name, value in entry.table.items() if name not in engine | {"type", "inputs"}}
+    also = engine | ({"inputs"} if entry.kind != "sources" else set())
+    made.config, problems = check(model, own, entry.path, also=also)
+    return problems
+
+
+def construct(made: Draft, context: Context) -> list[Problem]:
+    """Make the component, which by contract opens nothing, and tell what its constructor finds."""
+    if made.loaded is None or made.config is None:
+        return []
+    entry, plugin = made.entry, made.loaded.plugin
+    try:
+        made.instance = made.loaded.component(made.config, context)
+    except ConfigError as error:
+        return [Problem(".".join(filter(None, (entry.path, each.path))), each.message) for each in error.problems]
+    except OSError as error:
+        return [Problem(entry.path, f"{error.filename}: {error.strerror}" if error.filename else str(error))]
+    except Exception as error:  # a stranger's constructor may raise anything; ours may not
+        if plugin.builtin:
+            raise
+        return [Problem(entry.path, f"{plugin} cannot be made: {type(error).__name__}: {error}")]
+    return []

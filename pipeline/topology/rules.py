@@ -1,0 +1,136 @@
+"""Rules that no single table can check: dead letters, queues that contradict themselves, components that nothing reaches.
+
+In: drafts and their wiring. Out: problems, which forbid the run, and warnings, which do not.
+"""
+
+from collections.abc import Mapping, Sequence
+
+from pipeline.api import Source
+from pipeline.config.options import SinkOptions, WhenFull
+from pipeline.config.words import did_you_mean
+from pipeline.errors import Problem
+from pipeline.topology.components import Draft
+from pipeline.topology.graph import Wiring, owner_of
+
+
+def sink_options(sink: Draft) -> SinkOptions:
+    """The engine's options of a sink; the defaults where they were wrong, which has been said."""
+    return sink.options.get(SinkOptions) or SinkOptions()
+
+
+def dead_letter_problems(sinks: Sequence[Draft], others: Sequence[Draft]) -> list[Problem]:
+    """A dead letter goes to another sink that does not, by way of its own dead letter, come back to the one that stalled."""
+    by_id = {sink.id: sink for sink in sinks}
+    problems = []
+    for sink in sinks:
+        target = sink_options(sink).dead_letter
+        where = f"{sink.entry.path}.dead_letter"
+        if target is None:
+            continue
+        if target == sink.id:
+            problems.append(Problem(where, f'"{target}" is this sink itself: what it rejects, it would get again'))
+        elif target in by_id:
+            trail = _trail(sink.id, by_id)
+            if trail[-1] == sink.id:
+                problems.append(Problem(where, f"dead letters would go round for ever: {' → '.join(trail)}"))
+        elif any(other.id == target for other in others):
+            problems.append(Problem(where, f'"{target}" is not a sink'))
+        else:
+            problems.append(
+                Problem(where, f'"{target}" is no sink{did_you_mean(target, by_id) or "; there are: " + ", ".join(by_id)}')
+            )
+    return problems
+
+
+def _trail(start: str, sinks: Mapping[str, Draft]) -> list[str]:
+    """Where dead letters of a sink go one after the other, up to a sink that keeps them or one met before."""
+    trail = [start]
+    while (following := sink_options(sinks[trail[-1]]).dead_letter) in sinks and following is not None:
+        trail.append(following)
+        if following in trail[:-1]:
+            break
+    return trail
+
+
+def input_problems(drafts: Sequence[Draft]) -> list[Problem]:
+    """Transforms and sinks read something; a sink that takes only dead letters need not say what."""
+    dead_letters = {sink_options(draft).dead_letter for draft in drafts if draft.entry.kind == "sinks"}
+    outputs = ", ".join(f'"{draft.id}"' for draft in drafts if draft.entry.kind == "sources")
+    problems = []
+    for draft in drafts:
+        if draft.entry.kind == "sources" or draft.entry.table.get("inputs") or draft.id in dead_letters:
+            continue
+        hint = f"; such as [{outputs}]" if outputs else ""
+        stated = "is empty: nothing would ever come" if "inputs" in draft.entry.table else "is required: which components feed it"
+        problems.append(Problem(f"{draft.entry.path}.inputs", stated + hint))
+    return problems
+
+
+def queue_problems(sinks: Sequence[Draft]) -> list[Problem]:
+    """Options of one sink that contradict each other, and disk queues that two sinks would share."""
+    problems = []
+    folders: dict[str, Draft] = {}
+    for sink in sinks:
+        options, at = sink_options(sink), sink.entry.path
+        if options.buffer.block_timeout_secs is not None and options.buffer.when_full not in ("block", None):
+            when_full = options.buffer.when_full
+            problems.append(
+                Problem(f"{at}.buffer.block_timeout_secs", f'means nothing with when_full = "{when_full}"; only with "block"')
+            )
+        if options.buffer.path is not None and options.buffer.type == "memory":
+            problems.append(Problem(f"{at}.buffer.path", 'means nothing in memory; set buffer.type = "disk" or leave it out'))
+        if options.retry.initial_backoff_secs > options.retry.max_backoff_secs:
+            first, most = options.retry.initial_backoff_secs, options.retry.max_backoff_secs
+            problems.append(
+                Problem(f"{at}.retry.initial_backoff_secs", f"{first:g} is more than retry.max_backoff_secs, which is {most:g}")
+            )
+        if options.buffer.path is not None:
+            other = folders.setdefault(options.buffer.path, sink)
+            if other is not sink:
+                problems.append(
+                    Problem(f"{at}.buffer.path", f'"{options.buffer.path}" is the disk queue of [{other.entry.path}] already')
+                )
+    return problems
+
+
+def feeders(sink: Draft, drafts: Mapping[str, Draft], wiring: Wiring) -> list[Draft]:
+    """The sources whose events may reach a sink, as events or as dead letters of other sinks."""
+    reached = {sink.id}
+    while (
+        more := {
+            draft.id for draft in drafts.values() if draft.entry.kind == "sinks" and sink_options(draft).dead_letter in reached
+        }
+        - reached
+    ):
+        reached |= more
+    upstream = set().union(*(wiring.upstream(each) for each in reached))
+    return [draft for draft in drafts.values() if draft.entry.kind == "sources" and draft.id in upstream]
+
+
+def is_live(source: Draft) -> bool:
+    """Whether the engine cannot slow it down."""
+    return source.component is not None and issubclass(source.component, Source) and not source.component.can_wait
+
+
+def when_full(sink: Draft, sources: Sequence[Draft]) -> WhenFull:
+    """What the file says; else reading a file never drops, and a live capture keeps what is fresh."""
+    said = sink_options(sink).buffer.when_full
+    return said or ("drop_oldest" if any(is_live(source) for source in sources) else "block")
+
+
+def warnings(drafts: Mapping[str, Draft], wiring: Wiring) -> list[str]:
+    """What will run, and surprise."""
+    read = {owner_of(name) for names in wiring.inputs.values() for name in names}
+    found = []
+    for draft in drafts.values():
+        if draft.entry.kind != "sinks" and draft.id not in read:
+            found.append(f"{draft.entry.path}: nothing reads it; name it in the inputs of a transform or a sink")
+        if draft.entry.kind == "sinks" and sink_options(draft).buffer.when_full == "block":
+            live = [source.id for source in feeders(draft, drafts, wiring) if is_live(source)]
+            if live:
+                names = ", ".join(f'"{name}"' for name in live)
+                said = f'"block" behind the live source {names}, which cannot wait'
+                found.append(
+                    f"{draft.entry.path}.buffer.when_full: {said}: while this sink is slow, every sink behind it loses events"
+                )
+    return found
