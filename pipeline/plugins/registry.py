@@ -123,6 +123,9 @@ def _checked(plugin: Plugin, component: object) -> Component:
     who = f'"{plugin.name}" of {plugin.distribution} {plugin.version}'
     if not (isinstance(component, type) and issubclass(component, base)):
         raise PluginError(f"{who} is not a {plugin.kind}: {plugin.value} is not a subclass of pipeline.api.{base.__name__}")
+    told = getattr(component, "plugin_name", "")
+    if told and told != plugin.name:
+        raise PluginError(f'{who} calls itself "{told}" in its code; the two names must be the same')
     version = component.api_version
     supported = range(max(1, API_VERSION - 1), API_VERSION + 1)
     if version not in supported:
