@@ -86,10 +86,6 @@ class NoConfig(Config):
 NO_FIELDS: Mapping[str, FieldType] = MappingProxyType({})
 
 
-def _no_files(path: str) -> bytes | None:
-    raise FileNotFoundError(f"{path}: there are no files here")
-
-
 @dataclass(frozen=True, slots=True)
 class Context:
     """What the engine hands a component.
@@ -103,7 +99,7 @@ class Context:
     ``attributes``  transforms and sinks only: the attributes that transforms upstream add, so that expressions know their types.
     ``read_file``   transforms only: ``read_file(path)`` gives the bytes of a file the first time it is asked and whenever the
                     file has changed since, else None. The engine does the reading; raises ``OSError``. Ask when
-                    constructed and in ``flush``, never in ``process``.
+                    constructed and in ``flush``, never in ``process``. While a file is only validated it is always None.
     """
 
     id: str
@@ -113,7 +109,7 @@ class Context:
     progress: Callable[[int, int], None] = lambda _done, _total: None
     body_bytes: int = 0
     attributes: Mapping[str, FieldType] = field(default_factory=dict)
-    read_file: Callable[[str], bytes | None] = _no_files
+    read_file: Callable[[str], bytes | None] = lambda _path: None
 
 
 class RecordBatch(msgspec.Struct, frozen=True, gc=False):

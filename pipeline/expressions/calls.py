@@ -124,7 +124,7 @@ def _text_test(compiler: "Compiler", name: str, code: str, node: ast.Call) -> st
 
 
 def cidr(arguments: list[ast.expr], text: str) -> Callable[[str], bool]:
-    """Make the test of ``address in cidr("10.0.0.0/8", "fd00::/8")``."""
+    """Make the test that ``in`` with networks stands for."""
     if not arguments:
         raise ExpressionError(f'"{text}": cidr(…) takes networks such as "10.0.0.0/8"')
     networks = []

@@ -1,7 +1,6 @@
 """What is wrong with an expression or a template, as text for its author."""
 
 from collections.abc import Iterable
-from difflib import get_close_matches
 
 from pipeline.errors import ConfigError, Problem
 
@@ -20,5 +19,7 @@ class ExpressionError(ConfigError):
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
     """The second half of an error message: the nearest known word, or nothing where none is near."""
+    from difflib import get_close_matches  # noqa: PLC0415  5 ms that only a mistake pays
+
     near = get_close_matches(word, list(known), n=1, cutoff=0.6)
     return f'; did you mean "{near[0]}"?' if near else ""

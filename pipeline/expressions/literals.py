@@ -1,7 +1,8 @@
 """Sizes, durations and times as people write them: ``10KiB``, ``250ms``, ``2026-01-31T12:00:00Z``. Text in, numbers out."""
 
 import re
-from datetime import UTC, datetime
+
+from pipeline.codecs.timestamp import from_rfc3339
 
 SIZES = {
     "B": 1,
@@ -59,27 +60,9 @@ def parse_quantity(text: str, unit: str) -> int | float | None:
     return nanoseconds / NS_PER_UNIT[unit]
 
 
-_FRACTION = re.compile(r"\.([0-9]{1,9})[0-9]*")
-
-
 def parse_time(text: str) -> int | None:
-    """RFC 3339 text as nanoseconds since 1970-01-01 UTC, or None where it is none. Without an offset it is UTC."""
-    fraction = _FRACTION.search(text)
+    """RFC 3339 text as nanoseconds since 1970-01-01 UTC, or None where it is none. A date alone is its midnight in UTC."""
     try:
-        moment = datetime.fromisoformat(_FRACTION.sub("", text, count=1))
+        return from_rfc3339(f"{text}T00:00:00Z" if len(text) == len("2026-01-31") else text)
     except ValueError:
         return None
-    if moment.tzinfo is None:
-        moment = moment.replace(tzinfo=UTC)
-    seconds = round((moment - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds())
-    return seconds * 10**9 + (int(fraction[1].ljust(9, "0")) if fraction else 0)
-
-
-def format_time(timestamp_ns: int) -> str:
-    """Nanoseconds since 1970-01-01 UTC as RFC 3339 text; the last years that ``datetime`` knows where they are beyond."""
-    seconds, rest = divmod(timestamp_ns, 10**9)
-    try:
-        moment = datetime.fromtimestamp(seconds, UTC)
-    except (ValueError, OverflowError, OSError):
-        moment = (datetime.max if seconds > 0 else datetime.min).replace(tzinfo=UTC)
-    return f"{moment.replace(tzinfo=None, microsecond=0).isoformat()}.{rest:09d}Z"

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable, Mapping
 
+from pipeline.codecs.timestamp import rfc3339
 from pipeline.expressions.assembly import VIEW, Misses, build
 from pipeline.expressions.compiler import Compiler
 from pipeline.expressions.condition import NO_EXTRA
 from pipeline.expressions.grammar import parse
-from pipeline.expressions.literals import format_time
 from pipeline.model.exchange import AttributeValue, Event
 from pipeline.model.fields import FieldType
 
@@ -33,8 +33,8 @@ class Value:
         self.unit = term.unit
         self.source = term.code
         self.fields = frozenset(compiler.scope.fields)
-        code = f"format_time({term.code})" if term.type is FieldType.TIMESTAMP else term.code
-        constants = {**compiler.scope.constants, "format_time": format_time}
+        code = f"rfc3339({term.code})" if term.type is FieldType.TIMESTAMP else term.code
+        constants = {**compiler.scope.constants, "rfc3339": rfc3339}
         self.of: Callable[[Event], AttributeValue | None] = build(SOURCE.format(code=code), constants, Misses())["value"]
 
 

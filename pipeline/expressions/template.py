@@ -1,0 +1,112 @@
+"""Templates: text with ``{{expression}}`` in it. ``Template`` for values and keys, ``ConfinedTemplate`` for topics and paths.
+
+What a template interpolates is written by strangers. A confined one therefore starts with literal text, keeps only harmless
+characters of a value, never lets a value climb out of that text, and gives a bounded number of different results.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from pipeline.expressions.condition import NO_EXTRA
+from pipeline.expressions.errors import ExpressionError
+from pipeline.expressions.helpers import to_str
+from pipeline.expressions.value import Value
+from pipeline.model.exchange import AttributeValue, Event
+from pipeline.model.fields import FieldType
+
+MISSING: Final = "unknown"
+"""What stands in a confined text for a missing value."""
+
+OTHER: Final = "other"
+"""What stands for every value once there are too many different ones."""
+
+LONGEST_VALUE: Final = 100
+"""Characters of a value in a confined text: a Kafka topic has 249, a file name 255."""
+
+MOST_RESULTS: Final = 1000
+"""Different results of one confined template. Each is a topic or an open file, and strangers choose them by their Host header."""
+
+_HOLE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+_HARMFUL = re.compile(r"[^A-Za-z0-9._-]|(?<![^.])\.|\.(?=\.)")
+"""Everything but letters, digits, ``_`` and ``-``; and a dot that starts a value or stands beside another."""
+
+
+class Template:
+    """Literal texts and values in turn. A missing value is the empty text."""
+
+    __slots__ = ("_first", "_rest", "fields", "is_literal", "text")
+
+    def __init__(self, text: str, extra: Mapping[str, FieldType] = NO_EXTRA) -> None:
+        self.text = text
+        pieces = _HOLE.split(text)
+        if any("{{" in piece or "}}" in piece for piece in pieces[::2]):
+            raise ExpressionError(f'"{text}": "{{{{" and "}}}}" do not match')
+        values = [Value(piece.strip(), extra) for piece in pieces[1::2]]
+        self.fields: frozenset[str] = frozenset().union(*(value.fields for value in values))
+        self.is_literal = not values
+        self._first = pieces[0]
+        self._rest = [(value.of, literal) for value, literal in zip(values, pieces[2::2], strict=True)]
+
+    def render(self, event: Event) -> str:
+        """The text for one event."""
+        return self._first + "".join([_text(of(event)) + literal for of, literal in self._rest])
+
+
+class ConfinedTemplate(Template):
+    """For names of topics and files. ``new_overflows()`` tells how many events got ``other`` since it was last asked."""
+
+    __slots__ = ("_limit", "_overflows", "_results")
+
+    def __init__(self, text: str, extra: Mapping[str, FieldType] = NO_EXTRA, *, most_results: int = MOST_RESULTS) -> None:
+        super().__init__(text, extra)
+        if not self.is_literal and not self._first:
+            raise ExpressionError(f'"{text}" starts with a value from traffic; start with literal text, such as "http-{text}"')
+        self._results: dict[tuple[str, ...], str] = {}
+        self._limit = most_results
+        self._overflows = 0
+
+    def render(self, event: Event) -> str:
+        """The text for one event."""
+        if self.is_literal:
+            return self.text
+        values = tuple([_text(of(event))[:LONGEST_VALUE] for of, _ in self._rest])
+        found = self._results.get(values)
+        if found is not None:
+            return found
+        if len(self._results) >= self._limit:
+            self._overflows += 1
+            return self._joined([OTHER] * len(values))
+        result = self._results[values] = self._joined([confined(value) for value in values])
+        return result
+
+    def new_overflows(self) -> int:
+        """Events that met a full table since this was last asked."""
+        overflows, self._overflows = self._overflows, 0
+        return overflows
+
+    def _joined(self, values: list[str]) -> str:
+        return self._first + "".join(value + literal for value, (_, literal) in zip(values, self._rest, strict=True))
+
+
+def confined(value: str) -> str:
+    """A value as it may stand in the name of a topic or a file: no separators, no ``..``, bounded."""
+    return _HARMFUL.sub("_", value[:LONGEST_VALUE]) or MISSING
+
+
+def compile_template(text: str, extra: Mapping[str, FieldType] = NO_EXTRA) -> Template:
+    """A template without confinement, for values and keys. Raises ``ExpressionError``."""
+    return Template(text, extra)
+
+
+def compile_confined(
+    text: str, extra: Mapping[str, FieldType] = NO_EXTRA, *, most_results: int = MOST_RESULTS
+) -> ConfinedTemplate:
+    """A template for names of topics and files. Raises ``ExpressionError``."""
+    return ConfinedTemplate(text, extra, most_results=most_results)
+
+
+def _text(value: AttributeValue | None) -> str:
+    if isinstance(value, str):
+        return value
+    return "" if value is None else to_str(value)
