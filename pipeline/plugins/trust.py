@@ -10,7 +10,6 @@ written counts as empty, because whoever writes it chooses what runs with captur
     disabled = ["slack_debug"]     # optional: plugins of it that stay off
 """
 
-import hashlib
 import os
 import stat
 import tomllib
@@ -22,6 +21,7 @@ from pipeline.api import Config
 from pipeline.config.models import check
 from pipeline.errors import ConfigError, Problem
 from pipeline.plugins.discovery import Plugin, canonical
+from pipeline.plugins.installed import altered, record_sha256
 
 NAME = "plugins.toml"
 SYSTEM = Path("/etc/httpipe")
@@ -45,6 +45,7 @@ class TrustList:
     file: Path | None = None
     entries: Mapping[str, Entry] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    _changes: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def refusal(self, plugin: Plugin) -> str:
         """Why this plugin may not be imported, with what to do about it; empty where it may."""
@@ -56,10 +57,18 @@ class TrustList:
             return f'{who}: "{plugin.name}" is disabled in {self.file}'
         if entry.version is not None and not _within(plugin.version, entry.version):
             return f"{who} is not a trusted version: {self.file} says {entry.version}"
-        if entry.record_sha256 is not None and record_sha256(plugin.folder) != entry.record_sha256.lower():
+        if entry.record_sha256 is not None and (change := self._change(plugin, entry.record_sha256.lower())):
             again = f"look at it and run `httpipe plugins trust {plugin.distribution}` again"
-            return f"{who} is not what was trusted: its RECORD has changed since {self.file} was written; {again}"
+            return f"{who} is not what was trusted: {change}; {again}"
         return ""
+
+    def _change(self, plugin: Plugin, trusted: str) -> str:
+        """What is not as it was when the distribution was trusted: looked at once for each list that is read."""
+        if plugin.distribution not in self._changes:
+            same = record_sha256(plugin.folder) == trusted and plugin.folder is not None
+            change = altered(plugin.folder) if same and plugin.folder else f"its RECORD has changed since {self.file} was written"
+            self._changes[plugin.distribution] = change
+        return self._changes[plugin.distribution]
 
     def _why_not(self) -> str:
         return f" ({'; '.join(self.warnings)})" if self.warnings else ""
@@ -67,8 +76,8 @@ class TrustList:
 
 def remedy(plugin: Plugin, file: Path | None) -> str:
     """The exact lines that would trust a plugin's distribution, and the command that writes them."""
-    lines = f'[trust.{plugin.distribution}] version = "=={plugin.version}"'
-    return f"run `httpipe plugins trust {plugin.distribution}`, or add to {file or NAME}: {lines}".replace("] ", "]\\n  ", 1)
+    lines = f'\n    [trust.{plugin.distribution}]\n    version = "=={plugin.version}"'
+    return f"look at it, then run `httpipe plugins trust {plugin.distribution}`, or add to {file or NAME}:{lines}"
 
 
 def find_trust(folder: Path) -> TrustList:
@@ -127,14 +136,6 @@ def ownership_fault(file: Path, status: os.stat_result) -> str:
         if held.st_mode & (stat.S_IWGRP | stat.S_IWOTH) and not held.st_mode & stat.S_ISVTX:
             return f"others may write its folder {folder}; `chmod go-w {folder}`"
     return ""
-
-
-def record_sha256(folder: Path | None) -> str:
-    """SHA-256 of a distribution's RECORD; empty where there is none."""
-    try:
-        return hashlib.sha256((folder / "RECORD").read_bytes()).hexdigest() if folder else ""
-    except OSError:
-        return ""
 
 
 def _user(uid: int) -> str:

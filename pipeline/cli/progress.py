@@ -1,0 +1,60 @@
+"""How far the files are, on one line of a terminal of a terminal, written over and gone at the end; nothing where there is none."""
+
+import time
+from collections.abc import Callable
+from typing import TextIO
+
+INTERVAL_SECS = 0.1
+"""Ten times a second: smooth to the eye, free of cost."""
+
+BAR_WIDTH = 24
+
+
+class Progress:
+    """Shows ``done`` of ``total`` bytes of each source."""
+
+    def __init__(self, terminal: TextIO, *, enabled: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        self._terminal = terminal
+        self._enabled = enabled and terminal.isatty()
+        self._clock = clock
+        self._state: dict[str, tuple[int, int]] = {}
+        self._next = 0.0
+        self._shown = False
+
+    def show(self, source: str, done: int, total: int) -> None:
+        """A source tells how far it is; a total of 0 means that nobody knows."""
+        self._state[source] = (done, total)
+        now = self._clock()
+        if self._enabled and now >= self._next:
+            self._next = now + INTERVAL_SECS
+            self._terminal.write(f"\r\x1b[K{self.line()}")
+            self._terminal.flush()
+            self._shown = True
+
+    def line(self) -> str:
+        """All sources in one line: a bar where the total is known."""
+        return "  ".join(_part(source, done, total) for source, (done, total) in self._state.items())
+
+    def clear(self) -> None:
+        """Leave the terminal as if nothing had been there."""
+        if self._shown:
+            self._terminal.write("\r\x1b[K")
+            self._terminal.flush()
+            self._shown = False
+
+
+def _part(source: str, done: int, total: int) -> str:
+    if total <= 0:
+        return f"{source} {size(done)}"
+    share = min(done / total, 1.0)
+    bar = "█" * int(share * BAR_WIDTH)
+    return f"{source} {bar:░<{BAR_WIDTH}} {share:4.0%} of {size(total)}"
+
+
+def size(count: float) -> str:
+    """``1.5 MiB``."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if count < 1024:
+            return f"{count:.0f} {unit}" if unit == "B" or count >= 100 else f"{count:.1f} {unit}"
+        count /= 1024
+    return f"{count:.1f} TiB"

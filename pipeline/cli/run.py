@@ -1,0 +1,57 @@
+"""`httpipe run`: from a pipeline file to a running pipeline and, at its end, a summary and an exit code."""
+
+import sys
+from functools import partial
+
+import click
+
+from pipeline.cli.durations import DURATION
+from pipeline.cli.exit_codes import ExitCode
+from pipeline.cli.loading import DEFAULT_FILE, load
+
+
+@click.command()
+@click.argument("file", default=DEFAULT_FILE)
+@click.option("--dry-run", is_flag=True, help="Real input, but every sink only counts what it would get.")
+@click.option("--for", "for_secs", type=DURATION, metavar="TIME", help="Stop after TIME, such as 10s, 5m or 1h.")
+@click.option("--require-healthy", is_flag=True, help="End at once when a sink cannot take events at the start.")
+@click.option("--ready-file", metavar="PATH", help="Create PATH when capturing has begun; remove it at the end.")
+@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary on standard error.")
+def run(  # noqa: PLR0913  one for each option
+    *, file: str, dry_run: bool, for_secs: float | None, require_healthy: bool, ready_file: str | None, quiet: bool
+) -> int:
+    """Run a pipeline until its inputs end, --for is over, or Ctrl-C.
+
+    FILE defaults to pipeline.toml; - is standard input. The first Ctrl-C or SIGTERM delivers what is queued, a second one
+    stops at once; SIGHUP reads FILE again. Output goes to standard output, everything about the run to standard error.
+    """
+    plan = load(file)
+    for warning in plan.warnings:
+        click.echo(f"{plan.file}: warning: {warning}", err=True)
+    import anyio  # noqa: PLC0415  start-up: a wrong file is told before the slow imports
+
+    from pipeline.cli.progress import Progress  # noqa: PLC0415
+    from pipeline.runtime.options import RunOptions  # noqa: PLC0415
+    from pipeline.runtime.run import run as run_plan  # noqa: PLC0415
+    from pipeline.runtime.summary import Outcome  # noqa: PLC0415
+
+    prints = any(sink.type == "stdout" for sink in plan.sinks.values()) and sys.stdout.isatty()
+    progress = Progress(sys.stderr, enabled=not quiet and not prints)
+    options = RunOptions(
+        dry_run=dry_run,
+        for_secs=for_secs,
+        require_healthy=require_healthy,
+        ready_file=ready_file,
+        on_progress=progress.show,
+    )
+    try:
+        summary = anyio.run(partial(run_plan, plan, load=partial(load, file), options=options))
+    finally:
+        progress.clear()
+    if not quiet:
+        click.echo("\n".join(summary.lines()), err=True)
+    return {
+        Outcome.OK: ExitCode.OK,
+        Outcome.DAMAGED_INPUT: ExitCode.DAMAGED_INPUT,
+        Outcome.UNDELIVERED: ExitCode.UNDELIVERED,
+    }[summary.outcome]
