@@ -1,0 +1,85 @@
+"""Acknowledgement: which position of a source is settled, in order. Pure bookkeeping; the runtime calls ``Source.settled``.
+
+A ticket stands for one batch of a source. Whoever is responsible for events of that batch holds it: the graph while the
+batch passes, a transform that keeps events back, each queue and each write. When nobody holds it any more every event of
+the batch is delivered, dead-lettered, discarded (by a filter, or by a policy of the pipeline file such as ``drop_oldest``),
+or committed to disk. Tickets settle in the order of issue: a position is settled when it and all before it are let go.
+"""
+
+from collections import deque
+from collections.abc import Callable
+
+
+class Ticket:
+    """One batch of one source; ``holders`` counts who is still responsible for some of it."""
+
+    __slots__ = ("_line", "holders", "position")
+
+    def __init__(self, line: "Settlement", position: object) -> None:
+        self._line = line
+        self.position = position
+        self.holders = 1
+
+    def hold(self, holders: int = 1) -> None:
+        """More parties are responsible now."""
+        self.holders += holders
+
+    def release(self) -> None:
+        """One party is done with it."""
+        self.holders -= 1
+        if not self.holders:
+            self._line.advance()
+
+
+Tickets = tuple[Ticket, ...]
+"""The tickets of a run of events; empty where the source does not want to know."""
+
+
+def hold(tickets: Tickets, holders: int = 1) -> None:
+    """Hold each of the tickets."""
+    for ticket in tickets:
+        ticket.hold(holders)
+
+
+def release(tickets: Tickets) -> None:
+    """Let each of the tickets go."""
+    for ticket in tickets:
+        ticket.release()
+
+
+class Settlement:
+    """The tickets of one source in the order of issue. ``moved`` is called whenever a new position is settled.
+
+    Its length is bounded by what the queues hold, for every unsettled ticket has events in one of them.
+    """
+
+    def __init__(self, moved: Callable[[], None] = lambda: None) -> None:
+        self._open: deque[Ticket] = deque()
+        self._moved = moved
+        self._position: object = None
+        self._news = False
+
+    def issue(self, position: object) -> Ticket:
+        """A ticket for the next batch; the caller is its first holder."""
+        ticket = Ticket(self, position)
+        self._open.append(ticket)
+        return ticket
+
+    def advance(self) -> None:
+        """Settle what stands at the front and is held by nobody."""
+        settled = False
+        while self._open and not self._open[0].holders:
+            self._position = self._open.popleft().position
+            settled = self._news = True
+        if settled:
+            self._moved()
+
+    def take_position(self) -> tuple[bool, object]:
+        """Whether something new is settled since the last call, and the last position that is."""
+        news, self._news = self._news, False
+        return news, self._position
+
+    @property
+    def unsettled_batches(self) -> int:
+        """Batches that somebody still holds, or that stand behind one."""
+        return len(self._open)

@@ -1,0 +1,347 @@
+"""The queue in front of one sink, in memory. Bounded in events and bytes; full means what ``when_full`` says.
+
+It holds chunks, never single events: a queue operation costs the same for 1 event as for 1000. Everything here happens in
+one loop and is synchronous, but for ``offer`` (waits for room) and ``take`` (waits for events).
+"""
+
+from abc import ABC, abstractmethod
+from collections import deque
+from dataclasses import dataclass, replace
+
+import anyio
+
+from pipeline.config.options import WhenFull
+from pipeline.delivery.acknowledgement import release
+from pipeline.delivery.chunk import Batch, Chunk, merge
+from pipeline.delivery.ledger import Ledger, Reason
+from pipeline.delivery.signal import Signal
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How much may wait, and what gives way."""
+
+    max_events: int
+    max_bytes: int
+    when_full: WhenFull
+    block_timeout_secs: float | None = None
+
+
+class Buffer(ABC):
+    """What the fan-out offers to and the worker takes from."""
+
+    bounds: Bounds
+    ledger: Ledger
+
+    @abstractmethod
+    def offer_nowait(self, chunk: Chunk) -> Chunk | None:
+        """Take the chunk. With ``block``, returns the part that found no room; its tickets stay held by the caller."""
+
+    @abstractmethod
+    async def room(self) -> None:
+        """Wait until something was taken."""
+
+    async def offer(self, chunk: Chunk) -> None:
+        """Take the chunk, waiting for room if need be."""
+        rest = self.offer_nowait(chunk)
+        if rest is not None:
+            await Offer(self, rest).wait()
+
+    @abstractmethod
+    def drop_offered(self, chunk: Chunk, reason: Reason = Reason.QUEUE_FULL) -> None:
+        """Count a chunk, or what is left of one, as received and dropped."""
+
+    @abstractmethod
+    async def take(self, max_events: int, max_bytes: int, timeout_secs: float) -> Batch | None:
+        """The next batch; None when the queue is closed and empty. What is taken is in flight until ``done``."""
+
+    @abstractmethod
+    def done(self, batch: Batch) -> None:
+        """Every event of this batch is delivered or accounted for."""
+
+    @abstractmethod
+    def put_back(self, batch: Batch) -> None:
+        """The batch was not delivered: it comes first again."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """No more will be offered; ``take`` drains what is left."""
+
+    @abstractmethod
+    def refuse(self, reason: Reason) -> int:
+        """Give up what waits and all that is offered from now on, counted for ``reason``; returns how many events waited."""
+
+    def abandon(self) -> int:
+        """The shutdown deadline has passed. Returns how many events are lost by that; a disk queue keeps them."""
+        return self.refuse(Reason.SHUTDOWN)
+
+    @property
+    @abstractmethod
+    def events(self) -> int:
+        """Events that wait."""
+
+    @property
+    @abstractmethod
+    def bytes(self) -> int:
+        """Bytes that wait."""
+
+    @property
+    @abstractmethod
+    def oldest_since(self) -> float | None:
+        """Monotonic second at which the oldest waiting event was offered."""
+
+    async def open(self) -> None:  # noqa: B027  a queue in memory has nothing to open
+        """Open files. Raises ``ConfigError`` when they cannot be used."""
+
+    async def aclose(self) -> None:  # noqa: B027  a queue in memory has nothing to let go
+        """Let go of files."""
+
+
+class Offer:
+    """Events that stand before a full queue. When a wait is cancelled, ``rest`` is what is still outside."""
+
+    __slots__ = ("buffer", "rest")
+
+    def __init__(self, buffer: Buffer, rest: Chunk) -> None:
+        self.buffer = buffer
+        self.rest: Chunk | None = rest
+
+    async def wait(self) -> None:
+        """Wait for room as long as the options allow, then drop what is still outside."""
+        with anyio.move_on_after(self.buffer.bounds.block_timeout_secs):
+            while self.rest is not None:
+                await self.buffer.room()
+                self.rest = self.buffer.offer_nowait(self.rest)
+        self.drop(Reason.QUEUE_FULL)
+
+    def drop(self, reason: Reason) -> int:
+        """Count what is still outside as dropped by the queue; returns how many events that were."""
+        rest, self.rest = self.rest, None
+        if rest is None:
+            return 0
+        self.buffer.drop_offered(rest, reason)
+        return len(rest.events)
+
+
+class MemoryBuffer(Buffer):
+    """A bounded queue of chunks."""
+
+    def __init__(self, bounds: Bounds, ledger: Ledger) -> None:
+        self.bounds = bounds
+        self.ledger = ledger
+        self.closed = False
+        self._refusing: Reason | None = None
+        self._chunks: deque[Chunk] = deque()
+        self._events = 0
+        self._bytes = 0
+        self._filled = Signal()
+        self._room = Signal()
+
+    @property
+    def events(self) -> int:
+        """Events that wait."""
+        return self._events
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that wait."""
+        return self._bytes
+
+    @property
+    def oldest_since(self) -> float | None:
+        """Monotonic second at which the oldest waiting event was offered."""
+        return self._chunks[0].since if self._chunks else None
+
+    def offer_nowait(self, chunk: Chunk) -> Chunk | None:
+        """Take the chunk. With ``block``, returns the part that found no room."""
+        count = len(chunk.events)
+        events = self._events + count
+        weight = self._bytes + chunk.weight
+        if events > self.bounds.max_events or weight > self.bounds.max_bytes:
+            return self._full(chunk)
+        self._chunks.append(chunk)
+        self._events = events
+        self._bytes = weight
+        self.ledger.received += count
+        self._filled.set()
+        return None
+
+    async def room(self) -> None:
+        """Wait until something was taken."""
+        await self._room.wait()
+
+    def drop_offered(self, chunk: Chunk, reason: Reason = Reason.QUEUE_FULL) -> None:
+        """Count a chunk, or what is left of one, as received and dropped."""
+        self.ledger.received += len(chunk.events)
+        self._drop(chunk, reason)
+
+    async def take(self, max_events: int, max_bytes: int, timeout_secs: float) -> Batch | None:
+        """The next batch; None when the queue is closed and empty."""
+        while True:
+            while not self._chunks:
+                if self.closed:
+                    return None
+                await self._filled.wait()
+            if timeout_secs and not self.closed:
+                await self._linger(max_events, max_bytes, timeout_secs)
+            batch = self.take_nowait(max_events, max_bytes)
+            if batch is not None:
+                return batch
+
+    def take_nowait(self, max_events: int, max_bytes: int) -> Batch | None:
+        """The next batch, if anything waits."""
+        if not self._chunks:
+            return None
+        first = self._chunks[0]
+        if len(self._chunks) == 1 and len(first.events) <= max_events and first.weight <= max_bytes:
+            batch = self._pop()
+        else:
+            batch = merge(self._gather(max_events, max_bytes))
+        self._room.set()
+        return batch
+
+    def done(self, batch: Batch) -> None:
+        """Every event of this batch is delivered or accounted for."""
+        if batch.tickets:
+            release(batch.tickets)
+
+    def put_back(self, batch: Batch) -> None:
+        """The batch comes first again; it was inside the bounds before, so it is let in whatever came meanwhile."""
+        self._push_front(batch)
+        self._filled.set()
+
+    def close(self) -> None:
+        """No more will be offered."""
+        self.closed = True
+        self._filled.set()
+
+    def refuse(self, reason: Reason) -> int:
+        """Give up what waits and all that is offered from now on."""
+        events = self._events
+        while self._chunks:
+            self._drop(self._pop(), reason)
+        self._refusing = reason
+        self.bounds = replace(self.bounds, max_events=-1)  # so that every offer takes the slow path, and only then
+        self.close()
+        self._room.set()
+        return events
+
+    async def _linger(self, max_events: int, max_bytes: int, timeout_secs: float) -> None:
+        """Wait a little for a fuller batch. Events that are dropped meanwhile may leave nothing to take."""
+        with anyio.move_on_after(timeout_secs):
+            while self._events < max_events and self._bytes < max_bytes and not self.closed:
+                await self._filled.wait()
+
+    def _gather(self, max_events: int, max_bytes: int) -> list[Chunk]:
+        """Whole chunks as long as they fit; the first one is split where even it does not (one event always goes)."""
+        chunks = [self._pop_part(max_events, max_bytes)]
+        events, weight = len(chunks[0].events), chunks[0].weight
+        while self._chunks:
+            following = self._chunks[0]
+            events += len(following.events)
+            weight += following.weight
+            if events > max_events or weight > max_bytes:
+                break
+            chunks.append(self._pop())
+        return chunks
+
+    def _pop_part(self, max_events: int, max_bytes: int) -> Chunk:
+        chunk = self._pop()
+        fitting = max(1, chunk.count_within(max_events, max_bytes))
+        if fitting == len(chunk.events):
+            return chunk
+        part, rest = chunk.split(fitting)
+        self._push_front(rest)
+        return part
+
+    def _full(self, chunk: Chunk) -> Chunk | None:
+        if self._refusing is not None:
+            self.drop_offered(chunk, self._refusing)
+            return None
+        match self.bounds.when_full:
+            case "drop_oldest":
+                self._drop_oldest(chunk)
+            case "drop_newest":
+                self._drop_newest(chunk)
+            case "block":
+                return self._fill_up(chunk)
+        return None
+
+    def _fill_up(self, chunk: Chunk) -> Chunk | None:
+        """Let in what fits; the rest is the caller's again."""
+        chunk = self._without_giants(chunk)
+        room = self._room_for(chunk)
+        if room == len(chunk.events):
+            self._let_in(chunk)
+            return None
+        if room:
+            part, chunk = chunk.split(room)
+            self.offer_nowait(part)
+        return chunk
+
+    def _drop_newest(self, chunk: Chunk) -> None:
+        """Let in what fits and drop the rest."""
+        rest = self._fill_up(chunk)
+        if rest is not None:
+            self.drop_offered(rest)
+
+    def _drop_oldest(self, chunk: Chunk) -> None:
+        """Drop from the front until the chunk fits; of a chunk larger than the whole queue, its own oldest events too."""
+        chunk = self._without_giants(chunk)
+        surplus = chunk.count_freeing(len(chunk.events) - self.bounds.max_events, chunk.weight - self.bounds.max_bytes)
+        if surplus > 0:
+            oldest, chunk = chunk.split(surplus)
+            self.drop_offered(oldest)
+        while self._chunks:
+            events = self._events + len(chunk.events) - self.bounds.max_events
+            weight = self._bytes + chunk.weight - self.bounds.max_bytes
+            if events <= 0 and weight <= 0:
+                break
+            self._drop_front(events, weight)
+        self._let_in(chunk)
+
+    def _drop_front(self, events: int, weight: int) -> None:
+        oldest = self._pop()
+        surplus = oldest.count_freeing(events, weight)
+        if surplus < len(oldest.events):
+            oldest, rest = oldest.split(surplus)
+            self._push_front(rest)
+        self._drop(oldest, Reason.QUEUE_FULL)
+
+    def _without_giants(self, chunk: Chunk) -> Chunk:
+        """The chunk without events that would not fit into an empty queue."""
+        limit = self.bounds.max_bytes
+        if chunk.weight <= limit:
+            return chunk
+        kept = [event for event in chunk.events if event.weight <= limit]
+        giants = [event for event in chunk.events if event.weight > limit]
+        if not giants:
+            return chunk
+        giant_weight = sum(event.weight for event in giants)
+        self.drop_offered(Chunk(giants, giant_weight, (), chunk.since), Reason.TOO_LARGE)
+        return Chunk(kept, chunk.weight - giant_weight, chunk.tickets, chunk.since)
+
+    def _room_for(self, chunk: Chunk) -> int:
+        return chunk.count_within(max(0, self.bounds.max_events - self._events), max(0, self.bounds.max_bytes - self._bytes))
+
+    def _let_in(self, chunk: Chunk) -> None:
+        """A chunk that fits now; of an empty one only the tickets are left to settle."""
+        if chunk.events:
+            self.offer_nowait(chunk)
+        else:
+            release(chunk.tickets)
+
+    def _drop(self, chunk: Chunk, reason: Reason) -> None:
+        self.ledger.discard(reason, len(chunk.events))
+        release(chunk.tickets)
+
+    def _pop(self) -> Chunk:
+        chunk = self._chunks.popleft()
+        self._events -= len(chunk.events)
+        self._bytes -= chunk.weight
+        return chunk
+
+    def _push_front(self, chunk: Chunk) -> None:
+        self._chunks.appendleft(chunk)
+        self._events += len(chunk.events)
+        self._bytes += chunk.weight

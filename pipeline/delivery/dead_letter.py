@@ -1,0 +1,31 @@
+"""The dead letter: where events go that a sink rejected or could not deliver within its attempts."""
+
+from collections.abc import Sequence
+
+from pipeline.api import Event
+from pipeline.delivery.acknowledgement import Tickets, hold
+from pipeline.delivery.buffer import Buffer
+from pipeline.delivery.chunk import Chunk, weight_of
+from pipeline.delivery.health import describe
+
+REASON = "httpipe.dead_letter.reason"
+SINK = "httpipe.dead_letter.sink"
+ATTEMPTS = "httpipe.dead_letter.attempts"
+
+LABEL_BYTES = 256
+"""Added to an event's weight for the three attributes."""
+
+
+class DeadLetter:
+    """Hands events of ``sink_id`` to the queue of another sink, marked with why."""
+
+    def __init__(self, sink_id: str, buffer: Buffer) -> None:
+        self._sink_id = sink_id
+        self._buffer = buffer
+
+    async def send(self, events: Sequence[Event], error: BaseException, attempts: int, tickets: Tickets, now: float) -> None:
+        """Queue the events there; they settle when that sink has dealt with them."""
+        marks = {REASON: describe(error), SINK: self._sink_id, ATTEMPTS: attempts}
+        marked = [event.replace(attributes={**event.attributes, **marks}, weight=event.weight + LABEL_BYTES) for event in events]
+        hold(tickets)
+        await self._buffer.offer(Chunk(marked, weight_of(marked), tickets, now))

@@ -1,0 +1,65 @@
+"""One output of the graph: hands a run of events to every consumer. Events are shared, never copied; weighed once.
+
+Synchronous: it only puts chunks into queues. What a full ``block`` queue refuses is collected for the caller, who knows
+whether it may wait.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from pipeline.api import Event
+from pipeline.delivery.acknowledgement import Tickets, hold
+from pipeline.delivery.buffer import Buffer, Offer
+from pipeline.delivery.chunk import Chunk
+
+
+class Consumer(Protocol):
+    """A transform in the graph."""
+
+    def push(self, events: Sequence[Event], tickets: Tickets, refused: "Refused") -> None:
+        """Take the events; hold the tickets where some are kept back."""
+
+
+class Tap(Protocol):
+    """Somebody who looks at what passes (``httpipe tap``)."""
+
+    def show(self, events: Sequence[Event]) -> None:
+        """Look at the events. Must be quick, may forget them, never raises."""
+
+
+Refused = list[Offer]
+"""Chunks that found no room in a queue with ``when_full = "block"``."""
+
+
+class Fanout:
+    """The readers of one output: transforms, queues of sinks, and taps."""
+
+    __slots__ = ("_monotonic", "buffers", "consumers", "taps")
+
+    def __init__(self, monotonic: Callable[[], float]) -> None:
+        self._monotonic = monotonic
+        self.consumers: tuple[Consumer, ...] = ()
+        self.buffers: tuple[Buffer, ...] = ()
+        self.taps: tuple[Tap, ...] = ()
+
+    @property
+    def read(self) -> bool:
+        """Whether anybody but a tap reads this output."""
+        return bool(self.consumers or self.buffers)
+
+    def push(self, events: Sequence[Event], weight: int, tickets: Tickets, refused: Refused) -> None:
+        """Hand the events, which weigh ``weight`` bytes, to all."""
+        for tap in self.taps:
+            tap.show(events)
+        for consumer in self.consumers:
+            consumer.push(events, tickets, refused)
+        buffers = self.buffers
+        if not buffers:
+            return
+        chunk = Chunk(events, weight, tickets, self._monotonic())
+        if tickets:
+            hold(tickets, len(buffers))
+        for buffer in buffers:
+            rest = buffer.offer_nowait(chunk)
+            if rest is not None:
+                refused.append(Offer(buffer, rest))

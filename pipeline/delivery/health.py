@@ -1,0 +1,64 @@
+"""How a component fares: its state, its last error, and whether it holds up the event loop. No I/O; the runtime shows it."""
+
+import logging
+from enum import StrEnum
+
+SLOW_CALL_SECS = 0.1
+"""One call that keeps the loop busy for longer delays every other component: worth a warning that names the component."""
+
+
+Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
+
+
+class State(StrEnum):
+    """What a component is doing."""
+
+    STARTING = "starting"
+    OK = "ok"
+    DEGRADED = "degraded"  # it works on, but something failed and is being tried again
+    FAILED = "failed"  # it is down; the engine tries to restart it
+    FINISHED = "finished"  # it ended well
+
+
+class Health:
+    """State of one component. ``restarts`` counts rebuilds, ``errors`` failed calls, ``busy_secs`` time inside its code."""
+
+    __slots__ = ("_log", "blocked_secs", "busy_secs", "error", "errors", "restarts", "state")
+
+    def __init__(self, log: Logger) -> None:
+        self._log = log
+        self.state = State.STARTING
+        self.error = ""
+        self.errors = 0
+        self.restarts = 0
+        self.busy_secs = 0.0
+        self.blocked_secs = 0.0
+
+    def ok(self) -> None:
+        """It works (again)."""
+        self.state = State.OK
+
+    def trouble(self, error: BaseException | str, state: State = State.DEGRADED) -> None:
+        """A call failed."""
+        self.state = state
+        self.errors += 1
+        self.error = describe(error)
+
+    def ran(self, secs: float) -> None:
+        """A stretch of the component's code kept the loop for ``secs``."""
+        self.busy_secs += secs
+        if secs > SLOW_CALL_SECS:
+            self.blocked_secs = max(self.blocked_secs, secs)
+            self._log.warning(
+                "one call kept the whole pipeline waiting; components must not block",
+                extra={"blocked_secs": round(secs, 3)},
+            )
+
+
+def describe(error: BaseException | str) -> str:
+    """An error as one short line for people: its type where the text alone says little."""
+    if isinstance(error, str):
+        return error
+    text = " ".join(str(error).split())[:500]
+    name = type(error).__name__
+    return f"{name}: {text}" if text else name

@@ -1,0 +1,282 @@
+"""One sink's worker: takes batches from its queue and writes them, until each event is delivered or accounted for.
+
+What the sink raises steers it (see ``Sink``): wait and write the same batch again, reopen, rebuild, dead-letter, or end. A
+worker never ends because a write failed, and nothing that happens here reaches another sink.
+"""
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import anyio
+
+from pipeline.api import BackOff, BatchError, Event, Finished, NotConnected, Reject
+from pipeline.config.options import SinkOptions
+from pipeline.delivery.buffer import Buffer
+from pipeline.delivery.chunk import Batch, weight_of
+from pipeline.delivery.clock import Backoff, Clock
+from pipeline.delivery.dead_letter import DeadLetter
+from pipeline.delivery.health import Health, Logger, State, describe
+from pipeline.delivery.ledger import Reason
+from pipeline.delivery.session import Session
+from pipeline.delivery.watchdog import Watchdog
+from pipeline.telemetry.histogram import Histogram
+
+LONGEST_PAUSE_SECS = 3600.0
+"""However long the other end asks us to wait, we look again after an hour."""
+
+DRAINING_PAUSE_SECS = 1.0
+"""During shutdown there is no time for long waits."""
+
+
+@dataclass(slots=True)
+class Worker:
+    """What the writers of one sink share. ``dead_letter`` is set after all sinks are made, for they may refer to each other."""
+
+    id: str
+    buffer: Buffer
+    session: Session
+    options: SinkOptions
+    health: Health
+    log: Logger
+    clock: Clock = field(default_factory=Clock)
+    dead_letter: DeadLetter | None = None
+    latency: Histogram = field(default_factory=Histogram)
+    finished: Callable[[], None] = lambda: None
+    tried: anyio.Event = field(default_factory=anyio.Event)
+    hurry: anyio.Event = field(default_factory=anyio.Event)
+    writers: list["Writer"] = field(default_factory=list)
+    last_delivery: float = 0.0
+
+    @property
+    def writing_events(self) -> int:
+        """Events taken from the queue and not yet accounted for."""
+        return sum(len(writer.batch.events) for writer in self.writers if writer.batch is not None)
+
+    async def run(self) -> None:
+        """Write until the queue is closed and empty, or the sink wants no more; then close the sink."""
+        try:
+            await self._greet()
+            self.writers = [Writer(self) for _ in range(self.options.max_in_flight)]
+            async with anyio.create_task_group() as group:
+                for writer in self.writers:
+                    group.start_soon(writer.run)
+        finally:
+            with anyio.CancelScope(shield=True):  # the session limits the time itself
+                await self.session.aclose()
+
+    async def check(self) -> None:
+        """Open the sink and ask it whether it is healthy; raises what it raises."""
+        await self.session.healthcheck()
+
+    def drain(self) -> None:
+        """Shutdown has begun: nobody sleeps through it."""
+        self.buffer.close()
+        self.hurry.set()
+
+    def end(self, error: Finished) -> None:
+        """The sink wants no more."""
+        self.buffer.refuse(Reason.SINK_FINISHED)
+        self.health.state = State.FINISHED
+        self.log.debug("the other end wants no more", extra={"reason": str(error)})
+        self.finished()
+
+    async def _greet(self) -> None:
+        """Open the sink before the first batch comes, so that a fault shows at once. It may be down: that is not fatal."""
+        try:
+            if self.options.healthcheck.enabled:
+                await self.session.healthcheck()
+            else:
+                await self.session.ensure_open()
+            self.health.ok()
+        except Finished as error:
+            self.end(error)
+        except Exception as error:  # noqa: BLE001  whatever a sink raises, the pipeline starts
+            self.health.trouble(error)
+            self.log.warning("not ready; its queue takes events meanwhile", extra={"error": describe(error)})
+            await self.session.reset(self.session.generation, rebuild=not isinstance(error, NotConnected | BackOff))
+        finally:
+            self.tried.set()
+
+
+class Writer:
+    """One task that writes one batch at a time."""
+
+    def __init__(self, worker: Worker) -> None:
+        self._worker = worker
+        retry = worker.options.retry
+        self._backoff = Backoff(retry.initial_backoff_secs, retry.max_backoff_secs, worker.clock.random)
+        self._attempts = 0
+        self._generation = 0
+        self._ended = False
+        self.batch: Batch | None = None
+
+    async def run(self) -> None:
+        """Until there is no next batch. What is in flight when cancelled goes back to the queue."""
+        try:
+            while not self._ended:
+                bitten = await self._watched()
+                if bitten and self.batch is not None:  # it may have come back in the very moment
+                    await self._failed(TimeoutError(f"no answer within {self._worker.options.write_timeout_secs:g} s"))
+        finally:
+            if self.batch is not None:
+                self._worker.buffer.put_back(self.batch)
+                self.batch = None
+
+    async def _watched(self) -> bool:
+        """Work under one watchdog, which stays for as long as no write hangs. True: it bit."""
+        dog = Watchdog(self._worker.options.write_timeout_secs)
+        try:
+            with dog.scope:
+                await self._work(dog)
+        finally:
+            dog.close()
+        return dog.bitten
+
+    async def _work(self, dog: Watchdog) -> None:
+        options = self._worker.options.batch
+        take = partial(self._worker.buffer.take, options.max_events, options.max_bytes, options.timeout_secs)
+        while True:
+            if self.batch is None:
+                self.batch = await take()
+                self._attempts = 0
+            if self.batch is None:
+                self._ended = True
+                return
+            error = await self._attempt(self.batch, dog)
+            if error is not None:
+                await self._failed(error)
+
+    async def _attempt(self, batch: Batch, dog: Watchdog) -> Exception | None:
+        """Write the batch once. Returns what the sink raised."""
+        session = self._worker.session
+        try:
+            self._generation = session.generation
+            if not session.opened:
+                await session.ensure_open()
+            self._generation = session.generation
+            dog.start()
+            await session.write(batch.events)
+        except Exception as error:  # noqa: BLE001  whatever a sink raises is its outcome
+            return error
+        finally:
+            dog.stop()
+        self._delivered(batch, len(batch.events))
+        self._close_batch(batch)
+        return None
+
+    def _delivered(self, batch: Batch, events: int) -> None:
+        worker = self._worker
+        if not events:
+            return
+        worker.buffer.ledger.sent += events
+        worker.latency.observe((worker.clock.now_ns() - batch.events[0].timestamp_ns) / 1e9)
+        worker.last_delivery = worker.clock.monotonic()
+        if worker.health.state is not State.OK:
+            if self._backoff.failures:
+                worker.log.info("delivers again", extra={"failed_attempts": self._backoff.failures})
+            worker.health.ok()
+        self._backoff.reset()
+
+    def _close_batch(self, batch: Batch) -> None:
+        self.batch = None
+        self._worker.buffer.done(batch)
+
+    async def _failed(self, error: Exception) -> None:
+        """Do what the error asks for. Afterwards ``self.batch`` is what is still to be written, or None."""
+        self._attempts += 1
+        batch = self.batch
+        if batch is None:
+            return
+        match error:
+            case Finished():
+                self._finish(batch, error)
+            case Reject():
+                self._note(error)
+                await self._give_up(batch, error, Reason.REJECTED)
+            case BatchError():
+                self._note(error)
+                await self._sort_out(batch, error)
+            case _:
+                await self._again(batch, error)
+
+    async def _again(self, batch: Batch, error: Exception) -> None:
+        """Wait and keep the batch, or give it up when its attempts are used up."""
+        self._note(error)
+        worker = self._worker
+        if not isinstance(error, BackOff):
+            rebuild = not isinstance(error, NotConnected | TimeoutError)
+            await worker.session.reset(self._generation, rebuild=rebuild)
+        limit = worker.options.retry.max_attempts
+        if limit is not None and self._attempts >= limit:
+            await self._give_up(batch, error, Reason.ATTEMPTS_EXHAUSTED)
+            return
+        jittered = self._backoff.next_secs()
+        await self._pause(error.secs if isinstance(error, BackOff) else jittered)
+
+    async def _sort_out(self, batch: Batch, error: BatchError) -> None:
+        """Part of the batch is delivered; the rest is dead-lettered or stays to be written again."""
+        failures = {index: cause for index, cause in error.failures.items() if 0 <= index < len(batch.events)}
+        rejected = {index: cause for index, cause in failures.items() if isinstance(cause, Reject)}
+        again = [event for index, event in enumerate(batch.events) if index in failures and index not in rejected]
+        self._delivered(batch, len(batch.events) - len(failures))
+        self._keep([*(batch.events[index] for index in rejected), *again])
+        for cause in rejected.values():
+            await self._part_with(1, cause, Reason.REJECTED)
+        if again:
+            await self._again(self._keep(again), next(iter(failures.values())))
+        else:
+            self._close_batch(batch)
+
+    def _keep(self, events: Sequence[Event]) -> Batch:
+        """What is left of the batch, under the same tickets."""
+        if self.batch is None:
+            raise RuntimeError("no batch is being written")
+        self.batch = self.batch._replace(events=events, weight=weight_of(events))
+        return self.batch
+
+    async def _give_up(self, batch: Batch, error: Exception, reason: Reason) -> None:
+        await self._part_with(len(batch.events), error, reason)
+        self._close_batch(batch)
+
+    async def _part_with(self, count: int, error: Exception, reason: Reason) -> None:
+        """Dead-letter the first events of the batch, or count them as lost where there is no dead letter."""
+        worker, batch = self._worker, self.batch
+        if batch is None:
+            return
+        if worker.dead_letter is None:
+            worker.log.error("events are lost", extra={"events": count, "reason": str(reason), "error": describe(error)})
+        else:
+            await worker.dead_letter.send(batch.events[:count], error, self._attempts, batch.tickets, worker.clock.monotonic())
+            reason = Reason.DEAD_LETTER
+        worker.buffer.ledger.discard(reason, count)
+        self._keep(batch.events[count:])
+
+    def _finish(self, batch: Batch, error: Finished) -> None:
+        self._worker.buffer.ledger.discard(Reason.SINK_FINISHED, len(batch.events))
+        self._close_batch(batch)
+        self._worker.end(error)
+
+    def _note(self, error: Exception) -> None:
+        """Say once that it does not work; the retries that follow are only counted."""
+        worker = self._worker
+        first = worker.health.state is not State.DEGRADED
+        worker.health.trouble(error)
+        level = worker.log.warning if first else worker.log.debug
+        level("cannot deliver", extra={"error": describe(error), "attempt": self._attempts})
+
+    async def _pause(self, secs: float) -> None:
+        """Wait, but not through a shutdown: it wakes everybody up, and from then on waits are short."""
+        worker = self._worker
+        if worker.hurry.is_set():
+            await worker.clock.sleep(min(secs, DRAINING_PAUSE_SECS))
+            return
+        async with anyio.create_task_group() as race:
+            race.start_soon(_then_cancel, worker.hurry.wait, race.cancel_scope)
+            await worker.clock.sleep(min(secs, LONGEST_PAUSE_SECS))
+            race.cancel_scope.cancel()
+
+
+async def _then_cancel(wait: Callable[[], Awaitable[None]], scope: anyio.CancelScope) -> None:
+    await wait()
+    scope.cancel()

@@ -1,0 +1,222 @@
+"""A running pipeline: starts sinks, then sources; stops sources, then sinks. In: a plan. Out: a summary.
+
+Two kinds of task carry events, one per source and one (or ``max_in_flight``) per sink. Beside them there are one ticker, a
+task per source that wants to know what is settled, and what listens to the outside (signals, control socket).
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+
+import anyio
+from anyio.abc import TaskGroup
+
+from pipeline.delivery.dead_letter import DeadLetter
+from pipeline.delivery.fanout import Refused
+from pipeline.delivery.health import State
+from pipeline.delivery.ledger import Reason
+from pipeline.delivery.signal import Signal
+from pipeline.runtime.options import RunOptions
+from pipeline.runtime.status import Status
+from pipeline.runtime.summary import Outcome, Summary
+from pipeline.runtime.units import Outputs, SinkUnit, SourceUnit, Task, TransformUnit
+from pipeline.telemetry.logs import ComponentLog
+from pipeline.topology.plan import Plan
+
+TICK_SECS = 1.0
+"""How often time-outs of decoders and windows of transforms are looked at."""
+
+
+class Engine:
+    """One pipeline, from ``open`` to ``summary``. Everything here runs in one loop."""
+
+    def __init__(self, plan: Plan, options: RunOptions) -> None:
+        self.plan = plan
+        self.options = options
+        self.log = ComponentLog("")
+        self.outputs = Outputs(options)
+        self.changed = Signal()
+        self.sources = {spec.id: SourceUnit(spec, self.outputs, options) for spec in plan.sources.values()}
+        self.transforms = {spec.id: TransformUnit(spec, self.outputs, options) for spec in plan.transforms.values()}
+        self.sinks = {spec.id: SinkUnit(spec, plan, options, self.changed) for spec in plan.sinks.values()}
+        self.ready = False
+        self.stopping = False
+        self.drained = anyio.CancelScope()
+        self._began = time.monotonic()
+        self._lost_at_shutdown = 0
+        self._group: TaskGroup | None = None
+
+    async def open(self) -> None:
+        """Open the sources, which may need privileges, then the disk queues. Raises what stands in the way."""
+        for unit in self.sources.values():
+            await unit.runner.open()
+        for sink in self.sinks.values():
+            await sink.worker.buffer.open()
+
+    async def run(self) -> None:
+        """Carry events until the input ends, everybody has had enough, or ``stop``; then drain."""
+        self.wire()
+        async with anyio.create_task_group() as group:
+            self._group = group
+            for sink in self.sinks.values():
+                self.start_sink(sink)
+            if self.options.require_healthy:
+                await self._require_healthy()
+            group.start_soon(self._tick)
+            for source in self.sources.values():
+                self.start_source(source)
+            self.ready = True
+            self.options.on_ready()
+            while not self._over():
+                await self.changed.wait()
+            await self._wind_down()
+            group.cancel_scope.cancel()
+
+    def stop(self) -> None:
+        """Stop reading and drain the queues, for as long as ``shutdown_timeout_secs``."""
+        self.stopping = True
+        self.drained.deadline = anyio.current_time() + self.plan.process.shutdown_timeout_secs
+        self.changed.set()
+
+    def stop_now(self) -> None:
+        """Do not drain."""
+        self.stop()
+        self.drained.cancel()
+
+    async def aclose(self) -> None:
+        """Let go of everything. Safe whatever happened before."""
+        with anyio.CancelScope(shield=True):
+            for source in self.sources.values():
+                await source.runner.aclose()
+            for sink in self.sinks.values():
+                await sink.worker.session.aclose()
+                await sink.worker.buffer.aclose()
+
+    def status(self) -> Status:
+        """The picture of now."""
+        return Status(
+            file=self.plan.file,
+            taken_ns=self.options.clock.now_ns(),
+            uptime_secs=time.monotonic() - self._began,
+            ready=self.ready,
+            draining=self.stopping,
+            components=(
+                *(unit.status() for unit in self.sources.values()),
+                *(unit.status() for unit in self.transforms.values()),
+                *(unit.status() for unit in self.sinks.values()),
+            ),
+        )
+
+    def summary(self) -> Summary:
+        """How it ended."""
+        status = self.status()
+        damage = [f"{unit.spec.id}: {unit.runner.damaged}" for unit in self.sources.values() if unit.runner.damaged]
+        exhausted = any(gone.reason == Reason.ATTEMPTS_EXHAUSTED for each in status.components for gone in each.discarded)
+        outcome = Outcome.OK
+        if self._lost_at_shutdown or (exhausted and not self.stopping):
+            outcome = Outcome.UNDELIVERED
+        elif damage:
+            outcome = Outcome.DAMAGED_INPUT
+        return Summary(
+            outcome=outcome,
+            uptime_secs=status.uptime_secs,
+            components=status.components,
+            left_events=self._lost_at_shutdown,
+            dry_run=self.options.dry_run,
+            damage=tuple(damage),
+        )
+
+    def wire(self) -> None:
+        """Connect every output with its readers, and every sink with its dead letter."""
+        for name in {*self.outputs.names(), *self.plan.consumers}:
+            readers = self.plan.consumers.get(name, ())
+            fanout = self.outputs.of(name)
+            fanout.consumers = tuple(self.transforms[reader].node for reader in readers if reader in self.transforms)
+            fanout.buffers = tuple(self.sinks[reader].worker.buffer for reader in readers if reader in self.sinks)
+        for sink in self.sinks.values():
+            target = sink.spec.options.dead_letter
+            sink.worker.dead_letter = DeadLetter(sink.spec.id, self.sinks[target].worker.buffer) if target else None
+
+    def start_source(self, unit: SourceUnit) -> None:
+        """Begin to read."""
+        self._start(unit.task, unit.runner.run)
+        if unit.runner.settlement is not None:
+            self._start(Task(), unit.runner.settle)
+
+    def start_sink(self, unit: SinkUnit) -> None:
+        """Begin to deliver."""
+        self._start(unit.task, unit.worker.run)
+
+    def _start(self, task: Task, run: Callable[[], Awaitable[None]]) -> None:
+        if self._group is None:
+            raise RuntimeError("the engine is not running")
+        self._group.start_soon(self._supervise, task, run)
+
+    async def _supervise(self, task: Task, run: Callable[[], Awaitable[None]]) -> None:
+        try:
+            with task.scope:
+                await run()
+        finally:
+            task.ended.set()
+            self.changed.set()
+
+    def _over(self) -> bool:
+        sources_ended = all(unit.task.ended.is_set() for unit in self.sources.values())
+        sinks_ended = all(unit.worker.health.state is State.FINISHED for unit in self.sinks.values())
+        return self.stopping or sources_ended or (bool(self.sinks) and sinks_ended)
+
+    async def _wind_down(self) -> None:
+        """Stop reading, pass on what is still held back, drain the queues, settle, close. Late is late: then count the rest."""
+        for source in self.sources.values():
+            await source.task.stop()
+        with self.drained:
+            for source in self.sources.values():
+                await source.runner.finish()
+            await self._flush_last()
+            async with anyio.create_task_group() as draining:
+                for sink in self.sinks.values():
+                    draining.start_soon(self._drain, sink)
+        for source in self.sources.values():
+            self._lost_at_shutdown += source.runner.give_up()
+        for sink in self.sinks.values():
+            await sink.task.stop()
+            self._lost_at_shutdown += sink.worker.buffer.abandon()
+        for source in self.sources.values():
+            with anyio.move_on_after(self.plan.process.shutdown_timeout_secs):
+                await source.runner.settle_now()
+
+    async def _drain(self, unit: SinkUnit) -> None:
+        """Let a sink write what is queued. A dead letter waits for those who may still send it something."""
+        for other in self.sinks.values():
+            if other.spec.options.dead_letter == unit.spec.id:
+                await other.task.ended.wait()
+        unit.worker.drain()
+        await unit.task.ended.wait()
+
+    async def _flush_last(self) -> None:
+        """Every transform gives out all it holds, those upstream first."""
+        for unit in self.transforms.values():
+            refused: Refused = []
+            unit.node.flush(self.options.clock.now_ns(), refused, last=True)
+            for offer in refused:
+                await offer.wait()
+
+    async def _tick(self) -> None:
+        """Time-outs, once a second; nothing at all where nothing has any."""
+        live = [unit for unit in self.sources.values() if not unit.runner.can_wait and unit.runner.decoder is not None]
+        flushing = [unit for unit in self.transforms.values() if unit.flushes]
+        if not live and not flushing:
+            return
+        while True:
+            await self.options.clock.sleep(TICK_SECS)
+            now_ns = self.options.clock.now_ns()
+            for source in live:
+                source.runner.tick(now_ns)
+            for unit in flushing:
+                refused: Refused = []
+                unit.node.flush(now_ns, refused, last=False)
+                for offer in refused:
+                    await offer.wait()
+
+    async def _require_healthy(self) -> None:
+        for sink in self.sinks.values():
+            await sink.worker.check()

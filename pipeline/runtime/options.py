@@ -1,0 +1,31 @@
+"""How a pipeline is run: what the command line decides, beside what the pipeline file says."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from pipeline.delivery.clock import Clock
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """Switches and callbacks.
+
+    ``dry_run``     every sink is replaced by a counter.
+    ``for_secs``       stop after so long, as if by SIGTERM.
+    ``require_healthy``  end the run at once when a sink cannot take events.
+    ``ready_file``     created when capturing has begun, removed at the end.
+    ``handle_signals`` SIGINT and SIGTERM drain, a second one stops at once, SIGHUP reloads. Only in the main thread.
+    ``configure_logs`` set up logging from the plan.
+    ``on_ready``       called when capturing has begun.
+    ``on_progress``    ``(source id, done, total)`` from sources that know how far they are.
+    """
+
+    dry_run: bool = False
+    for_secs: float | None = None
+    require_healthy: bool = False
+    ready_file: str | None = None
+    handle_signals: bool = True
+    configure_logs: bool = True
+    on_ready: Callable[[], None] = lambda: None
+    on_progress: Callable[[str, int, int], None] = lambda _id, _done, _total: None
+    clock: Clock = field(default_factory=Clock)

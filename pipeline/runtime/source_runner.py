@@ -1,0 +1,225 @@
+"""One source's task: read, decode, hand to the graph; all on whole batches. Restarts the source when it fails.
+
+A source that can wait is held back by full ``block`` queues; one that cannot (the live kernel) never waits for a sink: what
+a ``block`` queue has no room for is dropped there and counted, as if it were ``drop_newest``.
+"""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import anyio
+
+from pipeline.api import CaptureError, Event, EventBatch, InputError, Record, RecordBatch, Source
+from pipeline.delivery.acknowledgement import Settlement, Ticket
+from pipeline.delivery.chunk import weight_of
+from pipeline.delivery.clock import Backoff, Clock
+from pipeline.delivery.fanout import Fanout, Refused
+from pipeline.delivery.health import Health, Logger, State, describe
+from pipeline.delivery.ledger import Ledger, Reason
+from pipeline.delivery.session import CLOSE_SECS, timed
+from pipeline.delivery.signal import Signal
+
+RESTART_BACKOFF_SECS = (0.5, 30.0)
+
+
+class Decoder(Protocol):
+    """Records in, events out (``pipeline.decode.Decoder``)."""
+
+    def feed(self, records: Sequence[Record]) -> Sequence[Event]:
+        """Events that these records complete."""
+
+    def expire(self, now_ns: int) -> Sequence[Event]:
+        """Events whose other half did not come in time."""
+
+    def finish(self) -> Sequence[Event]:
+        """Everything that is still held."""
+
+
+class SourceRunner:
+    """A source, its decoder and its counters. ``make`` builds the source; ``make_decoder`` is None where it brings events."""
+
+    def __init__(  # noqa: PLR0913  what a component consists of
+        self,
+        *,
+        make: Callable[[], Source],
+        make_decoder: Callable[[], Decoder] | None,
+        fanout: Fanout,
+        ledger: Ledger,
+        health: Health,
+        log: Logger,
+        clock: Clock,
+    ) -> None:
+        self._make = make
+        self._make_decoder = make_decoder
+        self.fanout = fanout
+        self.ledger = ledger
+        self.health = health
+        self._log = log
+        self._clock = clock
+        self._backoff = Backoff(*RESTART_BACKOFF_SECS, clock.random)
+        self._settled = Signal()
+        self.source = make()
+        self.decoder = make_decoder() if make_decoder else None
+        self.settlement = self._new_settlement()
+        self._refused: Refused = []
+        self.damaged: InputError | None = None
+
+    @property
+    def can_wait(self) -> bool:
+        """Whether the engine may slow it down."""
+        return self.source.can_wait
+
+    async def open(self) -> None:
+        """Open the source; raises ``CaptureError`` or ``InputError``."""
+        await timed(self.source.open(), self.health)
+        self.health.ok()
+
+    async def run(self) -> None:
+        """Read until the input ends, or for ever. A source that fails is built anew with backoff; damaged input ends it."""
+        while not await self._read_once():
+            await self._clock.sleep(self._backoff.next_secs())
+            await self._restart()
+
+    async def finish(self) -> None:
+        """After reading has ended, or was cancelled: what queues had no room for, and what the decoder still holds, marked."""
+        await self._push_refused()
+        if self.decoder is not None:
+            decoder, self.decoder = self.decoder, None
+            await self._push(decoder.finish(), None)
+
+    def give_up(self) -> int:
+        """The shutdown deadline has passed: what still stands before a full queue is counted there as lost. Returns how many."""
+        lost = sum(offer.drop(Reason.SHUTDOWN) for offer in self._refused)
+        self._refused.clear()
+        return lost
+
+    async def settle(self) -> None:
+        """Tell the source what is settled, as long as it runs. It may take its time: several batches are told at once."""
+        while True:
+            await self._settled.wait()
+            await self.settle_now()
+
+    async def settle_now(self) -> None:
+        """Tell the source the last position that is settled, if it does not know yet."""
+        if self.settlement is None:
+            return
+        news, position = self.settlement.take_position()
+        if news:
+            try:
+                await timed(self.source.settled(position), self.health)
+            except Exception as error:  # noqa: BLE001  a plugin's fault; the next position includes this one
+                self._trouble(error, "could not be told what is settled")
+
+    def tick(self, now_ns: int) -> None:
+        """Look at the decoder's time-outs by the wall clock; for live sources, about once a second."""
+        if self.decoder is not None:
+            events = self.decoder.expire(now_ns)
+            if events:
+                self._refused += self._distribute(events, None)
+                self._drop_refused()
+
+    async def aclose(self) -> None:
+        """Let go of the source. Never hangs, never raises but for cancellation."""
+        with anyio.move_on_after(CLOSE_SECS, shield=True) as scope:
+            try:
+                await timed(self.source.aclose(), self.health)
+            except Exception as error:  # noqa: BLE001  a plugin's fault while closing must not stop the others
+                self._trouble(error, "did not close well")
+        if scope.cancelled_caught:
+            self._trouble(f"did not close within {CLOSE_SECS:g} s", "did not close")
+
+    async def _read_once(self) -> bool:
+        """Read to the end; True when that is the end of the input, False when it failed and should start again."""
+        try:
+            batches = self.source.batches()
+            try:
+                while True:
+                    batch = await timed(anext(batches), self.health)
+                    await self._pass_on(batch)
+                    if self._backoff.failures:
+                        self._backoff.reset()
+                        self.health.ok()
+            except StopAsyncIteration:
+                pass
+            finally:
+                close = getattr(batches, "aclose", None)
+                if close is not None:
+                    with anyio.CancelScope(shield=True):
+                        await close()
+        except InputError as error:
+            self.damaged = error
+            self._trouble(error, "cannot be read further; what came before the damage was used", State.FAILED)
+            return True
+        except Exception as error:  # noqa: BLE001  a fault of this source; the others go on
+            self._trouble(error, "failed and is started anew", State.FAILED)
+            return False
+        self.health.state = State.FINISHED
+        return True
+
+    async def _restart(self) -> None:
+        """A fresh source; the connections that were being decoded are reported as far as they were seen."""
+        await self.finish()
+        await self.aclose()
+        self.health.restarts += 1
+        self.source = self._make()
+        self.decoder = self._make_decoder() if self._make_decoder else None
+        self.settlement = self._new_settlement()
+        try:
+            await self.open()
+        except Exception as error:  # noqa: BLE001  tried again with backoff by the next read
+            remedy = error.remedy if isinstance(error, CaptureError) else ""
+            self._trouble(error, f"cannot be opened {remedy}".strip(), State.FAILED)
+
+    async def _pass_on(self, batch: RecordBatch | EventBatch) -> None:
+        if isinstance(batch, EventBatch):
+            events: Sequence[Event] = batch.events
+        elif self.decoder is not None:
+            events = self.decoder.feed(batch.records)
+        else:
+            raise TypeError("a source of events gave records")
+        ticket = self.settlement.issue(batch.position) if self.settlement else None
+        await self._push(events, ticket)
+        if ticket is not None:
+            ticket.release()
+        await asyncio.sleep(0)  # sinks and other sources get their turn after every batch
+
+    async def _push(self, events: Sequence[Event], ticket: Ticket | None) -> None:
+        if not events:
+            return
+        self._refused += self._distribute(events, ticket)
+        if self._refused:
+            if self.source.can_wait:
+                await self._push_refused()
+            else:
+                self._drop_refused()
+
+    async def _push_refused(self) -> None:
+        """Wait for room. What is cancelled here is still in the list, and ``finish`` tries again."""
+        while self._refused:
+            await self._refused[0].wait()
+            del self._refused[0]
+
+    def _drop_refused(self) -> None:
+        for offer in self._refused:
+            offer.drop(Reason.QUEUE_FULL)
+        self._refused.clear()
+
+    def _distribute(self, events: Sequence[Event], ticket: Ticket | None) -> Refused:
+        refused: Refused = []
+        weight = weight_of(events)
+        self.ledger.received += len(events)
+        self.fanout.push(events, weight, (ticket,) if ticket else (), refused)
+        if self.fanout.read:
+            self.ledger.sent += len(events)
+        else:
+            self.ledger.discard(Reason.UNREAD, len(events))
+        return refused
+
+    def _new_settlement(self) -> Settlement | None:
+        wants = type(self.source).settled is not Source.settled
+        return Settlement(self._settled.set) if wants else None
+
+    def _trouble(self, error: BaseException | str, sentence: str, state: State = State.DEGRADED) -> None:
+        self.health.trouble(error, state)
+        self._log.error(sentence, extra={"error": describe(error)})

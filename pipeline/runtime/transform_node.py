@@ -1,0 +1,158 @@
+"""One transform in the graph: calls it, meters what goes in and out, restarts it when it raises.
+
+Metering happens here, on the edges, so that no transform can get it wrong. A transform that raises loses the batch it was
+given and what it held back (counted, ``component_error``) and is built anew: at once the first time, then with backoff.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+from pipeline.api import Event, Outputs, Transform
+from pipeline.delivery.acknowledgement import Ticket, Tickets, hold, release
+from pipeline.delivery.chunk import weight_of
+from pipeline.delivery.clock import Backoff, Clock
+from pipeline.delivery.fanout import Fanout, Refused
+from pipeline.delivery.health import Health, Logger, State, describe
+from pipeline.delivery.ledger import Ledger, Reason
+
+RESTART_BACKOFF_SECS = (0.5, 30.0)
+CALM_SECS = 60.0
+"""After so long without a fault the next one counts as the first again."""
+
+
+class _Output(NamedTuple):
+    fanout: Fanout
+    events: Sequence[Event]
+    weight: int
+
+
+class TransformNode:
+    """A transform, its counters, and where its outputs go. ``make`` builds the transform."""
+
+    def __init__(  # noqa: PLR0913  what a component consists of
+        self,
+        *,
+        make: Callable[[], Transform],
+        downstream: Mapping[str, Fanout],
+        ledger: Ledger,
+        health: Health,
+        log: Logger,
+        clock: Clock,
+    ) -> None:
+        self._make = make
+        self.downstream = downstream
+        self.ledger = ledger
+        self.health = health
+        self._log = log
+        self._clock = clock
+        self._backoff = Backoff(*RESTART_BACKOFF_SECS, clock.random)
+        self._restart_at = 0.0
+        self._failed_at = 0.0
+        self._kept: deque[tuple[int, Ticket]] = deque()
+        self._taken = 0
+        self.held = 0
+        self.transform: Transform | None = make()
+        self.health.ok()
+
+    def push(self, events: Sequence[Event], tickets: Tickets, refused: Refused) -> None:
+        """Process a run of events and pass on what becomes of them."""
+        self.ledger.received += len(events)
+        transform = self._ready()
+        if transform is None:
+            self.ledger.discard(Reason.COMPONENT_ERROR, len(events))
+            return
+        self._run(transform, lambda: transform.process(events), events, tickets, refused)
+
+    def flush(self, now_ns: int, refused: Refused, *, last: bool) -> None:
+        """Pass on what is due."""
+        transform = self._ready()
+        if transform is not None:
+            self._run(transform, lambda: transform.flush(now_ns, last=last), (), (), refused)
+
+    def _run(
+        self, transform: Transform, call: Callable[[], Outputs], events: Sequence[Event], tickets: Tickets, refused: Refused
+    ) -> None:
+        began = time.perf_counter()
+        try:
+            outputs = self._routed(call())
+            held = transform.held_events
+            discard_reason = transform.discard_reason
+        except Exception as error:  # noqa: BLE001  a plugin's fault: only its own batch is lost
+            self._fault(error, len(events))
+            return
+        self.health.ran(time.perf_counter() - began)
+        self._meter(len(events), held, outputs, discard_reason)
+        given_out = self._tickets(len(events), tickets, held)
+        for output in outputs:
+            output.fanout.push(output.events, output.weight, (*tickets, *given_out), refused)
+        release(given_out)
+
+    def _routed(self, outputs: Outputs) -> list[_Output]:
+        """Where each output goes. Weighing the events also finds a plugin that returns something else than events."""
+        return [_Output(self.downstream[name], events, weight_of(events)) for name, events in outputs.items() if len(events) > 0]
+
+    def _meter(self, taken: int, held: int, outputs: Sequence[_Output], discard_reason: str) -> None:
+        """Balance what was taken against what came out and what is held back now."""
+        total = sum(len(output.events) for output in outputs)
+        distinct = total if len(outputs) < 2 else len({id(event) for output in outputs for event in output.events})
+        gone = taken - distinct - (held - self.held)
+        self.held = held
+        ledger = self.ledger
+        ledger.created += total - distinct + max(0, -gone)
+        if gone > 0:
+            ledger.discard(discard_reason, gone, intentional=True)
+        for output in outputs:
+            if output.fanout.read:
+                ledger.sent += len(output.events)
+            else:
+                ledger.discard(Reason.UNREAD, len(output.events))
+
+    def _tickets(self, taken: int, tickets: Tickets, held: int) -> Tickets:
+        """Keep the tickets of what is held back; return those of what was given out now.
+
+        The contract counts what is held, not which: events are taken to leave in the order in which they came, as they do
+        from windows and aggregates.
+        """
+        if not held and not self._kept:
+            return ()
+        self._taken += taken
+        if held:
+            hold(tickets)
+            self._kept.extend((self._taken, ticket) for ticket in tickets)
+        given_out = []
+        while self._kept and self._kept[0][0] <= self._taken - held:
+            given_out.append(self._kept.popleft()[1])
+        return tuple(given_out)
+
+    def _fault(self, error: Exception, events: int) -> None:
+        now = self._clock.monotonic()
+        if now - self._failed_at > CALM_SECS:
+            self._backoff.reset()
+        self._restart_at = now if not self._backoff.failures else now + self._backoff.next_secs()
+        self._backoff.failures = max(1, self._backoff.failures)
+        self._failed_at = now
+        self.health.trouble(error, State.FAILED)
+        self._log.error(
+            "the transform raised and is started anew; its batch is lost",
+            extra={"error": describe(error), "events": events + self.held},
+            exc_info=error,
+        )
+        self.transform = None
+        self.ledger.discard(Reason.COMPONENT_ERROR, events + self.held)
+        self.held = 0
+        release(tuple(ticket for _, ticket in self._kept))
+        self._kept.clear()
+
+    def _ready(self) -> Transform | None:
+        """The transform, built anew when it is time to; None while it is down."""
+        if self.transform is None and self._clock.monotonic() >= self._restart_at:
+            try:
+                self.transform = self._make()
+            except Exception as error:  # noqa: BLE001  a plugin's fault
+                self._fault(error, 0)
+                return None
+            self.health.restarts += 1
+            self.health.ok()
+        return self.transform

@@ -1,0 +1,221 @@
+"""The parts of a running pipeline: one unit per component, made from its spec, with its counters, log and health.
+
+Making a unit opens nothing. A unit lives as long as its component stands unchanged in the pipeline file.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+import anyio
+import msgspec
+
+from pipeline.api import DEFAULT, NO_FIELDS, Context, FieldType, Transform
+from pipeline.delivery.buffer import Bounds, Buffer, MemoryBuffer
+from pipeline.delivery.fanout import Fanout
+from pipeline.delivery.health import Health
+from pipeline.delivery.ledger import Ledger
+from pipeline.delivery.session import Session
+from pipeline.delivery.signal import Signal
+from pipeline.delivery.worker import Worker
+from pipeline.runtime.options import RunOptions
+from pipeline.runtime.source_runner import SourceRunner
+from pipeline.runtime.status import ComponentStatus, component_status
+from pipeline.runtime.transform_node import TransformNode
+from pipeline.telemetry.logs import ComponentLog
+from pipeline.topology.plan import Plan, SinkSpec, SourceSpec, TransformSpec
+
+CAPTURE = "packet"
+"""How today's sources of records see the bytes (``httpipe.capture``)."""
+
+
+@dataclass(slots=True)
+class Task:
+    """A task of the engine that can be stopped by itself."""
+
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
+    ended: anyio.Event = field(default_factory=anyio.Event)
+
+    async def stop(self) -> None:
+        """Cancel it and wait until it is gone."""
+        self.scope.cancel()
+        await self.ended.wait()
+
+
+class Outputs:
+    """The fan-outs by output name. An output keeps its fan-out over reloads, whatever reads it."""
+
+    def __init__(self, options: RunOptions) -> None:
+        self._monotonic = options.clock.monotonic
+        self._by_name: dict[str, Fanout] = {}
+
+    def of(self, name: str) -> Fanout:
+        """The fan-out of an output."""
+        if name not in self._by_name:
+            self._by_name[name] = Fanout(self._monotonic)
+        return self._by_name[name]
+
+    def names(self) -> tuple[str, ...]:
+        """All outputs."""
+        return tuple(self._by_name)
+
+
+class SourceUnit:
+    """A source in the running pipeline."""
+
+    def __init__(self, spec: SourceSpec, outputs: Outputs, options: RunOptions) -> None:
+        self.spec = spec
+        self.counters: Counter[str] = Counter()
+        self.log = ComponentLog(spec.id)
+        self.task = Task()
+        bodies = spec.decode.bodies if spec.decode is not None else None
+        context = _context(spec.id, self.log, self.counters, options, body_bytes=bodies.max_bytes if bodies else 0)
+        make_decoder = None
+        if spec.decode is not None:
+            from pipeline.decode import Decoder  # noqa: PLC0415  costs start-up time, and not every pipeline decodes
+
+            make_decoder = partial(
+                Decoder, spec.decode, source=spec.id, capture=CAPTURE, keep_heads=spec.keep_heads, count=context.count
+            )
+        self.runner = SourceRunner(
+            make=partial(spec.component, spec.config, context),
+            make_decoder=make_decoder,
+            fanout=outputs.of(spec.id),
+            ledger=Ledger(),
+            health=Health(self.log),
+            log=self.log,
+            clock=options.clock,
+        )
+
+    def status(self) -> ComponentStatus:
+        """The picture of now."""
+        runner = self.runner
+        return component_status(
+            component_id=self.spec.id,
+            kind="source",
+            type_=self.spec.type,
+            ledger=runner.ledger,
+            health=runner.health,
+            in_flight=0,
+            counters=self.counters,
+        )
+
+
+class TransformUnit:
+    """A transform in the running pipeline."""
+
+    def __init__(self, spec: TransformSpec, outputs: Outputs, options: RunOptions) -> None:
+        self.spec = spec
+        self.counters: Counter[str] = Counter()
+        self.log = ComponentLog(spec.id)
+        context = _context(spec.id, self.log, self.counters, options, attributes=spec.attributes)
+        named = {name: outputs.of(f"{spec.id}.{name}") for name in spec.outputs if name != DEFAULT}
+        self.node = TransformNode(
+            make=partial(spec.component, spec.config, context),
+            downstream={DEFAULT: outputs.of(spec.id), **named},
+            ledger=Ledger(),
+            health=Health(self.log),
+            log=self.log,
+            clock=options.clock,
+        )
+
+    @property
+    def flushes(self) -> bool:
+        """Whether it ever holds something back."""
+        return self.spec.component.flush is not Transform.flush
+
+    def status(self) -> ComponentStatus:
+        """The picture of now."""
+        node = self.node
+        return component_status(
+            component_id=self.spec.id,
+            kind="transform",
+            type_=self.spec.type,
+            ledger=node.ledger,
+            health=node.health,
+            in_flight=node.held,
+            counters=self.counters,
+        )
+
+
+class SinkUnit:
+    """A sink in the running pipeline."""
+
+    def __init__(self, spec: SinkSpec, plan: Plan, options: RunOptions, finished: Signal) -> None:
+        self.spec = spec
+        self.counters: Counter[str] = Counter()
+        self.log = ComponentLog(spec.id)
+        self.task = Task()
+        self._monotonic = options.clock.monotonic
+        context = _context(spec.id, self.log, self.counters, options, attributes=spec.attributes)
+        health = Health(self.log)
+        self.worker = Worker(
+            id=spec.id,
+            buffer=make_buffer(spec, plan, options, self.log, health),
+            session=Session(partial(spec.component, spec.config, context), health, spec.options.write_timeout_secs),
+            options=spec.options,
+            health=health,
+            log=self.log,
+            clock=options.clock,
+            finished=finished.set,
+        )
+
+    def status(self) -> ComponentStatus:
+        """The picture of now."""
+        worker, buffer = self.worker, self.worker.buffer
+        in_flight = buffer.events + worker.writing_events
+        base = component_status(
+            component_id=self.spec.id,
+            kind="sink",
+            type_=self.spec.type,
+            ledger=buffer.ledger,
+            health=worker.health,
+            in_flight=in_flight,
+            counters=self.counters,
+        )
+        oldest = buffer.oldest_since
+        return msgspec.structs.replace(
+            base,
+            queued_events=buffer.events,
+            queued_bytes=buffer.bytes,
+            max_events=self.spec.options.buffer.max_events,
+            max_bytes=self.spec.options.buffer.max_bytes,
+            lag_secs=0.0 if oldest is None else max(0.0, self._monotonic() - oldest),
+            latency_p99_secs=worker.latency.quantile_secs(0.99),
+        )
+
+
+def make_buffer(spec: SinkSpec, plan: Plan, options: RunOptions, log: ComponentLog, health: Health) -> Buffer:
+    """The queue that a sink asks for. A dry run never touches the disk."""
+    asked = spec.options.buffer
+    bounds = Bounds(asked.max_events, asked.max_bytes, spec.when_full, asked.block_timeout_secs)
+    if asked.type == "memory" or options.dry_run:
+        return MemoryBuffer(bounds, Ledger())
+    from pipeline.delivery.disk import DiskBuffer  # noqa: PLC0415  sqlite3 costs start-up time and memory
+
+    folder = asked.path or f"{plan.process.data_dir}/{spec.id}"
+    return DiskBuffer(folder, bounds, Ledger(), log=log, health=health, clock=options.clock)
+
+
+def _context(  # noqa: PLR0913  what a component is handed
+    id_: str,
+    log: ComponentLog,
+    counters: Counter[str],
+    options: RunOptions,
+    *,
+    body_bytes: int = 0,
+    attributes: Mapping[str, FieldType] = NO_FIELDS,
+) -> Context:
+    def count(name: str, by: int) -> None:
+        counters[name] += by
+
+    return Context(
+        id=id_,
+        log=log,
+        now_ns=options.clock.now_ns,
+        count=count,
+        progress=partial(options.on_progress, id_),
+        body_bytes=body_bytes,
+        attributes=attributes,
+    )
