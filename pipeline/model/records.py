@@ -21,7 +21,7 @@ ACK = 0x10
 """TCP flags as in the 14th byte of the TCP header (RFC 9293, section 3.1)."""
 
 
-class Segment(msgspec.Struct, frozen=True, gc=False):
+class Segment(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
     """One TCP segment, or a run of consecutive ones that was merged because its bytes were not copied.
 
     ``key``      the direction it travelled.
@@ -50,7 +50,7 @@ class Segment(msgspec.Struct, frozen=True, gc=False):
     interface: int = 0
 
 
-class Chunk(msgspec.Struct, frozen=True, gc=False):
+class Chunk(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
     """The next bytes of one direction of an ordered byte stream; ``length`` as in ``Segment``."""
 
     key: FlowKey
@@ -59,14 +59,14 @@ class Chunk(msgspec.Struct, frozen=True, gc=False):
     length: int
 
 
-class Opened(msgspec.Struct, frozen=True, gc=False):
+class Opened(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
     """A connection began; ``key`` is the direction from the client."""
 
     key: FlowKey
     ts_ns: int
 
 
-class Gap(msgspec.Struct, frozen=True, gc=False):
+class Gap(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
     """Bytes of one direction are lost; ``length`` is their number, 0 where unknown."""
 
     key: FlowKey
@@ -74,7 +74,7 @@ class Gap(msgspec.Struct, frozen=True, gc=False):
     length: int = 0
 
 
-class Closed(msgspec.Struct, frozen=True, gc=False):
+class Closed(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
     """The connection ended and no more records of it will come."""
 
     key: FlowKey

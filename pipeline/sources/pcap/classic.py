@@ -5,7 +5,8 @@ It never looks into a packet and never keeps more than one incomplete record.
 
 from struct import Struct
 
-from pipeline.sources.pcap.frames import MAX_CAPTURED, DamagedCaptureError, Frame
+from pipeline.sources.files.damage import DamagedInputError
+from pipeline.sources.pcap.frames import MAX_CAPTURED, Frame
 
 FILE_HEADER_BYTES = 24
 
@@ -32,7 +33,7 @@ class ClassicCapture:
         self._record = Struct(order + "IIII")
         self._rest = b""
         self.offset = FILE_HEADER_BYTES
-        self.damage: DamagedCaptureError | None = None
+        self.damage: DamagedInputError | None = None
 
     def feed(self, data: bytes) -> tuple[bytes, list[Frame]]:
         """The frames that are complete now, and the block that their offsets refer to."""
@@ -50,7 +51,7 @@ class ClassicCapture:
             if end > size:
                 if captured > MAX_CAPTURED:
                     message = f"a packet that claims {captured} captured bytes (at most {MAX_CAPTURED} are possible)"
-                    self.damage = DamagedCaptureError(message, self.offset + at)
+                    self.damage = DamagedInputError(message, self.offset + at)
                 break
             append((seconds * 1_000_000_000 + fraction * unit_ns, start, end, wire_length, link_type, 0))
             at = end
@@ -61,6 +62,6 @@ class ClassicCapture:
     def finish(self) -> None:
         """No more bytes will come: sets ``damage`` when a record is incomplete."""
         if self._rest and self.damage is None:
-            self.damage = DamagedCaptureError(
+            self.damage = DamagedInputError(
                 f"the last packet is cut off, only {len(self._rest)} bytes of it are there,", self.offset
             )

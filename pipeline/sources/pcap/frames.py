@@ -8,21 +8,12 @@ tcpdump.org registry, ``interface`` the index of the capturing interface from 1,
 
 from typing import Protocol
 
-from pipeline.errors import HttpipeError
+from pipeline.sources.files.damage import DamagedInputError
 
 Frame = tuple[int, int, int, int, int, int]
 
 MAX_CAPTURED = 262_144
 """Largest captured length that is believed: libpcap's MAXIMUM_SNAPLEN. A larger one means that the file is damaged."""
-
-
-class DamagedCaptureError(HttpipeError):
-    """The bytes are not, or from here on no longer, what the format allows. ``offset`` counts from the start of the data."""
-
-    def __init__(self, problem: str, offset: int) -> None:
-        self.problem = problem
-        self.offset = offset
-        super().__init__(f"{problem} at byte {offset}")
 
 
 class Container(Protocol):
@@ -31,7 +22,7 @@ class Container(Protocol):
     offset: int
     """Bytes of the data that were understood so far."""
 
-    damage: DamagedCaptureError | None
+    damage: DamagedInputError | None
     """Set by ``feed`` when what follows ``offset`` cannot be understood; the frames it returned come before the damage."""
 
     def feed(self, data: bytes) -> tuple[bytes, list[Frame]]:

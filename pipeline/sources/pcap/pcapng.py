@@ -6,7 +6,8 @@ It keeps at most one incomplete block, never looks into a packet, and skips bloc
 from dataclasses import dataclass
 from struct import Struct
 
-from pipeline.sources.pcap.frames import MAX_CAPTURED, DamagedCaptureError, Frame
+from pipeline.sources.files.damage import DamagedInputError
+from pipeline.sources.pcap.frames import MAX_CAPTURED, Frame
 
 SECTION_HEADER = 0x0A0D0D0A
 INTERFACE_DESCRIPTION = 1
@@ -20,6 +21,7 @@ ORDER_MAGIC = 0x1A2B3C4D
 
 MAX_BLOCK = 16 * 1024 * 1024
 """Libpcap's bound: a block that claims more is damage."""
+MAX_NS = (1 << 63) - 1
 MAX_INTERFACES = 65_536
 
 OPTION_END, OPTION_TSRESOL, OPTION_TSOFFSET = 0, 9, 14
@@ -34,9 +36,16 @@ class Interface:
     units_per_second: int = 1_000_000
     offset_ns: int = 0
 
+    @property
+    def whole_units_ns(self) -> int:
+        """Nanoseconds per unit, 0 where that is no whole number."""
+        unit_ns, rest = divmod(1_000_000_000, self.units_per_second)
+        return 0 if rest else unit_ns
+
     def nanoseconds(self, units: int) -> int:
-        """A time stamp in nanoseconds since 1970-01-01 UTC."""
-        return units * 1_000_000_000 // self.units_per_second + self.offset_ns
+        """A time stamp in nanoseconds since 1970-01-01 UTC; one that claims a time beyond 2262 is as good as none."""
+        ns = units * 1_000_000_000 // self.units_per_second + self.offset_ns
+        return ns if 0 <= ns <= MAX_NS else 0
 
 
 class _Order:
@@ -60,7 +69,7 @@ class NextGenerationCapture:
 
     def __init__(self) -> None:
         self.offset = 0
-        self.damage: DamagedCaptureError | None = None
+        self.damage: DamagedInputError | None = None
         self.interfaces: list[Interface] = []
         self._order = ORDERS[0]
         self._rest = b""
@@ -98,7 +107,7 @@ class NextGenerationCapture:
     def _packets(self, block: bytes, at: int, frames: list[Frame]) -> int:
         """The enhanced packet blocks from here on that are whole and sound: nearly all of a file. Returns where they end."""
         append, unpack_from, u32 = frames.append, self._order.packet.unpack_from, self._order.u32.unpack_from
-        interfaces = [(one.nanoseconds, one.link_type) for one in self.interfaces]
+        interfaces = [(one.whole_units_ns, one.offset_ns, one.link_type) for one in self.interfaces]
         known, last = len(interfaces), len(block) - 32
         while at <= last:
             kind, length, index, high, low, captured, wire_length = unpack_from(block, at)
@@ -107,14 +116,17 @@ class NextGenerationCapture:
                 break
             if length & 3 or captured > MAX_CAPTURED or u32(block, following - 4)[0] != length:
                 break
-            nanoseconds, link_type = interfaces[index]
+            unit_ns, offset_ns, link_type = interfaces[index]
+            ts_ns = (high << 32 | low) * unit_ns + offset_ns
+            if not unit_ns or not 0 <= ts_ns <= MAX_NS:
+                ts_ns = self.interfaces[index].nanoseconds(high << 32 | low)
             start = at + 28
-            append((nanoseconds(high << 32 | low), start, start + captured, wire_length, link_type, index + 1))
+            append((ts_ns, start, start + captured, wire_length, link_type, index + 1))
             at = following
         return at
 
     def _damaged(self, problem: str, at: int) -> None:
-        self.damage = DamagedCaptureError(problem, self.offset + at)
+        self.damage = DamagedInputError(problem, self.offset + at)
 
     def _begin_section(self, block: bytes, at: int) -> None:
         """Each section has its own byte order and interfaces."""

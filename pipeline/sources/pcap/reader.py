@@ -7,15 +7,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from pipeline.model.records import Segment
+from pipeline.sources.files.damage import DamagedInputError
+from pipeline.sources.files.inflate import Inflater, inflater_for
+from pipeline.sources.files.inputs import READ_BYTES
 from pipeline.sources.pcap import pcapng
 from pipeline.sources.pcap.classic import FILE_HEADER_BYTES, FORMATS, ClassicCapture
 from pipeline.sources.pcap.dissect import Dissector
-from pipeline.sources.pcap.frames import Container, DamagedCaptureError, Frame
-from pipeline.sources.pcap.inflate import Inflater, inflater_for
+from pipeline.sources.pcap.frames import Container, Frame
 from pipeline.sources.pcap.layers.packet import LINK_TYPES
-
-READ_BYTES = 128 * 1024
-"""One read is one batch: some hundred packets, less than a millisecond of work."""
 
 
 class CaptureReader:
@@ -27,7 +26,7 @@ class CaptureReader:
 
     def __init__(self, dissector: Dissector | None = None) -> None:
         self.dissector = dissector or Dissector()
-        self.damage: DamagedCaptureError | None = None
+        self.damage: DamagedInputError | None = None
         self.first_ns: int | None = None
         self._inflater: Inflater | None = None
         self._container: Container | None = None
@@ -60,7 +59,7 @@ class CaptureReader:
                 if frames and self.first_ns is None:
                     self.first_ns = frames[0][0]
                 yield block, frames
-        except DamagedCaptureError as damage:
+        except DamagedInputError as damage:
             self.damage = damage
 
     def finish(self) -> None:
@@ -75,7 +74,7 @@ class CaptureReader:
         try:
             if self._inflater is not None:
                 self._inflater.finish()
-        except DamagedCaptureError as damage:
+        except DamagedInputError as damage:
             self.damage = damage
 
     def _contents(self, piece: bytes) -> tuple[bytes, list[Frame]]:
@@ -100,19 +99,19 @@ def _open(data: bytes) -> tuple[Container, bytes]:
     capture = ClassicCapture(data[:FILE_HEADER_BYTES])
     if capture.link_type not in LINK_TYPES:
         known = ", ".join(map(str, sorted(LINK_TYPES)))
-        raise DamagedCaptureError(f"link type {capture.link_type} is none that httpipe reads ({known}), declared", 20)
+        raise DamagedInputError(f"link type {capture.link_type} is none that httpipe reads ({known}), declared", 20)
     return capture, data[FILE_HEADER_BYTES:]
 
 
-def _not_a_capture(data: bytes) -> DamagedCaptureError:
+def _not_a_capture(data: bytes) -> DamagedInputError:
     if not data:
-        return DamagedCaptureError("empty, there should be a pcap or pcapng header", 0)
+        return DamagedInputError("empty, there should be a pcap or pcapng header", 0)
     known = "pcap and pcapng, also compressed with gzip or zstd"
-    return DamagedCaptureError(f"no capture file: it begins with {data[:4]!r}; httpipe reads {known}; not understood", 0)
+    return DamagedInputError(f"no capture file: it begins with {data[:4]!r}; httpipe reads {known}; not understood", 0)
 
 
 def read_segments(path: Path | str) -> Iterator[list[Segment]]:
-    """The segments of a capture file, for tests and tools. Raises ``DamagedCaptureError`` behind the last good packet."""
+    """The segments of a capture file, for tests and tools. Raises ``DamagedInputError`` behind the last good packet."""
     reader = CaptureReader()
     with Path(path).open("rb") as file:
         while (data := file.read(READ_BYTES)) and not reader.damage:

@@ -4,15 +4,17 @@ It reads as fast as the pipeline takes them, or in their own time. It never deco
 """
 
 import functools
-from collections.abc import AsyncIterator
+import operator
+from collections.abc import AsyncIterator, Sequence
 
-import anyio
 import anyio.to_thread
 
 from pipeline.api import Context, InputError, RecordBatch, Segment, Source
+from pipeline.sources.files.inputs import open_input, standard_input
+from pipeline.sources.files.pace import paced
 from pipeline.sources.pcap.config import STANDARD_INPUT, PcapConfig
 from pipeline.sources.pcap.dissect import Dissector
-from pipeline.sources.pcap.inputs import find, open_capture, standard_input
+from pipeline.sources.pcap.find import find
 from pipeline.sources.pcap.streams import CaptureStream, in_time_order
 
 
@@ -40,14 +42,14 @@ class PcapSource(Source):
         found = await anyio.to_thread.run_sync(find, self._config.path)
         self._total = sum(path.stat().st_size for path, _ in found)
         self._streams = [
-            CaptureStream(begin_ns, functools.partial(open_capture, path), self._dissector) for path, begin_ns in found
+            CaptureStream(begin_ns, functools.partial(open_input, path), self._dissector) for path, begin_ns in found
         ]
 
     async def batches(self) -> AsyncIterator[RecordBatch]:
         """One batch for each read. Ends with ``InputError`` when a capture was damaged, after all that could be read."""
-        lists = in_time_order(self._streams)
+        lists: AsyncIterator[Sequence[Segment]] = in_time_order(self._streams)
         if self._config.speed == "realtime":
-            lists = paced(lists)
+            lists = paced(lists, operator.attrgetter("ts_ns"))
         async for segments in lists:
             yield RecordBatch(segments, sum(stream.done for stream in self._streams))
             for name, number in self._dissector.take_counts().items():
@@ -60,25 +62,3 @@ class PcapSource(Source):
         """Progress is what has been delivered, in bytes of the files."""
         if self._total and isinstance(position, int):
             self._context.progress(position, self._total)
-
-
-PACE_NS = 10_000_000
-"""Segments due within 10 ms go together: closer than that a timer of the event loop does not keep time."""
-
-
-async def paced(lists: AsyncIterator[list[Segment]]) -> AsyncIterator[list[Segment]]:
-    """The same segments at the pace of their time stamps. Time that runs backwards is no pause."""
-    begin_ns: int | None = None
-    begin = anyio.current_time()
-    async for segments in lists:
-        due: list[Segment] = []
-        for segment in segments:
-            if begin_ns is None:
-                begin_ns = segment.ts_ns
-            wait_ns = segment.ts_ns - begin_ns - int((anyio.current_time() - begin) * 1e9)
-            if wait_ns > PACE_NS:
-                yield due
-                due = []
-                await anyio.sleep(wait_ns / 1e9)
-            due.append(segment)
-        yield due

@@ -7,8 +7,8 @@ import anyio.lowlevel
 
 from pipeline.errors import InputError
 from pipeline.model.records import Segment
+from pipeline.sources.files.inputs import Input
 from pipeline.sources.pcap.dissect import Dissector
-from pipeline.sources.pcap.inputs import CaptureInput
 from pipeline.sources.pcap.reader import CaptureReader
 
 MERGED_SEGMENTS = 256
@@ -19,7 +19,7 @@ FOREVER_NS = 1 << 64
 class CaptureStream:
     """The segments of one capture. It is opened when its time has come; ``failure`` says why it ended early, if it did."""
 
-    def __init__(self, begin_ns: int, opener: Callable[[], CaptureInput], dissector: Dissector) -> None:
+    def __init__(self, begin_ns: int, opener: Callable[[], Input], dissector: Dissector) -> None:
         self.begin_ns = begin_ns
         self.failure = ""
         self.done = 0

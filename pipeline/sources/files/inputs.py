@@ -1,4 +1,4 @@
-"""Where the bytes of captures come from: regular files by way of a thread, pipes when they are readable.
+"""Where bytes come from: regular files out of the page cache or by way of a thread, pipes when they are readable.
 
 Foreign errors are translated here; nothing is understood here.
 """
@@ -14,15 +14,14 @@ import anyio
 import anyio.to_thread
 
 from pipeline.errors import InputError
-from pipeline.sources.pcap.reader import READ_BYTES, CaptureReader
 
+READ_BYTES = 128 * 1024
+"""One read is one batch: some hundred packets, less than a millisecond of work."""
 THREAD_READ_BYTES = 8 * READ_BYTES
 """A trip to a thread costs the time of some hundred packets, so one that must be made brings more."""
-PROBE_BYTES = 4 * 1024 * 1024
-"""How far to look for the first packet when files are put in order; what has none until there goes by its name."""
 
 
-class CaptureInput:
+class Input:
     """One open file or pipe. ``size`` is 0 where it is not known; ``done`` counts the bytes read."""
 
     def __init__(self, fd: int, name: str) -> None:
@@ -73,7 +72,7 @@ class CaptureInput:
         self._fd = -1
 
 
-def standard_input() -> CaptureInput:
+def standard_input() -> Input:
     """Standard input, which must not be a terminal."""
     try:
         if os.isatty(0):
@@ -81,55 +80,29 @@ def standard_input() -> CaptureInput:
                 'path = "-" reads a capture from standard input, which is a terminal: '
                 "pipe one in, such as tcpdump -U -w - 'tcp port 80' | httpipe run pipeline.toml"
             )
-        return CaptureInput(0, "standard input")
+        return Input(0, "standard input")
     except OSError as error:
         raise InputError(f"cannot read standard input: {error.strerror}") from error
 
 
-def open_capture(path: Path) -> CaptureInput:
+def open_input(path: Path) -> Input:
     """A file or named pipe; opening a pipe does not wait for its writer."""
     try:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise InputError(f"cannot open capture file {path}: {error.strerror}") from error
+        raise InputError(f"cannot open file {path}: {error.strerror}") from error
     if stat.S_ISDIR(os.fstat(fd).st_mode):
         os.close(fd)
         raise InputError(f'{path} is a directory: name a file or a glob, such as "{path}/*.pcap"')
-    return CaptureInput(fd, str(path))
+    return Input(fd, str(path))
 
 
-def find(pattern: str) -> list[tuple[Path, int]]:
-    """The captures that a path or glob names, each with the time of its first packet, in order of that time.
-
-    Raises ``InputError`` for the first that is no capture, so that this is known before anything starts. Of a glob, files
-    without a packet are left out: a rotating tcpdump has just begun them.
-    """
+def matching(pattern: str) -> list[Path]:
+    """The files that a path or glob names, sorted by name. Of a glob, empty files are left out. Never an empty list."""
     if not has_magic(pattern) or Path(pattern).exists():
-        return [(Path(pattern), first_packet_ns(Path(pattern)) or 0)]
+        return [Path(pattern)]
     matches = glob(pattern, recursive=True)  # noqa: PTH207  Path.glob takes no absolute patterns
     paths = [path for path in map(Path, sorted(matches)) if path.is_file() and path.stat().st_size]
     if not paths:
-        raise InputError(f'no capture file matches path = "{pattern}"')
-    begins = [(path, first_packet_ns(path)) for path in paths]
-    return sorted(((path, first) for path, first in begins if first is not None), key=lambda found: found[1])
-
-
-def first_packet_ns(path: Path) -> int | None:
-    """The time of the first packet; None for a capture without packets, and for a pipe, which cannot be looked into."""
-    try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            return None
-        reader = CaptureReader()
-        with path.open("rb") as file:
-            while reader.first_ns is None and not reader.damage and file.tell() < PROBE_BYTES:
-                data = file.read(READ_BYTES)
-                if not data:
-                    reader.finish()
-                    break
-                for _ in reader.frames(data):
-                    pass
-    except OSError as error:
-        raise InputError(f"cannot read capture file {path}: {error.strerror}") from error
-    if reader.damage and not reader.begun:
-        raise InputError(f"{path}: {reader.damage}")
-    return reader.first_ns
+        raise InputError(f'no file matches path = "{pattern}"')
+    return paths

@@ -1,14 +1,14 @@
-"""Compressed bytes → bytes, push style and in bounded pieces, for captures that are stored or piped as gzip or zstd.
+"""Compressed bytes → bytes, push style and in bounded pieces, for what is stored or piped as gzip or zstd.
 
 The first bytes tell which. Concatenated members and frames are one stream, as the formats have it (RFC 1952, section 2.2;
 RFC 8878, section 3.1). zstandard is imported only when a capture needs it.
 """
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Protocol
 
-from pipeline.sources.pcap.frames import DamagedCaptureError
+from pipeline.sources.files.damage import DamagedInputError
 
 GZIP_MAGIC = b"\x1f\x8b"
 ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
@@ -21,7 +21,7 @@ MAX_WINDOW_BYTES = 128 * 1024 * 1024
 
 
 class Inflater(Protocol):
-    """Takes compressed bytes in any cut, yields what they stand for; raises ``DamagedCaptureError``."""
+    """Takes compressed bytes in any cut, yields what they stand for; raises ``DamagedInputError``."""
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         """What these bytes give, in pieces."""
@@ -60,7 +60,7 @@ class Gzip:
             try:
                 piece = self._member.decompress(data, PIECE_BYTES)
             except zlib.error as error:
-                raise DamagedCaptureError(f"gzip data is damaged ({error})", self._consumed - len(data)) from error
+                raise DamagedInputError(f"gzip data is damaged ({error})", self._consumed - len(data)) from error
             data = self._member.unused_data if self._member.eof else self._member.unconsumed_tail
             if piece:
                 yield piece
@@ -70,7 +70,7 @@ class Gzip:
     def finish(self) -> None:
         """No more bytes will come; raises when a member is incomplete."""
         if not self._member.eof:
-            raise DamagedCaptureError("gzip data ends too early", self._consumed)
+            raise DamagedInputError("gzip data ends too early", self._consumed)
 
 
 class Zstd:
@@ -97,7 +97,7 @@ class Zstd:
                     pending += self._frame.decompress(rest)
                 except self._error as error:
                     yield bytes(pending)
-                    raise DamagedCaptureError(f"zstd data is damaged ({error})", self._consumed - len(rest)) from error
+                    raise DamagedInputError(f"zstd data is damaged ({error})", self._consumed - len(rest)) from error
                 rest = self._frame.unused_data if self._frame.eof else b""
             while len(pending) >= PIECE_BYTES:
                 yield bytes(pending[:PIECE_BYTES])
@@ -108,7 +108,7 @@ class Zstd:
     def finish(self) -> None:
         """No more bytes will come; raises when a frame is incomplete."""
         if not self._frame.eof:
-            raise DamagedCaptureError("zstd data ends too early", self._consumed)
+            raise DamagedInputError("zstd data ends too early", self._consumed)
 
 
 def inflater_for(head: bytes) -> Inflater:
@@ -118,3 +118,21 @@ def inflater_for(head: bytes) -> Inflater:
     if head.startswith(ZSTD_MAGIC):
         return Zstd()
     return Plain()
+
+
+async def inflated(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The data that a file or pipe stands for, compressed or not. Never yields nothing."""
+    head, inflater = b"", None
+    async for chunk in chunks:
+        data = chunk
+        if inflater is None:
+            data = head = head + chunk
+            if len(head) < len(ZSTD_MAGIC):
+                continue
+            inflater = inflater_for(head)
+        for piece in inflater.feed(data):
+            yield piece
+    if inflater is not None:
+        inflater.finish()
+    elif head:
+        yield head

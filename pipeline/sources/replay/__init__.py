@@ -1,0 +1,1 @@
+"""Recordings of records, and JSON lines of events, played back."""

@@ -1,0 +1,128 @@
+"""The ``replay`` source: recordings of records (``record`` on a source) and of events (JSON lines) → the pipeline, once more.
+
+The first bytes of each file tell which it is. Records pass decode as they did when they were captured; events skip it. It
+never changes what was recorded: time stamps stay those of the capture.
+"""
+
+import functools
+from collections.abc import AsyncIterator, Sequence
+from typing import Literal
+
+import anyio.to_thread
+from pydantic import Field
+
+from pipeline.api import Config, Context, Event, EventBatch, InputError, Record, RecordBatch, Source
+from pipeline.codecs.records import MAGIC, RecordsReader
+from pipeline.sources.files.damage import DamagedInputError
+from pipeline.sources.files.inflate import inflated
+from pipeline.sources.files.inputs import Input, matching, open_input, standard_input
+from pipeline.sources.files.pace import paced
+from pipeline.sources.replay.lines import LinesReader
+
+
+class ReplayConfig(Config):
+    """What was recorded: by `record` on a source, or by a `file` sink with JSON lines. gzip and zstd are understood."""
+
+    path: str = Field(min_length=1)
+    """A recording, a glob of recordings (played in order of name), or `"-"` for standard input."""
+
+    speed: Literal["max", "realtime"] = "max"
+    """`"max"` plays as fast as the pipeline takes it; `"realtime"` keeps the pauses of the recording."""
+
+
+class ReplaySource(Source):
+    """Plays recordings."""
+
+    Config = ReplayConfig
+    emits_records = True  # and events, where the file holds those: the batch says which
+    can_wait = True
+
+    def __init__(self, config: ReplayConfig, context: Context) -> None:
+        self._config = config
+        self._context = context
+        self._openers: list[functools.partial[Input]] = []
+        self._done = 0
+        self._total = 0
+
+    async def open(self) -> None:
+        """Find the files; that each can be opened is known before anything starts."""
+        if self._config.path == "-":
+            capture = standard_input()
+            self._openers, self._total = [functools.partial(lambda: capture)], capture.size
+            return
+        paths = await anyio.to_thread.run_sync(matching, self._config.path)
+        self._openers = [functools.partial(open_input, path) for path in paths]
+        self._total = await anyio.to_thread.run_sync(lambda: sum(_size(opener) for opener in self._openers))
+
+    async def batches(self) -> AsyncIterator[RecordBatch | EventBatch]:
+        """One batch for each recorded batch, or for each read of events. Ends with ``InputError`` where a file was damaged."""
+        failures: list[str] = []
+        for opener in self._openers:
+            recording = Recording(opener())
+            lists = recording.lists()
+            if self._config.speed == "realtime":
+                lists = paced(lists, _time_ns)
+            begin = self._done
+            async for items in lists:
+                self._done = begin + recording.done
+                if recording.holds_records:
+                    yield RecordBatch(items, self._done)  # type: ignore[arg-type]
+                else:
+                    yield EventBatch(items, self._done)  # type: ignore[arg-type]
+            if recording.failure:
+                failures.append(recording.failure)
+        if failures:
+            raise InputError("\n".join(failures))
+
+    async def settled(self, position: object) -> None:
+        """Progress is what has been delivered, in bytes of the files."""
+        if self._total and isinstance(position, int):
+            self._context.progress(position, self._total)
+
+
+class Recording:
+    """One file of either kind. ``failure`` says why it ended early or what was left out."""
+
+    def __init__(self, file: Input) -> None:
+        self.failure = ""
+        self.holds_records = False
+        self._file = file
+
+    @property
+    def done(self) -> int:
+        """Bytes of the file that were read."""
+        return self._file.done
+
+    async def lists(self) -> AsyncIterator[Sequence[Record | Event]]:
+        """What it holds, a list for each batch or read."""
+        reader: RecordsReader | LinesReader | None = None
+        try:
+            async for piece in inflated(self._file.chunks()):
+                if reader is None:  # JSON never begins as the magic does
+                    self.holds_records = piece[:1] == MAGIC[:1]
+                    reader = RecordsReader() if self.holds_records else LinesReader()
+                for items in reader.feed(piece):
+                    yield items
+                if self.holds_records and reader.damage:
+                    break
+            for items in reader.finish() if reader else ():
+                yield items
+        except (InputError, DamagedInputError) as error:
+            self._fail(error)
+        finally:
+            self._file.close()
+        if reader and reader.damage:
+            self._fail(reader.damage)
+
+    def _fail(self, problem: object) -> None:
+        self.failure = self.failure or f"{self._file.name}: {problem}; all that is good is used"
+
+
+def _time_ns(item: Record | Event) -> int:
+    return item.timestamp_ns if isinstance(item, Event) else item.ts_ns
+
+
+def _size(opener: functools.partial[Input]) -> int:
+    file = opener()
+    file.close()
+    return file.size
