@@ -9,9 +9,8 @@ from typing import Any
 from pipeline.codecs.errors import DecodeError
 from pipeline.codecs.timestamp import from_rfc3339
 from pipeline.model.exchange import AttributeValue, Event, Exchange
-from pipeline.model.fields import BY_NAME, EVENT_NAME, FAMILIES, Family, Field, FieldType
+from pipeline.model.fields import BY_NAME, EVENT_NAME, FAMILIES, FIELDS, Family, Field, FieldType
 
-_OWN = {FieldType.STRING: str, FieldType.INT: int, FieldType.FLOAT: float, FieldType.BOOL: bool}
 _WORDS = {
     FieldType.STRING: "a string",
     FieldType.INT: "an integer",
@@ -20,34 +19,54 @@ _WORDS = {
     FieldType.STRINGS: "an array of strings",
     FieldType.TIMESTAMP: "an RFC 3339 timestamp",
 }
+_AS_IT_IS = {FieldType.STRING: str, FieldType.INT: int, FieldType.FLOAT: float, FieldType.BOOL: bool}
+_PLAN: Mapping[str, tuple[str, type | None, Field]] = {
+    field.name: (field.attribute, _AS_IT_IS.get(field.type), field) for field in FIELDS
+}
+"""By outside name: where the value goes, and the type that needs no further look."""
 
 
 def from_object(source: Mapping[str, Any]) -> Event:
     """The event of a flat object. An unknown ``event.name`` gives a plain ``Event`` that keeps the name as an attribute."""
     kind = source.get(EVENT_NAME, Exchange.event_name)
+    if kind != Exchange.event_name:
+        return _other_event(source)
     values: dict[str, Any] = {}
     attributes: dict[str, AttributeValue] = {}
-    families: dict[str, dict[str, tuple[str, ...]]] = {}
-    declared = BY_NAME if kind == Exchange.event_name else _TIMESTAMP_ONLY
     for name, value in source.items():
-        if value is None or (name == EVENT_NAME and kind in (Exchange.event_name, Event.event_name)):
-            continue
-        if (field := declared.get(name)) is not None:
-            if field.attribute not in values or field.name.startswith("client."):
-                values[field.attribute] = _checked(field, value)
-        elif declared is BY_NAME and (family := _family(name)) is not None:
-            families.setdefault(family.attribute, {})[name[len(family.prefix) :]] = _strings(name, value)
-        else:
-            attributes[name] = _attribute(name, value)
+        plan = _PLAN.get(name)
+        if plan is None:
+            _put_undeclared(name, value, values, attributes)
+        elif type(value) is plan[1]:
+            values[plan[0]] = value
+        elif value is not None:
+            values[plan[0]] = _checked(plan[2], value)
     if "timestamp_ns" not in values:
         raise DecodeError("timestamp: is missing")
     if attributes:
         values["attributes"] = attributes
-    values.update(families)
-    return Exchange(**values) if declared is BY_NAME else Event(**values)
+    return Exchange(**values)
 
 
-_TIMESTAMP_ONLY: Mapping[str, Field] = {"timestamp": BY_NAME["timestamp"]}
+def _put_undeclared(name: str, value: Any, values: dict[str, Any], attributes: dict[str, AttributeValue]) -> None:  # noqa: ANN401
+    if value is None or name == EVENT_NAME:
+        return
+    family = _family(name)
+    if family is None:
+        attributes[name] = _attribute(name, value)
+    else:
+        values.setdefault(family.attribute, {})[name[len(family.prefix) :]] = _strings(name, value)
+
+
+def _other_event(source: Mapping[str, Any]) -> Event:
+    """What no class here stands for: a time and attributes, the name among them unless it is the base's own."""
+    own = (Event.event_name, None)
+    attributes = {name: _attribute(name, value) for name, value in source.items() if value is not None and name != "timestamp"}
+    if attributes.get(EVENT_NAME) in own:
+        del attributes[EVENT_NAME]
+    if source.get("timestamp") is None:
+        raise DecodeError("timestamp: is missing")
+    return Event(timestamp_ns=_checked(BY_NAME["timestamp"], source["timestamp"]), attributes=attributes)
 
 
 def _family(name: str) -> Family | None:
@@ -68,8 +87,6 @@ def _checked(field: Field, value: Any) -> Any:  # noqa: ANN401  the field's own 
             return _strings(field.name, value)
         case FieldType.FLOAT if type(value) is int:
             return nearest_float(value)
-        case kind if type(value) is _OWN.get(kind):
-            return value
     raise DecodeError(f"{field.name}: must be {_WORDS[field.type]}, not {kind_of(value)}")
 
 

@@ -1,6 +1,7 @@
 """Codecs by the name that a pipeline file gives them. A codec is imported when it is asked for."""
 
 from collections.abc import Sequence
+from mmap import mmap
 from typing import Protocol
 
 from pipeline.codecs.options import EncodingOptions
@@ -21,6 +22,10 @@ class Codec(Protocol):
 
     def encode_batch(self, events: Sequence[Event]) -> bytearray:
         """Events with framing, so that batches can follow each other in one stream. Never raises."""
+        ...
+
+    def whole_length(self, content: bytes | bytearray | mmap) -> int:
+        """How many bytes at the beginning of a stream of batches are whole events: what follows was torn by a crash."""
         ...
 
     def decode(self, line: bytes) -> Event:

@@ -1,52 +1,178 @@
-"""The ``file`` sink, first form: JSON lines appended to one file."""
+"""The ``file`` sink: appends events to files, one write for each file of a batch, in a worker thread.
 
-import os
-from collections.abc import Sequence
+Returning from ``write`` means that the batch is in the file (and on the disk where ``fsync`` says so).
+"""
 
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, Literal, Self
+
+import anyio
 import anyio.to_thread
+from pydantic import Field, field_validator, model_validator
 
-from pipeline.api import Config, Context, Event, Sink
+from pipeline.api import BatchError, Config, ConfigError, Context, Event, NotConnected, Sink
 from pipeline.codecs.options import EncodingOptions
 from pipeline.codecs.registry import codec
+from pipeline.expressions import ExpressionError
+from pipeline.sinks.logfile import Habits, LogFile
+from pipeline.sinks.paths import FilePath, problem
+
+
+class RotateOptions(Config):
+    """When a file is renamed to `<path>.<time>` and a new one begun. A batch is never spread over two files."""
+
+    max_bytes: Annotated[int, Field(ge=4096)] | None = None
+    """Begin a new file before this size is passed. Default: no limit."""
+    interval_secs: Annotated[int, Field(ge=1, le=366 * 86_400)] | None = None
+    """Begin a new file with the first batch after each multiple of this time (3600: each full hour, UTC). Default: never."""
+    keep: Annotated[int, Field(ge=1, le=100_000)] | None = None
+    """How many rotated files stay; the oldest are removed. Default: all."""
 
 
 class FileConfig(Config):
     """Options of the `file` sink."""
 
     path: str
-    """File to append to."""
+    """File to append to; folders are made. Time tokens such as `%Y-%m-%d` take the event's time, in UTC."""
     encoding: EncodingOptions = EncodingOptions()
     """How events are written."""
+    mode: Annotated[str, Field(pattern=r"^0?[0-7]{3}$")] = "0640"
+    """Permissions of new files, octal; the process's umask applies."""
+    rotate: RotateOptions = RotateOptions()
+    """When a new file is begun."""
+    compression: Literal["none", "gzip", "zstd"] = "none"
+    """Compress rotated files, in the background. The file being written stays plain: it can be followed."""
+    fsync: Literal["never", "batch", "interval"] = "never"
+    """`never`: the kernel decides, a crash of httpipe loses nothing, a crash of the host may; `batch`: on the disk before a batch counts as sent; `interval`: at most every `fsync_interval_secs`."""  # noqa: E501  one line of the generated page
+    fsync_interval_secs: Annotated[float, Field(gt=0, le=3600)] = 1.0
+    """With `fsync = "interval"`: the time between two syncs."""
+    max_open_files: Annotated[int, Field(ge=1, le=1000)] = 32
+    """How many files a path with tokens keeps open; the least recently written is closed."""
+
+    @field_validator("path")
+    @classmethod
+    def _good_path(cls, value: str) -> str:
+        if (wrong := problem(value)) is not None:
+            raise ValueError(wrong)
+        return value
+
+    @model_validator(mode="after")
+    def _compression_needs_rotation(self) -> Self:
+        rotate = self.rotate
+        if rotate.max_bytes is None and rotate.interval_secs is None:
+            if self.compression != "none":
+                raise ValueError("compression applies to rotated files: set rotate.max_bytes or rotate.interval_secs")
+            if rotate.keep is not None:
+                raise ValueError("rotate.keep has no effect without rotate.max_bytes or rotate.interval_secs")
+        return self
 
 
 class FileSink(Sink):
-    """Appends to a file."""
+    """Appends to one file, or to several where the path has tokens."""
 
     Config = FileConfig
 
     def __init__(self, config: FileConfig, context: Context) -> None:
-        self._path = config.path
-        self._codec = codec(config.encoding)
+        self._config = config
         self._context = context
-        self._fd = -1
+        self._codec = codec(config.encoding)
+        try:
+            self._path = FilePath(config.path, context.attributes)
+        except ExpressionError as error:
+            raise ConfigError([error.at("path")]) from error
+        self._habits = Habits(
+            mode=int(config.mode, 8),
+            fsync=config.fsync,
+            fsync_interval_secs=config.fsync_interval_secs,
+            max_bytes=config.rotate.max_bytes,
+            interval_secs=config.rotate.interval_secs,
+            keep=config.rotate.keep,
+            compression=config.compression,
+        )
+        self._files: OrderedDict[str, LogFile] = OrderedDict()
+        self._lock = anyio.Lock()  # one write at a time, whatever max_in_flight says
 
     async def open(self) -> None:
-        """Open for appending."""
-        self._fd = await anyio.to_thread.run_sync(
-            os.open, self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o640
-        )
+        """Open a path that is the same for every event, so that what is wrong with it is said at the start."""
+        if self._path.literal is not None:
+            await self._in_thread(self._open_now, self._path.literal)
 
     async def write(self, batch: Sequence[Event]) -> None:
-        """Append the batch."""
-        await anyio.to_thread.run_sync(self._append, self._codec.encode_batch(batch))
-
-    def _append(self, lines: bytearray) -> None:
-        rest = memoryview(lines)
-        while rest:
-            rest = rest[os.write(self._fd, rest) :]
+        """Append the batch. What cannot be written left nothing in its file and raises, naming the file."""
+        await self._in_thread(self._append, batch)
 
     async def aclose(self) -> None:
-        """Close."""
-        if self._fd >= 0:
-            fd, self._fd = self._fd, -1
-            await anyio.to_thread.run_sync(os.close, fd)
+        """Close the files and wait for compression; when cancelled, compression goes on at the next start."""
+        files = list(self._files.values())
+        try:
+            await self._in_thread(self._close_all)
+            for file in files:
+                await anyio.to_thread.run_sync(file.wait, abandon_on_cancel=True)
+        finally:
+            for file in files:
+                file.rotation.stop()
+
+    # ---- in the worker thread ----------------------------------------------------------------------------------------------
+
+    async def _in_thread(self, function: Callable[..., None], *arguments: object) -> None:
+        # Never abandoned: a write that goes on behind the engine's back would end up in the file twice.
+        async with self._lock:
+            await anyio.to_thread.run_sync(function, *arguments)
+
+    def _open_now(self, path: str) -> None:
+        try:
+            self._file(path).open()
+        except OSError as error:
+            raise _not_connected(error) from error
+
+    def _append(self, batch: Sequence[Event]) -> None:
+        failures: dict[int, Exception] = {}
+        for path, places in self._by_path(batch):
+            events = batch if len(places) == len(batch) else [batch[place] for place in places]
+            try:
+                self._file(path).append(self._codec.encode_batch(events))
+            except OSError as error:
+                failures.update(dict.fromkeys(places, _not_connected(error)))
+        if overflows := self._path.new_overflows():
+            self._context.count("path_overflow_events", overflows)
+        if len(failures) == len(batch) and failures:
+            raise failures[0]
+        if failures:
+            raise BatchError(failures)
+
+    def _by_path(self, batch: Sequence[Event]) -> Iterable[tuple[str, Sequence[int]]]:
+        if self._path.literal is not None:
+            return [(self._path.literal, range(len(batch)))]
+        places: defaultdict[str, list[int]] = defaultdict(list)
+        for place, event in enumerate(batch):
+            places[self._path.of(event)].append(place)
+        return places.items()
+
+    def _file(self, path: str) -> LogFile:
+        """The file of this path; the one not written for longest is closed for it where too many are open."""
+        file = self._files.get(path)
+        if file is None:
+            while len(self._files) >= self._config.max_open_files:
+                _, idle = self._files.popitem(last=False)
+                idle.close()
+            file = LogFile(path, self._habits, self._codec, self._context)
+            self._files[path] = file
+        self._files.move_to_end(path)
+        return file
+
+    def _close_all(self) -> None:
+        failure: OSError | None = None
+        for file in self._files.values():
+            try:
+                file.close()
+            except OSError as error:  # a sync failed: the others are closed all the same
+                failure = error
+        self._files.clear()
+        if failure is not None:
+            raise failure
+
+
+def _not_connected(error: OSError) -> NotConnected:
+    place = f"{error.filename}: " if error.filename else ""
+    return NotConnected(f"{place}{error.strerror or error}")

@@ -15,7 +15,7 @@ from pydantic import BaseModel, model_validator
 from pipeline.api import Config, Context, Event, Sink
 from pipeline.codecs.options import EncodingOptions
 from pipeline.codecs.registry import codec
-from pipeline.errors import Finished
+from pipeline.errors import Finished, NotConnected
 from pipeline.sinks.lines import LineFormat
 from pipeline.sinks.printer import Printer
 from pipeline.sinks.raw import RawFormat
@@ -81,7 +81,8 @@ class StdoutSink(Sink):
         except OSError as error:
             if error.errno in _READER_GONE:
                 raise Finished("nobody reads standard output any more") from error
-            raise OSError(error.errno, f"standard output: {error.strerror}") from error
+            # Not a fault of ours: the engine keeps this object, and with it what is still to be written of the batch.
+            raise NotConnected(f"standard output: {error.strerror}") from error
 
     async def aclose(self) -> None:
         """Let the thread go; the descriptor stays open, it is not ours."""

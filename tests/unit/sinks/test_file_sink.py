@@ -1,0 +1,337 @@
+"""The file sink on real files."""
+
+import fcntl
+import gzip
+import json
+import logging
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+import pytest
+import zstandard
+from pydantic import ValidationError
+
+from pipeline.api import BatchError, ConfigError, Context, Event, Exchange, NotConnected
+from pipeline.codecs.json import JsonCodec
+from pipeline.sinks.file import FileConfig, FileSink
+
+pytestmark = pytest.mark.anyio
+
+NEW_YEAR_NS = 1_767_225_600 * 1_000_000_000  # 2026-01-01T00:00:00Z
+
+
+class Clock:
+    """Time that stands still until told otherwise."""
+
+    def __init__(self) -> None:
+        self.now = NEW_YEAR_NS
+
+    def __call__(self) -> int:
+        return self.now
+
+
+def events(count: int, first: int = 0, **fields: Any) -> list[Event]:
+    return [Exchange(timestamp_ns=NEW_YEAR_NS, httpipe_sequence=first + place, **fields) for place in range(count)]
+
+
+def make(path: Path | str, clock: Clock | None = None, **options: Any) -> FileSink:
+    return FileSink(FileConfig(path=str(path), **options), Context("file", now_ns=clock or Clock()))
+
+
+async def written(path: Path | str, *batches: list[Event], **options: Any) -> None:
+    sink = make(path, **options)
+    await sink.open()
+    for batch in batches:
+        await sink.write(batch)
+    await sink.aclose()
+
+
+def numbers(path: Path) -> list[int]:
+    return [json.loads(line)["httpipe.sequence"] for line in path.read_text().splitlines()]
+
+
+async def test_appends_one_json_line_for_each_event(tmp_path: Path) -> None:
+    """Every event of every batch is one line, in order, and a second run appends."""
+    path = tmp_path / "new" / "folder" / "http.jsonl"
+    await written(path, events(3), events(2, 3))
+    await written(path, events(1, 5))
+    assert numbers(path) == [0, 1, 2, 3, 4, 5]
+    assert [JsonCodec().decode(line) for line in path.read_bytes().splitlines()] == events(6)
+
+
+async def test_new_files_have_the_asked_for_mode(tmp_path: Path) -> None:
+    """Files are 0640 unless ``mode`` says otherwise."""
+    await written(tmp_path / "a", events(1))
+    await written(tmp_path / "b", events(1), mode="0600")
+    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640 & ~_umask()
+    assert stat.S_IMODE((tmp_path / "b").stat().st_mode) == 0o600 & ~_umask()
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+@pytest.mark.parametrize("codec", ["json", "ecs", "protobuf"])
+async def test_a_torn_last_event_is_cut_off(tmp_path: Path, codec: str, caplog: pytest.LogCaptureFixture) -> None:
+    """What a crash left of an event goes, what is whole stays, and the log says how much was cut, wherever the cut was."""
+    path, options = tmp_path / "log", {"encoding": {"codec": codec}}
+    await written(path, events(2), **options)
+    two = path.read_bytes()
+    await written(path, events(1, 2), **options)
+    three = path.read_bytes()
+    for cut in (len(two) + 1, len(two) + 2, len(three) - 1):
+        path.write_bytes(three[:cut])
+        with caplog.at_level(logging.WARNING):
+            await written(path, events(1, 2), **options)
+        assert path.read_bytes() == three
+        assert f"cut off its last {cut - len(two)} bytes" in caplog.text
+        caplog.clear()
+
+
+async def test_foreign_text_is_never_cut(tmp_path: Path) -> None:
+    """A file whose last line httpipe did not write is kept whole; the line is ended."""
+    path = tmp_path / "notes"
+    path.write_text("by somebody else")
+    await written(path, events(1))
+    assert path.read_text().splitlines()[0] == "by somebody else"
+    assert len(path.read_text().splitlines()) == 2
+
+
+async def test_follows_logrotate_and_deletion(tmp_path: Path) -> None:
+    """A moved file keeps what was written; the next batch makes a new one. The same after deletion, with its folder too."""
+    path, moved = tmp_path / "sub" / "http.jsonl", tmp_path / "http.jsonl.1"
+    sink = make(path)
+    await sink.open()
+    await sink.write(events(2))
+    path.rename(moved)
+    await sink.write(events(2, 2))
+    assert (numbers(moved), numbers(path)) == ([0, 1], [2, 3])
+    path.unlink()
+    path.parent.rmdir()
+    await sink.write(events(1, 4))
+    assert numbers(path) == [4]
+    await sink.aclose()
+
+
+async def test_rotates_before_a_file_grows_too_large(tmp_path: Path) -> None:
+    """No file passes ``max_bytes`` unless one batch alone does, no event is lost, and names tell the order."""
+    clock, path = Clock(), tmp_path / "http.jsonl"
+    sink = make(path, clock, rotate={"max_bytes": 4096})
+    await sink.open()
+    for first in range(0, 120, 10):
+        await sink.write(events(10, first))
+    await sink.aclose()
+    rotated = sorted(tmp_path.glob("http.jsonl.*"), key=lambda each: int(each.name.partition("Z-")[2] or 0))
+    assert rotated[0].name == "http.jsonl.20260101T000000Z"
+    assert len(rotated) >= 2
+    assert all(each.stat().st_size <= 4096 for each in [*rotated, path])
+    assert [number for each in [*rotated, path] for number in numbers(each)] == list(range(120))
+
+
+async def test_rotates_by_time_across_restarts(tmp_path: Path) -> None:
+    """The first batch after a multiple of ``interval_secs`` begins a new file, also when the sink was restarted in between."""
+    clock, path = Clock(), tmp_path / "http.jsonl"
+    for minute, first in ((0, 0), (59, 1), (61, 2)):
+        clock.now = NEW_YEAR_NS + minute * 60 * 1_000_000_000
+        sink = make(path, clock, rotate={"interval_secs": 3600})
+        await sink.open()
+        await sink.write(events(1, first))
+        await sink.aclose()
+        os.utime(path, ns=(clock.now, clock.now))
+    assert numbers(path) == [2]
+    assert numbers(tmp_path / "http.jsonl.20260101T010100Z") == [0, 1]
+
+
+@pytest.mark.parametrize(("compression", "suffix"), [("gzip", ".gz"), ("zstd", ".zst")])
+async def test_compresses_and_keeps_the_newest(tmp_path: Path, compression: str, suffix: str) -> None:
+    """Rotated files are compressed, only the newest ``keep`` stay, and other people's files are left alone."""
+    clock, path = Clock(), tmp_path / "http.jsonl"
+    stranger = tmp_path / "http.jsonl.bak"
+    stranger.touch()
+    sink = make(path, clock, rotate={"interval_secs": 60, "keep": 2}, compression=compression)
+    await sink.open()
+    for number in range(5):
+        clock.now = NEW_YEAR_NS + number * 60 * 1_000_000_000
+        await sink.write(events(1, number))
+        os.utime(path, ns=(clock.now, clock.now))
+    await sink.aclose()
+    rotated = sorted(tmp_path.glob("http.jsonl.2026*"))
+    assert [each.name for each in rotated] == [f"http.jsonl.20260101T000{minute}00Z{suffix}" for minute in (3, 4)]
+    unpack = gzip.decompress if compression == "gzip" else _unzstd
+    assert [json.loads(unpack(each.read_bytes()))["httpipe.sequence"] for each in rotated] == [2, 3]
+    assert stranger.exists()
+
+
+def _unzstd(data: bytes) -> bytes:
+    return zstandard.ZstdDecompressor().decompressobj().decompress(data)
+
+
+async def test_finishes_what_a_crash_left_of_a_compression(tmp_path: Path) -> None:
+    """A half compressed file is thrown away and its source compressed at the next rotation."""
+    clock, path = Clock(), tmp_path / "http.jsonl"
+    left = tmp_path / "http.jsonl.20251231T000000Z"
+    left.write_bytes(JsonCodec().encode_batch(events(1)))
+    (tmp_path / "http.jsonl.20251231T000000Z.gz.part").write_bytes(b"half")
+    sink = make(path, clock, rotate={"interval_secs": 60}, compression="gzip")
+    await sink.open()
+    await sink.write(events(1))
+    os.utime(path, ns=(0, 0))
+    await sink.write(events(1))
+    await sink.aclose()
+    assert sorted(each.name for each in tmp_path.iterdir()) == [
+        "http.jsonl",
+        "http.jsonl.20251231T000000Z.gz",
+        "http.jsonl.20260101T000000Z.gz",
+    ]
+
+
+async def test_paths_take_the_time_of_the_event_and_its_fields(tmp_path: Path) -> None:
+    """Time tokens are in UTC; what a stranger wrote cannot leave the folder; files beyond ``max_open_files`` are closed."""
+    batch = [
+        *events(1, 0, server_address="a.example"),
+        *events(1, 1, server_address="../../etc/passwd"),
+        *events(1, 2, server_address="%Y/x"),
+        *events(1, 3, server_address="a.example"),
+    ]
+    await written(tmp_path / "%F-%H%%" / "h-{{server.address}}.jsonl", batch, batch[3:], max_open_files=1)
+    folder = tmp_path / "2026-01-01-00%"
+    assert [each.parent for each in tmp_path.rglob("*.jsonl")] == [folder] * 3
+    assert numbers(folder / "h-a.example.jsonl") == [0, 3, 3]
+
+
+async def test_only_the_events_of_the_failing_file_are_written_again(tmp_path: Path) -> None:
+    """Where one of several files cannot be written, exactly its events fail."""
+    (tmp_path / "h-b").mkdir()
+    batch = [*events(1, 0, server_address="a"), *events(1, 1, server_address="b"), *events(1, 2, server_address="a")]
+    with pytest.raises(BatchError) as caught:
+        await written(tmp_path / "h-{{host}}", batch)
+    assert list(caught.value.failures) == [1]
+    assert str(caught.value.failures[1]) == f"{tmp_path / 'h-b'}: Is a directory"
+    assert numbers(tmp_path / "h-a") == [0, 2]
+
+
+async def test_says_what_is_wrong_with_the_place(tmp_path: Path) -> None:
+    """A folder, a FIFO and a file below a file are refused by name, at once."""
+    os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "plain").touch()
+    for path, text in ((tmp_path, "Is a directory"), (tmp_path / "fifo", ""), (tmp_path / "plain" / "x", "")):
+        with pytest.raises(NotConnected, match=f"{path}.*: .*{text}"):
+            await make(path).open()
+
+
+async def test_two_writers_of_one_file_are_refused(tmp_path: Path) -> None:
+    """The second sink on the same file says so; it works once the first is closed."""
+    first, second = make(tmp_path / "log"), make(tmp_path / "log")
+    await first.open()
+    with pytest.raises(NotConnected, match="another sink"):
+        await second.open()
+    await first.aclose()
+    await second.open()
+    await second.write(events(1))
+    await second.aclose()
+
+
+async def test_a_refused_write_leaves_nothing_and_works_later(tmp_path: Path) -> None:
+    """When the kernel takes only part of a batch the file is cut back, and the same batch is whole when it fits again."""
+    import resource  # noqa: PLC0415  only here
+
+    path = tmp_path / "log"
+    sink = make(path)
+    await sink.open()
+    await sink.write(events(1))
+    before = path.read_bytes()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) + 100, limits[1]))  # EFBIG; Python ignores SIGXFSZ
+    try:
+        with pytest.raises(NotConnected, match=f"{path}: File too large"):
+            await sink.write(events(10, 1))
+        assert path.read_bytes() == before
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    await sink.write(events(10, 1))
+    await sink.aclose()
+    assert numbers(path) == list(range(11))
+
+
+@pytest.mark.parametrize("fsync", ["batch", "interval"])
+async def test_syncs_reach_the_disk(tmp_path: Path, fsync: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With ``fsync`` every event has been synced by the time the sink is closed; with ``batch`` after each write."""
+    synced: list[int] = []
+    real = os.fdatasync
+    monkeypatch.setattr(os, "fdatasync", lambda fd: (synced.append(os.fstat(fd).st_size), real(fd)))
+    sink = make(tmp_path / "log", fsync=fsync, fsync_interval_secs=3600)
+    await sink.open()
+    sizes = []
+    for first in range(3):
+        await sink.write(events(1, first))
+        sizes.append((tmp_path / "log").stat().st_size)
+    if fsync == "batch":
+        assert synced == sizes
+    await sink.aclose()
+    assert synced[-1] == sizes[-1]
+
+
+async def test_cancellation_never_writes_a_batch_twice(tmp_path: Path) -> None:
+    """A write cancelled while the file system is slow still ends, and reports success, so nobody writes it again."""
+    path = tmp_path / "log"
+    sink = make(path)
+    await sink.open()
+    outcome = []
+
+    async def write() -> None:
+        await sink.write(events(1000))
+        outcome.append("written")
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(write)
+        await anyio.lowlevel.checkpoint()
+        group.cancel_scope.cancel()
+    await sink.aclose()
+    assert len(path.read_bytes().splitlines()) == (1000 if outcome else 0)
+
+
+async def test_closing_twice_or_unopened_is_safe(tmp_path: Path) -> None:
+    """As the contract of sinks says."""
+    sink = make(tmp_path / "log")
+    await sink.aclose()
+    await sink.open()
+    await sink.aclose()
+    await sink.aclose()
+    fd = os.open(tmp_path / "log", os.O_RDWR)
+    fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    os.close(fd)
+
+
+@pytest.mark.parametrize(
+    ("options", "text"),
+    [
+        ({"path": ""}, "must not be empty"),
+        ({"path": "logs/"}, "must name a file"),
+        ({"path": "a%Q"}, "unknown time token %Q; known are %Y"),
+        ({"path": "a%"}, "unknown time token"),
+        ({"path": "a\0b"}, "zero byte"),
+        ({"path": "a", "mode": "0999"}, "mode"),
+        ({"path": "a", "compression": "gzip"}, "set rotate.max_bytes or rotate.interval_secs"),
+        ({"path": "a", "rotate": {"keep": 3}}, "rotate.keep has no effect"),
+        ({"path": "a", "encoding": {"only_fields": ["a"], "except_fields": ["b"]}}, "exclude each other"),
+    ],
+)
+async def test_bad_options_are_refused(options: dict[str, Any], text: str) -> None:
+    """A file that cannot be meant is a configuration error with a remedy."""
+    with pytest.raises(ValidationError, match=text):
+        FileConfig.model_validate(options)
+
+
+async def test_a_path_with_an_unknown_field_is_a_configuration_error() -> None:
+    """Templates are checked when the sink is made, with the attributes that transforms add."""
+    with pytest.raises(ConfigError, match="path: .*server.adress"):
+        make("h-{{server.adress}}")
+    with pytest.raises(ConfigError, match="starts with a value from traffic"):
+        make("{{server.address}}")
