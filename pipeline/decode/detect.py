@@ -1,0 +1,54 @@
+"""What the first bytes of a stream are: a request, a response, or nothing of ours. Bytes in, a verdict out; keeps no state.
+
+Two questions, because they are asked with different knowledge. At a place where a message must begin (the start of a connection,
+the end of the message before) anything that can still become a start line is taken: ``may_begin_request``, ``may_begin_response``.
+In the middle of an unknown stream only what can hardly be anything else is: ``begins_request``, ``begins_response``.
+"""
+
+import re
+
+KNOWN_METHODS = frozenset(
+    # RFC 9110 section 9, RFC 5789 (PATCH), the HTTP QUERY method
+    b"GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH QUERY "
+    # WebDAV and its extensions: RFC 4918, 3253, 3648, 3744, 4437, 4791, 5323, 5842
+    b"PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK VERSION-CONTROL REPORT CHECKOUT CHECKIN UNCHECKOUT MKWORKSPACE UPDATE "
+    b"LABEL MERGE BASELINE-CONTROL MKACTIVITY ORDERPATCH ACL MKREDIRECTREF UPDATEREDIRECTREF MKCALENDAR SEARCH BIND REBIND "
+    b"UNBIND".split()
+)
+HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
+"""RFC 9113, section 3.4: sent so that an HTTP/1 server fails on it; no request."""
+
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
+_MAX_METHOD = 32
+_REQUEST_PREFIX = re.compile(rb"%s{1,%d}(?:[ \t]|$)" % (_TOKEN, _MAX_METHOD))
+_RESPONSE_PREFIX = re.compile(rb"(?i)HTTP/\d|ICY[ \t]+\d")
+_REQUEST_LINE = re.compile(rb"%s{1,%d} [^\x00-\x08\x0a-\x1f]* ?HTTP/1\.\d\r?\n" % (_TOKEN, _MAX_METHOD))
+_KNOWN_START = re.compile(rb"(?:%s) (?:/|\*[ ]|https?://)[^\x00-\x1f]*\Z" % b"|".join(sorted(KNOWN_METHODS)))
+_STATUS_LINE = re.compile(rb"HTTP/1\.\d [1-9]\d\d(?:[ \r\n]|\Z)")
+_MAX_LINE = 16 * 1024
+
+
+def may_begin_request(data: bytes) -> bool:
+    """Whether this can be the beginning, however short, of a request line."""
+    return _REQUEST_PREFIX.match(data, 0, _MAX_METHOD + 2) is not None and not data.startswith(b"PRI * HTTP/2")
+
+
+def may_begin_response(data: bytes) -> bool:
+    """Whether this can be the beginning, however short, of a status line."""
+    if len(data) < 6:
+        return b"HTTP/1".startswith(data.upper()) or b"ICY ".startswith(data) or _RESPONSE_PREFIX.match(data) is not None
+    return _RESPONSE_PREFIX.match(data) is not None
+
+
+def begins_request(data: bytes) -> bool:
+    """Whether this surely is the beginning of a request: a whole request line, or a known method with a target that goes on."""
+    if not data[:1].isalpha():
+        return False
+    return (
+        _REQUEST_LINE.match(data, 0, _MAX_LINE) is not None or _KNOWN_START.match(data, 0, _MAX_LINE) is not None
+    ) and not data.startswith(b"PRI * HTTP/2")
+
+
+def begins_response(data: bytes) -> bool:
+    """Whether this surely is the beginning of a response: a status line of HTTP/1."""
+    return data.startswith(b"HTTP/1.") and _STATUS_LINE.match(data) is not None

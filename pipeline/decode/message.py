@@ -1,0 +1,82 @@
+"""Messages on their way to become an exchange, and what all connections of a decoder share. Nouns, no behaviour."""
+
+from collections.abc import Callable
+
+import msgspec
+
+from pipeline.decode.body import Collector
+from pipeline.decode.fields import NO_FIELDS, FieldParser, Fields
+from pipeline.decode.options import DecodeOptions
+from pipeline.decode.startline import NO_STATUS_LINE, RequestLine, StatusLine
+from pipeline.model.exchange import Event
+
+UNKNOWN = -1
+"""A sequence number that is not known: byte streams have none."""
+
+
+class Message(msgspec.Struct):
+    """What requests and responses have in common.
+
+    ``start_ns`` and ``end_ns`` are the capture times of the first and the last byte seen so far; ``seq`` is where in the stream
+    it begins, ``ack`` what its sender had received by then; ``body_size`` and ``size`` count bytes, None where not known.
+    """
+
+    fields: Fields
+    start_ns: int
+    end_ns: int
+    seq: int
+    ack: int
+    size: int
+    body_size: int | None = 0
+    marks: int = 0
+    error: str | None = None
+    head: bytes | None = None
+    body: Collector | None = None
+
+
+class Request(Message, gc=False):
+    """A request. ``response`` is set where the answer was whole before the request was."""
+
+    line: RequestLine | None = None
+    complete: bool = False
+    response: "Response | None" = None
+
+
+class Response(Message, gc=False):
+    """A response. ``request`` is what it answers, None where that is not known (yet)."""
+
+    line: StatusLine = NO_STATUS_LINE
+    request: Request | None = None
+
+
+class Shared:
+    """What all connections of one decoder share: options in the units that are needed, caches, counters, and where events go."""
+
+    __slots__ = (
+        "bodies", "capture", "count", "events", "held", "holed", "keep_heads", "max_head", "max_pending", "memory", "options",
+        "reorder_ns", "request_fields", "request_lines", "response_fields", "source", "status_lines",
+    )  # fmt: skip
+
+    def __init__(
+        self, options: DecodeOptions, source: str, capture: str, keep_heads: bool, count: Callable[[str, int], None]  # noqa: FBT001
+    ) -> None:
+        self.options = options
+        self.source = source
+        self.capture = capture
+        self.keep_heads = keep_heads
+        self.count = count
+        self.bodies = options.bodies
+        self.max_head = options.max_head_bytes
+        self.max_pending = options.max_pipelined_requests
+        self.reorder_ns = int(options.reorder_timeout_secs * 1e9)
+        self.request_fields = FieldParser(options.request_headers)
+        self.response_fields = FieldParser(options.response_headers)
+        self.request_lines: dict[bytes, RequestLine] = {}
+        self.status_lines: dict[bytes, StatusLine] = {}
+        self.events: list[Event] = []
+        self.held = 0
+        self.memory = 0
+        self.holed: dict[object, None] = {}
+
+
+__all__ = ["NO_FIELDS", "UNKNOWN", "Message", "Request", "Response", "Shared"]

@@ -1,0 +1,268 @@
+"""Which response answers which request: the conversation on one connection. Messages in, exchanges out; it never guesses.
+
+Responses come in the order of their requests (RFC 9112, section 9.3.2), so while nothing is lost the first response answers the first
+request. What makes it right under loss is TCP's own bookkeeping. A request carries, as its acknowledgement number, how much the
+client had received when it was sent; a response, how much the server had. So
+
+* a response never answers a request whose sender had already received a part of that response;
+* a response never answers a request that its sender had not received;
+* where the client waits for each response before it sends the next request, a response begins exactly at the acknowledgement
+  number of its request: that pairs them again behind a hole, whatever was in it.
+
+Where a hole leaves more than one possibility, both halves are reported unmatched and marked.
+"""
+
+from pipeline.decode.build import build
+from pipeline.decode.http1 import Reader
+from pipeline.decode.marks import GAP, MID_STREAM, PROTOCOL_ERROR, UNMATCHED_REQUEST, UNMATCHED_RESPONSE
+from pipeline.decode.message import UNKNOWN, Request, Response, Shared
+from pipeline.decode.tcp import HALF, MASK, ahead
+from pipeline.model.connection import Connection
+
+
+class Conversation:
+    """Both directions of one connection and what waits for the other half."""
+
+    __slots__ = (
+        "_orphans", "_pipelined", "_requests_lost", "_sync", "answers", "client", "closed", "connection", "due", "generation", "last_ns",
+        "marks", "pending", "protocol", "sequence", "server", "shared",
+    )  # fmt: skip
+
+    def __init__(self, client: Reader, server: Reader, shared: Shared, now_ns: int, generation: int, *, mid_stream: bool) -> None:
+        self.client = client
+        self.server = server
+        self.shared = shared
+        self.last_ns = now_ns
+        self.due = 0
+        self.generation = generation
+        self.pending: list[Request] = []
+        self.answers = 0
+        self.sequence = 0
+        self.closed = False
+        self.marks = MID_STREAM if mid_stream else 0
+        self.connection: Connection | None = None
+        self.protocol = "http"
+        self._orphans: list[Response] | None = None
+        self._pipelined = False
+        self._sync = True
+        self._requests_lost = False
+        client.conversation = server.conversation = self
+        client.other, server.other = server, client
+
+    # -- what the readers tell -------------------------------------------------------------------------------------------
+
+    def requested(self, request: Request) -> None:
+        """A request begins: its head is complete."""
+        if self._orphans and self._adopt(request):
+            return
+        self.shared.held += 1
+        pending = self.pending
+        pending.append(request)
+        if len(pending) > 1 and len(pending) > self.shared.max_pending:
+            self.shared.count("decoder_pipeline_overflow", 1)
+            self._unmatched(pending.pop(0), "timeout", 0)
+            self._sync = False
+
+    def uploaded(self, request: Request) -> None:
+        """A request ends; its response may have been there before."""
+        response = request.response
+        if response is not None:
+            request.response = None
+            self._emit(request, response)
+
+    def match(self, response: Response) -> Request | None:
+        """The request that a final response answers, no longer pending; None where there is none or no certainty."""
+        pending = self.pending
+        if not pending and self.client.phase == 0:
+            self.client.interrupt()
+        if pending and self._sync:
+            request = pending[0]
+            if request.ack == response.seq or self._possible(request, response):
+                return pending.pop(0)
+            return None
+        return self._match_behind_hole(response)
+
+    def answered(self, response: Response, end: int) -> None:
+        """A response ends, in front of sequence number ``end``."""
+        self.answers += 1
+        request = response.request
+        if request is None:
+            self._unrequested(response)
+            return
+        if self.pending and end != UNKNOWN:
+            ack = self.pending[0].ack
+            if ack != UNKNOWN and ahead(ack, end) < 0:
+                self._pipelined = True
+        if request.complete:
+            self._emit(request, response)
+        elif response.error is not None or self.client.ended:
+            self._emit(request, response)
+        else:
+            request.response = response
+            self.client.finish_upload()
+
+    def interim(self, response: Response) -> None:
+        """A 1xx response: the final one is still to come (RFC 9110, section 15.2)."""
+
+    def switched(self, response: Response, status: int) -> None:
+        """The connection is no longer HTTP (101), or a tunnel in which anything may follow, HTTP included (CONNECT)."""
+        if status == 101:
+            self.client.phase = self.server.phase = 6
+            self.client.message = self.server.message = None
+        self.answers = 0 if status == 101 else 1
+
+    def lost(self, *, client: bool) -> None:
+        """Behind a hole in one direction: an unknown number of messages is missing."""
+        self._sync = False
+        if client:
+            self._requests_lost = True
+            self._release_orphans(GAP)
+        elif not self._pipelined:
+            self._retire()
+
+    def cruft(self) -> None:
+        """The client sent what is no request: it belongs to the one before, if to any."""
+        if self.pending:
+            self.pending[-1].marks |= PROTOCOL_ERROR
+
+    def answers_simply(self) -> bool:
+        """Whether bytes that are no response can be one of HTTP/0.9: the first ones on a connection with a request."""
+        if not self.pending and self.client.phase == 0:
+            self.client.interrupt()
+        return bool(self.pending) and self._sync and not self.answers and not self.marks
+
+    def expects(self, seq: int) -> bool:
+        """Whether the client, having received everything before ``seq``, has sent another request."""
+        return bool(self.pending) and self.pending[0].ack == seq
+
+    def boundary(self, seq: int, pos: int, size: int) -> int:
+        """Where in ``size`` bytes at ``seq`` a response begins, as a request's acknowledgement number tells; ``size`` if nowhere."""
+        for request in self.pending:
+            place = request.ack - seq & MASK
+            if request.ack != UNKNOWN and pos <= place < size:
+                return place
+        return size
+
+    def ended(self, reader: Reader, now_ns: int, error: str) -> None:
+        """One direction has ended."""
+        if reader is self.client:
+            for request in self.pending:
+                request.complete = True
+            if self.server.ended:
+                self._flush(error)
+        else:
+            self._flush(error)
+        self.closed = self.client.ended and self.server.ended
+
+    # -- how they are paired ---------------------------------------------------------------------------------------------
+
+    @staticmethod
+    def _possible(request: Request, response: Response) -> bool:
+        """Whether by causality the response may answer the request."""
+        return (request.ack == UNKNOWN or (response.seq - request.ack & MASK) < HALF) and (
+            response.ack == UNKNOWN or request.ack == UNKNOWN or (response.ack - request.seq - 1 & MASK) < HALF
+        )
+
+    def _match_behind_hole(self, response: Response) -> Request | None:
+        pending = self.pending
+        if not self._pipelined:
+            for place, request in enumerate(pending):
+                if request.ack == response.seq:
+                    self._abandon(place)
+                    self._sync, self._requests_lost = True, False
+                    return pending.pop(0)
+        if len(pending) == 1 and not self._requests_lost and self._possible(pending[0], response):
+            self._sync = True
+            return pending.pop(0)
+        if not self._sync:
+            response.marks |= GAP
+            if self._pipelined and pending:
+                # It answers this request or a later one: what is pending stays bounded by what is really outstanding.
+                self._abandon(1)
+        return None
+
+    def _abandon(self, count: int) -> None:
+        for _ in range(count):
+            self._unmatched(self.pending.pop(0), None, GAP)
+
+    def _retire(self) -> None:
+        """Requests behind which the client has received more and sent another will not be answered any more."""
+        pending, reached = self.pending, self.server.next_seq
+        count = 0
+        for place in range(1, len(pending)):
+            ack = pending[place].ack
+            if ack == UNKNOWN or pending[place - 1].ack == UNKNOWN or ahead(ack, reached) > 0 or ahead(ack, pending[place - 1].ack) <= 0:
+                break
+            count = place
+        self._abandon(count)
+
+    def _unrequested(self, response: Response) -> None:
+        """A response without a request: hold it while bytes of the client are missing, for they may only be late."""
+        if response.error is None and self.client.missing_before(response.ack):
+            if self._orphans is None:
+                self._orphans = []
+            self._orphans.append(response)
+            self.shared.held += 1
+            if len(self._orphans) > self.shared.max_pending:
+                self._release_orphans(GAP)
+        else:
+            self._emit(None, response)
+
+    def _adopt(self, request: Request) -> bool:
+        """A late request: its response is there already."""
+        orphans = self._orphans or []
+        if not self._sync or not self._possible(request, orphans[0]):
+            return False
+        response = orphans.pop(0)
+        self.shared.held -= 1
+        request.complete, response.request = True, request
+        self._emit(request, response)
+        return True
+
+    def _release_orphans(self, mark: int) -> None:
+        orphans, self._orphans = self._orphans, None
+        for response in orphans or ():
+            self.shared.held -= 1
+            response.marks |= mark
+            self._emit(None, response)
+
+    def _flush(self, error: str) -> None:
+        """No response will come any more."""
+        self._release_orphans(GAP)
+        for request in self.pending:
+            self._unmatched(request, error, 0 if self._sync else GAP)
+        self.pending.clear()
+        message = self.client.message
+        if isinstance(message, Request) and message.response is not None:
+            response, message.response = message.response, None
+            self._emit(message, response)
+
+    def overdue(self) -> None:
+        """The requests that wait have waited for too long."""
+        pending, self.pending = self.pending, []
+        for request in pending:
+            self._unmatched(request, "timeout", 0 if self._sync else GAP)
+
+    # -- what comes out --------------------------------------------------------------------------------------------------
+
+    def _unmatched(self, request: Request, error: str | None, mark: int) -> None:
+        request.marks |= mark
+        request.error = error or request.error
+        self._emit(request, None)
+
+    def _emit(self, request: Request | None, response: Response | None) -> None:
+        shared = self.shared
+        connection = self.connection
+        if connection is None:
+            connection = self.connection = Connection.from_client_key(self.client.key, self.generation)
+        marks = self.marks
+        if request is None:
+            marks |= UNMATCHED_RESPONSE
+        else:
+            shared.held -= 1
+            if response is None:
+                marks |= UNMATCHED_REQUEST
+        shared.events.append(build(request, response, connection, self.sequence, marks, shared))
+        self.sequence += 1
+        if self.marks and not self.pending and response is not None:
+            self.marks = 0

@@ -1,0 +1,35 @@
+"""Secrets in URLs: what they are, and what is shown in their place.
+
+OpenTelemetry (semantic conventions, URL attributes): credentials in the authority and the values of a list of query parameters
+are replaced by ``REDACTED``; the parameter's name stays.
+"""
+
+import re
+
+REDACTED = "REDACTED"
+SENSITIVE_PARAMETERS = (
+    "AWSAccessKeyId",
+    "Signature",
+    "sig",
+    "X-Amz-Credential",
+    "X-Amz-Security-Token",
+    "X-Amz-Signature",
+    "X-Goog-Signature",
+)
+_PARAMETER = re.compile(rf"(?i)((?:^|[?&;])(?:{'|'.join(SENSITIVE_PARAMETERS)})=)[^&;#]+")
+_USERINFO = re.compile(r"^((?:[A-Za-z][A-Za-z0-9+.-]*:)?//)([^/?#@]*(?:@[^/?#@]*)*)@")
+
+
+def redact_query(query: str) -> str:
+    """A query without ``?``, sensitive values replaced."""
+    return _PARAMETER.sub(rf"\1{REDACTED}", query) if "=" in query else query
+
+
+def redact_userinfo(target: str) -> str:
+    """A target in absolute form without its credentials: ``http://REDACTED:REDACTED@host/``, as OpenTelemetry has it."""
+    return _USERINFO.sub(_credentials, target, count=1)
+
+
+def _credentials(match: re.Match[str]) -> str:
+    both = f"{REDACTED}:{REDACTED}" if ":" in match[2] else REDACTED
+    return f"{match[1]}{both}@"

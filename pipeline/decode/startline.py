@@ -1,0 +1,130 @@
+"""First lines: request lines and status lines, read the way a tolerant server or client reads them. Bytes in, nouns out.
+
+RFC 9112, section 3: ``method SP request-target SP HTTP-version``; section 4: ``HTTP-version SP status-code SP [reason-phrase]``.
+Both sections allow recipients to be lenient about white space. What real senders also do: targets with spaces or raw bytes in
+them, no target, no version (HTTP/0.9, RFC 1945 section 4.1), no reason phrase.
+"""
+
+import re
+
+import msgspec
+
+from pipeline.decode.detect import KNOWN_METHODS
+from pipeline.decode.marks import PROTOCOL_ERROR
+from pipeline.decode.redact import redact_query, redact_userinfo
+
+OTHER_METHOD = "_OTHER"
+"""OpenTelemetry's name for a method that is not in the list of known ones."""
+
+_METHODS = {name: name.decode() for name in KNOWN_METHODS}
+_VERSION = re.compile(rb"(?i)HTTP/(\d{1,3}(?:\.\d{1,3})?)\Z")
+_TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}\Z")
+_STATUS = re.compile(rb"(?i)(?:HTTP/(\d{1,3}(?:\.\d{1,3})?)|ICY)[ \t]+(\d{3})(?:[ \t](.*))?\s*\Z", re.DOTALL)
+_AUTHORITY = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//(?:[^/?#]*@)?([^/?#]*)")
+_HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?\Z")
+
+
+class RequestLine(msgspec.Struct, frozen=True, gc=False):
+    """A request line. ``target``, ``path`` and ``query`` carry no secrets; ``address`` and ``port`` come from the target."""
+
+    method: str
+    method_original: str | None
+    target: str | None
+    scheme: str
+    path: str | None
+    query: str | None
+    address: str | None
+    port: int | None
+    version: str | None
+    marks: int = 0
+    weight: int = 0
+
+
+class StatusLine(msgspec.Struct, frozen=True, gc=False):
+    """A status line; ``status`` is None for the answer of an HTTP/0.9 server, which has none."""
+
+    version: str | None
+    status: int | None
+    marks: int = 0
+
+
+NO_STATUS_LINE = StatusLine("0.9", None, PROTOCOL_ERROR)
+
+
+def text(raw: bytes) -> str:
+    """Bytes off the wire as text: UTF-8 where they are, else Latin-1, so that no byte is lost."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def split_host(host: str) -> tuple[str | None, int | None]:
+    """``Host`` or authority → address without brackets, port (RFC 9110, section 7.2). None for what is not there."""
+    match = _HOST.match(host.strip())
+    if match is None:
+        return host.strip() or None, None
+    port = int(match[2]) if match[2] else None
+    return match[1].strip("[]") or None, port if port is None or port < 65536 else None
+
+
+def parse_request_line(line: bytes) -> RequestLine | None:
+    """A request line without its line end, or None when it is none."""
+    words = line.split(b" ")
+    if len(words) == 3 and words[1]:
+        method, target, last = words
+    else:
+        stripped = line.replace(b"\t", b" ").strip(b" ")
+        method, _, rest = stripped.partition(b" ")
+        head, _, last = rest.rpartition(b" ")
+        target = head.strip(b" ") if _VERSION.match(last) else rest.strip(b" ")
+    version = _VERSION.match(last)
+    known = _METHODS.get(method)
+    if version is None:
+        return _simple_request(method, target, line) if known or _TOKEN.match(method) else None
+    if known is None and not _TOKEN.match(method):
+        return None
+    marks = 0 if target and len(words) == 3 and last.startswith(b"H") else PROTOCOL_ERROR
+    return _request_line(method, target, text(version[1]), marks)
+
+
+def _simple_request(method: bytes, target: bytes, line: bytes) -> RequestLine | None:
+    """HTTP/0.9: ``GET SP /path``. Anything else without a version could be any line-based protocol."""
+    if not target.startswith(b"/") or not method.isupper() or line[:1].isspace():
+        return None
+    return _request_line(method, target, "0.9", 0 if method == b"GET" and b" " not in target else PROTOCOL_ERROR)
+
+
+def _request_line(method: bytes, raw_target: bytes, version: str, marks: int) -> RequestLine:
+    name = _METHODS.get(method)
+    original = None if name else text(method)
+    target, scheme, address, port = text(raw_target), "http", None, None
+    if method == b"CONNECT" and not target.startswith(("/", "http:", "https:")):
+        address, port = split_host(target)
+        return RequestLine(name or OTHER_METHOD, original, target, scheme, None, None, address, port, version, marks, len(target))
+    path = target
+    if "//" in target:
+        authority = _AUTHORITY.match(target)
+        if authority is not None and not target.startswith("/"):
+            scheme = target.partition(":")[0].lower()
+            address, port = split_host(authority[1])
+            path = target[authority.end() :] or "/"
+            target = redact_userinfo(target)
+    path, mark, query = path.partition("?")
+    if mark:
+        clean = redact_query(query)
+        if clean != query:
+            target, query = target.replace(query, clean), clean
+    return RequestLine(
+        name or OTHER_METHOD, original, target or None, scheme, path or None, query if mark else None, address, port, version, marks,
+        2 * len(target),
+    )
+
+
+def parse_status_line(line: bytes) -> StatusLine | None:
+    """A status line without its line end, or None when it is none."""
+    match = _STATUS.match(line)
+    if match is None:
+        return None
+    version = text(match[1]) if match[1] else None
+    return StatusLine(version, int(match[2]), 0 if version and match[3] is not None and line.startswith(b"H") else PROTOCOL_ERROR)
