@@ -1,4 +1,4 @@
-"""How far the files are, on one line of a terminal of a terminal, written over and gone at the end; nothing where there is none."""
+"""How far the files are, on one line of a terminal, written over and gone at the end; nothing where there is no terminal."""
 
 import time
 from collections.abc import Callable

@@ -112,6 +112,8 @@ def _unmatched(wanted: str, node: Node, nodes: Sequence[Node], outputs: Sequence
         known = all(each.outputs is not None for each in nodes)
         return f'"{wanted}" matches no output; there are: {_listed(outputs)}' if known else ""
     if other is None:
+        if not outputs:
+            return ""  # there is no source at all, which is told once
         return f'"{wanted}" is no component{did_you_mean(wanted, outputs) or "; there are: " + _listed(outputs)}'
     if other.id == node.id:
         return f'"{wanted}" is this component itself'
@@ -125,7 +127,7 @@ def _no_output(name: str, owner: Node) -> str:
         return ""
     if not owner.outputs:
         return f'"{owner.id}" has no named outputs, so no "{name}"; write "{owner.id}"'
-    return f'"{owner.id}" has no output "{name}"{did_you_mean(name, owner.outputs)}; it has: {_listed(owner.all_outputs)}'
+    return f'"{owner.id}" has no output "{name}"{did_you_mean(name, owner.outputs)} (it has: {_listed(owner.all_outputs)})'
 
 
 def _listed(names: Iterable[str]) -> str:
@@ -154,6 +156,8 @@ def _cycle(feeds: Mapping[str, set[str]], among: set[str]) -> list[str]:
         trail = [start]
         while following := sorted(feeds[trail[-1]] & among):
             if following[0] in trail:
-                return trail[trail.index(following[0]) :][::-1]
+                cycle = trail[trail.index(following[0]) :][::-1]
+                first = cycle.index(min(cycle, key=list(feeds).index))
+                return cycle[first:] + cycle[:first]
             trail.append(following[0])
     return []

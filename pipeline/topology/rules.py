@@ -36,9 +36,8 @@ def dead_letter_problems(sinks: Sequence[Draft], others: Sequence[Draft]) -> lis
         elif any(other.id == target for other in others):
             problems.append(Problem(where, f'"{target}" is not a sink'))
         else:
-            problems.append(
-                Problem(where, f'"{target}" is no sink{did_you_mean(target, by_id) or "; there are: " + ", ".join(by_id)}')
-            )
+            near = did_you_mean(target, by_id.keys() - {sink.id}) or f"; there are: {', '.join(by_id)}"
+            problems.append(Problem(where, f'"{target}" is no sink{near}'))
     return problems
 
 

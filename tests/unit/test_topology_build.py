@@ -1,0 +1,365 @@
+"""From a document to a plan: wiring, rules, defaults, and every problem at once."""
+
+from collections.abc import AsyncIterator, Mapping, Sequence
+from typing import ClassVar
+
+import pytest
+
+from pipeline.api import Config, ConfigError, Context, Event, EventBatch, FieldType, Outputs, RecordBatch, Sink, Source, Transform
+from pipeline.config.document import parse
+from pipeline.errors import Problem
+from pipeline.plugins.discovery import Found, Kind, Plugin
+from pipeline.plugins.registry import Component, Loaded, Registry, TrustNothing
+from pipeline.topology.build import build
+from pipeline.topology.plan import Plan
+
+
+class Path(Config):
+    """A source's options."""
+
+    path: str
+
+
+class File(Source):
+    """Can wait."""
+
+    Config = Path
+
+    def __init__(self, config: Path, context: Context) -> None:
+        """Keep nothing."""
+
+    async def batches(self) -> AsyncIterator[RecordBatch | EventBatch]:
+        """Nothing."""
+        for batch in ():
+            yield batch
+
+
+class Live(File):
+    """Cannot wait, and gives records."""
+
+    Config = Config
+    can_wait = False
+    emits_records = True
+
+
+class Adds(Config):
+    """A transform's options."""
+
+    adds: tuple[str, ...] = ()
+    wants: str = ""
+    outputs: tuple[str, ...] = ()
+    table: str = ""
+
+
+class Step(Transform):
+    """Has the outputs and attributes that its options say."""
+
+    Config = Adds
+
+    def __init__(self, config: Adds, context: Context) -> None:
+        """Check as an expression would."""
+        self.outputs = config.outputs
+        self.adds = dict.fromkeys(config.adds, FieldType.STRING)
+        if config.wants and config.wants not in context.attributes:
+            raise ConfigError([Problem("wants", f'unknown field "{config.wants}"')])
+        if config.table:
+            context.read_file(config.table)
+
+    def process(self, batch: Sequence[Event]) -> Outputs:
+        """All of it."""
+        return {"": batch}
+
+
+class Format(Config):
+    """A sink's options."""
+
+    raw: bool = False
+
+
+class Print(Sink):
+    """Wants heads when raw."""
+
+    Config = Format
+
+    def __init__(self, config: Format, context: Context) -> None:
+        """Keep nothing."""
+
+    @classmethod
+    def wants_heads(cls, config: Format) -> bool:
+        """Only raw."""
+        return config.raw
+
+    async def write(self, batch: Sequence[Event]) -> None:
+        """Forget."""
+
+
+class Fake(Registry):
+    """A registry whose components are the classes above."""
+
+    known: ClassVar[Mapping[tuple[Kind, str], Component]] = {
+        (Kind.SOURCE, "file"): File,
+        (Kind.SOURCE, "live"): Live,
+        (Kind.TRANSFORM, "step"): Step,
+        (Kind.SINK, "print"): Print,
+    }
+
+    def __init__(self) -> None:
+        """Declare them as a distribution would."""
+        plugins = [Plugin(kind, name, "httpipe", "1", f"pipeline.x:{name}", None) for kind, name in self.known]
+        super().__init__(Found(tuple(plugins), ()), TrustNothing())
+
+    def load(self, kind: Kind, name: str) -> Loaded:
+        """As the real one, without importing."""
+        return Loaded(self.find(kind, name), self.known[kind, name])
+
+
+def plan(text: str, files: Mapping[str, bytes] | None = None) -> Plan:
+    """The plan of a text."""
+
+    def read(path: str) -> bytes:
+        if path not in (files or {}):
+            raise FileNotFoundError(2, "No such file or directory", path)
+        return (files or {})[path]
+
+    return build(parse(text.encode(), "p.toml", {}), Fake(), read)
+
+
+def complaints(text: str) -> list[str]:
+    """Every problem of a text."""
+    with pytest.raises(ConfigError) as caught:
+        plan(text)
+    return [str(problem) for problem in caught.value.problems]
+
+
+SOURCE = '[sources.a]\ntype = "file"\npath = "x"\n'
+LIVE = '[sources.l]\ntype = "live"\n'
+SINK = '[sinks.s]\ntype = "print"\ninputs = ["a"]\n'
+
+
+def step(name: str, *inputs: str, **options: object) -> str:
+    """A transform as text."""
+    lines = [f"[transforms.{name}]", 'type = "step"', f"inputs = {list(inputs)}"]
+    return "\n".join([*lines, *(f"{key} = {value!r}" for key, value in options.items())]) + "\n"
+
+
+def sink(name: str, *inputs: str, **options: object) -> str:
+    """A sink as text."""
+    lines = [f"[sinks.{name}]", 'type = "print"', *([f"inputs = {list(inputs)}"] if inputs else [])]
+    return "\n".join([*lines, *(f"{key} = {value!r}" for key, value in options.items())]) + "\n"
+
+
+def test_a_plan_holds_everything_in_an_order_in_which_it_can_be_run() -> None:
+    """Transforms stand after what feeds them, consumers in the order of the file."""
+    made = plan(
+        SOURCE
+        + step("late", "early.x", "a")
+        + step("early", "a", outputs=["x", "y"])
+        + sink("s", "late", "early")
+        + sink("t", "a")
+    )
+    assert list(made.transforms) == ["early", "late"]
+    assert made.transforms["early"].outputs == ("x", "y")
+    assert made.consumers == {"early.x": ("late",), "a": ("late", "early", "t"), "late": ("s",), "early": ("s",)}
+    assert made.sinks["s"].inputs == ("late", "early")
+    assert made.warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("glob", "meant"),
+    [
+        ("*", ("a", "b1", "split", "other")),
+        ("split.*", ("split.x", "split.y")),
+        ("*.x", ("split.x",)),
+        ("b?", ("b1",)),
+        ("[ab]*", ("a", "b1")),
+    ],
+)
+def test_globs_mean_outputs_and_never_reach_over_a_dot(glob: str, meant: tuple[str, ...]) -> None:
+    """A star is every default output, ``id.*`` every named one of ``id``."""
+    second = SOURCE.replace("sources.a", "sources.b1")
+    made = plan(SOURCE + second + step("split", "a", outputs=["x", "y"]) + step("other", "a") + sink("s", glob))
+    assert made.sinks["s"].inputs == meant
+
+
+def test_a_glob_never_means_the_component_it_stands_in() -> None:
+    """So that one star can tap everything."""
+    assert plan(SOURCE + step("t", "*") + sink("s", "t")).transforms["t"].inputs == ("a",)
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (SINK, "there is no source; a pipeline needs at least one [sources.ID]"),
+        (SOURCE, "there is no sink; a pipeline needs at least one [sinks.ID]"),
+        (SOURCE + sink("s"), 'sinks.s.inputs: is required: which components feed it; such as ["a"]'),
+        (SOURCE + SINK.replace('["a"]', "[]"), 'sinks.s.inputs: is empty: nothing would ever come; such as ["a"]'),
+        (SOURCE + SINK.replace('["a"]', '"a"'), 'sinks.s.inputs: "a" is not a list of strings; write ["a"]'),
+        (SOURCE + SINK.replace('["a"]', "[1]"), 'sinks.s.inputs: [1] is not a list of strings, such as ["http"]'),
+        (SOURCE + sink("s", "aa"), 'sinks.s.inputs.0: "aa" is no component; did you mean "a"?'),
+        (SOURCE + sink("s", "zzz"), 'sinks.s.inputs.0: "zzz" is no component; there are: a'),
+        (SOURCE + sink("s", "a", "q*"), 'sinks.s.inputs.1: "q*" matches no output; there are: a'),
+        (SOURCE + sink("s", "a", "s"), 'sinks.s.inputs.1: "s" is this component itself'),
+        (SOURCE + SINK + sink("t", "s"), 'sinks.t.inputs.0: "s" is a sink, and sinks give nothing out'),
+        (SOURCE + sink("s", "a.x"), 'sinks.s.inputs.0: "a" has no named outputs, so no "x"; write "a"'),
+        (
+            SOURCE + step("t", "a", outputs=["errors"]) + sink("s", "t.erors"),
+            'sinks.s.inputs.0: "t" has no output "erors"; did you mean "errors"? (it has: t, t.errors)',
+        ),
+        (SOURCE + step("t", "t") + sink("s", "t", "a"), 'transforms.t.inputs.0: "t" is this component itself'),
+        (
+            SOURCE + step("t", "v", "a") + step("u", "t") + step("v", "u") + sink("s", "v"),
+            "transforms.t.inputs: events would go round for ever: t → u → v → t",
+        ),
+        (
+            SOURCE + 'inputs = ["s"]\n' + SINK,
+            "sources.a.inputs: a source has no inputs; the components that read it name it in theirs",
+        ),
+        (SOURCE + SINK + "raw = 1.5\n", "sinks.s.raw: 1.5 is not true or false"),
+        (SOURCE + SINK + "[process]\nusr = 1", 'process.usr: unknown option; did you mean "user"?'),
+        (
+            SOURCE + SINK + '[telemetry]\nlog_format = "txt"',
+            'telemetry.log_format: "txt" is not one of "text", "json"; did you mean "text"?',
+        ),
+        (SOURCE + '[sinks.s]\ninputs = ["a"]', "sinks.s.type: is required; known: print"),
+        (SOURCE + '[sinks.s]\ntype = 1\ninputs = ["a"]', "sinks.s.type: 1 is not a string; known: print"),
+        (
+            SOURCE + '[sinks.s]\ntype = "prnt"\ninputs = ["a"]',
+            'sinks.s.type: "prnt" is not a known sink; did you mean "print"? (known: print)',
+        ),
+        (
+            SOURCE + SINK + 'dead_letter = "s"',
+            'sinks.s.dead_letter: "s" is this sink itself: what it rejects, it would get again',
+        ),
+        (SOURCE + SINK + 'dead_letter = "a"', 'sinks.s.dead_letter: "a" is not a sink'),
+        (SOURCE + SINK + 'dead_letter = "tt"\n' + sink("t", "a"), 'sinks.s.dead_letter: "tt" is no sink; did you mean "t"?'),
+        (
+            SOURCE + SINK + 'buffer = {block_timeout_secs = 1, when_full = "drop_oldest"}',
+            'sinks.s.buffer.block_timeout_secs: means nothing with when_full = "drop_oldest"; only with "block"',
+        ),
+        (
+            SOURCE + SINK + 'buffer.path = "/x"',
+            'sinks.s.buffer.path: means nothing in memory; set buffer.type = "disk" or leave it out',
+        ),
+        (
+            SOURCE + SINK + "retry.initial_backoff_secs = 60",
+            "sinks.s.retry.initial_backoff_secs: 60 is more than retry.max_backoff_secs, which is 30",
+        ),
+        (
+            SOURCE + "max_connections = 5\n" + SINK,
+            'sources.a.max_connections: the source "file" gives whole events, so nothing is decoded: no such option',
+        ),
+        (LIVE + sink("s", "l") + 'batch.max_events = "many"', 'sinks.s.batch.max_events: "many" is not a whole number'),
+        (SOURCE + step("t", "a", table="/no") + sink("s", "t"), "transforms.t: /no: No such file or directory"),
+    ],
+)
+def test_each_mistake_is_told_with_its_place_and_what_would_be_right(text: str, said: str) -> None:
+    """One mistake, one problem."""
+    assert complaints(text) == [said]
+
+
+def test_dead_letters_that_go_round_are_told_at_every_sink_of_the_circle() -> None:
+    """A dead letter downstream of the sink that stalled would wait for itself."""
+    found = complaints(SOURCE + sink("s", "a", dead_letter="t") + sink("t", dead_letter="u") + sink("u", dead_letter="s"))
+    assert found == [
+        "sinks.s.dead_letter: dead letters would go round for ever: s → t → u → s",
+        "sinks.t.dead_letter: dead letters would go round for ever: t → u → s → t",
+        "sinks.u.dead_letter: dead letters would go round for ever: u → s → t → u",
+    ]
+
+
+def test_two_disk_queues_cannot_share_a_folder() -> None:
+    """Each would take the other's events for its own."""
+    disk = 'buffer = {type = "disk", path = "/q"}\n'
+    assert complaints(SOURCE + SINK + disk + sink("t", "a") + disk) == [
+        'sinks.t.buffer.path: "/q" is the disk queue of [sinks.s] already'
+    ]
+
+
+def test_a_wrong_component_causes_no_second_problem_elsewhere() -> None:
+    """Nobody knows the outputs of a transform that cannot be made, so nothing is said about who reads them."""
+    text = SOURCE + step("t", "a", wants="nobody.adds") + sink("s", "t.x", "t.*")
+    assert complaints(text) == ['transforms.t.wants: unknown field "nobody.adds"']
+
+
+def test_problems_of_all_stages_come_together_in_the_order_of_the_file() -> None:
+    """Syntax of tables, options, plugins, wiring: nothing hides anything else."""
+    text = sink("s", "zzz") + "rwa = true\n" + '[sources.a]\ntype = "fil"\n[sinkz.x]\n'
+    assert complaints(text) == [
+        'sinks.s.inputs.0: "zzz" is no component; there are: a',
+        'sinks.s.rwa: unknown option; did you mean "raw"?',
+        'sources.a.type: "fil" is not a known source; did you mean "file"? (known: file, live)',
+        'sinkz: unknown table; did you mean "sinks"?',
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        (SOURCE + sink("s", "a"), "block"),
+        (LIVE + sink("s", "l"), "drop_oldest"),
+        (SOURCE + LIVE + sink("s", "a", "l"), "drop_oldest"),
+        (SOURCE + LIVE + step("t", "l") + sink("s", "t") + sink("x", "a"), "drop_oldest"),
+        (LIVE + sink("x", "l", dead_letter="s") + sink("s"), "drop_oldest"),
+        (SOURCE + sink("x", "a", dead_letter="y") + sink("y", dead_letter="s") + sink("s"), "block"),
+        (SOURCE + sink("s", "a") + 'buffer.when_full = "drop_newest"', "drop_newest"),
+    ],
+)
+def test_what_gives_way_follows_the_sources_upstream(text: str, expected: str) -> None:
+    """Files wait, the kernel does not; through transforms and dead letters."""
+    assert plan(text).sinks["s"].when_full == expected
+
+
+def test_heads_are_kept_where_a_sink_downstream_wants_them() -> None:
+    """Through transforms and dead letters, and nowhere else."""
+    made = plan(
+        SOURCE
+        + SOURCE.replace("sources.a", "sources.b")
+        + LIVE
+        + step("t", "a")
+        + sink("s", "t", "b", dead_letter="raw")
+        + sink("raw", raw=1)
+        + sink("plain", "l")
+    )
+    assert {name: source.keep_heads for name, source in made.sources.items()} == {"a": True, "b": True, "l": False}
+
+
+def test_decode_options_stand_in_the_table_of_a_source_of_records() -> None:
+    """Beside its own; a source of events has none."""
+    made = plan(SOURCE + LIVE + "max_connections = 7\n" + sink("s", "l", "a"))
+    decode = made.sources["l"].decode
+    assert decode is not None
+    assert decode.max_connections == 7
+    assert made.sources["a"].decode is None
+
+
+def test_attributes_are_known_downstream_of_what_adds_them() -> None:
+    """And nowhere else: not upstream, not in a branch beside."""
+    chain = SOURCE + step("one", "a", adds=["geo"]) + step("two", "one", wants="geo", adds=["team"]) + sink("s", "two")
+    made = plan(chain)
+    assert set(made.transforms["two"].attributes) == {"geo"}
+    assert set(made.sinks["s"].attributes) == {"geo", "team"}
+    assert complaints(chain + step("beside", "a", wants="geo") + sink("t", "beside")) == [
+        'transforms.beside.wants: unknown field "geo"'
+    ]
+
+
+def test_what_will_surprise_is_a_warning() -> None:
+    """Unread outputs, and a sink that makes a live capture wait."""
+    made = plan(SOURCE + LIVE + step("t", "l") + sink("s", "l") + 'buffer.when_full = "block"')
+    assert made.warnings == (
+        "sources.a: nothing reads it; name it in the inputs of a transform or a sink",
+        "transforms.t: nothing reads it; name it in the inputs of a transform or a sink",
+        (
+            'sinks.s.buffer.when_full: "block" behind the live source "l", which cannot wait: '
+            "while this sink is slow, every sink behind it loses events"
+        ),
+    )
+
+
+def test_the_reload_key_tells_whether_a_table_changed() -> None:
+    """Order and comments do not matter, values do."""
+    first = plan(SOURCE + SINK)
+    same = plan('[sources.a]\npath = "x" # so\ntype = "file"\n' + SINK)
+    other = plan(SOURCE.replace('"x"', '"y"') + SINK)
+    assert first.sources["a"].reload_key == same.sources["a"].reload_key != other.sources["a"].reload_key
+    assert first.sinks["s"].reload_key == other.sinks["s"].reload_key
