@@ -1,9 +1,9 @@
 """Whole runs of ``httpipe run`` from a file to a file: a capture to JSON lines, and JSON lines through filter and set.
 
-Prints exchanges per CPU second (user and system, start-up taken off as measured on an empty run), peak resident memory, and how both
-grow with exchanges and with open connections. Peers on the same kind of machine, 100,000 exchanges over 64 keep-alive connections, per
-CPU second: tshark 2,350 (JSON) to 10,400 (fields), Suricata 41,000, GoReplay 57,000, httpflow 97,000, httpry 147,000 (no pairing). Events
-through a filter: Benthos 62,000, jq 73,000.
+Prints exchanges per CPU second (user and system, start-up taken off as measured on an empty run), peak resident memory, and
+how both grow with exchanges and with open connections. Peers on the same kind of machine, 100,000 exchanges over 64
+keep-alive connections, per CPU second: tshark 2,350 (JSON) to 10,400 (fields), Suricata 41,000, GoReplay 57,000, httpflow
+97,000, httpry 147,000 (no pairing). Events through a filter: Benthos 62,000, jq 73,000.
 """
 
 import os
