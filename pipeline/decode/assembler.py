@@ -220,9 +220,7 @@ class Decoder:
         known = self._openings.get(seg.key)
         client = not payload.startswith(b"HTTP/")
         answered = self._openings.pop(reverse(seg.key), None)
-        reader, other = self._follow(
-            seg.key, seg.ts_ns, client=client, mid_stream=known is None and answered is None
-        )
+        reader, other = self._follow(seg.key, seg.ts_ns, client=client, mid_stream=known is None and answered is None)
         self._openings.pop(seg.key, None)
         reader.next_seq = seg.seq
         if seg.flags & ACK:

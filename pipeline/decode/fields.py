@@ -32,6 +32,7 @@ class Fields(msgspec.Struct, frozen=True, gc=False):
     length: int | None = None
     chunked: bool = False
     coded: bool = False  # a Transfer-Encoding is there whose last coding is not chunked
+    bare: bool = True  # a request with these fields has no body
     address: str | None = None
     port: int | None = None
     user_agent: str | None = None
@@ -95,9 +96,7 @@ class FieldParser:
             length, coding_marks = None, coding_marks | AMBIGUOUS_FRAMING
         host = found.get(b"host")
         address, port = split_host(text(host[0])) if host else (None, None)
-        reported = {
-            name: tuple(text(value) for value in found[raw]) for raw, name in self._reported.items() if raw in found
-        }
+        reported = {name: tuple(text(value) for value in found[raw]) for raw, name in self._reported.items() if raw in found}
         agent = found.get(b"user-agent")
         upgrade = found.get(b"upgrade")
         kind = found.get(b"content-type", [b""])[0]
@@ -106,6 +105,7 @@ class FieldParser:
             length,
             chunked,
             coded,
+            not (length or chunked or coded),
             address,
             port,
             text(agent[0]) if agent else None,

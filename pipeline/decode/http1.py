@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 
 from pipeline.decode.body import Chunks, Collector
 from pipeline.decode.detect import KNOWN_METHODS, begins_request, begins_response, may_begin_request, may_begin_response
-from pipeline.decode.marks import AMBIGUOUS_FRAMING, GAP, PROTOCOL_ERROR, SIZE_ESTIMATED, TRUNCATED
+from pipeline.decode.marks import GAP, PROTOCOL_ERROR, SIZE_ESTIMATED, TRUNCATED
 from pipeline.decode.message import NO_FIELDS, Message, Request, Response, Shared
-from pipeline.decode.startline import NO_STATUS_LINE, StatusLine, parse_request_line, parse_status_line
+from pipeline.decode.startline import NO_STATUS_LINE, RequestLine, StatusLine, parse_request_line, parse_status_line
 from pipeline.decode.tcp import MASK, UNKNOWN, Stream
-from pipeline.model.records import FlowKey, Segment
+from pipeline.model.records import ACK, FlowKey, Segment
 
 if TYPE_CHECKING:
     from pipeline.decode.pairing import Conversation
@@ -24,9 +24,7 @@ CACHED_LINE_BYTES = 512
 """Start lines repeat: health checks, polling, status lines. Full, the cache starts anew: at most 2 MB, commonly 0.5."""
 
 _LAST_CHUNK = (b"\r\n0\r\n\r\n", b"\n0\n\n")
-_REQUEST_INSIDE = re.compile(
-    rb"\n\r?\n(?=(?:%s) [^\x00-\x20]+ HTTP/1\.\d\r?\n)" % b"|".join(sorted(KNOWN_METHODS))
-)
+_REQUEST_INSIDE = re.compile(rb"\n\r?\n(?=(?:%s) [^\x00-\x20]+ HTTP/1\.\d\r?\n)" % b"|".join(sorted(KNOWN_METHODS)))
 
 
 class Phase(IntEnum):
@@ -82,45 +80,53 @@ class Reader(Stream):
     # -- heads -----------------------------------------------------------------------------------------------------------
 
     def _head(self, data: bytes, pos: int, seg: Segment, seq: int) -> int:
-        buffer = self._buffer
-        if buffer:
-            start, held, came = 0, len(buffer), pos
-            data, pos, first, first_seq = buffer + data[pos:], max(0, held - 2), self._first or seg, self._first_seq
-        else:
-            while data[pos] == 13 or data[pos] == 10:
-                # RFC 9112, section 2.2: ignore empty lines before a start line.
-                pos += 1
-                if pos == len(data):
-                    return pos
-            start, held, came, first, first_seq = pos, 0, 0, seg, seq + pos & MASK
+        """A head, or a part of one. Returns the place behind it, and behind the body where that is whole too."""
+        if self._buffer:
+            return self._head_continued(data, pos, seg)
+        while data[pos] == 13 or data[pos] == 10:
+            # RFC 9112, section 2.2: ignore empty lines before a start line.
+            pos += 1
+            if pos == len(data):
+                return pos
         # A head ends with an empty line; a line ends with CRLF or a bare LF (RFC 9112, section 2.2).
-        stop = data.find(b"\n\r\n", pos)
-        bare = data.find(b"\n\n", pos, stop + 1 if stop >= 0 else len(data))
+        stop = data.find(b"\n\r\n", pos) + 3
+        bare = data.find(b"\n\n", pos, stop if stop > 2 else len(data))
         if bare >= 0:
             stop = bare + 2
-        elif stop >= 0:
-            stop += 3
-        else:
-            return came + self._incomplete(data, start, first, first_seq, held) - held
-        if buffer:
-            self.release()
-        if not self._begin(data, start, stop, seg, first, first_seq):
-            self._cruft(first, first_seq, held)
-            return came + max(0, start - held)
-        return came + stop - held
+        elif stop == 2:
+            return self._incomplete(data, pos, seg, seq + pos & MASK)
+        return self._begin(data, pos, stop, seg, seg, seq + pos & MASK)
 
-    def _incomplete(self, data: bytes, start: int, first: Segment, first_seq: int, held: int) -> int:
+    def _head_continued(self, data: bytes, pos: int, seg: Segment) -> int:
+        """More of a head that came in parts. What is held is bounded, so that joining it again for each part is, too."""
+        held, first, first_seq = len(self._buffer), self._first or seg, self._first_seq
+        joined = self._buffer + (data[pos:] if pos else data)
+        resume = max(0, held - 2)
+        stop = joined.find(b"\n\r\n", resume) + 3
+        bare = joined.find(b"\n\n", resume, stop if stop > 2 else len(joined))
+        if bare >= 0:
+            stop = bare + 2
+        elif stop == 2:
+            self._hold(joined, first, first_seq)
+            return len(data)
+        self.release()
+        return pos + max(0, self._begin(joined, 0, stop, seg, first, first_seq) - held)
+
+    def _incomplete(self, data: bytes, start: int, seg: Segment, seq: int) -> int:
         """The end of the head is not here yet: keep what there is, unless it can be no head. Returns where to go on."""
         head = data[start:] if start else data
-        if not held and not (may_begin_request(head) if self.client else may_begin_response(head)):
-            self._cruft(first, first_seq, 0)
+        if not (may_begin_request(head) if self.client else may_begin_response(head)):
+            self._cruft(seg, seq)
             return start
+        self._hold(head, seg, seq)
+        return len(data)
+
+    def _hold(self, head: bytes, first: Segment, first_seq: int) -> None:
         self._first, self._first_seq = first, first_seq
-        self.shared.memory += len(head) - held
+        self.shared.memory += len(head) - len(self._buffer)
         self._buffer = head
         if len(head) > self.shared.max_head:
             self._broken_head(TRUNCATED)
-        return len(data)
 
     def release(self) -> None:
         """Let go of a head that is not complete."""
@@ -128,43 +134,56 @@ class Reader(Stream):
         self._buffer = b""
         self._first = None
 
-    def _begin(self, data: bytes, start: int, stop: int, seg: Segment, first: Segment, first_seq: int) -> bool:
-        """A whole head, ``data[start:stop]``: begin the message. False when it is none."""
+    def _begin(self, data: bytes, start: int, stop: int, seg: Segment, first: Segment, first_seq: int) -> int:
+        """A whole head, ``data[start:stop]``, begins a message, if it is one. Returns where to go on."""
         end = data.find(b"\n", start)
         line = data[start : end - 1 if data[end - 1] == 13 else end]
         shared = self.shared
-        size = stop - start
         if self.client:
-            request_line = shared.request_lines.get(line)
+            request_line = shared.request_lines.get(line) or self._request_line(line, data, end, stop)
             if request_line is None:
-                request_line = parse_request_line(line)
-                if request_line is None or (request_line.version == "0.9" and not self._simple(request_line.marks, data[end:stop])):
-                    return False
-                remember(shared.request_lines, line, request_line)
+                self._cruft(first, first_seq)
+                return start
             fields = shared.request_fields.parse(data[end + 1 : stop])
             request = Request(
-                fields, first.ts_ns, seg.ts_ns, first_seq, first.ack if first.flags & 16 else UNKNOWN, size, 0, request_line.marks | fields.marks,
-                None, data[start:stop] if shared.keep_heads else None, None, request_line,
+                fields, first.ts_ns, seg.ts_ns, first_seq, first.ack if first.flags & ACK else UNKNOWN, stop - start, 0,
+                request_line.marks | fields.marks, None, data[start:stop] if shared.keep_heads else None, None, request_line, fields.bare,
             )  # fmt: skip
-            self._request(request)
-        else:
-            status_line = shared.status_lines.get(line)
-            if status_line is None:
-                status_line = parse_status_line(line)
-                if status_line is None:
-                    return False
-                remember(shared.status_lines, line, status_line)
-            fields = shared.response_fields.parse(data[end + 1 : stop])
-            response = Response(
-                fields, first.ts_ns, seg.ts_ns, first_seq, first.ack if first.flags & 16 else UNKNOWN, size, 0, status_line.marks | fields.marks,
-                None, data[start:stop] if shared.keep_heads else None, None, status_line,
-            )  # fmt: skip
-            self._response(response)
-        return True
+            if not fields.bare:
+                self._expect_body(request)
+            self.conversation.requested(request)
+            return stop
+        status_line = shared.status_lines.get(line) or self._status_line(line)
+        if status_line is None:
+            self._cruft(first, first_seq)
+            return start
+        fields = shared.response_fields.parse(data[end + 1 : stop])
+        response = Response(
+            fields, first.ts_ns, seg.ts_ns, first_seq, first.ack if first.flags & ACK else UNKNOWN, stop - start, 0,
+            status_line.marks | fields.marks, None, data[start:stop] if shared.keep_heads else None, None, status_line,
+        )  # fmt: skip
+        return self._respond(response, data, stop)
 
-    def _simple(self, marks: int, rest: bytes) -> bool:
-        """Whether a line without a version may be a request: at HTTP/0.9's only method, or where fields follow it."""
-        return not marks or b":" in rest
+    def _request_line(self, line: bytes, data: bytes, end: int, stop: int) -> RequestLine | None:
+        parsed = parse_request_line(line)
+        if parsed is None or (parsed.version == "0.9" and parsed.marks and b":" not in data[end:stop]):
+            # A line without a version may be any protocol's, unless it is HTTP/0.9's only method or fields follow it.
+            return None
+        cache = self.shared.request_lines
+        if len(line) <= CACHED_LINE_BYTES:
+            if len(cache) >= CACHED_LINES:
+                cache.clear()
+            cache[line] = parsed
+        return parsed
+
+    def _status_line(self, line: bytes) -> StatusLine | None:
+        parsed = parse_status_line(line)
+        cache = self.shared.status_lines
+        if parsed is not None and len(line) <= CACHED_LINE_BYTES:
+            if len(cache) >= CACHED_LINES:
+                cache.clear()
+            cache[line] = parsed
+        return parsed
 
     def _broken_head(self, mark: int) -> None:
         """The rest of a head will not be understood: report what its first line says, then look for the next message."""
@@ -177,7 +196,7 @@ class Reader(Stream):
             return
         line = line.removesuffix(b"\r")
         kept = head if self.shared.keep_heads else None
-        ack = first.ack if first.flags & 16 else UNKNOWN
+        ack = first.ack if first.flags & ACK else UNKNOWN
         complete = rest.rpartition(b"\n")[0] + b"\n"
         end_ns = first.last_ns or first.ts_ns
         if self.client:
@@ -185,7 +204,9 @@ class Reader(Stream):
             if request_line is None:
                 return
             fields = self.shared.request_fields.parse(complete)
-            request = Request(fields, first.ts_ns, end_ns, seq, ack, len(head), None, request_line.marks | mark, None, kept, None, request_line)
+            request = Request(
+                fields, first.ts_ns, end_ns, seq, ack, len(head), None, request_line.marks | mark, None, kept, None, request_line
+            )
             request.complete = True
             self.conversation.requested(request)
         else:
@@ -193,7 +214,9 @@ class Reader(Stream):
             if status_line is None or (status_line.status or 0) < 200:
                 return
             fields = self.shared.response_fields.parse(complete)
-            response = Response(fields, first.ts_ns, end_ns, seq, ack, len(head), None, status_line.marks | mark, None, kept, None, status_line)
+            response = Response(
+                fields, first.ts_ns, end_ns, seq, ack, len(head), None, status_line.marks | mark, None, kept, None, status_line
+            )
             response.request = self.conversation.match(response)
             self.conversation.answered(response, UNKNOWN)
 
@@ -208,60 +231,59 @@ class Reader(Stream):
 
     # -- how the body is framed: RFC 9112, section 6.3 -------------------------------------------------------------------
 
-    def _request(self, request: Request) -> None:
+    def _expect_body(self, request: Request) -> None:
+        """A request whose fields say that a body follows."""
         fields = request.fields
-        conversation = self.conversation
-        if fields.length:
-            self._left = fields.length
-            self.phase = LENGTH
-        elif fields.chunked:
-            self._chunks = Chunks()
-            self.phase = CHUNKED
-        elif fields.coded:
-            # "the server MUST respond with the 400 status code and then close the connection"
+        if fields.coded:
+            # "the server MUST respond with the 400 status code and then close the connection": nobody knows where it ends.
             self.phase = SEEK
             request.complete = True
-        else:
-            request.complete = True
-            conversation.requested(request)
-            return
-        self.message = request
-        if self.shared.bodies is not None:
-            request.body = self._collector(request)
-        conversation.requested(request)
-        if request.complete:
-            self.message = None
-
-    def _response(self, response: Response) -> None:
-        conversation = self.conversation
-        status = response.line.status or 0
-        if status < 200 and status != 101 and status >= 100:
-            conversation.interim(response)
-            return
-        request = response.request = conversation.match(response)
-        fields = response.fields
-        method = request.line.method if request is not None and request.line is not None else None
-        if method == "HEAD" or status in {204, 304}:
-            conversation.answered(response, self._end_of(response))
-            return
-        if status == 101 or (method == "CONNECT" and 200 <= status < 300):
-            conversation.answered(response, UNKNOWN)
-            conversation.switched(response, status)
             return
         if fields.chunked:
             self._chunks = Chunks()
             self.phase = CHUNKED
-        elif fields.length is not None and not fields.coded:
-            if not fields.length:
-                conversation.answered(response, self._end_of(response))
-                return
-            self._left = fields.length
-            self.phase = LENGTH
         else:
-            self.phase = CLOSE
-        self.message = response
-        if self.shared.bodies is not None:
+            self._left = fields.length or 0
+            self.phase = LENGTH
+        self.message = request
+        request.body = self._collector(request)
+
+    def _respond(self, response: Response, data: bytes, stop: int) -> int:
+        """A response whose head ends at ``data[stop]``. Returns where to go on: behind its body when that is here already."""
+        conversation = self.conversation
+        status = response.line.status or 0
+        if status < 200 and status != 101 and status >= 100:
+            conversation.interim(response)
+            return stop
+        request = response.request = conversation.match(response)
+        fields = response.fields
+        method = request.line.method if request is not None else None
+        length = fields.length
+        if method == "HEAD" or status == 204 or status == 304:
+            length = 0
+        elif status == 101 or (method == "CONNECT" and 200 <= status < 300):
+            conversation.answered(response, UNKNOWN)
+            conversation.switched(response, status)
+            return stop
+        elif length is None:
+            if fields.chunked:
+                self._chunks = Chunks()
+                self.phase = CHUNKED
+            else:
+                self.phase = CLOSE
+            self.message = response
             response.body = self._collector(response)
+            return stop
+        if length and (request is None or len(data) - stop < length or self.shared.bodies is not None):
+            self._left = length
+            self.phase = LENGTH
+            self.message = response
+            response.body = self._collector(response)
+            return stop
+        response.size += length
+        response.body_size = length
+        conversation.answered(response, response.seq + response.size & MASK)
+        return stop + length
 
     @staticmethod
     def _end_of(message: Message) -> int:
@@ -309,7 +331,8 @@ class Reader(Stream):
         A response whose request was not seen may answer a HEAD: then what its head announces does not come.
         """
         return (
-            self.conversation.expects(seq) or (message.size == seq - message.seq & MASK and isinstance(message, Response) and message.request is None)
+            self.conversation.expects(seq)
+            or (message.size == seq - message.seq & MASK and isinstance(message, Response) and message.request is None)
         ) and begins_response(data)
 
     def _chunked(self, data: bytes, pos: int, seg: Segment) -> int:
@@ -379,14 +402,15 @@ class Reader(Stream):
 
     # -- what is no message ----------------------------------------------------------------------------------------------
 
-    def _cruft(self, first: Segment, seq: int, held: int) -> None:
+    def _cruft(self, first: Segment, seq: int) -> None:
         """No message begins here. Before a server's first response it may be the answer of an HTTP/0.9 server: nothing but a body."""
         self.phase = SEEK
         if self.client:
             self.conversation.cruft()
         elif self.conversation.answers_simply():
-            ack = first.ack if first.flags & 16 else UNKNOWN
-            response = Response(NO_FIELDS, first.ts_ns, first.ts_ns, seq, ack, held, held, NO_STATUS_LINE.marks)
+            response = Response(
+                NO_FIELDS, first.ts_ns, first.ts_ns, seq, first.ack if first.flags & ACK else UNKNOWN, 0, 0, NO_STATUS_LINE.marks
+            )
             response.request = self.conversation.match(response)
             self.message, self.phase = response, CLOSE
 
@@ -469,14 +493,3 @@ class Reader(Stream):
         """The answer is there and so is everything that came of the request: its framing was lost, so this is its end."""
         if self.phase == ADRIFT and self.message is not None:
             self._complete(self.message, self.message.body_size, 0, None)
-
-
-def remember(cache: dict[bytes, object], line: bytes, parsed: object) -> None:
-    """Keep a parsed start line for the next message like it."""
-    if len(line) <= CACHED_LINE_BYTES:
-        if len(cache) >= CACHED_LINES:
-            cache.clear()
-        cache[line] = parsed
-
-
-__all__ = ["AMBIGUOUS_FRAMING", "NO_FIELDS", "NO_STATUS_LINE", "Reader", "StatusLine"]

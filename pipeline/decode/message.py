@@ -7,7 +7,7 @@ import msgspec
 from pipeline.decode.body import Collector
 from pipeline.decode.fields import NO_FIELDS, FieldParser, Fields
 from pipeline.decode.options import DecodeOptions
-from pipeline.decode.startline import NO_STATUS_LINE, RequestLine, StatusLine
+from pipeline.decode.startline import NO_REQUEST_LINE, NO_STATUS_LINE, RequestLine, StatusLine
 from pipeline.model.exchange import Event
 
 UNKNOWN = -1
@@ -37,7 +37,7 @@ class Message(msgspec.Struct):
 class Request(Message, gc=False):
     """A request. ``response`` is set where the answer was whole before the request was."""
 
-    line: RequestLine | None = None
+    line: RequestLine = NO_REQUEST_LINE
     complete: bool = False
     response: "Response | None" = None
 
@@ -58,7 +58,12 @@ class Shared:
     )  # fmt: skip
 
     def __init__(
-        self, options: DecodeOptions, source: str, capture: str, keep_heads: bool, count: Callable[[str, int], None]  # noqa: FBT001
+        self,
+        options: DecodeOptions,
+        source: str,
+        capture: str,
+        keep_heads: bool,
+        count: Callable[[str, int], None],
     ) -> None:
         self.options = options
         self.source = source

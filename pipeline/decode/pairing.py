@@ -93,9 +93,7 @@ class Conversation:
             ack = self.pending[0].ack
             if ack != UNKNOWN and ahead(ack, end) < 0:
                 self._pipelined = True
-        if request.complete:
-            self._emit(request, response)
-        elif response.error is not None or self.client.ended:
+        if request.complete or response.error is not None or self.client.ended:
             self._emit(request, response)
         else:
             request.response = response
@@ -191,7 +189,12 @@ class Conversation:
         count = 0
         for place in range(1, len(pending)):
             ack = pending[place].ack
-            if ack == UNKNOWN or pending[place - 1].ack == UNKNOWN or ahead(ack, reached) > 0 or ahead(ack, pending[place - 1].ack) <= 0:
+            if (
+                ack == UNKNOWN
+                or pending[place - 1].ack == UNKNOWN
+                or ahead(ack, reached) > 0
+                or ahead(ack, pending[place - 1].ack) <= 0
+            ):
                 break
             count = place
         self._abandon(count)

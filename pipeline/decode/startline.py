@@ -17,6 +17,7 @@ OTHER_METHOD = "_OTHER"
 """OpenTelemetry's name for a method that is not in the list of known ones."""
 
 _METHODS = {name: name.decode() for name in KNOWN_METHODS}
+_COMMON_VERSIONS = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0"}
 _VERSION = re.compile(rb"(?i)HTTP/(\d{1,3}(?:\.\d{1,3})?)\Z")
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}\Z")
 _STATUS = re.compile(rb"(?i)(?:HTTP/(\d{1,3}(?:\.\d{1,3})?)|ICY)[ \t]+(\d{3})(?:[ \t](.*))?\s*\Z", re.DOTALL)
@@ -48,6 +49,7 @@ class StatusLine(msgspec.Struct, frozen=True, gc=False):
     marks: int = 0
 
 
+NO_REQUEST_LINE = RequestLine(OTHER_METHOD, None, None, "http", None, None, None, None, None)
 NO_STATUS_LINE = StatusLine("0.9", None, PROTOCOL_ERROR)
 
 
@@ -73,6 +75,9 @@ def parse_request_line(line: bytes) -> RequestLine | None:
     words = line.split(b" ")
     if len(words) == 3 and words[1]:
         method, target, last = words
+        usual = _COMMON_VERSIONS.get(last)
+        if usual is not None and method in _METHODS:
+            return _request_line(method, target, usual, 0)
     else:
         stripped = line.replace(b"\t", b" ").strip(b" ")
         method, _, rest = stripped.partition(b" ")
@@ -99,6 +104,10 @@ def _request_line(method: bytes, raw_target: bytes, version: str, marks: int) ->
     name = _METHODS.get(method)
     original = None if name else text(method)
     target, scheme, address, port = text(raw_target), "http", None, None
+    if raw_target.startswith(b"/") and not (b"?" in raw_target or b"//" in raw_target):
+        return RequestLine(
+            name or OTHER_METHOD, original, target, scheme, target, None, None, None, version, marks, len(raw_target)
+        )
     if method == b"CONNECT" and not target.startswith(("/", "http:", "https:")):
         address, port = split_host(target)
         return RequestLine(name or OTHER_METHOD, original, target, scheme, None, None, address, port, version, marks, len(target))
@@ -116,7 +125,16 @@ def _request_line(method: bytes, raw_target: bytes, version: str, marks: int) ->
         if clean != query:
             target, query = target.replace(query, clean), clean
     return RequestLine(
-        name or OTHER_METHOD, original, target or None, scheme, path or None, query if mark else None, address, port, version, marks,
+        name or OTHER_METHOD,
+        original,
+        target or None,
+        scheme,
+        path or None,
+        query if mark else None,
+        address,
+        port,
+        version,
+        marks,
         2 * len(target),
     )
 
