@@ -29,6 +29,7 @@ from pipeline.errors import (
 )
 from pipeline.model.exchange import AttributeValue, Event, Exchange, Mark
 from pipeline.model.fields import FieldType
+from pipeline.model.measurement import Measurement, Metric
 from pipeline.model.records import Chunk, Closed, Gap, Opened, Record, Segment
 
 __all__ = [
@@ -52,6 +53,8 @@ __all__ = [
     "HttpipeError",
     "InputError",
     "Mark",
+    "Measurement",
+    "Metric",
     "NotConnected",
     "Opened",
     "Outputs",
@@ -198,6 +201,10 @@ class Transform(ABC):
     def flush(self, now_ns: int, *, last: bool) -> Outputs:  # noqa: ARG002
         """What is due by ``now_ns``; everything when ``last``. Called at least once a second."""
         return NOTHING
+
+    def metrics(self) -> Sequence[Metric]:
+        """Running totals for the Prometheus endpoint, asked at each scrape; bounded in number. Most transforms have none."""
+        return ()
 
 
 class Sink(ABC):

@@ -1,14 +1,9 @@
 """``filter``: events for which a condition holds go on, the others are dropped or sent to a named output."""
 
 from collections.abc import Sequence
-from typing import Annotated
-
-from pydantic import Field
 
 from pipeline.api import DEFAULT, Config, Context, Event, Outputs, Transform
-from pipeline.transforms.options import Compiled
-
-OUTPUT_NAME = r"^[a-z0-9_]+$"
+from pipeline.transforms.options import Compiled, OutputName
 
 
 class FilterConfig(Config):
@@ -16,7 +11,7 @@ class FilterConfig(Config):
 
     where: str
     """Condition on the fields of an event, such as `status >= 500 and path.startswith("/api/")`."""
-    drop_to: Annotated[str, Field(pattern=OUTPUT_NAME)] | None = None
+    drop_to: OutputName | None = None
     """Named output for the events that do not pass. Default: they are dropped, and counted."""
 
 

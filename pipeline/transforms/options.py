@@ -1,16 +1,18 @@
 """What the constructors of transforms share: expressions compiled with every problem collected, each under its option's path."""
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import Self, TypeVar
+from collections.abc import Callable
+from typing import Annotated, Self, TypeVar
 
-from pipeline.api import ConfigError, Context, FieldType
+from pydantic import Field
+
+from pipeline.api import ConfigError, Context
 from pipeline.errors import Problem
 from pipeline.expressions import Condition, ExpressionError, Value, compile_condition, compile_value
 
 T = TypeVar("T")
 
-NO_EXTRA: Mapping[str, FieldType] = MappingProxyType({})
+OutputName = Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=64)]
+"""The name of an output, as in ``inputs = ["split.errors"]``."""
 
 
 class Compiled:

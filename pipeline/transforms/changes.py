@@ -1,0 +1,107 @@
+"""What a change of fields means for an event: the one place that knows where an outside name is kept. Never changes an event.
+
+A name is that of a declared field (``url.path``, or its alias), of a header (``http.request.header.x-id``), or else of an
+attribute. Times and the tag ``event.name`` cannot be changed.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from pipeline.api import AttributeValue, Event, Exchange, FieldType
+from pipeline.expressions import ExpressionError
+from pipeline.model.fields import BY_ALIAS, BY_NAME, EVENT_NAME, FAMILIES
+
+FIXED = ("timestamp", EVENT_NAME)
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a name is kept: a field of the struct, a key in a mapping of headers, or an attribute."""
+
+    name: str
+    type: FieldType
+    field: str = ""
+    header: str = ""
+
+    @property
+    def is_attribute(self) -> bool:
+        """Neither field nor header."""
+        return not self.field
+
+
+def place(name: str, type_: FieldType = FieldType.STRING) -> Place:
+    """The place of a name; an attribute's ``type_`` is as given. Raises ``ExpressionError``."""
+    if name in FIXED:
+        raise ExpressionError(f'"{name}" cannot be changed')
+    field = BY_NAME.get(name) or BY_ALIAS.get(name)
+    if field is not None:
+        return Place(field.name, field.type, field.attribute)
+    for family in FAMILIES:
+        if name.startswith(family.prefix):
+            return Place(name, FieldType.STRINGS, family.attribute, name[len(family.prefix) :].lower())
+    if not name or name != name.strip():
+        raise ExpressionError(f'"{name}" is no name of a field')
+    return Place(name, type_)
+
+
+class Changes:
+    """Collects what one event is to become; ``applied`` makes it. Reading goes to the event as it was."""
+
+    __slots__ = ("attributes", "event", "fields")
+
+    def __init__(self, event: Event) -> None:
+        self.event = event
+        self.fields: dict[str, Any] = {}
+        self.attributes: dict[str, AttributeValue] | None = None
+
+    def get(self, where: Place) -> AttributeValue | None:
+        """The value at a place; None where there is none."""
+        if where.is_attribute or not isinstance(self.event, Exchange):
+            return self.event.attributes.get(where.name)
+        value = getattr(self.event, where.field)
+        if where.header:
+            value = value.get(where.header)
+        return None if value == () else value
+
+    def put(self, where: Place, value: AttributeValue) -> None:
+        """Set a value."""
+        if where.is_attribute or not isinstance(self.event, Exchange):
+            self._attributes()[where.name] = value
+        elif where.header:
+            self._headers(where)[where.header] = value if isinstance(value, tuple) else (str(value),)
+        else:
+            self.fields[where.field] = value
+
+    def drop(self, where: Place) -> None:
+        """Remove a value."""
+        if where.is_attribute or not isinstance(self.event, Exchange):
+            if where.name in self.event.attributes:
+                self._attributes().pop(where.name, None)
+        elif where.header:
+            if where.header in getattr(self.event, where.field):
+                self._headers(where).pop(where.header, None)
+        elif self.get(where) is not None:
+            self.fields[where.field] = () if where.type is FieldType.STRINGS else None
+
+    def applied(self) -> Event:
+        """The new event, or the same one where nothing changes."""
+        if self.attributes is not None:
+            self.fields["attributes"] = self.attributes
+        return self.event.replace(**self.fields) if self.fields else self.event
+
+    def _attributes(self) -> dict[str, AttributeValue]:
+        if self.attributes is None:
+            self.attributes = dict(self.event.attributes)
+        return self.attributes
+
+    def _headers(self, where: Place) -> dict[str, Any]:
+        if where.field not in self.fields:
+            self.fields[where.field] = dict(getattr(self.event, where.field))
+        headers: dict[str, Any] = self.fields[where.field]
+        return headers
+
+
+def types_of(places: Sequence[Place]) -> Mapping[str, FieldType]:
+    """The attributes among the places, for ``Transform.adds``."""
+    return {each.name: each.type for each in places if each.is_attribute}
