@@ -6,18 +6,17 @@ the batch is delivered, dead-lettered, discarded (by a filter, or by a policy of
 or committed to disk. Tickets settle in the order of issue: a position is settled when it and all before it are let go.
 """
 
+from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
 
 
-class Ticket:
-    """One batch of one source; ``holders`` counts who is still responsible for some of it."""
+class Ticket(ABC):
+    """Something to settle once nobody is responsible for any of its events; ``holders`` counts who still is."""
 
-    __slots__ = ("_line", "holders", "position")
+    __slots__ = ("holders",)
 
-    def __init__(self, line: "Settlement", position: object) -> None:
-        self._line = line
-        self.position = position
+    def __init__(self) -> None:
         self.holders = 1
 
     def hold(self, holders: int = 1) -> None:
@@ -28,7 +27,26 @@ class Ticket:
         """One party is done with it."""
         self.holders -= 1
         if not self.holders:
-            self._line.advance()
+            self.settle()
+
+    @abstractmethod
+    def settle(self) -> None:
+        """Nobody holds it any more."""
+
+
+class SourceTicket(Ticket):
+    """One batch of one source."""
+
+    __slots__ = ("_line", "position")
+
+    def __init__(self, line: "Settlement", position: object) -> None:
+        super().__init__()
+        self._line = line
+        self.position = position
+
+    def settle(self) -> None:
+        """Its position is settled as soon as all before it are."""
+        self._line.advance()
 
 
 Tickets = tuple[Ticket, ...]
@@ -54,14 +72,14 @@ class Settlement:
     """
 
     def __init__(self, moved: Callable[[], None] = lambda: None) -> None:
-        self._open: deque[Ticket] = deque()
+        self._open: deque[SourceTicket] = deque()
         self._moved = moved
         self._position: object = None
         self._news = False
 
-    def issue(self, position: object) -> Ticket:
+    def issue(self, position: object) -> SourceTicket:
         """A ticket for the next batch; the caller is its first holder."""
-        ticket = Ticket(self, position)
+        ticket = SourceTicket(self, position)
         self._open.append(ticket)
         return ticket
 

@@ -71,7 +71,10 @@ class Buffer(ABC):
     def refuse(self, reason: Reason) -> int:
         """Give up what waits and all that is offered from now on, counted for ``reason``; returns how many events waited."""
 
-    def abandon(self) -> int:
+    async def run(self) -> None:  # noqa: B027  a queue in memory has nothing to do by itself
+        """What the queue does by itself, until it is closed and empty."""
+
+    async def abandon(self) -> int:
         """The shutdown deadline has passed. Returns how many events are lost by that; a disk queue keeps them."""
         return self.refuse(Reason.SHUTDOWN)
 

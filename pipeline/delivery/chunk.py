@@ -5,7 +5,7 @@ from itertools import accumulate
 from typing import NamedTuple
 
 from pipeline.api import Event
-from pipeline.delivery.acknowledgement import Tickets
+from pipeline.delivery.acknowledgement import Tickets, hold
 
 
 class Chunk(NamedTuple):
@@ -20,11 +20,12 @@ class Chunk(NamedTuple):
     since: float
 
     def split(self, count: int) -> tuple["Chunk", "Chunk"]:
-        """The first ``count`` events and the rest. The rest keeps the tickets: they settle when all of it is done."""
+        """The first ``count`` events and the rest. Each part holds the tickets: they settle when both are done."""
+        hold(self.tickets)
         head = self.events[:count]
         weight = weight_of(head)
         return (
-            Chunk(head, weight, (), self.since),
+            Chunk(head, weight, self.tickets, self.since),
             Chunk(self.events[count:], self.weight - weight, self.tickets, self.since),
         )
 

@@ -144,6 +144,7 @@ class Engine:
 
     def start_sink(self, unit: SinkUnit) -> None:
         """Begin to deliver."""
+        self._start(unit.queue_task, unit.worker.buffer.run)
         self._start(unit.task, unit.worker.run)
 
     def _start(self, task: Task, run: Callable[[], Awaitable[None]]) -> None:
@@ -179,7 +180,8 @@ class Engine:
             self._lost_at_shutdown += source.runner.give_up()
         for sink in self.sinks.values():
             await sink.task.stop()
-            self._lost_at_shutdown += sink.worker.buffer.abandon()
+            await sink.queue_task.stop()
+            self._lost_at_shutdown += await sink.worker.buffer.abandon()
         for source in self.sources.values():
             with anyio.move_on_after(self.plan.process.shutdown_timeout_secs):
                 await source.runner.settle_now()

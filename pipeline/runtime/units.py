@@ -147,6 +147,7 @@ class SinkUnit:
         self.counters: Counter[str] = Counter()
         self.log = ComponentLog(spec.id)
         self.task = Task()
+        self.queue_task = Task()
         self._monotonic = options.clock.monotonic
         context = _context(spec.id, self.log, self.counters, options, attributes=spec.attributes)
         health = Health(self.log)

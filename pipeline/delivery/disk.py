@@ -1,0 +1,384 @@
+"""The queue of one sink on disk: survives ``kill -9`` and power loss. A small front in memory, a thread that writes.
+
+An event is queued when the commit that holds it has returned; until then it is in flight, in the front. One commit takes at
+most 1000 events, and waits at most 100 ms for them. Batches are read back from disk, and deleted with a later commit once
+everybody who is responsible has let go of them: after a crash they come again (at least once). What is offered while the
+disk is slow, full or broken waits in the front, and ``when_full`` says what gives way there.
+"""
+
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TypeVar
+
+import anyio
+from anyio.to_thread import run_sync
+
+from pipeline.api import Event
+from pipeline.codecs import binary
+from pipeline.delivery.acknowledgement import Ticket, release
+from pipeline.delivery.buffer import Bounds, Buffer, MemoryBuffer
+from pipeline.delivery.chunk import Batch, Chunk, merge, weight_of
+from pipeline.delivery.clock import Backoff, Clock
+from pipeline.delivery.disk_store import DiskStore, Entry, StoreError
+from pipeline.delivery.health import Health, Logger
+from pipeline.delivery.ledger import Ledger, Reason
+from pipeline.delivery.signal import Signal
+from pipeline.errors import ConfigError, Problem
+
+T = TypeVar("T")
+
+COMMIT_EVENTS = 1000
+COMMIT_SECS = 0.1
+"""The most that one commit takes, and the longest that an event waits for company."""
+
+BLOCK_EVENTS = 256
+"""Events in one block. Blocks are read, dropped and found damaged as a whole; larger ones are hardly faster."""
+
+FRONT_EVENTS = 5_000
+FRONT_BYTES = 16 << 20
+"""The part of the queue that may be in memory: a few commits, so that a slow sync does not stop the source."""
+
+RETRY_SECS = (0.1, 5.0)
+
+
+class _Row(Ticket):
+    """One block that was taken: deleted when nobody holds it any more, if the file is still the same ``generation``."""
+
+    __slots__ = ("_delete", "entry", "generation")
+
+    def __init__(self, entry: Entry, generation: int, delete: Callable[[Entry, int], None]) -> None:
+        super().__init__()
+        self.entry = entry
+        self.generation = generation
+        self._delete = delete
+
+    def settle(self) -> None:
+        """Delivered, dead-lettered or discarded."""
+        self._delete(self.entry, self.generation)
+
+
+class DiskBuffer(Buffer):
+    """A bounded queue in ``folder``. The bounds hold for front and disk together; bytes are those on disk."""
+
+    def __init__(  # noqa: PLR0913  what a queue consists of
+        self, folder: str, bounds: Bounds, ledger: Ledger, *, log: Logger, health: Health, clock: Clock
+    ) -> None:
+        self.bounds = bounds
+        self.ledger = ledger
+        self._log = log
+        self._health = health
+        self._clock = clock
+        front = replace(
+            bounds, max_events=_front(bounds.max_events, FRONT_EVENTS), max_bytes=_front(bounds.max_bytes, FRONT_BYTES)
+        )
+        self._front = MemoryBuffer(front, ledger)
+        self._disk_events = bounds.max_events - front.max_events
+        self._disk_bytes = bounds.max_bytes - front.max_bytes
+        self._block_events = max(1, min(BLOCK_EVENTS, self._disk_events // 16))
+        self._store = DiskStore(folder, bounds.max_bytes, self._report)
+        self._thread = anyio.CapacityLimiter(1)
+        self._stored: deque[tuple[Entry, float]] = deque()
+        self._returned: deque[Batch] = deque()
+        self._delivered: list[Entry] = []
+        self._committing = 0
+        self._generation = 0
+        self._on_disk_events = 0
+        self._on_disk_bytes = 0
+        self._waiting_events = 0
+        self._committed_at = -COMMIT_SECS
+        self._backoff = Backoff(*RETRY_SECS, clock.random)
+        self._filled = Signal()
+        self._work = Signal()
+
+    @property
+    def events(self) -> int:
+        """Events that wait: in the front, in the commit under way, on disk."""
+        return self._front.events + self._committing + self._waiting_events + sum(len(batch.events) for batch in self._returned)
+
+    @property
+    def queued_events(self) -> int:
+        """Events on disk that are not being written: those that would survive a crash."""
+        return self._waiting_events
+
+    @property
+    def bytes(self) -> int:
+        """Bytes that wait, those on disk until they are deleted."""
+        return self._front.bytes + self._on_disk_bytes
+
+    @property
+    def oldest_since(self) -> float | None:
+        """Monotonic second at which the oldest waiting event was offered, or found on disk."""
+        if self._returned:
+            return self._returned[0].since
+        return self._stored[0][1] if self._stored else self._front.oldest_since
+
+    async def open(self) -> None:
+        """Open the database and count what an earlier run left there."""
+        try:
+            entries = await self._in_thread(self._store.open)
+        except StoreError as error:
+            raise ConfigError([Problem("buffer.path", f"{self._store.path} cannot be used: {error}")]) from error
+        self._take_in(entries)
+        self.ledger.restored += self._waiting_events
+        if self._waiting_events:
+            self._log.info("events of an earlier run are still queued", extra={"events": self._waiting_events})
+
+    def offer_nowait(self, chunk: Chunk) -> Chunk | None:
+        """Take the chunk into the front."""
+        rest = self._front.offer_nowait(chunk)
+        self._work.set()
+        return rest
+
+    async def room(self) -> None:
+        """Wait until the front has been written."""
+        await self._front.room()
+
+    def drop_offered(self, chunk: Chunk, reason: Reason = Reason.QUEUE_FULL) -> None:
+        """Count a chunk as received and dropped."""
+        self._front.drop_offered(chunk, reason)
+
+    async def take(self, max_events: int, max_bytes: int, timeout_secs: float) -> Batch | None:
+        """The next batch from disk; None when the queue is closed, written and read. Events waited for company already."""
+        del timeout_secs
+        while True:
+            if self._returned:
+                return self._first_part(self._returned.popleft(), max_events, max_bytes)
+            if self._stored:
+                batch = await self._read(max_events, max_bytes)
+                if batch is not None:
+                    return self._first_part(batch, max_events, max_bytes)
+            elif self._front.closed and not self._front.events and not self._committing:
+                return None
+            else:
+                await self._filled.wait()
+
+    def done(self, batch: Batch) -> None:
+        """Every event of this batch is delivered or accounted for; its blocks are deleted soon."""
+        release(batch.tickets)
+
+    def put_back(self, batch: Batch) -> None:
+        """It comes first again; on disk it still is."""
+        self._returned.appendleft(batch)
+        self._filled.set()
+
+    def close(self) -> None:
+        """No more will be offered."""
+        self._front.close()
+        self._work.set()
+        self._filled.set()
+
+    def refuse(self, reason: Reason) -> int:
+        """Give up what waits, on disk too: the sink wants no more."""
+        given_up = self._front.refuse(reason)
+        for entry, _ in self._stored:
+            self.ledger.discard(reason, entry.events)
+            given_up += entry.events
+            self._delete(entry, self._generation)
+        self._waiting_events = 0
+        self._stored.clear()
+        self._work.set()
+        self._filled.set()
+        return given_up
+
+    async def run(self) -> None:
+        """Commit what is in the front and delete what is delivered, until closed and done."""
+        while not self._front.closed or self._front.events or self._delivered:
+            if not self._front.events and not self._delivered:
+                await self._work.wait()
+                continue
+            await self._gather()
+            if await self._commit():
+                continue
+            if self._backoff.failures:
+                await self._clock.sleep(self._backoff.next_secs())
+            else:
+                await self._work.wait()  # full: a delivery makes room
+
+    async def abandon(self) -> int:
+        """The shutdown deadline has passed: commit the front once more; what cannot be committed is lost. The rest stays."""
+        self._front.close()
+        self._disk_events, self._disk_bytes = self.bounds.max_events, self.bounds.max_bytes  # there is no front to leave room for
+        with anyio.CancelScope(shield=True):
+            while (self._front.events or self._delivered) and await self._commit():
+                pass
+        return self._front.refuse(Reason.SHUTDOWN)
+
+    async def aclose(self) -> None:
+        """Close the database."""
+        await self._in_thread(self._store.close)
+
+    async def _gather(self) -> None:
+        """Let a commit fill up, unless the last one is long ago: then nobody waits."""
+        due = self._committed_at + COMMIT_SECS
+        while self._front.events < COMMIT_EVENTS and not self._front.closed:
+            rest = due - self._clock.monotonic()
+            if rest <= 0:
+                return
+            with anyio.move_on_after(rest):
+                await self._work.wait()
+
+    async def _commit(self) -> bool:
+        """Write a part of the front and delete what is delivered. False: it failed, everything is where it was."""
+        chunk = self._next_for_disk()
+        delivered, self._delivered = self._delivered, []
+        if chunk is None and not delivered:
+            return False
+        blocks = (
+            []
+            if chunk is None
+            else [chunk.events[at : at + self._block_events] for at in range(0, len(chunk.events), self._block_events)]
+        )
+        self._committing = 0 if chunk is None else len(chunk.events)
+        try:
+            entries = await self._in_thread(partial(self._write, blocks, [entry.id for entry in delivered]))
+        except StoreError as error:
+            self._delivered = delivered + self._delivered
+            if chunk is not None:
+                self._front.put_back(chunk)
+            await self._failed(error)
+            return False
+        finally:
+            self._committing = 0
+        self._committed_at = self._clock.monotonic()
+        self._on_disk_events -= sum(entry.events for entry in delivered)
+        self._on_disk_bytes -= sum(entry.bytes for entry in delivered)
+        self._backoff.reset()
+        self._take_in(entries)
+        if chunk is not None:
+            release(chunk.tickets)
+        self._filled.set()
+        return True
+
+    def _write(self, blocks: Sequence[Sequence[Event]], delivered: Sequence[int]) -> list[Entry]:
+        """In the thread."""
+        return self._store.commit([(len(block), binary.encode(block)) for block in blocks], delivered)
+
+    def _next_for_disk(self) -> Chunk | None:
+        """What of the front goes into the next commit; with ``drop_oldest`` the oldest blocks make room for it."""
+        wanted = min(self._front.events, COMMIT_EVENTS)
+        if self.bounds.when_full == "drop_oldest":
+            self._make_room(wanted)
+        room = min(wanted, self._disk_events - self._on_disk_events + sum(entry.events for entry in self._delivered))
+        if room <= 0 or self._on_disk_bytes >= self._disk_bytes:
+            return None
+        return self._front.take_nowait(room, self._front.bounds.max_bytes)
+
+    def _make_room(self, events: int) -> None:
+        """Drop whole blocks from the old end, as far as nobody is writing them."""
+        freed_events = sum(entry.events for entry in self._delivered)
+        freed_bytes = sum(entry.bytes for entry in self._delivered)
+        while self._stored and (
+            self._on_disk_events - freed_events + events > self._disk_events
+            or self._on_disk_bytes - freed_bytes >= self._disk_bytes
+        ):
+            entry, _ = self._stored.popleft()
+            self._waiting_events -= entry.events
+            freed_events += entry.events
+            freed_bytes += entry.bytes
+            self.ledger.discard(Reason.QUEUE_FULL, entry.events)
+            self._delivered.append(entry)
+
+    async def _failed(self, error: StoreError) -> None:
+        """Say so once, and where the file is broken start a new one with what can be read."""
+        first = not self._backoff.failures
+        self._health.trouble(error)
+        (self._log.error if first else self._log.debug)("the disk queue cannot be written", extra={"error": str(error)})
+        if error.damaged:
+            entries = await self._in_thread(self._store.rescue)
+            self._start_over(entries)
+
+    def _start_over(self, entries: list[Entry]) -> None:
+        """After a rescue: what waited and could not be read back is lost; what is being written stays with its writer."""
+        before = self._waiting_events
+        self._generation += 1
+        self._stored.clear()
+        self._delivered.clear()
+        self._on_disk_events = self._on_disk_bytes = self._waiting_events = 0
+        self._take_in(entries)
+        self.ledger.discard(Reason.DAMAGED, max(0, before - self._waiting_events))
+        self.ledger.restored += max(0, self._waiting_events - before)
+
+    async def _read(self, max_events: int, max_bytes: int) -> Batch | None:
+        """The next blocks as one batch. A damaged one is counted, deleted and stepped over; None when all were."""
+        entries = self._next_entries(max_events, max_bytes)
+        try:
+            blocks = await self._in_thread(partial(self._load, [entry.id for entry, _ in entries]))
+        except BaseException:
+            self._stored.extendleft(reversed(entries))
+            self._waiting_events += sum(entry.events for entry, _ in entries)
+            raise
+        chunks = []
+        for (entry, since), events in zip(entries, blocks, strict=True):
+            if events is None or len(events) != entry.events:
+                self._damaged(entry)
+            else:
+                chunks.append(Chunk(events, weight_of(events), (_Row(entry, self._generation, self._delete),), since))
+        return merge(chunks) if chunks else None
+
+    def _load(self, block_ids: Sequence[int]) -> list[list[Event] | None]:
+        """In the thread."""
+        return [None if block is None else _decode(block) for block in self._store.read(block_ids)]
+
+    def _next_entries(self, max_events: int, max_bytes: int) -> list[tuple[Entry, float]]:
+        taken = [self._stored.popleft()]
+        events, size = taken[0][0].events, taken[0][0].bytes
+        while self._stored:
+            entry = self._stored[0][0]
+            events += entry.events
+            size += entry.bytes
+            if events > max_events or size > max_bytes:
+                break
+            taken.append(self._stored.popleft())
+        self._waiting_events -= sum(entry.events for entry, _ in taken)
+        return taken
+
+    def _first_part(self, batch: Batch, max_events: int, max_bytes: int) -> Batch:
+        """A block may be larger than a batch: the rest comes next."""
+        fitting = max(1, batch.count_within(max_events, max_bytes))
+        if fitting == len(batch.events):
+            return batch
+        part, rest = batch.split(fitting)
+        self._returned.appendleft(rest)
+        self._filled.set()
+        return part
+
+    def _damaged(self, entry: Entry) -> None:
+        self.ledger.discard(Reason.DAMAGED, entry.events)
+        self._health.trouble(f"a block of {entry.events} events on disk is damaged")
+        self._log.error("a damaged block of the disk queue is stepped over; its events are lost", extra={"events": entry.events})
+        self._delete(entry, self._generation)
+
+    def _delete(self, entry: Entry, generation: int) -> None:
+        """With the next commit. After a rescue the ids of blocks are others: then the block comes again."""
+        if generation == self._generation:
+            self._delivered.append(entry)
+            self._work.set()
+
+    def _take_in(self, entries: Sequence[Entry]) -> None:
+        now = self._clock.monotonic()
+        for entry in entries:
+            self._stored.append((entry, now))
+            self._waiting_events += entry.events
+            self._on_disk_events += entry.events
+            self._on_disk_bytes += entry.bytes
+
+    def _report(self, sentence: str) -> None:
+        """From the thread; logging is safe there."""
+        self._log.error("the disk queue was damaged", extra={"error": sentence})
+
+    async def _in_thread(self, call: Callable[[], T]) -> T:
+        return await run_sync(call, limiter=self._thread)
+
+
+def _front(bound: int, limit: int) -> int:
+    """The part of a bound that belongs to the front: at most half of it."""
+    return max(1, min(limit, bound // 2))
+
+
+def _decode(block: bytes) -> list[Event] | None:
+    try:
+        return binary.decode(block)
+    except binary.DamagedBlock:
+        return None

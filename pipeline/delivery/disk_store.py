@@ -1,0 +1,176 @@
+"""The file of a disk queue: an SQLite database of blocks of events. Synchronous and for one thread at a time.
+
+In: blocks of bytes. Out: the same blocks, in order. It knows nothing of events but their number. WAL mode with
+``synchronous=FULL`` syncs the log at every commit, so what ``commit`` returned for survives power loss
+(https://www.sqlite.org/wal.html); SQLite's own checksums end the log at the first frame that is not whole, and a CRC of ours
+finds a block that rotted in the database file. The lock is exclusive: no second process can use the queue.
+"""
+
+import sqlite3
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+PAGE_BYTES = 4096
+LOG_PAGES = 1000
+"""Pages in the log before they move into the database: SQLite's default, 4 MB."""
+SLACK_PAGES = 256
+"""Beside the blocks: the tree, and blocks that are delivered but not yet deleted."""
+
+_SETUP = (
+    f"PRAGMA page_size={PAGE_BYTES}",
+    "PRAGMA locking_mode=EXCLUSIVE",
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    f"PRAGMA wal_autocheckpoint={LOG_PAGES}",
+    f"PRAGMA journal_size_limit={4 * LOG_PAGES * PAGE_BYTES}",
+    "CREATE TABLE IF NOT EXISTS blocks (id INTEGER PRIMARY KEY AUTOINCREMENT, events INTEGER, crc INTEGER, block BLOB)",
+)
+
+
+class Entry(NamedTuple):
+    """A block on disk: its id, how many events it holds and how long it is."""
+
+    id: int
+    events: int
+    bytes: int
+
+
+class StoreError(Exception):
+    """The database cannot be opened, or a commit failed; nothing of it was stored. ``damaged``: the file itself is broken."""
+
+    def __init__(self, error: Exception, *, damaged: bool = False) -> None:
+        super().__init__(str(error))
+        self.damaged = damaged
+
+
+class DiskStore:
+    """One queue's database in ``folder``. ``report`` is told of damage, in a sentence."""
+
+    def __init__(self, folder: str, max_bytes: int, report: Callable[[str], None]) -> None:
+        self.path = Path(folder) / "queue.db"
+        self._max_pages = 2 * max_bytes // PAGE_BYTES + SLACK_PAGES
+        self._report = report
+        self._database: sqlite3.Connection | None = None
+
+    def open(self) -> list[Entry]:
+        """Open or create the database; the blocks it holds, in order. A broken one is put aside and what can be read is kept."""
+        try:
+            self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.path.touch(mode=0o600)
+            return self._open_intact()
+        except OSError as error:
+            raise StoreError(error) from error
+        except sqlite3.DatabaseError as error:
+            self.close()
+            if not _is_damage(error):
+                raise StoreError(error) from error
+            self._report(f"{self.path} is damaged: {error}")
+        try:
+            return self._rescue()
+        except (OSError, sqlite3.DatabaseError) as error:
+            raise StoreError(error, damaged=True) from error
+
+    def commit(self, blocks: Sequence[tuple[int, bytes]], delivered: Sequence[int]) -> list[Entry]:
+        """Add blocks of so many events each and delete those that are delivered, all or nothing, synced."""
+        database = self._connected()
+        try:
+            with database:
+                database.executemany("DELETE FROM blocks WHERE id = ?", [(block_id,) for block_id in delivered])
+                return [self._insert(database, events, block) for events, block in blocks]
+        except sqlite3.Error as error:
+            raise StoreError(error, damaged=_is_damage(error)) from error
+
+    def read(self, block_ids: Sequence[int]) -> list[bytes | None]:
+        """The blocks; None for one that is damaged."""
+        return [self._read(block_id) for block_id in block_ids]
+
+    def rescue(self) -> list[Entry]:
+        """After damage was met: a fresh database with every block that can still be read, under new ids."""
+        self.close()
+        try:
+            return self._rescue()
+        except (OSError, sqlite3.DatabaseError) as error:
+            raise StoreError(error, damaged=True) from error
+
+    def close(self) -> None:
+        """Let go of the file. Safe twice."""
+        database, self._database = self._database, None
+        if database is not None:
+            with suppress(sqlite3.Error):  # the last close moves the log into the database; on a full disk it stays a log
+                database.close()
+
+    def _open_intact(self) -> list[Entry]:
+        database = sqlite3.connect(self.path, check_same_thread=False, timeout=1.0)
+        self._database = database
+        for statement in _SETUP:
+            database.execute(statement)
+        database.execute(f"PRAGMA max_page_count={self._max_pages}")
+        rows = database.execute("SELECT id, events, length(block) FROM blocks ORDER BY id").fetchall()
+        return [Entry(block_id, events, size) for block_id, events, size in rows if isinstance(events, int)]
+
+    def _insert(self, database: sqlite3.Connection, events: int, block: bytes) -> Entry:
+        sql = "INSERT INTO blocks (events, crc, block) VALUES (?, ?, ?)"
+        block_id = database.execute(sql, (events, zlib.crc32(block), block)).lastrowid
+        return Entry(block_id or 0, events, len(block))
+
+    def _read(self, block_id: int) -> bytes | None:
+        try:
+            row = self._connected().execute("SELECT crc, block FROM blocks WHERE id = ?", (block_id,)).fetchone()
+        except sqlite3.DatabaseError:
+            return None
+        if row is None or not isinstance(row[1], bytes) or zlib.crc32(row[1]) != row[0]:
+            return None
+        return row[1]
+
+    def _rescue(self) -> list[Entry]:
+        """Put the broken files aside (one set; an older one is replaced) and copy over what can be read."""
+        aside = self.path.with_name("queue.db.damaged")
+        for suffix in ("", "-wal"):
+            old = self.path.with_name(self.path.name + suffix)
+            if old.exists():
+                old.replace(aside.with_name(aside.name + suffix))
+        self.path.with_name(self.path.name + "-shm").unlink(missing_ok=True)
+        self.path.touch(mode=0o600)
+        self._open_intact()
+        kept = self.commit(list(_readable(aside)), ())
+        self._report(f"{aside} is the damaged queue; {sum(entry.events for entry in kept)} events were read back from it")
+        return kept
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._database is None:
+            raise StoreError(RuntimeError("the queue is not open"))
+        return self._database
+
+
+def _readable(path: Path) -> Iterator[tuple[int, bytes]]:
+    """Blocks of a broken database: forwards up to the first damage, then backwards from the end down to it."""
+    seen: set[int] = set()
+    tail: list[tuple[int, bytes]] = []
+    try:
+        with closing(sqlite3.connect(path)) as database:
+            for order in ("ASC", "DESC"):
+                with suppress(sqlite3.DatabaseError):
+                    for block_id, events, crc, block in database.execute(
+                        f"SELECT id, events, crc, block FROM blocks ORDER BY id {order}"  # noqa: S608  one of two constants
+                    ):
+                        if block_id in seen:
+                            break
+                        seen.add(block_id)
+                        if isinstance(block, bytes) and isinstance(events, int) and zlib.crc32(block) == crc:
+                            if order == "ASC":
+                                yield events, block
+                            else:
+                                tail.append((events, block))
+    except sqlite3.Error:
+        return
+    yield from reversed(tail)
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    """Whether the file is broken, rather than full, locked or not writable."""
+    return getattr(error, "sqlite_errorcode", None) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB} or (
+        getattr(error, "sqlite_errorname", "").startswith("SQLITE_CORRUPT")
+    )
