@@ -47,9 +47,9 @@ class JsonCodec:
         """Up to and with the last newline."""
         return content.rfind(b"\n") + 1
 
-    def decode(self, line: bytes | bytearray | memoryview | str) -> Event:
+    def decode(self, data: bytes | bytearray | memoryview | str) -> Event:
         """The event of one line: the exact inverse of ``encode``. Keys that are no fields become attributes."""
-        return from_object(load(line))
+        return from_object(load(data))
 
 
 def dump(value: FlatObject) -> bytes:

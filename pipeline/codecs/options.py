@@ -24,3 +24,10 @@ class EncodingOptions(Config):
         if self.only_fields is not None and self.except_fields is not None:
             raise ValueError("only_fields and except_fields exclude each other: keep one of them")
         return self
+
+
+class DecodingOptions(Config):
+    """How bytes become events."""
+
+    codec: Literal["json", "protobuf"] = "json"
+    """What wrote the events: the `encoding.codec` of the sink at the other end."""

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 from mmap import mmap
 from typing import Protocol
 
-from pipeline.codecs.options import EncodingOptions
+from pipeline.codecs.options import DecodingOptions, EncodingOptions
 from pipeline.codecs.selection import Selection
 from pipeline.model.exchange import Event
 
 
 class Codec(Protocol):
-    """Event ⇄ bytes. ``text`` tells lines of text from binary; ``suffix`` and ``content_type`` name the format of a batch."""
+    """Event → bytes. ``text`` tells lines of text from binary; ``suffix`` and ``content_type`` name the format of a batch."""
 
     content_type: str
     suffix: str
@@ -28,8 +28,12 @@ class Codec(Protocol):
         """How many bytes at the beginning of a stream of batches are whole events: what follows was torn by a crash."""
         ...
 
-    def decode(self, line: bytes) -> Event:
-        """The inverse of ``encode``; raises ``DecodeError``."""
+
+class Decoder(Protocol):
+    """Bytes → event: the inverse of ``encode``."""
+
+    def decode(self, data: bytes) -> Event:
+        """One event without framing; raises ``DecodeError``."""
         ...
 
 
@@ -50,3 +54,17 @@ def codec(options: EncodingOptions | str = "json") -> Codec:
             from pipeline.codecs.protobuf import ProtobufCodec  # noqa: PLC0415
 
             return ProtobufCodec(selection)
+
+
+def decoder(options: DecodingOptions | str = "json") -> Decoder:
+    """What reads the codec of these options, or of this name. ``ecs`` cannot be read back."""
+    options = DecodingOptions.model_validate({"codec": options}) if isinstance(options, str) else options
+    match options.codec:
+        case "json":
+            from pipeline.codecs.json import JsonCodec  # noqa: PLC0415
+
+            return JsonCodec()
+        case "protobuf":
+            from pipeline.codecs.protobuf import ProtobufCodec  # noqa: PLC0415
+
+            return ProtobufCodec()

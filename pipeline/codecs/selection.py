@@ -1,6 +1,5 @@
 """Which fields of the table, headers and attributes an encoder writes: ``only_fields`` and ``except_fields`` as a predicate."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pipeline.model.fields import FAMILIES, FIELDS, Family, Field
@@ -10,8 +9,8 @@ from pipeline.model.fields import FAMILIES, FIELDS, Family, Field
 class Selection:
     """``Selection()`` takes everything. A name covers what is below it: ``http.request`` takes ``http.request.method``."""
 
-    only: Sequence[str] | None = None
-    without: Sequence[str] | None = None
+    only: tuple[str, ...] | None = None
+    without: tuple[str, ...] | None = None
 
     def __bool__(self) -> bool:
         """Whether anything is left out."""
@@ -37,5 +36,5 @@ class Selection:
         return any(name.startswith(prefix) for name in self.only) or _covered(prefix, self.only)
 
 
-def _covered(name: str, names: Sequence[str]) -> bool:
+def _covered(name: str, names: tuple[str, ...]) -> bool:
     return any(name == each or name.startswith(f"{each}.") for each in names)

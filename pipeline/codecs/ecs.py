@@ -1,0 +1,147 @@
+"""Event → one JSON object as the Elastic Common Schema 8.17 has it. Pure; never raises. Write only: ECS cannot hold it all.
+
+Objects are nested, because ingest pipelines cannot address names with dots. Fields that ECS does not have stay under
+``httpipe``; headers under ``http.request.headers``; attributes under ``labels``, with ``_`` for ``.`` as ECS asks. Elasticsearch
+refuses a document whose ``ip`` field holds anything else, so an address that a transform has masked is left out there.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from ipaddress import ip_address
+from mmap import mmap
+from typing import Any
+
+from pipeline.codecs.flat import FlatObject
+from pipeline.codecs.json import JsonCodec, dump, dump_lines
+from pipeline.codecs.selection import Selection
+from pipeline.codecs.timestamp import rfc3339
+from pipeline.model.exchange import Event, Exchange
+from pipeline.model.fields import BY_NAME, EVENT_NAME, FAMILIES
+
+ECS_VERSION = "8.17.0"
+
+NAMES: Mapping[str, tuple[str, ...]] = {
+    "timestamp": (),  # always there
+    "http.request.method": ("http.request.method",),
+    "http.request.method_original": ("httpipe.request.method_original",),
+    "url.scheme": ("url.scheme",),
+    "url.path": ("url.path",),
+    "url.query": ("url.query",),
+    "server.address": ("server.address", "destination.address", "url.domain"),
+    "server.port": ("url.port",),
+    "client.address": ("client.address", "source.address", "client.ip", "source.ip"),
+    "client.port": ("client.port", "source.port"),
+    "network.peer.address": (),  # as client.address
+    "network.peer.port": (),
+    "network.local.address": ("server.ip", "destination.ip"),
+    "network.local.port": ("server.port", "destination.port"),
+    "network.type": ("network.type",),
+    "network.protocol.name": ("network.protocol",),
+    "network.protocol.version": ("http.version",),
+    "http.response.status_code": ("http.response.status_code",),
+    "http.request.body.size": ("http.request.body.bytes",),
+    "http.response.body.size": ("http.response.body.bytes",),
+    "http.request.size": ("http.request.bytes",),
+    "http.response.size": ("http.response.bytes",),
+    "user_agent.original": ("user_agent.original",),
+    "http.request.body.content": ("http.request.body.content",),
+    "http.response.body.content": ("http.response.body.content",),
+    "error.type": ("error.type",),
+    "process.pid": ("process.pid",),
+    "process.executable.name": ("process.name",),
+    "container.id": ("container.id",),
+    "httpipe.duration_ms": ("event.duration",),
+    "httpipe.request.target": ("url.original",),
+    "httpipe.sequence": ("event.sequence",),
+}
+"""ECS names of declared fields. A field that is missing here keeps its name: those under ``httpipe.``."""
+
+_OUTCOMES = {1: "success", 2: "success", 3: "success", 4: "failure", 5: "failure"}
+
+
+def _places(name: str) -> tuple[tuple[str, str, bool], ...]:
+    """Parent, key and whether the value must be an address, for each place of a field."""
+    places = [place.rpartition(".") for place in NAMES.get(name, (name,))]
+    return tuple((parent, key, key == "ip") for parent, _, key in places)
+
+
+_PLAN: Mapping[str, tuple[tuple[str, str, bool], ...]] = {name: _places(name) for name in BY_NAME}
+_DURATION = "httpipe.duration_ms"
+
+
+class EcsCodec:
+    """ECS JSON lines. The selection speaks of httpipe's names, not of ECS's."""
+
+    content_type = "application/x-ndjson"
+    suffix = ".ndjson"
+    text = True
+
+    def __init__(self, selection: Selection | None = None) -> None:
+        self._flat = JsonCodec(selection)
+
+    def to_object(self, event: Event) -> FlatObject:
+        """The event as a nested object. ``@timestamp`` is always there: nothing in the Elastic stack does without."""
+        flat = self._flat.to_object(event)
+        target: FlatObject = {"@timestamp": rfc3339(event.timestamp_ns), "ecs": {"version": ECS_VERSION}}
+        objects: dict[str, FlatObject] = {}
+        if (kind := flat.pop(EVENT_NAME, None)) is not None:
+            _object_at(target, objects, "event")["dataset"] = f"httpipe.{kind}"
+        if isinstance(event, Exchange):
+            outcome = _OUTCOMES.get((event.http_response_status_code or 0) // 100, "unknown")
+            _object_at(target, objects, "event").update(kind="event", category=["web"], type=["access"], outcome=outcome)
+            _object_at(target, objects, "network")["transport"] = "tcp"
+        if (duration := flat.get(_DURATION)) is not None:
+            flat[_DURATION] = _nanoseconds(duration)
+        for name, value in flat.items():
+            places = _PLAN.get(name)
+            if places is None:
+                _put_undeclared(target, objects, name, value)
+                continue
+            for parent, key, is_address in places:
+                if not is_address or _is_ip(value):
+                    (objects.get(parent) or _object_at(target, objects, parent))[key] = value
+        return target
+
+    def encode(self, event: Event) -> bytes:
+        """One object without a newline."""
+        return dump(self.to_object(event))
+
+    def encode_batch(self, events: Sequence[Event]) -> bytearray:
+        """One object a line, each line ended by a newline."""
+        return dump_lines(events, self.to_object)
+
+    def whole_length(self, content: bytes | bytearray | mmap) -> int:
+        """Up to and with the last newline."""
+        return self._flat.whole_length(content)
+
+
+def _put_undeclared(target: FlatObject, objects: dict[str, FlatObject], name: str, value: Any) -> None:  # noqa: ANN401
+    for family in FAMILIES:
+        if name.startswith(family.prefix):
+            # "http.request.header." → "http.request.headers", with one key for each header whatever dots are in its name.
+            _object_at(target, objects, f"{family.prefix[:-1]}s")[name[len(family.prefix) :]] = value
+            return
+    _object_at(target, objects, "labels")[name.replace(".", "_")] = value
+
+
+def _object_at(target: FlatObject, objects: dict[str, FlatObject], path: str) -> FlatObject:
+    """The object at a path, made where it is missing; ``objects`` remembers those of this event."""
+    found = objects.get(path)
+    if found is None:
+        parent, _, key = path.rpartition(".")
+        found = (_object_at(target, objects, parent) if parent else target).setdefault(key, {})
+        objects[path] = found
+    return found
+
+
+def _nanoseconds(milliseconds: float) -> int | None:
+    return round(milliseconds * 1e6) if math.isfinite(milliseconds) else None
+
+
+@lru_cache(maxsize=1024)
+def _is_ip(text: str) -> bool:
+    try:
+        return bool(ip_address(text))
+    except ValueError:
+        return False

@@ -1,0 +1,333 @@
+"""Event ⇄ Protocol Buffers, as ``httpipe.proto`` says. Pure; encoding never raises, decoding raises ``DecodeError`` only.
+
+The functions for exchanges are generated from the field table. ``only_fields`` and ``except_fields`` leave fields out; the time
+is always there, since proto3 would read a missing one as 1970.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from mmap import mmap
+from typing import Any
+
+import msgspec
+
+from pipeline.codecs import wire
+from pipeline.codecs.errors import DecodeError
+from pipeline.codecs.proto import ATTRIBUTES_NUMBER, EVENT_NAME_NUMBER, NUMBERS, TIMESTAMP_NUMBER, written_fields
+from pipeline.codecs.selection import Selection
+from pipeline.codecs.text import whole
+from pipeline.model.exchange import AttributeValue, Event, Exchange
+from pipeline.model.fields import BY_NAME, EVENT_NAME, FAMILIES, Family, Field, FieldType
+
+
+class ProtobufCodec:
+    """Compact binary that any Protobuf implementation reads."""
+
+    content_type = "application/x-protobuf"
+    suffix = ".binpb"
+    text = False
+
+    def __init__(self, selection: Selection | None = None) -> None:
+        self._selection = selection or Selection()
+        self._exchange = _exchange_encoder(self._selection)
+
+    def encode(self, event: Event) -> bytes:
+        """One message."""
+        if type(event) is Exchange:
+            try:
+                return bytes(self._exchange(event))
+            except UnicodeEncodeError:
+                return bytes(self._exchange(_encodable(event)))
+        return self._other(event)
+
+    def encode_batch(self, events: Sequence[Event]) -> bytearray:
+        """Messages, each after its length."""
+        out = bytearray()
+        for event in events:
+            message = self.encode(event)
+            out += wire.varint(len(message))
+            out += message
+        return out
+
+    def whole_length(self, content: bytes | bytearray | mmap) -> int:
+        """Up to the end of the last whole message; lengths have to be followed from the beginning."""
+        at, end = 0, len(content)
+        while at < end:
+            try:
+                size, begin = wire.read_varint(content, at)
+            except DecodeError:
+                return at
+            if size > end - begin:
+                return at
+            at = begin + size
+        return at
+
+    def decode(self, data: bytes | bytearray | memoryview) -> Event:
+        """The event of one message: the inverse of ``encode``. Numbers that are not known are passed over."""
+        return _decoded(bytes(data))
+
+    def decode_batch(self, content: bytes) -> Iterator[Event]:
+        """The events of messages after their lengths."""
+        at = 0
+        while at < len(content):
+            size, at = wire.read_varint(content, at)
+            if size > len(content) - at:
+                raise DecodeError("the last event is torn")
+            yield _decoded(content[at : at + size])
+            at += size
+
+    def _other(self, event: Event) -> bytes:
+        if isinstance(event, Exchange):  # a plugin's own kind of exchange
+            return self.encode(Exchange(**{name: getattr(event, name) for name in Exchange.__struct_fields__}))
+        name = str(event.attributes.get(EVENT_NAME, event.event_name))
+        out = bytearray(_string(EVENT_NAME_NUMBER, name) if self._selection.takes(EVENT_NAME) else b"")
+        out += wire.tag(TIMESTAMP_NUMBER, wire.FIXED64) + wire.sfixed64(event.timestamp_ns)
+        _attribute_writer(self._selection)(out, event.attributes)
+        return bytes(out)
+
+
+# ---- encode ----------------------------------------------------------------------------------------------------------------
+
+
+def _exchange_encoder(selection: Selection) -> Callable[[Exchange], bytearray]:
+    """A function that writes an exchange, field by field from the table."""
+    names = ", ".join(each.name for each in msgspec.structs.fields(Exchange))
+    scope: dict[str, Any] = {
+        "astuple": msgspec.structs.astuple,
+        "varint": wire.varint,
+        "int64": wire.int64,
+        "sfixed64": wire.sfixed64,
+        "double": wire.DoubleValue.pack,
+        "LEN": tuple(wire.varint(size) for size in range(128)),
+        "string": _string,
+        "add_attributes": _attribute_writer(selection),
+        "add_headers": _header_writer(selection),
+        "HEAD": (_string(EVENT_NAME_NUMBER, Exchange.event_name) if selection.takes(EVENT_NAME) else b"")
+        + wire.tag(TIMESTAMP_NUMBER, wire.FIXED64),
+    }
+    lines = [
+        "def encode(exchange):",
+        f" ({names}) = astuple(exchange)",
+        " out = bytearray(HEAD)",
+        " out += sfixed64(timestamp_ns)",
+    ]
+    for field in sorted(written_fields(), key=lambda each: NUMBERS[each.name]):
+        if selection.takes(field.name):
+            lines += _lines(field, scope)
+    for family in selection.families():
+        lines.append(f" if {family.attribute}: add_headers(out, {family.prefix!r}, {family.attribute})")
+    lines += [" if attributes: add_attributes(out, attributes)", " return out"]
+    exec("\n".join(lines), scope)  # noqa: S102  made of the field table alone, nothing from outside
+    function: Callable[[Exchange], bytearray] = scope["encode"]
+    return function
+
+
+def _lines(field: Field, scope: dict[str, Any]) -> list[str]:
+    number, value = NUMBERS[field.name], field.attribute
+    kind = {FieldType.INT: wire.VARINT, FieldType.BOOL: wire.VARINT, FieldType.FLOAT: wire.FIXED64}.get(field.type, wire.BYTES)
+    scope[f"TAG{number}"] = wire.tag(number, kind)
+    match field.type:
+        case FieldType.STRING:
+            # Nearly all strings are shorter than 128 bytes; a table is cheaper than a call.
+            return [
+                f" if {value} is not None:",
+                f"  b = {value}.encode(); n = len(b); out += TAG{number}; out += LEN[n] if n < 128 else varint(n); out += b",
+            ]
+        case FieldType.STRINGS:
+            return [f" for each in {value}: out += string({number}, each)"]
+        case FieldType.FLOAT:
+            return [f" if {value} is not None: out += TAG{number}; out += double({value})"]
+        case _:
+            return [
+                f" if {value} is not None: out += TAG{number}; out += varint({value}) if 0 <= {value} < 65536 else int64({value})"
+            ]
+
+
+def _string(number: int, text: str) -> bytes:
+    return wire.delimited(number, whole(text).encode())
+
+
+def _strings(values: Sequence[str]) -> bytes:
+    return b"".join(_string(1, str(value)) for value in values)
+
+
+def _entry(number: int, key: str, value: bytes) -> bytes:
+    """A map's entry is a message with the key as field 1 and the value as field 2."""
+    return wire.delimited(number, _string(1, key) + wire.delimited(2, value))
+
+
+def _header_writer(selection: Selection) -> Callable[[bytearray, str, Mapping[str, tuple[str, ...]]], None]:
+    def add(out: bytearray, prefix: str, headers: Mapping[str, tuple[str, ...]]) -> None:
+        for key, values in headers.items():
+            if not selection or selection.takes(prefix + key):
+                out += _entry(NUMBERS[prefix], key, _strings(values))
+
+    return add
+
+
+def _attribute_writer(selection: Selection) -> Callable[[bytearray, Mapping[str, AttributeValue]], None]:
+    def add(out: bytearray, attributes: Mapping[str, AttributeValue]) -> None:
+        for name, value in attributes.items():
+            if name in BY_NAME or name == EVENT_NAME or (selection and not selection.takes(name)):
+                continue
+            out += _entry(ATTRIBUTES_NUMBER, str(name), _attribute(value))
+
+    return add
+
+
+def _attribute(value: Any) -> bytes:  # noqa: ANN401  a plugin may have put anything there
+    match value:
+        case bool():
+            return wire.tag(4, wire.VARINT) + wire.varint(value)
+        case int() if wire.LEAST_INT64 <= value <= wire.MOST_INT64:
+            return wire.tag(2, wire.VARINT) + wire.varint(value)
+        case int() | float():
+            return wire.tag(3, wire.FIXED64) + wire.DoubleValue.pack(_float(value))
+        case tuple() | list():
+            return wire.delimited(5, _strings(value))
+        case _:
+            return _string(1, str(value))
+
+
+def _float(value: float) -> float:
+    try:
+        return float(value)
+    except OverflowError:
+        return float("inf") if value > 0 else float("-inf")
+
+
+def _encodable(exchange: Exchange) -> Exchange:
+    """The exchange with every lone surrogate replaced."""
+    texts = {field.attribute for field in written_fields() if field.type is FieldType.STRING}
+    return exchange.replace(**{name: whole(text) for name in texts if (text := getattr(exchange, name)) is not None})
+
+
+# ---- decode ----------------------------------------------------------------------------------------------------------------
+
+_WIRE_TYPES = {FieldType.INT: wire.VARINT, FieldType.BOOL: wire.VARINT, FieldType.FLOAT: wire.FIXED64}
+_BY_NUMBER: Mapping[int, Field | Family] = {
+    **{NUMBERS[field.name]: field for field in written_fields()},
+    **{NUMBERS[family.prefix]: family for family in FAMILIES},
+}
+_STRINGS: Mapping[int, str] = {
+    NUMBERS[field.name] << 3 | wire.BYTES: field.attribute for field in written_fields() if field.type is FieldType.STRING
+}
+_INTS: Mapping[int, str] = {
+    NUMBERS[field.name] << 3 | wire.VARINT: field.attribute for field in written_fields() if field.type is FieldType.INT
+}
+"""Attributes of the commonest kinds by their whole tag, for the fast way."""
+
+
+def _decoded(message: bytes) -> Event:
+    """Strings and numbers of declared fields the fast way, which is most of a message; everything else with all checks."""
+    values: dict[str, Any] = {"timestamp_ns": 0}
+    rest: list[tuple[int, int, wire.Value]] = []
+    at, end = 0, len(message)
+    try:
+        while at < end:
+            begin, key, size = at, message[at], message[at + 1]
+            at += 2
+            if key > 0x7F:
+                key, size = key & 0x7F | size << 7, message[at]
+                at += 1
+            if size > 0x7F:
+                size, at = wire.read_varint(message, at - 1)
+            if (name := _STRINGS.get(key)) is not None and at + size <= end:
+                values[name] = message[at : at + size].decode()
+                at += size
+            elif (name := _INTS.get(key)) is not None:
+                values[name] = wire.signed(size)
+            else:
+                number, wire_type, value, at = wire.read_field(message, begin)
+                rest.append((number, wire_type, value))
+    except (IndexError, UnicodeDecodeError):
+        return _event({"timestamp_ns": 0}, wire.fields(message))  # finds the fault again and names it
+    return _event(values, rest)
+
+
+def _event(values: dict[str, Any], rest: Iterable[tuple[int, int, wire.Value]]) -> Event:
+    name, attributes = Exchange.event_name, dict[str, AttributeValue]()
+    for number, wire_type, value in rest:
+        field = _BY_NUMBER.get(number)
+        if isinstance(field, Field):
+            _put(values, field, wire_type, value)
+        elif field is not None:
+            key, item = _read_entry(field.prefix, value)
+            values.setdefault(field.attribute, {})[key] = _read_strings(field.prefix, item)
+        elif number == ATTRIBUTES_NUMBER:
+            key, item = _read_entry("attributes", value)
+            attributes[key] = _read_attribute(key, item)
+        elif number == EVENT_NAME_NUMBER:
+            name = _text(EVENT_NAME, value)
+        elif number == TIMESTAMP_NUMBER:
+            values["timestamp_ns"] = wire.signed(_of_type("timestamp", wire.FIXED64, wire_type, value))
+    if attributes:
+        values["attributes"] = attributes
+    if name == Exchange.event_name:
+        return Exchange(**values)
+    if name != Event.event_name:
+        attributes[EVENT_NAME] = name
+    return Event(timestamp_ns=values["timestamp_ns"], attributes=attributes)
+
+
+def _put(values: dict[str, Any], field: Field, wire_type: int, value: wire.Value) -> None:
+    match field.type:
+        case FieldType.STRING:
+            values[field.attribute] = _text(field.name, value)
+        case FieldType.STRINGS:
+            values[field.attribute] = (*values.get(field.attribute, ()), _text(field.name, value))
+        case FieldType.FLOAT:
+            values[field.attribute] = _double(_of_type(field.name, wire.FIXED64, wire_type, value))
+        case _:
+            number = wire.signed(_of_type(field.name, wire.VARINT, wire_type, value))
+            values[field.attribute] = bool(number) if field.type is FieldType.BOOL else number
+
+
+def _of_type(name: str, expected: int, wire_type: int, value: wire.Value) -> int:
+    if wire_type != expected or isinstance(value, bytes):
+        raise DecodeError(f"{name}: has wire type {wire_type}, not {expected}")
+    return value
+
+
+def _double(value: int) -> float:
+    number: float = wire.DoubleValue.unpack(value.to_bytes(8, "little"))[0]
+    return number
+
+
+def _text(name: str, value: wire.Value | None) -> str:
+    if not isinstance(value, bytes):
+        raise DecodeError(f"{name}: must be a string")
+    try:
+        return value.decode()
+    except UnicodeDecodeError as error:
+        raise DecodeError(f"{name}: not UTF-8") from error
+
+
+def _read_entry(name: str, value: wire.Value) -> tuple[str, bytes]:
+    if not isinstance(value, bytes):
+        raise DecodeError(f"{name}: must be a map")
+    entry = {number: item for number, _, item in wire.fields(value)}
+    item = entry.get(2, b"")
+    if not isinstance(item, bytes):
+        raise DecodeError(f"{name}: must be a map of messages")
+    return _text(name, entry.get(1, b"")), item
+
+
+def _read_strings(name: str, value: bytes) -> tuple[str, ...]:
+    return tuple(_text(name, item) for number, _, item in wire.fields(value) if number == 1)
+
+
+def _read_attribute(name: str, value: bytes) -> AttributeValue:
+    result: AttributeValue = ""
+    for number, wire_type, item in wire.fields(value):
+        match number:
+            case 1:
+                result = _text(name, item)
+            case 2:
+                result = wire.signed(_of_type(name, wire.VARINT, wire_type, item))
+            case 3:
+                result = _double(_of_type(name, wire.FIXED64, wire_type, item))
+            case 4:
+                result = bool(_of_type(name, wire.VARINT, wire_type, item))
+            case 5 if isinstance(item, bytes):
+                result = _read_strings(name, item)
+    return result
