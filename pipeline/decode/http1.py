@@ -340,7 +340,11 @@ class Reader(Stream):
         if message is None or chunks is None:
             self.phase = SEEK
             return pos
-        stop = chunks.feed(data, pos, message.body)
+        body = message.body
+        before = body.kept if body is not None else 0
+        stop = chunks.feed(data, pos, body)
+        if body is not None:
+            self.shared.memory += body.kept - before
         message.size += stop - pos
         message.end_ns = seg.last_ns or seg.ts_ns
         if chunks.done:

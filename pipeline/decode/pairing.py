@@ -114,7 +114,9 @@ class Conversation:
         self._sync = False
         if client:
             self._requests_lost = True
-            self._release_orphans(GAP)
+            # What the server sent when it had received no more than what is lost answers that.
+            while self._orphans and not self.client.missing_before(self._orphans[0].ack):
+                self._release_orphan(GAP)
         elif not self._pipelined:
             self._retire()
 
@@ -148,7 +150,8 @@ class Conversation:
                 request.complete = True
             if self.server.ended:
                 self._flush(error)
-        else:
+        elif self.client.ended or not self.client.waiting_since:
+            # Else what the client sent may only be late in the capture: it ends, too, when that is settled.
             self._flush(error)
         self.closed = self.client.ended and self.server.ended
 
@@ -207,31 +210,43 @@ class Conversation:
             self._orphans.append(response)
             self.shared.held += 1
             if len(self._orphans) > self.shared.max_pending:
-                self._release_orphans(GAP)
+                self._release_orphan(GAP)
         else:
             self._emit(None, response)
 
     def _adopt(self, request: Request) -> bool:
-        """A late request: its response is there already."""
-        orphans = self._orphans or []
-        if not self._sync or not self._possible(request, orphans[0]):
-            return False
-        response = orphans.pop(0)
-        self.shared.held -= 1
-        request.complete, response.request = True, request
-        self._emit(request, response)
-        return True
+        """A late request: its response may be there already. Responses that cannot be for it or a later one are let go."""
+        while self._orphans:
+            response = self._orphans[0]
+            if self._possible(request, response):
+                anchored = request.ack == response.seq and not self._pipelined
+                if not self._sync and not anchored:
+                    return False
+                # Held was counted for the response and is now counted for the request.
+                self._orphans.pop(0)
+                self._sync, self._requests_lost = True, False
+                response.request = request
+                if request.complete:
+                    self._emit(request, response)
+                else:
+                    request.response = response
+                return True
+            if (response.seq - request.ack & MASK) < HALF:
+                return False  # it was sent later, but before the server had this request: it answers one that is still missing
+            self._release_orphan(GAP)
+        return False
 
-    def _release_orphans(self, mark: int) -> None:
-        orphans, self._orphans = self._orphans, None
-        for response in orphans or ():
+    def _release_orphan(self, mark: int) -> None:
+        if self._orphans:
+            response = self._orphans.pop(0)
             self.shared.held -= 1
             response.marks |= mark
             self._emit(None, response)
 
     def _flush(self, error: str) -> None:
         """No response will come any more."""
-        self._release_orphans(GAP)
+        while self._orphans:
+            self._release_orphan(GAP)
         for request in self.pending:
             self._unmatched(request, error, 0 if self._sync else GAP)
         self.pending.clear()
