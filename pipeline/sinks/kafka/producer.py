@@ -1,0 +1,228 @@
+"""The producer: aiokafka behind five verbs. Start, build, submit, stop, abandon. One of the two homes of aiokafka.
+
+In: built record batches. Out: one future each. It never retries on its own account; what aiokafka does beneath is this:
+
+* With idempotence a batch is retried for ever under the same producer id and sequence number, so the broker drops repeats. A
+  batch that fails for good leaves a hole in the sequence of its partition, and all later ones are refused
+  (OutOfOrderSequenceNumber): whoever sees a failure must ``renew``. The same heals aiokafka's sequence numbers, which become
+  negative after 2³¹ records of one partition where Kafka's wrap to 0.
+* All record batches that are waiting for one broker are compressed in one go, in the event loop: the caller bounds their sum.
+* ``stop`` flushes first, for ever if the broker is away, and a sender that is cancelled waits for its requests: so sends are
+  tracked here and ``abandon`` ends them one by one. That, and building a batch of a size of one's own, touches names with an
+  underscore; pyproject.toml bounds the version for it.
+"""
+
+import asyncio
+import contextlib
+import logging
+import time
+from collections.abc import Awaitable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+import anyio
+import anyio.to_thread
+
+from pipeline.errors import NotConnected
+from pipeline.kafka.connection import INSTALL, ConnectionOptions
+from pipeline.kafka.findings import unreachable
+
+if TYPE_CHECKING:
+    from aiokafka import AIOKafkaProducer
+
+Compression = Literal["none", "gzip", "snappy", "lz4", "zstd"]
+
+STOP_SECS = 3.0
+"""How long a stop may flush; the engine leaves a sink behind after 5 s."""
+
+TOPIC_SECS = 3.0
+"""How long to wait for the metadata of a topic that was not seen before."""
+
+
+class RecordBatch(Protocol):
+    """aiokafka's ``BatchBuilder``."""
+
+    def append(self, *, timestamp: int, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]]) -> object:
+        """Add a record; None when the batch is full."""
+
+
+class Producer:
+    """A connection to a cluster for writing."""
+
+    def __init__(
+        self, options: ConnectionOptions, *, acks: int | str, enable_idempotence: bool, compression: Compression, batch_bytes: int
+    ) -> None:
+        self._options = options
+        self._extra = {
+            "acks": acks,
+            "enable_idempotence": enable_idempotence,
+            "compression_type": None if compression == "none" else compression,
+            "max_batch_size": batch_bytes,
+        }
+        self._absent: dict[str, float] = {}
+        self._kafka: AIOKafkaProducer | None = None
+        self._sends: set[asyncio.Task[Any]] = set()
+
+    async def start(self) -> None:
+        """Connect. Raises ``NotConnected`` that names what is wrong with each broker."""
+        try:
+            from aiokafka import AIOKafkaProducer  # noqa: PLC0415  0.15 s and an optional dependency: only who uses it pays
+            from aiokafka.conn import create_conn  # noqa: PLC0415
+            from aiokafka.errors import KafkaError  # noqa: PLC0415
+        except ImportError as error:
+            raise NotConnected(INSTALL) from error
+        quiet()
+        try:
+            arguments = await anyio.to_thread.run_sync(self._arguments)
+        except (OSError, UnicodeError) as error:
+            raise NotConnected(f"cannot read what tls or sasl names: {error}") from error
+        kafka = AIOKafkaProducer(**arguments, **self._extra)
+        self._track(kafka)
+        try:
+            with anyio.fail_after(self._options.request_timeout_secs):
+                await kafka.start()
+        except (KafkaError, OSError) as error:
+            connection = {name: value for name, value in arguments.items() if name in _PROBE_ARGUMENTS}
+            found = await unreachable(self._options, create_conn, connection)
+            raise NotConnected("; ".join(found) or f"the cluster is not ready: {type(error).__name__} {error}") from error
+        else:
+            self._kafka = kafka
+        finally:
+            if self._kafka is not kafka:  # also when cancelled: nothing of a half-made connection may stay
+                await finish(kafka.stop(), STOP_SECS)
+
+    def _arguments(self) -> dict[str, Any]:
+        arguments = self._options.arguments()
+        if self._options.sasl.mechanism == "OAUTHBEARER" and self._options.sasl.enabled:
+            from aiokafka.abc import AbstractTokenProvider  # noqa: PLC0415
+
+            from pipeline.kafka.token import TokenProvider  # noqa: PLC0415
+
+            AbstractTokenProvider.register(TokenProvider)
+            arguments["sasl_oauth_token_provider"] = TokenProvider(self._options.sasl)
+        return arguments
+
+    def _track(self, kafka: "AIOKafkaProducer") -> None:
+        """Know the task of each request that is under way."""
+        sender = kafka._sender  # noqa: SLF001  see the module's docstring
+        send = sender._send_produce_req  # noqa: SLF001
+
+        async def tracked(node: int, batches: Mapping[Any, Any]) -> None:
+            task = asyncio.current_task()
+            if task is not None:
+                self._sends.add(task)
+                task.add_done_callback(self._sends.discard)
+            await send(node, batches)
+
+        sender._send_produce_req = tracked  # noqa: SLF001
+
+    @property
+    def started(self) -> bool:
+        """Whether there is a connection."""
+        return self._kafka is not None
+
+    def known_partitions(self, topic: str) -> int:
+        """How many partitions the topic has, as far as is known; 0 where it is not."""
+        return len(self._connected().client.cluster.partitions_for_topic(topic) or ())
+
+    async def partitions(self, topic: str) -> int:
+        """How many partitions the topic has, asking the cluster; 0 where it does not exist or may not be seen."""
+        known, now = self.known_partitions(topic), time.monotonic()
+        if known or self._absent.get(topic, 0.0) > now:
+            return known
+        with contextlib.suppress(Exception), anyio.move_on_after(TOPIC_SECS):  # whatever the reason, nothing can be written to it
+            await self._connected().partitions_for(topic)
+        known = self.known_partitions(topic)
+        if not known:
+            self._absent = {name: until for name, until in self._absent.items() if until > now} | {topic: now + 2 * TOPIC_SECS}
+        return known
+
+    def denied(self, topic: str) -> bool:
+        """Whether the cluster said that this user may not see the topic."""
+        return topic in self._connected().client.cluster.unauthorized_topics
+
+    def leader(self, topic: str, partition: int) -> str:
+        """The broker that leads a partition, for messages."""
+        cluster = self._connected().client.cluster
+        node = next(
+            (node for node in cluster.brokers() if (topic, partition) in (cluster.partitions_for_broker(node.nodeId) or ())), None
+        )
+        where = f"broker {node.host}:{node.port}" if node is not None else "any broker"
+        return f'{where} (topic "{topic}", partition {partition})'
+
+    def record_batch(self) -> RecordBatch:
+        """An empty record batch, large enough for a wave and one more record."""
+        batch: RecordBatch = self._connected().create_batch()
+        return batch
+
+    async def submit(self, batch: RecordBatch, topic: str, partition: int) -> "asyncio.Future[object]":
+        """Hand a record batch over; the future ends when the brokers have it or never will."""
+        future: asyncio.Future[object] = await self._connected().send_batch(batch, topic, partition=partition)
+        future.add_done_callback(_look)
+        return future
+
+    async def renew(self) -> None:
+        """Connect again, with a new producer id, after a batch failed for good."""
+        await self.stop()
+        await self.start()
+
+    async def stop(self) -> None:
+        """Deliver what is under way, for a moment, then let go. Safe twice; the end is not put off by cancellation."""
+        kafka = self._kafka
+        if kafka is None:
+            return
+        self._kafka = None
+        flushed = await finish(kafka.flush(), STOP_SECS)
+        if not flushed:
+            await finish(self._abandon(kafka), STOP_SECS)
+        await finish(kafka.stop(), STOP_SECS)
+
+    async def _abandon(self, kafka: "AIOKafkaProducer") -> None:
+        """End the sender and its requests without waiting for brokers; what was under way fails."""
+        from aiokafka.errors import KafkaConnectionError  # noqa: PLC0415
+
+        sender = kafka._sender  # noqa: SLF001
+        tasks = [task for task in (sender.sender_task, *self._sends) if task is not None]
+        for task in tasks:
+            task.cancel()
+        while unfinished := [task for task in tasks if not task.done()]:
+            await asyncio.wait(unfinished, timeout=0.1)
+            for task in unfinished:
+                task.cancel()  # the sender, once cancelled, waits for its requests: insist
+        kafka._message_accumulator.fail_all(KafkaConnectionError("abandoned"))  # noqa: SLF001
+
+    def _connected(self) -> "AIOKafkaProducer":
+        if self._kafka is None:
+            raise NotConnected("not connected to Kafka")
+        return self._kafka
+
+
+_PROBE_ARGUMENTS = frozenset(
+    {
+        "client_id", "request_timeout_ms", "security_protocol", "ssl_context", "sasl_mechanism", "sasl_plain_username",
+        "sasl_plain_password", "sasl_oauth_token_provider",
+    }
+)  # fmt: skip
+
+
+def _look(future: "asyncio.Future[Any]") -> None:
+    """A failure is always looked at, so that none is reported as forgotten when a write was cancelled."""
+    if not future.cancelled():
+        future.exception()
+
+
+async def finish(work: Awaitable[object], secs: float) -> bool:
+    """Run something to its end, for at most ``secs``, although the caller may be cancelled meanwhile. True: it ended well."""
+    with anyio.move_on_after(secs, shield=True):
+        try:
+            await work
+        except Exception:  # noqa: BLE001  it was to end, and it has
+            return False
+        return True
+    return False
+
+
+def quiet() -> None:
+    """aiokafka logs each failed attempt, ten a second while a broker is away; what matters the engine says once."""
+    logger = logging.getLogger("aiokafka")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.CRITICAL)

@@ -1,0 +1,66 @@
+"""Which topic and which key an event gets: a literal, a field, or a template. Pure."""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from pipeline.api import ConfigError, Context, Event
+from pipeline.errors import Problem
+from pipeline.expressions import ExpressionError, compile_value
+from pipeline.expressions.template import compile_confined, compile_template
+
+LONGEST_TOPIC = 249
+"""Kafka's limit: a topic's name is part of a folder's name there."""
+
+_HOLE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_TOPIC = re.compile(r"[A-Za-z0-9._-]+")
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """``of(event)`` is the event's topic, None where it has none; ``literal`` is set where it is the same for all."""
+
+    of: Callable[[Event], str | None]
+    literal: str | None
+    new_overflows: Callable[[], int]
+
+
+def compile_topic(text: str, context: Context) -> Topic:
+    """A topic's name or a confined template (at most 1000 topics; later ones are called ``other``). Raises ``ConfigError``."""
+    try:
+        template = compile_confined(text, context.attributes)
+    except ExpressionError as error:
+        raise ConfigError([Problem("topic", str(error))]) from error
+    fixed = _HOLE.sub("", text)
+    if not _TOPIC.fullmatch(fixed) or fixed in (".", "..") or len(fixed) > LONGEST_TOPIC:
+        raise ConfigError(
+            [Problem("topic", f'"{text}" is no topic name: letters, digits, ".", "_" and "-", at most {LONGEST_TOPIC}')]
+        )
+    if template.is_literal:
+        return Topic(lambda _event: text, text, template.new_overflows)
+    render = template.render
+
+    def topic(event: Event) -> str | None:
+        name = render(event)
+        return name if len(name) <= LONGEST_TOPIC else None
+
+    return Topic(topic, None, template.new_overflows)
+
+
+def compile_key(text: str, context: Context) -> Callable[[Event], str | None]:
+    """A field name, a template, or nothing. Raises ``ConfigError``."""
+    if not text:
+        return lambda _event: None
+    try:
+        if "{{" in text:
+            render = compile_template(text, context.attributes).render
+            return lambda event: render(event) or None
+        value = compile_value(text, context.attributes).of
+    except ExpressionError as error:
+        raise ConfigError([Problem("key", str(error))]) from error
+
+    def key(event: Event) -> str | None:
+        found = value(event)
+        return found if found is None or isinstance(found, str) else str(found)
+
+    return key

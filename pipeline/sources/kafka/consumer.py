@@ -1,0 +1,157 @@
+"""The consumer: aiokafka behind a few verbs. Start, poll, hold, commit, stop. One of the two homes of aiokafka.
+
+In: options, and whom to tell when the group gives or takes partitions. Out: records by partition. It never commits by itself.
+"""
+
+from collections.abc import Awaitable, Collection, Mapping, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
+
+import anyio
+import anyio.to_thread
+
+from pipeline.errors import CaptureError
+from pipeline.kafka.connection import INSTALL, ConnectionOptions
+from pipeline.kafka.findings import DENIED, LOGIN_ERRORS, MISSING_TOPIC, unreachable
+from pipeline.sources.kafka.offsets import Partition
+from pipeline.sources.kafka.records import Record
+
+if TYPE_CHECKING:
+    from aiokafka import AIOKafkaConsumer
+
+STOP_SECS = 3.0
+"""Leaving the group takes one request; the engine leaves a source behind after 5 s."""
+
+
+class Group(Protocol):
+    """Who is told about partitions."""
+
+    async def revoked(self, partitions: Collection[Partition]) -> None:
+        """These are taken away when this returns."""
+
+    async def assigned(self, partitions: Collection[Partition]) -> None:
+        """These are ours."""
+
+
+class CommitFailed(Exception):  # noqa: N818  says what happened
+    """The offsets were not taken. ``lost``: the group has moved on, so they never will be."""
+
+    def __init__(self, message: str, *, lost: bool) -> None:
+        self.lost = lost
+        super().__init__(message)
+
+
+class Consumer:
+    """A member of a consumer group."""
+
+    def __init__(self, options: ConnectionOptions, topics: Sequence[str], extra: Mapping[str, Any], group: Group) -> None:
+        self._options = options
+        self._topics = tuple(topics)
+        self._extra = dict(extra)
+        self._group = group
+        self._kafka: AIOKafkaConsumer | None = None
+
+    async def start(self) -> None:
+        """Join the group. Raises ``CaptureError`` that says which broker, login or topic is at fault."""
+        try:
+            from aiokafka import AIOKafkaConsumer  # noqa: PLC0415  0.15 s and an optional dependency: only who uses it pays
+            from aiokafka.conn import create_conn  # noqa: PLC0415
+            from aiokafka.errors import KafkaError  # noqa: PLC0415
+        except ImportError as error:
+            raise CaptureError("aiokafka is not installed", remedy=INSTALL) from error
+        try:
+            arguments = await anyio.to_thread.run_sync(self._arguments)
+        except (OSError, UnicodeError) as error:
+            raise CaptureError(f"cannot read what tls or sasl names: {error}") from error
+        kafka = AIOKafkaConsumer(enable_auto_commit=False, **(arguments | self._extra))
+        kafka.subscribe(self._topics, listener=_listener(self._group))
+        try:
+            with anyio.fail_after(self._options.request_timeout_secs + STOP_SECS):
+                await kafka.start()
+        except (KafkaError, OSError) as error:
+            found = await unreachable(self._options, create_conn, arguments)
+            raise self._refusal(error, found) from error
+        else:
+            self._kafka = kafka
+        finally:
+            if self._kafka is not kafka:
+                await _finish(kafka.stop())
+
+    def _arguments(self) -> dict[str, Any]:
+        arguments = self._options.arguments()
+        if self._options.sasl.mechanism == "OAUTHBEARER" and self._options.sasl.enabled:
+            from aiokafka.abc import AbstractTokenProvider  # noqa: PLC0415
+
+            from pipeline.kafka.token import TokenProvider  # noqa: PLC0415
+
+            AbstractTokenProvider.register(TokenProvider)
+            arguments["sasl_oauth_token_provider"] = TokenProvider(self._options.sasl)
+        return arguments
+
+    def _refusal(self, error: Exception, found: Sequence[str]) -> CaptureError:
+        name = type(error).__name__
+        topics = ", ".join(f'"{topic}"' for topic in self._topics)
+        if found:
+            return CaptureError("; ".join(found), denied=any("refused by broker" in each and "login" in each for each in found))
+        if name in DENIED or name in LOGIN_ERRORS:
+            return CaptureError(f"not allowed to read {topics}: {error}", denied=True)
+        if name in MISSING_TOPIC:
+            where = self._options.bootstrap_servers
+            return CaptureError(f"one of the topics {topics} does not exist at {where}", remedy="create it, or correct `topics`")
+        return CaptureError(f"cannot join the consumer group: {name} {error}".rstrip())
+
+    async def poll(self, most: int, secs: float) -> dict[Partition, list[Record]]:
+        """The next records, waiting so long for the first. Raises what cannot be got over."""
+        kafka = self._kafka
+        if kafka is None:
+            return {}
+        found: dict[Partition, list[Record]] = await kafka.getmany(timeout_ms=int(secs * 1000), max_records=most)
+        return found
+
+    def hold(self) -> None:
+        """Fetch no more for now."""
+        if self._kafka is not None:
+            self._kafka.pause(*self._kafka.assignment())
+
+    def go_on(self) -> None:
+        """Fetch again."""
+        if self._kafka is not None:
+            self._kafka.resume(*(self._kafka.paused() & self._kafka.assignment()))
+
+    async def commit(self, offsets: Mapping[Partition, int]) -> None:
+        """Tell the group how far we are; raises ``CommitFailed``."""
+        if self._kafka is None:
+            raise CommitFailed("not connected", lost=True)
+        from aiokafka import TopicPartition  # noqa: PLC0415
+        from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError  # noqa: PLC0415
+
+        try:
+            await self._kafka.commit({TopicPartition(*each): offset for each, offset in offsets.items()})
+        except (CommitFailedError, IllegalStateError) as error:
+            raise CommitFailed(f"{type(error).__name__}", lost=True) from error
+        except KafkaError as error:
+            raise CommitFailed(f"{type(error).__name__} {error}".rstrip(), lost=False) from error
+
+    async def stop(self) -> None:
+        """Leave the group. Safe twice; the end is not put off by cancellation."""
+        kafka, self._kafka = self._kafka, None
+        if kafka is not None:
+            await _finish(kafka.stop())
+
+
+def _listener(group: Group) -> Any:  # noqa: ANN401  aiokafka's type
+    from aiokafka.abc import ConsumerRebalanceListener  # noqa: PLC0415
+
+    class Listener(ConsumerRebalanceListener):  # type: ignore[misc]
+        async def on_partitions_revoked(self, revoked: Collection[Any]) -> None:
+            await group.revoked([Partition(*each) for each in revoked])
+
+        async def on_partitions_assigned(self, assigned: Collection[Any]) -> None:
+            await group.assigned([Partition(*each) for each in assigned])
+
+    return Listener()
+
+
+async def _finish(work: Awaitable[object]) -> None:
+    """Run it to its end, for a few seconds at most, although the caller may be cancelled meanwhile."""
+    with anyio.move_on_after(STOP_SECS, shield=True):
+        await work
