@@ -1,0 +1,175 @@
+"""The layers of docs/ARCHITECTURE.md: imports go down only, heavy ones have one home, and pure packages do no I/O."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1] / "pipeline"
+
+ISLANDS = {"sources", "decode", "transforms", "delivery", "sinks"}
+
+LAYERS: tuple[set[str], ...] = (
+    {"cli"},
+    {"runtime"},
+    {"topology"},
+    {"config", "plugins"},
+    ISLANDS,
+    {"codecs", "expressions", "kafka"},
+    {"telemetry"},
+    {"model", "errors", "api"},
+)
+"""From the top. A package may import those of lower layers and itself."""
+
+SIDEWAYS = {("plugins", "config"), ("api", "model"), ("api", "errors"), ("expressions", "codecs")}
+"""Imports within one layer that are meant: trust lists are checked with config's models; the API shows the model."""
+
+CONTRACTS = {"pipeline.config.options"}
+"""Models that stand in config because a file holds them, and are read by whoever does what they say."""
+
+DOWN_ONLY_FOR_TESTS = {"testing"}
+"""The shipped kit may import anything; nothing but tests imports it."""
+
+PURE = {"decode", "transforms", "codecs", "expressions", "model", "config", "topology"}
+IMPURE = {
+    "anyio",
+    "asyncio",
+    "socket",
+    "bcc",
+    "aiokafka",
+    "subprocess",
+    "threading",
+    "sqlite3",
+    "ssl",
+    "selectors",
+    "http",
+    "urllib.request",
+}
+IMPURE_CALLS = {"open", "print", "input"}
+
+HOMES: dict[str, set[str]] = {
+    "bcc": {"sources/bpf/bcc_loader.py"},
+    "ctypes": {"sources/bpf/*"},
+    "aiokafka": {"kafka/*", "sources/kafka/*", "sinks/kafka/*", "sources/kafka.py", "sinks/kafka.py"},
+    "orjson": {"codecs/*"},
+    "click": {"cli/*"},
+    "rich": {"cli/*"},
+    "tomlkit": {"plugins/editing.py"},
+    "packaging": {"plugins/trust.py"},
+    "prometheus_client": {"telemetry/*", "runtime/*"},
+    "sqlite3": {"delivery/*"},
+    "re2": {"expressions/*", "transforms/*"},
+}
+"""Each heavy import, and the only places that may have it."""
+
+
+class Import(NamedTuple):
+    """One import: where it stands and what it names."""
+
+    file: str
+    line: int
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} imports {self.name}"
+
+
+EVERY = sorted(ROOT.rglob("*.py"))
+TREES = {path.relative_to(ROOT).as_posix(): ast.parse(path.read_text(), str(path)) for path in EVERY}
+
+
+def imports_of(path: Path) -> Iterator[Import]:
+    """Every import of a file, inside functions too."""
+    file = path.relative_to(ROOT).as_posix()
+    for node in ast.walk(TREES[file]):
+        match node:
+            case ast.Import(names=names):
+                yield from (Import(file, node.lineno, name.name) for name in names)
+            case ast.ImportFrom(module=str(module), level=0):
+                yield Import(file, node.lineno, module)
+            case ast.ImportFrom():
+                yield Import(file, node.lineno, "." * node.level)
+            case _:
+                pass
+
+
+IMPORTS = [found for path in EVERY for found in imports_of(path)]
+
+
+def layer(package: str) -> int:
+    """Number of a package's layer from the top."""
+    return next(number for number, names in enumerate(LAYERS) if package in names)
+
+
+def package_of(file: str) -> str:
+    """The package that a file of ours belongs to."""
+    return file.partition("/")[0].removesuffix(".py")
+
+
+def allowed(importer: str, imported: str) -> bool:
+    """Whether one package of ours may import another."""
+    if importer == imported or importer in DOWN_ONLY_FOR_TESTS:
+        return True
+    return imported not in DOWN_ONLY_FOR_TESTS and (layer(importer) < layer(imported) or (importer, imported) in SIDEWAYS)
+
+
+def test_every_package_has_a_layer() -> None:
+    """A new one must be given its place."""
+    placed = set().union(*LAYERS) | DOWN_ONLY_FOR_TESTS | {"__init__", "bpf"}
+    assert {package_of(path.relative_to(ROOT).as_posix()) for path in EVERY} <= placed
+
+
+def test_imports_go_down_only_and_islands_do_not_know_each_other() -> None:
+    """A source knows no sink, decode no transform, and nothing below knows who runs it."""
+    ours = [found for found in IMPORTS if found.name.startswith("pipeline.") and found.name not in CONTRACTS]
+    wrong = [str(found) for found in ours if not allowed(package_of(found.file), found.name.split(".")[1])]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_imports_are_absolute() -> None:
+    """So that the layers can be read off them."""
+    assert not [str(found) for found in IMPORTS if found.name.startswith(".")]
+
+
+@pytest.mark.parametrize("name", sorted(HOMES))
+def test_a_heavy_import_has_one_home(name: str) -> None:
+    """Everything else goes through it, so that nobody pays who does not use it."""
+    users = {found.file for found in IMPORTS if found.name.split(".")[0] == name}
+    strangers = {file for file in users if not any(Path(file).match(home) for home in HOMES[name])}
+    assert not strangers
+
+
+def test_pure_packages_import_nothing_that_does_io() -> None:
+    """Decoding, transforming, encoding and checking are functions of their input."""
+    wrong = [
+        str(found)
+        for found in IMPORTS
+        if package_of(found.file) in PURE and any(found.name == name or found.name.startswith(f"{name}.") for name in IMPURE)
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_pure_packages_open_and_print_nothing() -> None:
+    """Not even without an import."""
+    wrong = [
+        f"{file}:{node.lineno} calls {node.func.id}()"
+        for file, tree in TREES.items()
+        for node in ast.walk(tree)
+        if package_of(file) in PURE
+        and isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id in IMPURE_CALLS
+    ]
+    assert not wrong, "\n".join(wrong)
+
+
+def test_the_rules_can_be_broken() -> None:
+    """A rule that cannot fail is none."""
+    assert not allowed("decode", "transforms")
+    assert not allowed("model", "runtime")
+    assert not allowed("runtime", "cli")
+    assert not allowed("sinks", "testing")
+    assert allowed("cli", "sources")
+    assert allowed("plugins", "config")
