@@ -68,7 +68,9 @@ class Aggregate(Transform):
             values = [options.value(f"by[{index}]", name) for index, name in enumerate(config.by)]
             for index, name in enumerate(config.by):
                 if not NAME.fullmatch(name):
-                    options.refuse(f"by[{index}]", f'"{name}" is no name of a field; give the value a name with a `set` transform first')
+                    options.refuse(
+                        f"by[{index}]", f'"{name}" is no name of a field; give the value a name with a `set` transform first'
+                    )
             self.is_error = options.condition("errors", config.errors).test
             duration = options.value("duration", config.duration)
             if duration.type not in (FieldType.INT, FieldType.FLOAT):

@@ -1,0 +1,166 @@
+"""``redact``: secrets in headers, query parameters, bodies and anywhere in text are masked, hashed with a key, or removed.
+
+Where it cannot look (broken JSON that may hold a named value) it takes the whole body away. The raw heads go with anything that
+is redacted, since they repeat it.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+from urllib.parse import unquote_plus
+
+from pydantic import Field
+
+from pipeline.api import DEFAULT, AttributeValue, Config, Context, Event, Exchange, Outputs, Transform
+from pipeline.transforms.json_paths import JsonRedaction, parse_path
+from pipeline.transforms.limit import TEXTS
+from pipeline.transforms.options import Compiled
+from pipeline.transforms.secrets import MASK, Action, Finder, PatternName, replacement
+
+SEARCHED = tuple(name for name in TEXTS if name in ("url_path", "url_query", "user_agent_original", "httpipe_request_target"))
+"""The texts that the other side writes; addresses, methods and versions hold no secrets."""
+
+HEADERS = ("http_request_headers", "http_response_headers")
+BODIES = (
+    ("http_request_body_content", "httpipe_request_body_encoding"),
+    ("http_response_body_content", "httpipe_response_body_encoding"),
+)
+
+Headers = Mapping[str, tuple[str, ...]]
+
+
+class RedactConfig(Config):
+    """Take secrets out of events."""
+
+    headers: tuple[str, ...] = ()
+    """Headers whose values are secret, of requests and responses, such as `authorization`."""
+    query: tuple[str, ...] = ()
+    """Query parameters whose values are secret, such as `token`; without regard to case."""
+    json_paths: tuple[str, ...] = ()
+    """Values in JSON bodies, such as `user.password`, `cards[*].number`, `**.token`."""
+    patterns: tuple[PatternName, ...] = ()
+    """Secrets known by their look, in paths, queries, headers, bodies and attributes."""
+    regexes: tuple[str, ...] = ()
+    """More of them, in RE2 syntax."""
+    action: Action = "mask"
+    """`mask`: `REDACTED`. `hash`: a keyed hash, so that equal values stay equal. `remove`: nothing stays."""
+    key: str = Field(default="", repr=False)
+    """Key of the hash, 16 characters or more, best from the environment: `key = "${REDACT_KEY}"`."""
+
+
+class Redact(Transform):
+    """Counters: `redacted`, events changed; `unreadable_bodies`, bodies taken away because they could not be looked into."""
+
+    Config = RedactConfig
+
+    def __init__(self, config: RedactConfig, context: Context) -> None:
+        self.count = context.count
+        self.remove = config.action == "remove"
+        self.replace = replacement(config.action, config.key)
+        self.headers = frozenset(name.lower() for name in config.headers)
+        self.parameters = frozenset(name.lower() for name in config.query)
+        paths = [parse_path(text) for text in config.json_paths]
+        with Compiled(context) as options:
+            for index, path in enumerate(paths):
+                if not path:
+                    options.refuse(f"json_paths[{index}]", f'"{config.json_paths[index]}" is no path such as user.password')
+            if config.action == "hash" and len(config.key) < 16:
+                options.refuse("key", "a hash needs a key of 16 characters or more, or anybody can try values")
+            for index, pattern in enumerate(config.regexes):
+                if "\\A" in pattern or "\\z" in pattern:
+                    options.refuse(f"regexes[{index}]", "write ^ and $ for the ends of a text")
+            found = (config.patterns, config.regexes, self.replace)
+            self.finder = options.of("regexes", lambda: Finder(*found), None) if config.patterns or config.regexes else None
+        self.json = JsonRedaction(paths, (lambda _text: None) if self.remove else self.replace) if paths else None
+
+    def process(self, batch: Sequence[Event]) -> Outputs:
+        """A new event for each that holds a secret."""
+        clean = [self._clean(event) for event in batch]
+        if redacted := sum(1 for before, after in zip(batch, clean, strict=True) if before is not after):
+            self.count("redacted", redacted)
+        return {DEFAULT: clean}
+
+    def _clean(self, event: Event) -> Event:
+        changes: dict[str, Any] = {}
+        if isinstance(event, Exchange):
+            if self.headers:
+                self._named_headers(event, changes)
+            if self.parameters:
+                self._named_parameters(event, changes)
+            if event.http_request_body_content is not None or event.http_response_body_content is not None:
+                self._bodies(event, changes)
+            if self.finder is not None:
+                self._texts(event, self.finder, changes)
+        if self.finder is not None and event.attributes:
+            self._attributes(event, self.finder, changes)
+        if changes and isinstance(event, Exchange) and (event.request_head or event.response_head):
+            changes |= {"request_head": None, "response_head": None}
+        return event.replace(**changes) if changes else event
+
+    def _named_headers(self, exchange: Exchange, changes: dict[str, Any]) -> None:
+        for name in HEADERS:
+            headers: Headers = getattr(exchange, name)
+            if headers and not self.headers.isdisjoint(headers):
+                changes[name] = {
+                    key: tuple(self.replace(value) for value in values) if key in self.headers else values
+                    for key, values in headers.items()
+                    if not (self.remove and key in self.headers)
+                }
+
+    def _named_parameters(self, exchange: Exchange, changes: dict[str, Any]) -> None:
+        query, target = exchange.url_query, exchange.httpipe_request_target
+        if query is not None and (clean := self._query(query)) != query:
+            changes["url_query"] = clean
+        if target is not None and "?" in target:
+            path, _, query = target.partition("?")
+            query, hash_sign, fragment = query.partition("#")
+            if (clean := self._query(query)) != query:
+                changes["httpipe_request_target"] = f"{path}?{clean}{hash_sign}{fragment}"
+
+    def _query(self, query: str) -> str:
+        lowered = query.lower()
+        if "%" not in lowered and not any(name in lowered for name in self.parameters):
+            return query
+        return "&".join(pair for each in query.split("&") if (pair := self._pair(each)) is not None)
+
+    def _pair(self, pair: str) -> str | None:
+        name, equals, value = pair.partition("=")
+        if (name if "%" not in name and "+" not in name else unquote_plus(name)).lower() not in self.parameters:
+            return pair
+        return None if self.remove else f"{name}{equals}{self.replace(value)}" if equals else pair
+
+    def _bodies(self, exchange: Exchange, changes: dict[str, Any]) -> None:
+        for name, encoding in BODIES:
+            content: str | None = getattr(exchange, name)
+            if content is None or getattr(exchange, encoding) is not None:
+                continue
+            clean: str | None = self.json(content) if self.json is not None else content
+            if clean is None:
+                self.count("unreadable_bodies", 1)
+                clean = None if self.remove else MASK
+            elif self.finder is not None:
+                clean = self.finder.without_secrets(clean)
+            if clean != content:
+                changes[name] = clean
+
+    def _texts(self, exchange: Exchange, finder: Finder, changes: dict[str, Any]) -> None:
+        texts = {name: value for name in SEARCHED if (value := changes.get(name, getattr(exchange, name)))}
+        headers = {name: value for name in HEADERS if (value := changes.get(name, getattr(exchange, name)))}
+        values = [value for each in headers.values() for some in each.values() for value in some]
+        if not finder.suspects("\n".join([*texts.values(), *values])):
+            return
+        changes |= {name: clean for name, value in texts.items() if (clean := finder.without_secrets(value)) != value}
+        for name, each in headers.items():
+            clean_headers = {key: tuple(finder.without_secrets(value) for value in some) for key, some in each.items()}
+            if clean_headers != each:
+                changes[name] = clean_headers
+
+    def _attributes(self, event: Event, finder: Finder, changes: dict[str, Any]) -> None:
+        clean = {name: _clean_attribute(value, finder.without_secrets) for name, value in event.attributes.items()}
+        if clean != event.attributes:
+            changes["attributes"] = clean
+
+
+def _clean_attribute(value: AttributeValue, clean: Callable[[str], str]) -> AttributeValue:
+    if isinstance(value, str):
+        return clean(value)
+    return tuple(clean(each) for each in value) if isinstance(value, tuple) else value
