@@ -123,10 +123,15 @@ class RecordBatch(msgspec.Struct, frozen=True, gc=False):
 
 
 class EventBatch(msgspec.Struct, frozen=True, gc=False):
-    """Events of one read; they skip decode. ``position`` comes back in ``settled``."""
+    """Events of one read; they skip decode. ``position`` comes back in ``settled``.
+
+    ``undecodable``: what the read brought beside them that is no event, each as an event that carries it, with the reason; it
+    goes to the source's dead letter.
+    """
 
     events: Sequence[Event]
     position: object = None
+    undecodable: Sequence[tuple[Event, Exception]] = ()
 
 
 class Source(ABC):

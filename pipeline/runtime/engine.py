@@ -133,8 +133,12 @@ class Engine:
             fanout.consumers = tuple(self.transforms[reader].node for reader in readers if reader in self.transforms)
             fanout.buffers = tuple(self.sinks[reader].worker.buffer for reader in readers if reader in self.sinks)
         for sink in self.sinks.values():
-            target = sink.spec.options.dead_letter
-            sink.worker.dead_letter = DeadLetter(sink.spec.id, self.sinks[target].worker.buffer) if target else None
+            sink.worker.dead_letter = self._dead_letter(sink.spec.id, sink.spec.options.dead_letter)
+        for source in self.sources.values():
+            source.runner.dead_letter = self._dead_letter(source.spec.id, source.spec.dead_letter)
+
+    def _dead_letter(self, component_id: str, target: str | None) -> DeadLetter | None:
+        return DeadLetter(component_id, self.sinks[target].worker.buffer) if target else None
 
     def start_source(self, unit: SourceUnit) -> None:
         """Begin to read."""

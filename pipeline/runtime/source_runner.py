@@ -14,6 +14,7 @@ from pipeline.api import CaptureError, Event, EventBatch, InputError, Record, Re
 from pipeline.delivery.acknowledgement import Settlement, Ticket
 from pipeline.delivery.chunk import weight_of
 from pipeline.delivery.clock import Backoff, Clock
+from pipeline.delivery.dead_letter import DeadLetter
 from pipeline.delivery.fanout import Fanout, Refused
 from pipeline.delivery.health import Health, Logger, State, describe
 from pipeline.delivery.ledger import Ledger, Reason
@@ -64,6 +65,7 @@ class SourceRunner:
         self.settlement = self._new_settlement()
         self._refused: Refused = []
         self.damaged: InputError | None = None
+        self.dead_letter: DeadLetter | None = None
 
     @property
     def can_wait(self) -> bool:
@@ -179,10 +181,23 @@ class SourceRunner:
         else:
             raise TypeError("a source of events gave records")
         ticket = self.settlement.issue(batch.position) if self.settlement else None
+        if isinstance(batch, EventBatch) and batch.undecodable:
+            await self._bury(batch.undecodable, ticket)
         await self._push(events, ticket)
         if ticket is not None:
             ticket.release()
         await asyncio.sleep(0)  # sinks and other sources get their turn after every batch
+
+    async def _bury(self, undecodable: Sequence[tuple[Event, Exception]], ticket: Ticket | None) -> None:
+        """To the dead letter with what is no event; without one it is counted as lost."""
+        self.ledger.received += len(undecodable)
+        if self.dead_letter is None:
+            self.ledger.discard(Reason.UNDECODABLE, len(undecodable))
+            self._trouble(undecodable[0][1], "brought what is no event; it is lost, for there is no dead_letter")
+            return
+        for event, reason in undecodable:
+            await self.dead_letter.send([event], reason, 0, (ticket,) if ticket else (), self._clock.monotonic())
+        self.ledger.discard(Reason.DEAD_LETTER, len(undecodable))
 
     async def _push(self, events: Sequence[Event], ticket: Ticket | None) -> None:
         if not events:

@@ -108,6 +108,7 @@ def _source(made: Draft, drafts: Mapping[str, Draft], wiring: Wiring) -> SourceS
         record=made.options[SourceOptions].record,
         keep_heads=any(cast("SinkClass", sink.component).wants_heads(sink.config) for sink in readers),
         reload_key=made.reload_key,
+        dead_letter=rules.source_options(made).dead_letter,
     )
 
 

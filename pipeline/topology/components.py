@@ -30,6 +30,8 @@ class SourceOptions(Config):
     """What every source's table may hold beside the source's own options."""
 
     record: RecordOptions | None = None
+    dead_letter: str | None = None
+    """Id of the sink that takes what the source brings and cannot decode (Kafka). Default: it is counted as lost."""
 
 
 class TransformOptions(Config):

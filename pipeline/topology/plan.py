@@ -30,6 +30,7 @@ class SourceSpec:
     record: RecordOptions | None
     keep_heads: bool
     reload_key: str
+    dead_letter: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

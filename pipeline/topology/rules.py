@@ -9,7 +9,7 @@ from pipeline.api import Source
 from pipeline.config.options import SinkOptions, WhenFull
 from pipeline.config.words import did_you_mean
 from pipeline.errors import Problem
-from pipeline.topology.components import Draft
+from pipeline.topology.components import Draft, SourceOptions
 from pipeline.topology.graph import Wiring, owner_of
 
 
@@ -18,21 +18,38 @@ def sink_options(sink: Draft) -> SinkOptions:
     return sink.options.get(SinkOptions) or SinkOptions()
 
 
+def source_options(source: Draft) -> SourceOptions:
+    """The engine's options of a source; the defaults where they were wrong, which has been said."""
+    return source.options.get(SourceOptions) or SourceOptions()
+
+
+def _dead_letter(draft: Draft) -> str | None:
+    match draft.entry.kind:
+        case "sinks":
+            return sink_options(draft).dead_letter
+        case "sources":
+            return source_options(draft).dead_letter
+        case _:
+            return None
+
+
 def dead_letter_problems(sinks: Sequence[Draft], others: Sequence[Draft]) -> list[Problem]:
     """A dead letter goes to another sink that does not, by way of its own dead letter, come back to the one that stalled."""
     by_id = {sink.id: sink for sink in sinks}
     problems = []
-    for sink in sinks:
-        target = sink_options(sink).dead_letter
+    for sink in (*sinks, *(other for other in others if other.entry.kind == "sources")):
+        target = _dead_letter(sink)
         where = f"{sink.entry.path}.dead_letter"
         if target is None:
             continue
         if target == sink.id:
             problems.append(Problem(where, f'"{target}" is this sink itself: what it rejects, it would get again'))
-        elif target in by_id:
+        elif target in by_id and sink.id in by_id:
             trail = _trail(sink.id, by_id)
             if trail[-1] == sink.id:
                 problems.append(Problem(where, f"dead letters would go round for ever: {' → '.join(trail)}"))
+        elif target in by_id:
+            continue
         elif any(other.id == target for other in others):
             problems.append(Problem(where, f'"{target}" is not a sink'))
         else:
@@ -53,7 +70,7 @@ def _trail(start: str, sinks: Mapping[str, Draft]) -> list[str]:
 
 def input_problems(drafts: Sequence[Draft]) -> list[Problem]:
     """Transforms and sinks read something; a sink that takes only dead letters need not say what."""
-    dead_letters = {sink_options(draft).dead_letter for draft in drafts if draft.entry.kind == "sinks"}
+    dead_letters = {_dead_letter(draft) for draft in drafts}
     outputs = ", ".join(f'"{draft.id}"' for draft in drafts if draft.entry.kind == "sources")
     problems = []
     for draft in drafts:
@@ -103,6 +120,7 @@ def feeders(sink: Draft, drafts: Mapping[str, Draft], wiring: Wiring) -> list[Dr
     ):
         reached |= more
     upstream = set().union(*(wiring.upstream(each) for each in reached))
+    upstream |= {draft.id for draft in drafts.values() if draft.entry.kind == "sources" and _dead_letter(draft) in reached}
     return [draft for draft in drafts.values() if draft.entry.kind == "sources" and draft.id in upstream]
 
 

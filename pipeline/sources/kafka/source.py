@@ -140,9 +140,8 @@ class KafkaSource(Source):
         events, bad = decoded(records, self._decode)
         if bad:
             self._context.count("undecodable_records", len(bad))
-            events += [event for event, _ in bad]
         number = self._offsets.hand_out({each: part[-1].offset + 1 for each, part in ours.items()})
-        return EventBatch(events, number)
+        return EventBatch(events, number, bad)
 
     async def _stay_alive(self) -> None:
         """While the engine holds us back: stop fetching, but poll, or the group thinks that we are stuck."""
