@@ -1,0 +1,242 @@
+"""The worker: what each kind of error makes it do, with its ledger and its tickets."""
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from pipeline.api import BackOff, BatchError, Finished, NotConnected, Reject
+from pipeline.config.options import BatchOptions, RetryOptions, SinkOptions
+from pipeline.delivery.acknowledgement import Settlement
+from pipeline.delivery.buffer import MemoryBuffer
+from pipeline.delivery.dead_letter import DeadLetter
+from pipeline.delivery.health import State
+from pipeline.delivery.ledger import Ledger
+from pipeline.delivery.worker import Worker
+from pipeline.testing.fakes import FakeClock, Script, bounds, chunk, numbers, worker
+
+pytestmark = pytest.mark.anyio
+
+
+async def run_dry(sink: Worker, first: int = 0, last: int = 10) -> None:
+    """Queue events and let the worker drain them."""
+    sink.buffer.offer_nowait(chunk(first, last))
+    sink.buffer.close()
+    with anyio.fail_after(5):
+        await sink.run()
+
+
+async def test_delivers_in_order_and_closes() -> None:
+    """Every event arrives once, in order, and the sink is closed at the end."""
+    script = Script()
+    sink = worker(script, FakeClock().clock())
+    await run_dry(sink)
+    assert script.got == list(range(10))
+    assert (script.opened, script.closed) == (1, 1)
+    assert (sink.buffer.ledger.sent, sink.buffer.ledger.balance()) == (10, 0)
+
+
+async def test_not_connected_reopens_and_keeps_the_batch() -> None:
+    """The same sink object is closed and opened again, and the batch is written again."""
+    script = Script(NotConnected("gone"), NotConnected("gone"))
+    sink = worker(script, FakeClock().clock())
+    await run_dry(sink)
+    assert script.got == list(range(10))
+    assert (script.made, script.opened, script.closed) == (1, 3, 3)
+
+
+async def test_an_unexpected_exception_rebuilds_the_sink() -> None:
+    """A fault of the sink gives a fresh object; the batch is kept."""
+    script = Script(ZeroDivisionError(), KeyError("x"))
+    sink = worker(script, FakeClock().clock())
+    await run_dry(sink)
+    assert script.got == list(range(10))
+    assert script.made == 3
+    assert sink.health.restarts == 2
+    assert sink.health.state is State.OK
+    assert sink.health.error.startswith("KeyError")
+
+
+async def test_waits_double_up_to_the_bound_and_start_again_after_success() -> None:
+    """Full jitter: the dice choose between 0 and a bound that doubles."""
+    clock = FakeClock()
+    script = Script(*[NotConnected("gone")] * 5)
+    options = SinkOptions(retry=RetryOptions(initial_backoff_secs=1, max_backoff_secs=6))
+    await run_dry(worker(script, clock.clock(random=0.5), options))
+    assert clock.slept == [0.5, 1.0, 2.0, 3.0, 3.0]
+
+
+async def test_back_off_waits_as_long_as_asked_and_keeps_the_connection() -> None:
+    """The other end says how long."""
+    clock = FakeClock()
+    script = Script(BackOff(7), BackOff(100_000))
+    sink = worker(script, clock.clock())
+    await run_dry(sink)
+    assert clock.slept == [7, 3600]
+    assert (script.opened, script.closed) == (1, 1)
+    assert script.got == list(range(10))
+
+
+async def test_reject_without_dead_letter_is_lost_and_counted() -> None:
+    """No retry."""
+    script = Script(Reject("too large"))
+    sink = worker(script, FakeClock().clock())
+    await run_dry(sink)
+    assert script.attempts == 1
+    assert sink.buffer.ledger.discarded == {("rejected", False): 10}
+    assert sink.buffer.ledger.balance() == 0
+
+
+async def test_attempts_run_out() -> None:
+    """After max_attempts the batch is given up and the next one is tried."""
+    script = Script(*[NotConnected("gone")] * 3)
+    options = SinkOptions(retry=RetryOptions(max_attempts=3), batch=BatchOptions(max_events=5))
+    sink = worker(script, FakeClock().clock(), options)
+    await run_dry(sink)
+    assert script.got == [5, 6, 7, 8, 9]
+    assert sink.buffer.ledger.discarded == {("attempts_exhausted", False): 5}
+
+
+async def test_a_sink_that_cannot_be_opened_uses_up_attempts_too() -> None:
+    """Whether opening or writing fails is the same to the batch."""
+    script = Script()
+    script.open_errors = [OSError("refused")] * 4
+    options = SinkOptions(retry=RetryOptions(max_attempts=3))
+    sink = worker(script, FakeClock().clock(), options)
+    await run_dry(sink)
+    assert sink.buffer.ledger.discarded == {("attempts_exhausted", False): 10}
+
+
+async def test_dead_letter_gets_the_events_with_reason_sink_and_attempts() -> None:
+    """The events arrive there marked, and both ledgers balance."""
+    script = Script(NotConnected("gone"), Reject("not allowed"))
+    sink = worker(script, FakeClock().clock())
+    letters = MemoryBuffer(bounds(), Ledger())
+    sink.dead_letter = DeadLetter("scripted", letters)
+    await run_dry(sink)
+    batch = letters.take_nowait(100, 1 << 20)
+    assert batch is not None
+    assert numbers(batch.events) == list(range(10))
+    assert batch.events[0].attributes == {
+        "httpipe.dead_letter.reason": "Reject: not allowed",
+        "httpipe.dead_letter.sink": "scripted",
+        "httpipe.dead_letter.attempts": 2,
+    }
+    assert sink.buffer.ledger.discarded == {("dead_letter", True): 10}
+    assert sink.buffer.ledger.balance() == 0
+
+
+async def test_batch_error_sorts_out_delivered_rejected_and_to_be_retried() -> None:
+    """Only what failed is written again; what was rejected goes to the dead letter at once."""
+    script = Script(BatchError({2: OSError("busy"), 5: Reject("no"), 7: OSError("busy"), 99: OSError("no such index")}))
+    sink = worker(script, FakeClock().clock())
+    letters = MemoryBuffer(bounds(), Ledger())
+    sink.dead_letter = DeadLetter("scripted", letters)
+    await run_dry(sink)
+    assert script.got == [2, 7]
+    assert sink.buffer.ledger.sent == 10 - 1
+    batch = letters.take_nowait(100, 1 << 20)
+    assert batch is not None
+    assert numbers(batch.events) == [5]
+    assert sink.buffer.ledger.balance() == 0
+
+
+async def test_finished_discards_the_rest_on_purpose() -> None:
+    """A closed pipe is no error: what waits and what comes is discarded on purpose."""
+    told = []
+    script = Script(Finished("closed pipe"))
+    sink = worker(script, FakeClock().clock(), SinkOptions(batch=BatchOptions(max_events=5)))
+    sink.finished = lambda: told.append(True)
+    await run_dry(sink)
+    sink.buffer.offer_nowait(chunk(10, 20))
+    assert told == [True]
+    assert sink.buffer.ledger.discarded == {("sink_finished", True): 20}
+    assert sink.health.state is State.FINISHED
+
+
+async def test_a_write_that_hangs_is_cancelled_and_tried_again() -> None:
+    """The write timeout counts as a failure; the queue goes on afterwards."""
+    script = Script()
+    hang = anyio.Event()
+    cancelled = []
+
+    async def write(batch: object) -> None:
+        script.attempts += 1
+        if script.attempts <= 2:
+            try:
+                await hang.wait()
+            finally:
+                cancelled.append(True)
+        script.written.append([len(batch)])  # type: ignore[arg-type]
+
+    sink = worker(script, FakeClock().clock(), SinkOptions(write_timeout_secs=0.01))
+    made = script.make
+
+
+    def make() -> object:
+        sink_object = made()
+        sink_object.write = write  # type: ignore[method-assign,assignment]
+        return sink_object
+
+    sink.session._make = make  # type: ignore[assignment]
+    await run_dry(sink)
+    assert cancelled == [True, True]
+    assert script.got == [10]
+    assert sink.buffer.ledger.sent == 10
+
+
+async def test_cancelled_in_the_middle_the_batch_goes_back_to_the_queue() -> None:
+    """What was in flight is in flight again, not lost and not counted as sent."""
+    script = Script()
+    sink = worker(script, FakeClock().clock())
+    started = anyio.Event()
+
+    async def write(_batch: object) -> None:
+        started.set()
+        await anyio.sleep_forever()
+
+    made = script.make
+
+
+    def make() -> object:
+        sink_object = made()
+        sink_object.write = write  # type: ignore[method-assign,assignment]
+        return sink_object
+
+    sink.session._make = make  # type: ignore[assignment]
+    sink.buffer.offer_nowait(chunk(0, 10))
+    async with anyio.create_task_group() as group:
+        group.start_soon(sink.run)
+        await started.wait()
+        assert sink.writing_events == 10
+        group.cancel_scope.cancel()
+    assert sink.buffer.events == 10
+    assert script.closed == 1
+    assert sink.buffer.ledger.sent == 0
+
+
+async def test_several_writers_deliver_everything() -> None:
+    """With max_in_flight the batches overlap; the failure of one closes the sink once and loses nothing."""
+    script = Script(NotConnected("gone"), NotConnected("gone"), OSError("oops"))
+    options = SinkOptions(max_in_flight=4, batch=BatchOptions(max_events=3))
+    line = Settlement()
+    sink = worker(script, FakeClock().clock(), options)
+    for at in range(0, 30, 5):
+        sink.buffer.offer_nowait(chunk(at, at + 5, tickets=(line.issue(at),)))
+    sink.buffer.close()
+    with anyio.fail_after(5):
+        await sink.run()
+    assert sorted(script.got) == list(range(30))
+    assert sink.buffer.ledger.balance() == 0
+    assert line.unsettled_batches == 0
+
+
+async def test_a_sink_that_blocks_the_loop_is_named(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One call that keeps the loop is measured and reported with how long."""
+    ticks = iter(range(1000))
+    monkeypatch.setattr("pipeline.delivery.session.time.perf_counter", lambda: float(next(ticks)))
+    sink = worker(Script(), FakeClock().clock())
+    with caplog.at_level("WARNING", logger="httpipe"):
+        await run_dry(sink)
+    assert sink.health.blocked_secs == 1.0
+    record = next(record for record in caplog.records if "kept the whole pipeline waiting" in record.message)
+    assert vars(record)["component"] == "scripted"
