@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * The one truth that kernel and user space share: records in the ring, values of maps, counters.
+ * pipeline/sources/bpf/abi.py mirrors this file in the same order; tests/test_abi.py compares them.
+ *
+ * Everything is little-endian, fixed-width and explicitly padded, except the parts of a flow, which stay
+ * in network byte order as they lie in the packet.
+ */
+#ifndef HTTPIPE_HTTP_TRACE_H
+#define HTTPIPE_HTTP_TRACE_H
+
+/* Bytes of one record's payload at most; longer segments are cut into several records. A power of two, so
+ * that a mask proves the bound to the verifier; and scratch space must fit a per-CPU array's 32 KiB. */
+#define HTTP_CHUNK_BYTES    16384
+/* Records per segment at most: 33 chunks are 528 KiB, more than BIG TCP's 512 KiB. */
+#define HTTP_CHUNKS	    33
+/* A range of bytes that were not copied is told at this length, so that a long body shows signs of life. */
+#define HTTP_RANGE_BYTES    (4 << 20)
+/* A range not extended for this long may have been taken by the sweep: whoever extends it lists it again. */
+#define HTTP_RANGE_QUIET_NS (50 * 1000 * 1000ULL)
+/* A batch is worth waking the reader for. */
+#define HTTP_WAKE_BYTES	    65536
+
+/* http_record.bits */
+#define HTTP_BIT_IPV6	  1 /* the key is 36 bytes long, else 12 */
+#define HTTP_BIT_OUTGOING 2 /* sent by this host on this interface, else received */
+#define HTTP_BIT_CUT	  4 /* bytes that should have been copied were not */
+#define HTTP_BIT_RANGE	  8 /* several segments, merged, none of them copied */
+
+/* One record of the ring; `captured` bytes of payload follow. */
+struct http_record {
+	__u64 ts_ns;	/* CLOCK_BOOTTIME of the first byte */
+	__u64 last_ns;	/* CLOCK_BOOTTIME of the last byte */
+	__u32 seq;	/* sequence number of the first payload byte; of the SYN itself where flags has SYN */
+	__u32 ack;	/* acknowledgement number, 0 without ACK */
+	__u32 length;	/* payload bytes that were on the wire */
+	__u32 captured; /* payload bytes that follow */
+	__u32 ifindex;
+	__u16 vlan;    /* innermost VLAN id, 0 for none */
+	__u8 flags;    /* TCP flags, RFC 9293 section 3.1 */
+	__u8 bits;     /* HTTP_BIT_* */
+	__u32 flow[9]; /* source, destination, source port, destination port: 12 bytes for IPv4, 36 for IPv6
+			*/
+	__u32 pad;
+};
+
+/* Names a connection, the same for both directions: the end with the lower port (then address) comes first.
+ */
+struct http_key {
+	__u32 address[2][4]; /* IPv4: the first word, others 0 */
+	__u16 port[2];
+	__u32 family; /* 4 or 6 */
+};
+
+/* What is remembered of one direction of a connection known to be HTTP. */
+struct http_direction {
+	__u64 range;	/* not copied and not yet told: sequence number << 32 | length; one word, so it never
+			   tears */
+	__u64 first_ns; /* of that range */
+	__u64 last_ns;	/* of that range */
+	__u32 next_seq; /* end of the highest segment seen */
+	__u32 copy_until; /* bytes before this sequence number are copied: start of the turn + budget */
+	__u32 told;	  /* end of the range as last told */
+	__u32 ifindex;	  /* where its newest segment was seen, 0 before the first one */
+	__u32 finished;	  /* FIN was seen */
+	__u32 pad;
+};
+
+struct http_connection {
+	struct http_direction side[2]; /* by the sender's place in http_key */
+	__u32 speaker;		       /* the side that sent new bytes last */
+	__u32 connecting;	       /* the last request was CONNECT */
+	__u32 upgraded; /* 101, or 2xx to CONNECT: no longer HTTP until something looks like it */
+	__u32 pad;
+};
+
+/* A connection whose opening was seen, before its first byte. */
+struct http_opening {
+	__u64 syn_ns;
+	__u64 answer_ns; /* SYN-ACK, 0 where not seen */
+	__u32 syn_seq;
+	__u32 answer_seq;
+	__u32 client; /* the client's place in http_key */
+	__u32 pad;
+};
+
+/* http_settings.want */
+#define HTTP_WANT_NOTHING 0 /* the reader is awake */
+#define HTTP_WANT_BATCH	  1 /* wake it at HTTP_WAKE_BYTES */
+#define HTTP_WANT_ANY	  2 /* wake it for the next record */
+
+/* Written by user space through a memory mapping; the kernel resets `want` when it wakes the reader. */
+struct http_settings {
+	__u32 want;
+	__u32 budget;	  /* bytes copied per turn and direction */
+	__u32 some_ports; /* 0: any port; 1: those in `ports` */
+	__u32 pad;
+	__u64 ports[1024]; /* one bit per port */
+};
+
+/* Places in the per-CPU counters. */
+enum http_count {
+	HTTP_COUNT_PACKETS,	    /* packets looked at, of any protocol */
+	HTTP_COUNT_RECORDS,	    /* records put into the ring */
+	HTTP_COUNT_RECORD_BYTES,    /* their bytes */
+	HTTP_COUNT_CONNECTIONS,	    /* connections found to speak HTTP */
+	HTTP_COUNT_UPGRADED,	    /* connections that stopped speaking HTTP: 101, CONNECT */
+	HTTP_COUNT_LEFT_OUT_BYTES,  /* body bytes left out on purpose */
+	HTTP_COUNT_REPEATED,	    /* segments seen before on another interface, dropped */
+	HTTP_COUNT_NOT_HTTP,	    /* segments with payload of connections not known to speak HTTP */
+	HTTP_COUNT_TLS_CONNECTIONS, /* ClientHellos among them */
+	HTTP_COUNT_IP_FRAGMENTS,    /* fragments of TCP over IP, not decoded */
+	HTTP_COUNT_TUNNELLED,	    /* packets within a tunnel's packets, not decoded there */
+	HTTP_COUNT_MALFORMED,	    /* TCP or IP headers that contradict themselves */
+	HTTP_COUNT_RING_FULL,	    /* records lost because the reader was too slow */
+	HTTP_COUNT_RING_FULL_BYTES, /* bytes on the wire that they stood for */
+	HTTP_COUNT_COPY_FAILED,	    /* records whose payload the kernel could not read */
+	HTTP_COUNT_SEGMENT_CUT,	    /* segments longer than HTTP_CHUNKS chunks, their end not copied */
+	HTTP_COUNT_TABLE_FULL,	    /* connections that found no place in the table */
+	HTTP_COUNT_WAITING_FULL,    /* ranges that found no place in the list for the sweep */
+	HTTP_COUNTS,
+};
+
+struct http_counters {
+	__u64 value[HTTP_COUNTS];
+};
+
+_Static_assert(sizeof(struct http_record) == 80, "http_record has holes");
+_Static_assert(sizeof(struct http_key) == 40, "http_key has holes: its bytes are hashed");
+_Static_assert(sizeof(struct http_direction) == 48, "http_direction has holes");
+_Static_assert(sizeof(struct http_connection) == 112, "http_connection has holes");
+_Static_assert(sizeof(struct http_opening) == 32, "http_opening has holes");
+_Static_assert(sizeof(struct http_settings) == 16 + 8192, "http_settings has holes");
+
+#endif

@@ -1,0 +1,98 @@
+"""The layout that the BPF program and httpipe share: a mirror of ``pipeline/bpf/http_trace.h``, in the same order.
+
+Comes in: bytes of the ring and of maps. Goes out: numbers and names. ``tests/test_abi.py`` compares it with the C
+compiler's own view of the header. Nothing here does I/O.
+"""
+
+from enum import IntEnum, IntFlag
+from struct import Struct
+
+CHUNK_BYTES = 16384
+CHUNKS = 33
+RANGE_BYTES = 4 << 20
+RANGE_QUIET_NS = 50_000_000
+WAKE_BYTES = 65536
+
+
+class Bit(IntFlag):
+    """``http_record.bits``."""
+
+    IPV6 = 1
+    OUTGOING = 2
+    CUT = 4
+    RANGE = 8
+
+
+RECORD = Struct("=QQIIIIIHBB36sI")
+"""``struct http_record``: ts_ns, last_ns, seq, ack, length, captured, ifindex, vlan, flags, bits, flow, pad."""
+
+FLOW_OFFSET = 40
+FLOW_BYTES_IPV4 = 12
+FLOW_BYTES_IPV6 = 36
+
+KEY = Struct("=16s16s2s2sI")
+"""``struct http_key``: two addresses, two ports, family 4 or 6."""
+
+DIRECTION = Struct("=QQQIIIIII")
+"""``struct http_direction``: range, first_ns, last_ns, next_seq, copy_until, told, ifindex, finished, pad."""
+
+CONNECTION_BYTES = 2 * DIRECTION.size + 16
+"""``struct http_connection``: two directions, then speaker, connecting, upgraded, pad."""
+
+OPENING = Struct("=QQIIII")
+"""``struct http_opening``: syn_ns, answer_ns, syn_seq, answer_seq, client, pad."""
+
+
+class Want(IntEnum):
+    """``http_settings.want``: what the kernel may wake the reader for, once."""
+
+    NOTHING = 0
+    BATCH = 1
+    ANY = 2
+
+
+SETTINGS = Struct("=IIII")
+"""The beginning of ``struct http_settings``: want, budget, some_ports, pad. The bits of 65536 ports follow."""
+
+SETTINGS_BYTES = SETTINGS.size + 65536 // 8
+
+COUNTS = (
+    "packets",
+    "records",
+    "record_bytes",
+    "connections",
+    "upgraded",
+    "left_out_bytes",
+    "repeated",
+    "not_http",
+    "tls_connections",
+    "ip_fragments",
+    "tunnelled",
+    "malformed",
+    "ring_full",
+    "ring_full_bytes",
+    "copy_failed",
+    "segment_cut",
+    "table_full",
+    "waiting_full",
+)
+"""``enum http_count``: what the kernel counts, by its name outside."""
+
+COUNTERS_BYTES = 8 * len(COUNTS)
+
+
+def port_bits(ports: tuple[int, ...]) -> bytes:
+    """``http_settings.ports``: one bit a port."""
+    bits = bytearray(65536 // 8)
+    for port in ports:
+        bits[port >> 3] |= 1 << (port & 7)
+    return bytes(bits)
+
+
+def flow(key: bytes, side: int) -> bytes:
+    """The flow key of the direction that the end at place ``side`` of a connection's key sends."""
+    low, high, low_port, high_port, family = KEY.unpack(key)
+    width = 4 if family == 4 else 16
+    if side:
+        return bytes(high[:width] + low[:width] + high_port + low_port)
+    return bytes(low[:width] + high[:width] + low_port + high_port)

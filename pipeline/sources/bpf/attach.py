@@ -1,0 +1,91 @@
+"""Packet sockets with the program on them: from ``attach`` on, packets pass it; closing them ends that, come what may.
+
+In two steps, so that privileges may be dropped between them: creating a packet socket needs cap_net_raw; attaching
+and binding do not. The sockets themselves receive nothing (the program answers 0), so nothing is ever read from them.
+"""
+
+import ctypes
+import errno
+import os
+import socket
+from struct import Struct
+
+from pipeline.errors import CaptureError
+from pipeline.sources.bpf.config import ANY
+from pipeline.sources.bpf.libbpf_loader import CAPABILITIES
+
+ETH_P_ALL = 0x0003
+SO_ATTACH_BPF = 50
+SOL_PACKET = 263
+PACKET_IGNORE_OUTGOING = 23
+LOOPBACK = 1
+
+_ADDRESS = Struct("=HHiHBB8s")
+"""``struct sockaddr_ll``: family, protocol in network byte order, interface, and what bind(2) does not read."""
+
+
+def interface_names() -> list[str]:
+    """Interfaces of this network namespace."""
+    return [name for _, name in socket.if_nameindex()]
+
+
+def check_interfaces(wanted: tuple[str, ...]) -> None:
+    """Raise ``CaptureError`` naming those that do not exist."""
+    there = interface_names()
+    missing = [name for name in wanted if name not in there and name != ANY]
+    if missing:
+        what = f"there is no interface {', '.join(missing)}"
+        raise CaptureError(what, remedy=f'interfaces of this host: {", ".join(there)}; or "any"')
+
+
+class Sockets:
+    """One socket per interface, or one for all of them."""
+
+    def __init__(self, interfaces: tuple[str, ...]) -> None:
+        self._interfaces = interfaces
+        self._sockets: list[socket.socket] = []
+
+    def open(self) -> None:
+        """Create the sockets. They see nothing yet: their protocol is 0."""
+        try:
+            for _ in self._interfaces:
+                self._sockets.append(socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0))
+        except PermissionError as error:
+            raise CaptureError("no permission to open a packet socket", remedy=CAPABILITIES, denied=True) from error
+        except OSError as error:
+            raise CaptureError(
+                f"cannot open a packet socket: {error.strerror}", remedy="the kernel needs CONFIG_PACKET"
+            ) from error
+
+    def attach(self, program_fd: int) -> None:
+        """Put the program on each socket, then let packets pass."""
+        for name, packets in zip(self._interfaces, self._sockets, strict=True):
+            try:
+                packets.setsockopt(socket.SOL_SOCKET, SO_ATTACH_BPF, program_fd)
+                _bind(packets, 0 if name == ANY else socket.if_nametoindex(name))
+            except OSError as error:
+                raise _cannot_attach(name, error) from error
+
+    def close(self) -> None:
+        """Detach. Safe twice."""
+        while self._sockets:
+            self._sockets.pop().close()
+
+
+def _bind(packets: socket.socket, interface: int) -> None:
+    """bind(2) itself: Python's looks the name up, and would refuse interface 0, which is all of them."""
+    if interface == LOOPBACK:
+        # What the program would drop there; the kernel need not copy it first.
+        packets.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
+    address = _ADDRESS.pack(socket.AF_PACKET, socket.htons(ETH_P_ALL), interface, 0, 0, 0, b"")
+    if ctypes.CDLL(None, use_errno=True).bind(packets.fileno(), address, len(address)):
+        code = ctypes.get_errno()
+        raise OSError(code, os.strerror(code))
+
+
+def _cannot_attach(name: str, error: OSError) -> CaptureError:
+    if error.errno == errno.ENODEV:
+        return CaptureError(f"the interface {name} has gone", remedy=f"interfaces of this host: {', '.join(interface_names())}")
+    if error.errno == errno.ENETDOWN:
+        return CaptureError(f"the interface {name} is down", remedy=f"bring it up: ip link set {name} up")
+    return CaptureError(f"cannot attach to {name}: {os.strerror(error.errno or 0)}", remedy="httpipe doctor checks this host")

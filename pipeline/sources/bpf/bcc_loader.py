@@ -1,0 +1,115 @@
+"""Compile the same C text on this host with bcc, and load it. The one home of bcc.
+
+Comes in: the C files of ``pipeline/bpf``. Goes out: a ``Program`` or ``CaptureError``. bcc comes with the system,
+never from PyPI (``bcc`` there is an unrelated package): its folder in the system's dist-packages is made importable
+by itself, so that a virtual environment sees bcc and nothing else.
+
+bcc's front end rewrites map methods in the main file only, so our headers are put into one text first.
+"""
+
+import importlib.util
+import logging
+import mmap
+import re
+import sys
+from pathlib import Path
+from types import ModuleType
+
+from pipeline.errors import CaptureError
+from pipeline.sources.bpf import program as programs
+from pipeline.sources.bpf.libbpf_loader import CAPABILITIES
+
+FOLDERS = (
+    Path("/usr/lib/python3/dist-packages/bcc"),  # Debian, Ubuntu
+    *(Path(f"/usr/lib/python3.{minor}/site-packages/bcc") for minor in range(15, 8, -1)),  # Fedora, Arch
+)
+INSTALL = (
+    "install it: apt install python3-bpfcc linux-headers-$(uname -r) (Debian, Ubuntu), "
+    "dnf install python3-bcc kernel-devel (Fedora)"
+)
+
+_INCLUDE = re.compile(r'^#include "([\w.]+)"$', re.MULTILINE)
+_log = logging.getLogger(__name__)
+
+
+def find() -> Path | None:
+    """The system's bcc."""
+    return next((folder for folder in FOLDERS if (folder / "__init__.py").is_file()), None)
+
+
+def module() -> ModuleType:
+    """The bcc module; raises ``CaptureError`` where it is missing or is another package of that name."""
+    loaded = sys.modules.get("bcc")
+    if loaded is None or not hasattr(loaded, "BPF"):
+        loaded = _import()
+    return loaded
+
+
+def _import() -> ModuleType:
+    folder = find()
+    if folder is None:
+        raise CaptureError("bcc is not on this host", remedy=INSTALL)
+    spec = importlib.util.spec_from_file_location("bcc", folder / "__init__.py", submodule_search_locations=[str(folder)])
+    if spec is None or spec.loader is None:
+        raise CaptureError(f"{folder} is not a Python package", remedy=INSTALL)
+    bcc = importlib.util.module_from_spec(spec)
+    stranger = sys.modules.pop("bcc", None)
+    sys.modules["bcc"] = bcc
+    try:
+        spec.loader.exec_module(bcc)
+    except (ImportError, OSError, AttributeError) as error:
+        del sys.modules["bcc"]
+        if stranger is not None:
+            sys.modules["bcc"] = stranger
+        raise CaptureError(f"bcc cannot be imported from {folder}: {error}", remedy=INSTALL) from error
+    if not hasattr(bcc, "BPF"):
+        raise CaptureError(f"{folder} is not the BPF Compiler Collection", remedy=INSTALL)
+    return bcc
+
+
+def one_text(path: Path = programs.SOURCE) -> str:
+    """The program with our own headers in place, each once, where they are included first."""
+    seen: set[str] = set()
+
+    def expand(text: str) -> str:
+        return _INCLUDE.sub(lambda match: _once(match.group(1)), text)
+
+    def _once(name: str) -> str:
+        if name in seen:
+            return ""
+        seen.add(name)
+        return expand((path.parent / name).read_text(encoding="utf-8"))
+
+    return expand(path.read_text(encoding="utf-8"))
+
+
+def load(sizes: programs.Sizes) -> programs.Program:
+    """Compile and load; takes seconds. Nothing is attached yet."""
+    bcc = module()
+    flags = [
+        "-DHTTPIPE_BCC",
+        f"-DHTTPIPE_RING_PAGES={sizes.ring_bytes // mmap.PAGESIZE}",
+        f"-DHTTPIPE_CONNECTIONS={sizes.max_connections}",
+        "-Wno-macro-redefined",
+    ]
+    try:
+        compiled = bcc.BPF(text=one_text(), cflags=flags)
+    except Exception as error:  # bcc raises bare Exception
+        raise CaptureError(
+            f"bcc cannot compile the BPF program: {error}", remedy=f"its messages stand above; {INSTALL}"
+        ) from error
+    try:
+        function = compiled.load_func(programs.PROGRAM, bcc.BPF.SOCKET_FILTER)
+    except Exception as error:  # bcc raises bare Exception
+        compiled.cleanup()
+        if "not permitted" in str(error) or "denied" in str(error):
+            raise CaptureError("the kernel refuses the BPF program: no permission", remedy=CAPABILITIES, denied=True) from error
+        raise CaptureError(f"the kernel refuses the BPF program: {error}", remedy="please report this") from error
+    maps = {name: compiled[name].map_fd if name != "events" else _ring_fd(bcc, compiled) for name in programs.MAPS}
+    return programs.Program("bcc", function.fd, maps, compiled.cleanup, keep=compiled)
+
+
+def _ring_fd(bcc: ModuleType, compiled: object) -> int:
+    """bcc's own objects for ring buffers want callbacks; the file descriptor is all we need."""
+    fd: int = bcc.libbcc.lib.bpf_table_fd(compiled.module, b"events")  # type: ignore[attr-defined]
+    return fd

@@ -1,0 +1,144 @@
+"""One capture: program, ring, sockets and maps, opened in the order that dropping privileges between two steps needs.
+
+``load`` wants capabilities: program, maps, packet sockets. ``attach`` wants none. From then on ``read`` gives
+segments, and ``detach`` ends it.
+"""
+
+import logging
+import mmap
+import platform
+import time
+
+from pipeline.errors import CaptureError
+from pipeline.model.records import Segment
+from pipeline.sources.bpf import abi, bcc_loader, libbpf_loader, program
+from pipeline.sources.bpf.attach import Sockets, check_interfaces
+from pipeline.sources.bpf.clock import wall_minus_boot_ns
+from pipeline.sources.bpf.config import BpfConfig
+from pipeline.sources.bpf.counters import Counters
+from pipeline.sources.bpf.ring import Ring
+from pipeline.sources.bpf.ring_libbpf import LibbpfRing
+from pipeline.sources.bpf.sweep import Sweep
+
+TURN_BYTES = 32 * 1024
+"""Copied of each turn of a conversation: 16 KiB for the head, which servers limit to 8 to 16 KiB, and as much beside
+it, so that small bodies, chunk framing and pipelined messages come whole."""
+
+MAX_BODY_BYTES = 16 << 20
+"""What a pipeline may ask of each body at most."""
+
+_log = logging.getLogger(__name__)
+
+
+def load_program(config: BpfConfig) -> program.Program:
+    """By the loader that the options name; ``auto``: the prebuilt program where it and libbpf are there, else bcc."""
+    sizes = program.Sizes(config.ring_bytes, config.max_connections)
+    match config.loader:
+        case "libbpf":
+            return libbpf_loader.load(sizes)
+        case "bcc":
+            return bcc_loader.load(sizes)
+        case _:
+            return _load_either(sizes)
+
+
+def _load_either(sizes: program.Sizes) -> program.Program:
+    try:
+        return libbpf_loader.load(sizes)
+    except CaptureError as first:
+        if first.denied or bcc_loader.find() is None:
+            raise
+        _log.warning("%s; compiling it with bcc instead, which takes some seconds", first)
+        return bcc_loader.load(sizes)
+
+
+class Capture:
+    """Not safe against two readers."""
+
+    def __init__(self, config: BpfConfig, body_bytes: int = 0) -> None:
+        self._config = config
+        self._budget = TURN_BYTES + min(body_bytes, MAX_BODY_BYTES)
+        self._sockets = Sockets(config.interfaces)
+        self._program: program.Program | None = None
+        self._settings: mmap.mmap | None = None
+        self._offset_ns = 0
+        self._offset_due = 0.0
+
+    def load(self) -> None:
+        """What needs capabilities."""
+        check_interfaces(self._config.interfaces)
+        try:
+            self._sockets.open()
+            self._program = loaded = load_program(self._config)
+            ring = Ring if platform.machine() == "x86_64" else LibbpfRing
+            self.ring = ring(loaded.maps["events"], self._config.ring_bytes)
+            self.counters = Counters(loaded.maps["counters"])
+            self.sweep = Sweep(loaded.maps["waiting"], loaded.maps["connections"])
+            self._write_settings(loaded.maps["settings"])
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def loader(self) -> str:
+        """Which loader it was."""
+        return self._program.loader if self._program else ""
+
+    @property
+    def program_fd(self) -> int:
+        """The program, for test runs."""
+        return self._program.fd if self._program else -1
+
+    def attach(self) -> None:
+        """Packets pass the program from now on."""
+        self.want(abi.Want.ANY)
+        self._sockets.attach(self.program_fd)
+
+    def want(self, want: abi.Want) -> None:
+        """What the kernel may wake the reader for, once."""
+        if self._settings is not None:
+            self._settings[0] = want
+
+    def read(self) -> list[Segment]:
+        """What the kernel has told since."""
+        return self.ring.drain(self.offset_ns())
+
+    def quiet(self, *, last: bool = False) -> list[Segment]:
+        """Ranges of connections that went quiet."""
+        return self.sweep.run(time.clock_gettime_ns(time.CLOCK_BOOTTIME), self.offset_ns(), last=last)
+
+    def rest(self) -> list[Segment]:
+        """After ``detach``: everything that is left."""
+        segments: list[Segment] = []
+        while found := self.read():
+            segments += found
+        return segments + self.quiet(last=True)
+
+    def offset_ns(self) -> int:
+        """From the kernel's clock to the wall clock, measured every second."""
+        now = time.monotonic()
+        if now >= self._offset_due:
+            self._offset_ns, self._offset_due = wall_minus_boot_ns(), now + 1.0
+        return self._offset_ns
+
+    def detach(self) -> None:
+        """No packet passes the program any more. Safe twice."""
+        self._sockets.close()
+
+    def close(self) -> None:
+        """Let go of everything. Safe twice."""
+        self.detach()
+        if self._settings is not None:
+            self._settings.close()
+            self._settings = None
+        if self._program is not None:
+            if hasattr(self, "ring"):
+                self.ring.close()
+            self._program.close()
+            self._program = None
+
+    def _write_settings(self, fd: int) -> None:
+        ports = self._config.ports
+        size = -(-abi.SETTINGS_BYTES // mmap.PAGESIZE) * mmap.PAGESIZE
+        self._settings = mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+        self._settings[: abi.SETTINGS_BYTES] = abi.SETTINGS.pack(0, self._budget, bool(ports), 0) + abi.port_bits(ports)

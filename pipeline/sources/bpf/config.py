@@ -1,0 +1,48 @@
+"""The options of the ``bpf`` source."""
+
+from typing import Annotated, Literal
+
+from pydantic import Field, field_validator
+
+from pipeline.api import Config
+
+ANY = "any"
+"""Every interface of this network namespace, also those that appear later."""
+
+MEBIBYTE = 1 << 20
+
+
+class BpfConfig(Config):
+    """The HTTP traffic of this host, live, seen by a BPF program on packet sockets."""
+
+    interfaces: tuple[Annotated[str, Field(min_length=1, max_length=15)], ...] = Field(default=(ANY,), min_length=1)
+    """Interfaces to watch. `"any"` is all of them, also those that appear later, and stands alone."""
+
+    ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = ()
+    """TCP ports to watch, of either end, sorted out in the kernel. Empty: all ports."""
+
+    loader: Literal["auto", "libbpf", "bcc"] = "auto"
+    """`"libbpf"` loads the prebuilt program; `"bcc"` compiles it on this host, which takes seconds and needs the
+    kernel's headers; `"auto"` takes libbpf where the prebuilt program and the library are there, else bcc."""
+
+    ring_bytes: int = Field(default=8 * MEBIBYTE, ge=MEBIBYTE // 4, le=1024 * MEBIBYTE)
+    """Buffer between kernel and httpipe, a power of two. 8 MiB hold about 0.3 s of 30,000 small exchanges a second."""
+
+    max_connections: int = Field(default=65536, ge=64, le=4_194_304)
+    """Connections that the kernel remembers as HTTP, about 200 bytes each; the least recently used make place."""
+
+    @field_validator("interfaces")
+    @classmethod
+    def _any_stands_alone(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        if ANY in value and len(value) > 1:
+            raise ValueError('"any" includes all others: give either "any" or names')
+        if len(set(value)) != len(value):
+            raise ValueError("an interface is named twice")
+        return value
+
+    @field_validator("ring_bytes")
+    @classmethod
+    def _power_of_two(cls, value: int) -> int:
+        if value & (value - 1):
+            raise ValueError(f"must be a power of two, such as {1 << value.bit_length()}")
+        return value

@@ -1,0 +1,33 @@
+"""The kernel's counters, per CPU, as increments since they were read last."""
+
+from collections.abc import Iterator
+from struct import Struct
+
+from pipeline.sources.bpf import abi
+from pipeline.sources.bpf.syscall import Map, possible_cpus
+
+
+class Counters:
+    """Reads the map ``counters``."""
+
+    def __init__(self, fd: int) -> None:
+        cpus = possible_cpus()
+        self._map = Map(fd, 4, abi.COUNTERS_BYTES * cpus)
+        self._values = Struct(f"={len(abi.COUNTS) * cpus}Q")
+        self._last = [0] * len(abi.COUNTS)
+
+    def totals(self) -> dict[str, int]:
+        """Since the program was loaded."""
+        return dict(zip(abi.COUNTS, self._sums(), strict=True))
+
+    def news(self) -> Iterator[tuple[str, int]]:
+        """Those that changed, by how much."""
+        sums = self._sums()
+        for name, before, now in zip(abi.COUNTS, self._last, sums, strict=True):
+            if now != before:
+                yield name, now - before
+        self._last = sums
+
+    def _sums(self) -> list[int]:
+        values = self._values.unpack(self._map.lookup(bytes(4)) or bytes(self._values.size))
+        return [sum(values[place :: len(abi.COUNTS)]) for place in range(len(abi.COUNTS))]

@@ -1,0 +1,115 @@
+"""Load the prebuilt object with the system's libbpf.so.1, through ctypes. The one home of libbpf.
+
+Comes in: the object file. Goes out: a ``Program`` or ``CaptureError``. libbpf's own log goes to Python's at debug
+level; of a refusal the verifier's last words are kept for the error.
+"""
+
+import ctypes
+import errno
+import logging
+import os
+from collections import deque
+from functools import cache
+from pathlib import Path
+
+from pipeline.errors import CaptureError
+from pipeline.sources.bpf import program as programs
+
+LIBRARY = "libbpf.so.1"
+INSTALL = "install it: apt install libbpf1 (Debian, Ubuntu), dnf install libbpf (Fedora)"
+CAPABILITIES = "run as root, or give this interpreter the capabilities cap_net_raw and cap_bpf (httpipe doctor prints the line)"
+
+_log = logging.getLogger(__name__)
+_last_words: deque[str] = deque(maxlen=8)
+_Print = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
+
+
+@cache
+def library() -> ctypes.CDLL:
+    """libbpf, its functions declared; raises ``OSError`` where it is missing."""
+    lib = ctypes.CDLL(LIBRARY, use_errno=True)
+    pointer, text, integer = ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int
+    for name, result, arguments in (
+        ("bpf_object__open_file", pointer, (text, pointer)),
+        ("bpf_object__load", integer, (pointer,)),
+        ("bpf_object__close", None, (pointer,)),
+        ("bpf_object__find_map_by_name", pointer, (pointer, text)),
+        ("bpf_object__find_program_by_name", pointer, (pointer, text)),
+        ("bpf_map__set_max_entries", integer, (pointer, ctypes.c_uint32)),
+        ("bpf_map__fd", integer, (pointer,)),
+        ("bpf_program__fd", integer, (pointer,)),
+        ("ring_buffer__new", pointer, (integer, pointer, pointer, pointer)),
+        ("ring_buffer__consume", integer, (pointer,)),
+        ("ring_buffer__free", None, (pointer,)),
+        ("libbpf_set_print", pointer, (_Print,)),
+        ("libbpf_version_string", text, ()),
+    ):
+        function = getattr(lib, name)
+        function.restype = result
+        function.argtypes = arguments
+    lib.libbpf_set_print(_print)
+    return lib
+
+
+@_Print  # type: ignore[untyped-decorator]
+def _print(_level: int, form: bytes, arguments: int) -> int:
+    """libbpf's printf; ``arguments`` is a va_list, which x86-64 and arm64 pass as a pointer."""
+    buffer = ctypes.create_string_buffer(4096)
+    ctypes.CDLL(None).vsnprintf(buffer, len(buffer), form, ctypes.c_void_p(arguments))
+    text = buffer.value.decode(errors="replace").strip()
+    _last_words.append(text[-300:])
+    _log.debug("libbpf: %s", text)
+    return 0
+
+
+def version() -> str:
+    """Such as ``v1.1``."""
+    text: bytes = library().libbpf_version_string()
+    return text.decode()
+
+
+def load(sizes: programs.Sizes, path: Path = programs.OBJECT) -> programs.Program:
+    """Load the object; nothing is attached yet."""
+    try:
+        lib = library()
+    except OSError as error:
+        raise CaptureError(f"{LIBRARY} is not on this host", remedy=INSTALL) from error
+    if not path.exists():
+        raise CaptureError(f"the prebuilt BPF program is missing: {path}", remedy='reinstall httpipe, or set loader = "bcc"')
+    handle = lib.bpf_object__open_file(os.fsencode(path), None)
+    if not handle:
+        raise _refused("libbpf cannot read the BPF program", ctypes.get_errno())
+    try:
+        lib.bpf_map__set_max_entries(_map(lib, handle, "events"), sizes.ring_bytes)
+        lib.bpf_map__set_max_entries(_map(lib, handle, "connections"), sizes.max_connections)
+        _last_words.clear()
+        _check(lib.bpf_object__load(handle))
+        maps = {name: lib.bpf_map__fd(_map(lib, handle, name)) for name in programs.MAPS}
+        fd = lib.bpf_program__fd(lib.bpf_object__find_program_by_name(handle, programs.PROGRAM.encode()))
+    except BaseException:
+        lib.bpf_object__close(handle)
+        raise
+    return programs.Program("libbpf", fd, maps, lambda: lib.bpf_object__close(handle))
+
+
+def _check(result: int) -> None:
+    if result:
+        raise _refused("the kernel refuses the BPF program", -result)
+
+
+def _map(lib: ctypes.CDLL, handle: int, name: str) -> int:
+    found: int | None = lib.bpf_object__find_map_by_name(handle, name.encode())
+    if not found:
+        raise CaptureError(
+            f"the BPF program has no map {name}", remedy="reinstall httpipe: program and package do not belong together"
+        )
+    return found
+
+
+def _refused(what: str, code: int) -> CaptureError:
+    if code in {errno.EPERM, errno.EACCES} and not any("processed" in words for words in _last_words):
+        return CaptureError(f"{what}: no permission", remedy=CAPABILITIES, denied=True)
+    if code == errno.ENOMEM:
+        return CaptureError(f"{what}: no memory", remedy="set a smaller ring_bytes or max_connections, or raise RLIMIT_MEMLOCK")
+    words = "\n".join(_last_words)
+    return CaptureError(f"{what}: {os.strerror(code)}\n{words}".rstrip(), remedy='try loader = "bcc", and please report this')

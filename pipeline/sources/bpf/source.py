@@ -1,0 +1,141 @@
+"""The ``bpf`` source: segments of this host's HTTP connections, live.
+
+Waits for the kernel, drains whole batches, passes counters on. It never waits for a sink and never raises on traffic.
+The kernel wakes it for a batch, not for a record: while traffic flows it looks every 20 ms or at 64 KiB, whichever
+comes first; when nothing flows it sleeps until the next record.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import ClassVar
+
+import anyio
+import anyio.lowlevel
+
+from pipeline.api import Context, RecordBatch, Source
+from pipeline.model.records import Segment
+from pipeline.sources.bpf import abi
+from pipeline.sources.bpf.capture import Capture
+from pipeline.sources.bpf.config import BpfConfig
+
+TICK_SECS = 0.02
+"""While traffic flows."""
+
+IDLE_TICK_SECS = 0.5
+"""While nothing flows: for counters, and for ranges that went quiet."""
+
+IDLE_AFTER = 10
+"""Ticks without a record until the source sleeps."""
+
+SWEEP_SECS = 0.1
+COUNT_SECS = 1.0
+
+
+class BpfSource(Source):
+    """The live source."""
+
+    Config = BpfConfig
+    emits_records: ClassVar[bool] = True
+    can_wait: ClassVar[bool] = False
+
+    def __init__(self, config: BpfConfig, context: Context) -> None:
+        self._config = config
+        self._context = context
+        self._capture: Capture | None = None
+        self._empty_ticks = 0
+        self._sweep_due = 0.0
+        self._count_due = 0.0
+        self._forgotten = 0
+
+    async def open(self) -> None:
+        """Load, attach, say so."""
+        # The first use of these imports parts of anyio and asyncio: better now than while the ring fills.
+        with anyio.move_on_after(0):
+            await anyio.lowlevel.checkpoint()
+        capture = Capture(self._config, self._context.body_bytes)
+        if self._config.loader == "bcc":
+            await anyio.to_thread.run_sync(capture.load)  # the compiler takes seconds
+        else:
+            capture.load()
+        self._capture = capture
+        try:
+            capture.attach()
+        except BaseException:
+            await self.aclose()
+            raise
+        self._context.log.info(
+            "capturing on %s, %s, program loaded by %s",
+            ", ".join(self._config.interfaces),
+            f"ports {', '.join(map(str, self._config.ports))}" if self._config.ports else "all ports",
+            capture.loader,
+        )
+
+    async def batches(self) -> AsyncIterator[RecordBatch]:
+        """Segments, until cancelled; what the ring still holds then is the last batch."""
+        capture = self._capture
+        if capture is None:
+            return
+        try:
+            while True:
+                segments = capture.read()
+                segments += self._sweep(capture)
+                self._count(capture)
+                if segments:
+                    self._empty_ticks = 0
+                    yield RecordBatch(segments)
+                else:
+                    self._empty_ticks += 1
+                if capture.ring.waiting_bytes() < abi.WAKE_BYTES:
+                    await self._wait(capture)
+        except asyncio.CancelledError:
+            capture.detach()
+            segments = capture.rest()
+            if segments:
+                yield RecordBatch(segments)
+            raise
+
+    async def aclose(self) -> None:
+        """Detach, read the counters for the last time, let go."""
+        capture, self._capture = self._capture, None
+        if capture is None:
+            return
+        capture.detach()
+        self._count_due = 0.0
+        self._count(capture)
+        unread = len(capture.rest())
+        if unread:
+            self._context.count("unread_at_stop", unread)
+        capture.close()
+
+    async def _wait(self, capture: Capture) -> None:
+        """Until the kernel wakes us, or the tick is over."""
+        asleep = self._empty_ticks >= IDLE_AFTER and not capture.sweep.busy
+        capture.ring.rearm()
+        capture.want(abi.Want.ANY if asleep else abi.Want.BATCH)
+        if asleep and capture.ring.waiting_bytes():
+            return  # it came just before the kernel knew that we want to be woken
+        with anyio.move_on_after(IDLE_TICK_SECS if asleep else TICK_SECS):
+            await anyio.wait_readable(capture.ring.fileno())
+        capture.want(abi.Want.NOTHING)
+
+    def _sweep(self, capture: Capture) -> list[Segment]:
+        now = time.monotonic()
+        if now < self._sweep_due:
+            return []
+        self._sweep_due = now + SWEEP_SECS
+        return capture.quiet()
+
+    def _count(self, capture: Capture) -> None:
+        now = time.monotonic()
+        if now < self._count_due:
+            return
+        self._count_due = now + COUNT_SECS
+        for name, by in self._news(capture):
+            self._context.count(name, by)
+
+    def _news(self, capture: Capture) -> Iterator[tuple[str, int]]:
+        yield from capture.counters.news()
+        forgotten, self._forgotten = capture.sweep.forgotten - self._forgotten, capture.sweep.forgotten
+        if forgotten:
+            yield "ranges_forgotten", forgotten

@@ -1,0 +1,69 @@
+"""Ranges of connections that went quiet: body bytes that were not copied, and nothing follows that would tell them.
+
+The kernel lists a connection in the map ``waiting`` after it has begun a range there. The sweep takes the list first
+and looks at the ranges then, so none is overlooked; it never writes to a connection. A range that it told may be told
+by the kernel again: the same bytes, which decoding drops.
+"""
+
+from pipeline.model.records import ACK, Segment
+from pipeline.sources.bpf import abi
+from pipeline.sources.bpf.syscall import Map
+
+QUIET_NS = 2 * abi.RANGE_QUIET_NS
+"""Not extended for so long: told. Twice the kernel's own limit, so that a range extended after that is listed again."""
+
+LOOKS = 512
+"""Connections looked at in one sweep: about 3 ms."""
+
+
+class Sweep:
+    """Remembers which connections still have a range that grows."""
+
+    def __init__(self, waiting_fd: int, connections_fd: int) -> None:
+        self._waiting = Map(waiting_fd, abi.KEY.size, 4)
+        self._connections = Map(connections_fd, abi.KEY.size, abi.CONNECTION_BYTES)
+        self._growing: dict[bytes, None] = {}
+        self.forgotten = 0
+
+    @property
+    def busy(self) -> bool:
+        """Some range may still have to be told."""
+        return bool(self._growing)
+
+    def run(self, boot_ns: int, offset_ns: int, *, last: bool = False) -> list[Segment]:
+        """Ranges that went quiet by ``boot_ns``; all of them when ``last``."""
+        self._take_list()
+        segments: list[Segment] = []
+        for key in list(self._growing)[: None if last else LOOKS]:
+            del self._growing[key]
+            found = self._connections.lookup(key)
+            if found is None:
+                self.forgotten += 1
+            elif self._look(key, found, boot_ns, offset_ns, segments, last=last):
+                self._growing[key] = None
+        return segments
+
+    def _take_list(self) -> None:
+        while len(self._growing) < 2 * LOOKS and (key := self._waiting.first_key()) is not None:
+            self._waiting.delete(key)
+            self._growing[key] = None
+
+    @staticmethod
+    def _look(  # noqa: PLR0913  one connection, and what is known beside it
+        key: bytes, connection: bytes, boot_ns: int, offset_ns: int, segments: list[Segment], *, last: bool
+    ) -> bool:
+        """Whether a range of this connection still grows."""
+        growing = False
+        for side in (0, 1):
+            sequence, first_ns, last_ns, _, _, told, interface, _, _ = abi.DIRECTION.unpack_from(
+                connection, side * abi.DIRECTION.size
+            )
+            seq, length = sequence >> 32, sequence & 0xFFFFFFFF
+            if not length or told == (seq + length) & 0xFFFFFFFF:
+                continue
+            if not last and boot_ns - last_ns < QUIET_NS:
+                growing = True
+                continue
+            times = first_ns + offset_ns, last_ns + offset_ns
+            segments.append(Segment(abi.flow(key, side), times[0], seq, 0, ACK, b"", length, times[1], False, 0, interface))
+        return growing
