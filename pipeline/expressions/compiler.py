@@ -77,12 +77,12 @@ class Compiler:
         guide = guide or next((term for term in terms if term.literal is not None), terms[0])
         adapted = [self.adapt(term, guide, text) for term in terms]
         kinds = {FieldType.FLOAT if term.is_number else term.type for term in adapted}
+        if FieldType.STRINGS in kinds:
+            raise ExpressionError(f'"{text}": ask a list of texts with "in", such as "gap" in httpipe.marks')
         if len(kinds) > 1:
             first, second = adapted[0], next(term for term in adapted if term.type is not adapted[0].type)
             raise ExpressionError(f'"{text}" compares {type_text(first)} with {type_text(second)}{_conversion_hint(adapted)}')
         ordered = any(not isinstance(operator, ast.Eq | ast.NotEq) for operator in node.ops)
-        if FieldType.STRINGS in kinds:
-            raise ExpressionError(f'"{text}": ask a list of texts with "in", such as "gap" in httpipe.marks')
         if FieldType.BOOL in kinds and ordered:
             raise ExpressionError(f'"{text}": true and false have no order')
         return adapted

@@ -50,7 +50,9 @@ class AggregateConfig(Config):
 
 
 class Aggregate(Transform):
-    """Events sampled by `sample` count as many as they stand for.
+    """Measures rate, errors and latency per group and window.
+
+    Events sampled by `sample` count as many as they stand for.
 
     Counters: `other_group`, events beyond `max_groups`; `late`, events whose window was over, counted in the oldest one open.
     """

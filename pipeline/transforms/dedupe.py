@@ -22,7 +22,10 @@ class DedupeConfig(Config):
 
 
 class Dedupe(Transform):
-    """Counter: `evicted_keys`, keys forgotten before their time: raise `max_keys`, or some repeats will pass."""
+    """Lets the first of events with the same key go on, and drops its repeats.
+
+    Counter: `evicted_keys`, keys forgotten before their time: raise `max_keys`, or some repeats will pass.
+    """
 
     Config = DedupeConfig
     discard_reason = "duplicate"

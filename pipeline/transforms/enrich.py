@@ -38,7 +38,9 @@ class EnrichConfig(Config):
 
 
 class Enrich(Transform):
-    """An event whose key is not in the table goes on unchanged. All values are texts, JSON's numbers and booleans too.
+    """Adds attributes from a CSV or JSON table.
+
+    An event whose key is not in the table goes on unchanged. All values are texts, JSON's numbers and booleans too.
 
     Counters: `unknown_key`, `reloaded`, `reload_failed`.
     """

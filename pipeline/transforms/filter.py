@@ -16,7 +16,10 @@ class FilterConfig(Config):
 
 
 class Filter(Transform):
-    """Order is kept. Counter: `missing_field`, comparisons that met a field the event lacks."""
+    """Keeps the events for which a condition holds.
+
+    Order is kept. Counter: `missing_field`, comparisons that met a field the event lacks.
+    """
 
     Config = FilterConfig
 

@@ -28,7 +28,9 @@ class LimitConfig(Config):
 
 
 class Limit(Transform):
-    """What is cut ends there, and the exchange is marked `truncated`. Raw heads longer than all limits together are let go.
+    """Cuts texts and headers that are too long or too many.
+
+    What is cut ends there, and the exchange is marked `truncated`. Raw heads longer than all limits together are let go.
 
     Counter: `cut_events`.
     """

@@ -31,7 +31,9 @@ class MatchListConfig(Config):
 
 
 class MatchList(Transform):
-    """Paths are compared as sent, after percent-decoding of unreserved characters and without dot segments.
+    """Says which events are on a list of URLs, or sends them to an output of their own.
+
+    Paths are compared as sent, after percent-decoding of unreserved characters and without dot segments.
 
     Counters: `listed`, `reloaded`, `reload_failed`.
     """

@@ -48,7 +48,10 @@ class RedactConfig(Config):
 
 
 class Redact(Transform):
-    """Counters: `redacted`, events changed; `unreadable_bodies`, bodies taken away because they could not be looked into."""
+    """Masks, hashes or removes secrets.
+
+    Counters: `redacted`, events changed; `unreadable_bodies`, bodies taken away because they could not be looked into.
+    """
 
     Config = RedactConfig
 

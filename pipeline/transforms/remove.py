@@ -19,7 +19,10 @@ class RemoveConfig(Config):
 
 
 class Remove(Transform):
-    """What an event does not have is passed over in silence. The raw heads go with any field of theirs, since they repeat it."""
+    """Removes fields, headers and attributes.
+
+    What an event does not have is passed over in silence. The raw heads go with any field of theirs, since they repeat it.
+    """
 
     Config = RemoveConfig
 

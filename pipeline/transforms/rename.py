@@ -19,7 +19,10 @@ class RenameConfig(Config):
 
 
 class Rename(Transform):
-    """What an event does not have is passed over in silence; all old values are read before any new one is written."""
+    """Gives fields, headers and attributes another name.
+
+    What an event does not have is passed over in silence; all old values are read before any new one is written.
+    """
 
     Config = RenameConfig
 

@@ -21,7 +21,9 @@ class RouteConfig(Config):
 
 
 class Route(Transform):
-    """Order is kept within each output. Nothing leaves by the default output; `_unmatched` takes what no condition wants.
+    """Sends events to named outputs by conditions.
+
+    Order is kept within each output. Nothing leaves by the default output; `_unmatched` takes what no condition wants.
 
     Counter: `missing_field`, comparisons that met a field the event lacks.
     """

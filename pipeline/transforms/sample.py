@@ -33,7 +33,9 @@ class SampleConfig(Config):
 
 
 class Sample(Transform):
-    """Each kept event has the attribute `httpipe.sample_rate`: the number of events it stands for, 1 where `always` kept it.
+    """Keeps a share of the events, by chance or by key.
+
+    Each kept event has the attribute `httpipe.sample_rate`: the number of events it stands for, 1 where `always` kept it.
 
     An event without the key is left to chance.
     """

@@ -22,7 +22,10 @@ class SetConfig(Config):
 
 
 class Set(Transform):
-    """Counter: `missing_value`, values that could not be computed because a field was missing."""
+    """Sets fields and attributes from expressions and templates.
+
+    Counter: `missing_value`, values that could not be computed because a field was missing.
+    """
 
     Config = SetConfig
 

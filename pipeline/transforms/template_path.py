@@ -59,7 +59,10 @@ class Node:
 
 
 class TemplatePath(Transform):
-    """Counter: `other_templates`, events whose template was one too many."""
+    """Finds the route behind a path: `/users/{id}` for `/users/123`.
+
+    Counter: `other_templates`, events whose template was one too many.
+    """
 
     Config = TemplatePathConfig
 

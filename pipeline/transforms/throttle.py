@@ -34,7 +34,10 @@ class ThrottleConfig(Config):
 
 
 class Throttle(Transform):
-    """Counter: `evicted_keys`."""
+    """Limits the rate of events per key, with bursts.
+
+    Counter: `evicted_keys`.
+    """
 
     Config = ThrottleConfig
     discard_reason = "throttled"

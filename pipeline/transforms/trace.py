@@ -31,7 +31,9 @@ class Ids(NamedTuple):
 
 
 class Trace(Transform):
-    """Adds `trace_id`, `span_id` (of the caller) and `trace_sampled`, where the headers say them.
+    """Adds the ids of a distributed trace from request headers.
+
+    Adds `trace_id`, `span_id` (of the caller) and `trace_sampled`, where the headers say them.
 
     The source must report the headers: `request_headers = ["traceparent", "b3", "x-b3-traceid", "x-b3-spanid", "x-b3-sampled",
     "x-request-id"]`. Counter: `malformed`, headers that hold no valid id.

@@ -37,7 +37,9 @@ class Recorder:
 
 
 class Window(Transform):
-    """Order is kept within a key. What is still held back at the end did not matter, and is dropped.
+    """Keeps the events around those that matter: a flight recorder.
+
+    Order is kept within a key. What is still held back at the end did not matter, and is dropped.
 
     Counter: `evicted_keys`, windows let go for `max_events`.
     """
