@@ -136,7 +136,8 @@ def _object_at(target: FlatObject, objects: dict[str, FlatObject], path: str) ->
 
 
 def _nanoseconds(milliseconds: float) -> int | None:
-    return round(milliseconds * 1e6) if math.isfinite(milliseconds) else None
+    nanoseconds = milliseconds * 1e6
+    return round(nanoseconds) if math.isfinite(nanoseconds) else None
 
 
 @lru_cache(maxsize=1024)

@@ -86,7 +86,7 @@ def _checked(field: Field, value: Any) -> Any:  # noqa: ANN401  the field's own 
         case FieldType.STRINGS:
             return _strings(field.name, value)
         case FieldType.FLOAT if type(value) is int:
-            return nearest_float(value)
+            return _nearest_float(value)
     raise DecodeError(f"{field.name}: must be {_WORDS[field.type]}, not {kind_of(value)}")
 
 
@@ -110,7 +110,7 @@ def kind_of(value: Any) -> str:  # noqa: ANN401  any JSON value
     return f"{words.get(type(value), 'null')} ({value!r:.60})"
 
 
-def nearest_float(value: int) -> float | None:
+def _nearest_float(value: int) -> float | None:
     """The float next to an integer of any size; None beyond the largest."""
     try:
         return float(value)

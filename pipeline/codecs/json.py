@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from pipeline.codecs.errors import DecodeError
-from pipeline.codecs.events import from_object, kind_of, nearest_float
+from pipeline.codecs.events import from_object, kind_of
 from pipeline.codecs.flat import FlatObject, event_to_object, exchange_to_object
 from pipeline.codecs.selection import Selection
 from pipeline.codecs.text import harmless_json, whole
@@ -87,7 +87,7 @@ def _writable(value: Any) -> Any:  # noqa: ANN401, PLR0911  any JSON value; one 
         case str():
             return whole(str(value))
         case int():
-            return value if -(1 << 63) <= value < 1 << 64 else nearest_float(value)
+            return min(max(value, -(1 << 63)), (1 << 64) - 1)  # what strict readers take; nobody counts further
         case float():
             return value
         case Mapping():

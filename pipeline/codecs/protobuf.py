@@ -224,21 +224,26 @@ def _decoded(message: bytes) -> Event:
     at, end = 0, len(message)
     try:
         while at < end:
-            begin, key, size = at, message[at], message[at + 1]
-            at += 2
+            begin, key = at, message[at]
+            at += 1
             if key > 0x7F:
-                key, size = key & 0x7F | size << 7, message[at]
+                key = key & 0x7F | message[at] << 7
                 at += 1
-            if size > 0x7F:
-                size, at = wire.read_varint(message, at - 1)
-            if (name := _STRINGS.get(key)) is not None and at + size <= end:
+            if (name := _STRINGS.get(key)) is not None:
+                size = message[at]
+                at += 1
+                if size > 0x7F:
+                    size, at = wire.read_varint(message, at - 1)
                 values[name] = message[at : at + size].decode()
                 at += size
             elif (name := _INTS.get(key)) is not None:
-                values[name] = wire.signed(size)
+                number, at = wire.read_varint(message, at)
+                values[name] = wire.signed(number)
             else:
                 number, wire_type, value, at = wire.read_field(message, begin)
                 rest.append((number, wire_type, value))
+        if at > end:
+            raise IndexError  # noqa: TRY301  the last string is cut
     except (IndexError, UnicodeDecodeError):
         return _event({"timestamp_ns": 0}, wire.fields(message))  # finds the fault again and names it
     return _event(values, rest)

@@ -32,18 +32,22 @@ class Clock:
         self.now = NEW_YEAR_NS
 
     def __call__(self) -> int:
+        """Now, in nanoseconds."""
         return self.now
 
 
 def events(count: int, first: int = 0, **fields: Any) -> list[Event]:
+    """Exchanges with consecutive numbers."""
     return [Exchange(timestamp_ns=NEW_YEAR_NS, httpipe_sequence=first + place, **fields) for place in range(count)]
 
 
 def make(path: Path | str, clock: Clock | None = None, **options: Any) -> FileSink:
+    """A sink as the engine makes it."""
     return FileSink(FileConfig(path=str(path), **options), Context("file", now_ns=clock or Clock()))
 
 
 async def written(path: Path | str, *batches: list[Event], **options: Any) -> None:
+    """Write batches with a sink of their own."""
     sink = make(path, **options)
     await sink.open()
     for batch in batches:
@@ -51,7 +55,13 @@ async def written(path: Path | str, *batches: list[Event], **options: Any) -> No
     await sink.aclose()
 
 
+def found(folder: Path, pattern: str) -> list[Path]:
+    """Files below a folder, sorted by name."""
+    return sorted(folder.rglob(pattern))
+
+
 def numbers(path: Path) -> list[int]:
+    """Numbers of the exchanges in a file, in order."""
     return [json.loads(line)["httpipe.sequence"] for line in path.read_text().splitlines()]
 
 
@@ -128,7 +138,7 @@ async def test_rotates_before_a_file_grows_too_large(tmp_path: Path) -> None:
     for first in range(0, 120, 10):
         await sink.write(events(10, first))
     await sink.aclose()
-    rotated = sorted(tmp_path.glob("http.jsonl.*"), key=lambda each: int(each.name.partition("Z-")[2] or 0))
+    rotated = sorted(found(tmp_path, "http.jsonl.*"), key=lambda each: int(each.name.partition("Z-")[2] or 0))
     assert rotated[0].name == "http.jsonl.20260101T000000Z"
     assert len(rotated) >= 2
     assert all(each.stat().st_size <= 4096 for each in [*rotated, path])
@@ -162,7 +172,7 @@ async def test_compresses_and_keeps_the_newest(tmp_path: Path, compression: str,
         await sink.write(events(1, number))
         os.utime(path, ns=(clock.now, clock.now))
     await sink.aclose()
-    rotated = sorted(tmp_path.glob("http.jsonl.2026*"))
+    rotated = found(tmp_path, "http.jsonl.2026*")
     assert [each.name for each in rotated] == [f"http.jsonl.20260101T000{minute}00Z{suffix}" for minute in (3, 4)]
     unpack = gzip.decompress if compression == "gzip" else _unzstd
     assert [json.loads(unpack(each.read_bytes()))["httpipe.sequence"] for each in rotated] == [2, 3]
@@ -185,7 +195,7 @@ async def test_finishes_what_a_crash_left_of_a_compression(tmp_path: Path) -> No
     os.utime(path, ns=(0, 0))
     await sink.write(events(1))
     await sink.aclose()
-    assert sorted(each.name for each in tmp_path.iterdir()) == [
+    assert [each.name for each in found(tmp_path, "*")] == [
         "http.jsonl",
         "http.jsonl.20251231T000000Z.gz",
         "http.jsonl.20260101T000000Z.gz",
@@ -202,7 +212,7 @@ async def test_paths_take_the_time_of_the_event_and_its_fields(tmp_path: Path) -
     ]
     await written(tmp_path / "%F-%H%%" / "h-{{server.address}}.jsonl", batch, batch[3:], max_open_files=1)
     folder = tmp_path / "2026-01-01-00%"
-    assert [each.parent for each in tmp_path.rglob("*.jsonl")] == [folder] * 3
+    assert [each.parent for each in found(tmp_path, "*.jsonl")] == [folder] * 3
     assert numbers(folder / "h-a.example.jsonl") == [0, 3, 3]
 
 
@@ -331,7 +341,7 @@ async def test_bad_options_are_refused(options: dict[str, Any], text: str) -> No
 
 async def test_a_path_with_an_unknown_field_is_a_configuration_error() -> None:
     """Templates are checked when the sink is made, with the attributes that transforms add."""
-    with pytest.raises(ConfigError, match="path: .*server.adress"):
+    with pytest.raises(ConfigError, match=r"path: .*server\.adress"):
         make("h-{{server.adress}}")
     with pytest.raises(ConfigError, match="starts with a value from traffic"):
         make("{{server.address}}")

@@ -1,0 +1,59 @@
+"""Exchanges for the tests of codecs: one of everything, and a hypothesis strategy for any."""
+
+from typing import Any
+
+from hypothesis import strategies as st
+
+from pipeline.model.exchange import Exchange, Mark
+from pipeline.model.fields import BY_NAME, EVENT_NAME, FAMILIES, FIELDS, FieldType
+
+TIMESTAMP_NS = 1_767_323_045_000_000_006  # 2026-01-02T03:04:05.000000006Z
+
+_SCALARS: dict[FieldType, Any] = {
+    FieldType.STRING: st.text(st.characters(exclude_categories=("Cs",)), max_size=300),
+    FieldType.INT: st.integers(-(1 << 63), (1 << 63) - 1),
+    FieldType.FLOAT: st.floats(allow_nan=False, allow_infinity=False),
+    FieldType.BOOL: st.booleans(),
+    FieldType.STRINGS: st.lists(st.text(st.characters(exclude_categories=("Cs",)), max_size=20), max_size=3).map(tuple),
+    FieldType.TIMESTAMP: st.integers(-(1 << 63), (1 << 63) - 1),
+}
+_NAMES = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=30)
+_HEADERS = st.dictionaries(_NAMES, _SCALARS[FieldType.STRINGS], max_size=3)
+_OWN_NAMES = _NAMES.filter(
+    lambda name: name not in BY_NAME and name != EVENT_NAME and not any(name.startswith(family.prefix) for family in FAMILIES)
+)
+_ATTRIBUTES = st.dictionaries(
+    _OWN_NAMES, st.one_of(*(_SCALARS[kind] for kind in FieldType if kind is not FieldType.TIMESTAMP)), max_size=3
+)
+
+
+def exchanges() -> st.SearchStrategy[Exchange]:
+    """Any exchange that an encoder can carry without loss."""
+    declared: dict[str, Any] = {}
+    for field in FIELDS:
+        value = _SCALARS[field.type]
+        optional = field.type not in (FieldType.TIMESTAMP, FieldType.STRINGS)
+        declared[field.attribute] = st.none() | value if optional else value
+    families = {family.attribute: _HEADERS for family in FAMILIES}
+    return st.builds(Exchange, **declared, **families, attributes=_ATTRIBUTES)
+
+
+def full() -> Exchange:
+    """An exchange in which every declared field has a value of its own."""
+    values: dict[str, Any] = {}
+    for number, field in enumerate(FIELDS):
+        values[field.attribute] = {
+            FieldType.STRING: f"text {number}",
+            FieldType.INT: number,
+            FieldType.FLOAT: number + 0.5,
+            FieldType.BOOL: True,
+            FieldType.STRINGS: (Mark.GAP, Mark.TRUNCATED),
+            FieldType.TIMESTAMP: TIMESTAMP_NS,
+        }[field.type]
+    return Exchange(
+        **values,
+        http_request_headers={"accept": ("a", "b"), "x.y": ("",)},
+        http_response_headers={"vary": ("*",)},
+        attributes={"team": "shop", "share": 0.25, "tries": 3, "ok": True, "tags": ("a", "b")},
+        request_head=b"GET",
+    )
