@@ -127,7 +127,7 @@ def test_misses_are_counted() -> None:
         ("path", "write has(url.path)"),
         ("status = 5", 'write "==" to compare'),
         ("status > 1 && path", 'write "and"'),
-        ("status is None", "write != or has(field)"),
+        ("status is None", "write == or has(field)"),
         ("status == None", "has(field)"),
         ('http.request.header["x-count"] > 10', "write int(…) around"),
         ('http.request.header.x-id == "a"', 'header["x-id"]'),
