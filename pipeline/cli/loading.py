@@ -30,6 +30,12 @@ def load(file: str) -> Plan:
     return build(document(file), registry(file), read_table)
 
 
+def load_for_start(file: str) -> Plan:
+    """As ``load``; but where privileges will be given up, the plugins of others are not imported before that."""
+    read = document(file)
+    return build(read, registry(file), read_table, third_party=os.geteuid() != 0 or "user" not in read.process)
+
+
 def read_table(path: str) -> bytes:
     """A file that a transform names, bounded."""
     with Path(path).open("rb") as opened:

@@ -7,7 +7,7 @@ import click
 
 from pipeline.cli.durations import DURATION
 from pipeline.cli.exit_codes import ExitCode
-from pipeline.cli.loading import DEFAULT_FILE, load
+from pipeline.cli.loading import DEFAULT_FILE, load, load_for_start
 
 
 @click.command()
@@ -25,7 +25,7 @@ def run(  # noqa: PLR0913  one for each option
     FILE defaults to pipeline.toml; - is standard input. The first Ctrl-C or SIGTERM delivers what is queued, a second one
     stops at once; SIGHUP reads FILE again. Output goes to standard output, everything about the run to standard error.
     """
-    plan = load(file)
+    plan = load_for_start(file)
     for warning in plan.warnings:
         click.echo(f"{plan.file}: warning: {warning}", err=True)
     import anyio  # noqa: PLC0415  start-up: a wrong file is told before the slow imports

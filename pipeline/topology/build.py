@@ -5,6 +5,7 @@ file. No I/O: components are constructed to be checked, never opened.
 """
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TypeVar, cast
 
 from pydantic import BaseModel
@@ -28,15 +29,16 @@ ReadFile = Callable[[str], bytes | None]
 Attributes = Mapping[str, FieldType]
 
 
-def build(document: Document, registry: Registry, read_file: ReadFile) -> Plan:
+def build(document: Document, registry: Registry, read_file: ReadFile, *, third_party: bool = True) -> Plan:
     """The plan of a pipeline file. Raises ``ConfigError``.
 
-    ``read_file`` gives the bytes of a file that a transform names (a lookup table), or raises ``OSError``.
+    ``read_file`` gives the bytes of a file that a transform names (a lookup table), or raises ``OSError``. Without
+    ``third_party`` nobody else's code runs yet: see ``Plan.complete``.
     """
     problems = list(document.problems)
     drafts: dict[str, Draft] = {}
     for entry in document.entries:
-        made, found = draft(entry, registry)
+        made, found = draft(entry, registry, third_party=third_party)
         drafts.setdefault(entry.id, made)
         problems += found
     process = _table(ProcessOptions, document.process, "process", problems)
@@ -47,6 +49,10 @@ def build(document: Document, registry: Registry, read_file: ReadFile) -> Plan:
     problems += found + _whole(document, drafts)
     if problems:
         raise ConfigError(document.in_order(problems), file=document.file)
+    if any(made.deferred for made in drafts.values()):
+        sources = {each.id: _source(each, drafts, wiring) for each in _of(drafts, "sources") if not each.deferred}
+        complete = partial(build, document, registry, read_file)
+        return Plan(document.file, sources, {}, {}, {}, process, telemetry, complete=complete)
     return Plan(
         file=document.file,
         sources={each.id: _source(each, drafts, wiring) for each in _of(drafts, "sources")},
@@ -106,7 +112,7 @@ def _source(made: Draft, drafts: Mapping[str, Draft], wiring: Wiring) -> SourceS
         config=cast("BaseModel", made.config),
         decode=made.options.get(DecodeOptions),
         record=made.options[SourceOptions].record,
-        keep_heads=any(cast("SinkClass", sink.component).wants_heads(sink.config) for sink in readers),
+        keep_heads=any(sink.deferred or cast("SinkClass", sink.component).wants_heads(sink.config) for sink in readers),
         reload_key=made.reload_key,
         dead_letter=rules.source_options(made).dead_letter,
     )

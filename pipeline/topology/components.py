@@ -56,6 +56,8 @@ class Draft:
     instance: Source | Transform | Sink | None = None
     inputs: tuple[str, ...] = ()
     options: dict[type[Config], Any] = field(default_factory=dict)
+    deferred: bool = False
+    """Known and trusted, but not imported yet: privileges must be given up first."""
 
     @property
     def id(self) -> str:
@@ -80,10 +82,10 @@ class Draft:
         return json.dumps(self.entry.table, sort_keys=True, default=str)
 
 
-def draft(entry: Entry, registry: Registry) -> tuple[Draft, list[Problem]]:
-    """Check one table."""
+def draft(entry: Entry, registry: Registry, *, third_party: bool = True) -> tuple[Draft, list[Problem]]:
+    """Check one table. Without ``third_party`` the plugins of others are found and judged, but not imported."""
     made = Draft(entry)
-    problems = _load(made, registry)
+    problems = _load(made, registry, third_party=third_party)
     problems += _inputs(made)
     models = engine_models(entry.kind, made.component)
     engine = {name for model in ENGINE_OPTIONS[entry.kind] for name in names(model)}
@@ -105,7 +107,7 @@ def engine_models(kind: str, component: Component | None) -> tuple[type[Config],
     return ENGINE_OPTIONS[kind]
 
 
-def _load(made: Draft, registry: Registry) -> list[Problem]:
+def _load(made: Draft, registry: Registry, *, third_party: bool) -> list[Problem]:
     entry, kind = made.entry, KINDS[made.entry.kind]
     where = f"{entry.path}.type"
     name = entry.table.get("type")
@@ -115,7 +117,8 @@ def _load(made: Draft, registry: Registry) -> list[Problem]:
         return [Problem(where, f"{shown(name)} is not a string; known: {', '.join(plugin_names(registry.plugins(kind)))}")]
     made.name = name
     try:
-        made.loaded = registry.load(kind, name)
+        made.deferred = not third_party and not registry.find(kind, name).builtin
+        made.loaded = None if made.deferred else registry.load(kind, name)
     except PluginError as error:
         return [Problem(where, str(error))]
     return []

@@ -4,7 +4,7 @@ An *output* is named by a component's id, or ``id.name`` for a named output. ``c
 read it, in the order of the file. Transforms stand in an order in which every one comes after what feeds it.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from pydantic import BaseModel
@@ -76,3 +76,6 @@ class Plan:
     process: ProcessOptions
     telemetry: TelemetryOptions
     warnings: tuple[str, ...] = ()
+    complete: Callable[[], "Plan"] | None = None
+    """Set where third-party plugins must not be imported before privileges are given up. Then this plan holds only the built-in
+    sources: open them, give up privileges, and call this for the whole plan. It raises ``ConfigError``."""

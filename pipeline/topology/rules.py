@@ -110,18 +110,13 @@ def queue_problems(sinks: Sequence[Draft]) -> list[Problem]:
 
 
 def feeders(sink: Draft, drafts: Mapping[str, Draft], wiring: Wiring) -> list[Draft]:
-    """The sources whose events may reach a sink, as events or as dead letters of other sinks."""
+    """The sources whose events may reach a sink, as events or as dead letters."""
     reached = {sink.id}
-    while (
-        more := {
-            draft.id for draft in drafts.values() if draft.entry.kind == "sinks" and sink_options(draft).dead_letter in reached
-        }
-        - reached
-    ):
+    while more := {each.id for each in drafts.values() if each.entry.kind == "sinks" and _dead_letter(each) in reached} - reached:
         reached |= more
     upstream = set().union(*(wiring.upstream(each) for each in reached))
-    upstream |= {draft.id for draft in drafts.values() if draft.entry.kind == "sources" and _dead_letter(draft) in reached}
-    return [draft for draft in drafts.values() if draft.entry.kind == "sources" and draft.id in upstream]
+    sources = (each for each in drafts.values() if each.entry.kind == "sources")
+    return [source for source in sources if source.id in upstream or _dead_letter(source) in reached]
 
 
 def is_live(source: Draft) -> bool:

@@ -363,3 +363,32 @@ def test_the_reload_key_tells_whether_a_table_changed() -> None:
     other = plan(SOURCE.replace('"x"', '"y"') + SINK)
     assert first.sources["a"].reload_key == same.sources["a"].reload_key != other.sources["a"].reload_key
     assert first.sinks["s"].reload_key == other.sinks["s"].reload_key
+
+
+def test_before_privileges_are_given_up_only_built_in_sources_are_made() -> None:
+    """The plugins of others are found and judged, and imported when the plan is completed."""
+
+    class Foreign(Fake):
+        """Sinks come from somebody else."""
+
+        imported: ClassVar[list[str]] = []
+
+        def find(self, kind: Kind, name: str) -> Plugin:
+            """As before, of another distribution."""
+            return Plugin(kind, name, "acme" if kind is Kind.SINK else "httpipe", "1", "pipeline.x:y", None)
+
+        def load(self, kind: Kind, name: str) -> Loaded:
+            """Remember it."""
+            self.imported.append(name)
+            return super().load(kind, name)
+
+    document = parse((LIVE + step("t", "l") + sink("s", "t", raw=1)).encode(), "p.toml", {})
+    first = build(document, Foreign(), lambda _: b"", third_party=False)
+    assert Foreign.imported == ["live", "step"]
+    assert (list(first.sources), first.transforms, first.sinks) == (["l"], {}, {})
+    assert first.sources["l"].keep_heads
+    assert first.complete is not None
+    whole = first.complete()
+    assert "print" in Foreign.imported
+    assert whole.complete is None
+    assert list(whole.sinks) == ["s"]

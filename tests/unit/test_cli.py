@@ -1,0 +1,267 @@
+"""The command line: every mistake becomes words and an exit code, never a traceback."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from jsonschema import Draft202012Validator
+
+from pipeline.cli import failures
+from pipeline.cli.durations import DURATION
+from pipeline.cli.exit_codes import MEANING, ExitCode
+from pipeline.cli.main import SECTIONS, call, cli
+from pipeline.cli.progress import Progress, size
+from pipeline.errors import CaptureError, ConfigError, HttpipeError, InputError, Problem
+
+REPLAY = """
+[sources.recorded]
+type = "replay"
+path = "events.jsonl"
+
+[sinks.out]
+type = "stdout"
+inputs = ["recorded"]
+format = "json"
+"""
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder, and no colours."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("HTTPIPE_DEBUG", raising=False)
+    return tmp_path
+
+
+def test_help_shows_every_command_and_exit_code(capsys: pytest.CaptureFixture[str]) -> None:
+    """The overview is all there is to know to begin."""
+    assert call(["--help"]) == ExitCode.OK
+    shown = " ".join(capsys.readouterr().out.split())
+    for commands in SECTIONS.values():
+        for name, (_, words) in commands.items():
+            assert f"{name} {words}" in shown
+    for code, meaning in MEANING.items():
+        assert f"{code.value} {meaning}" in shown
+
+
+@pytest.mark.parametrize("name", [name for commands in SECTIONS.values() for name in commands])
+def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """And is where the overview says."""
+    assert call([name, "--help"]) == ExitCode.OK
+    assert f"Usage: httpipe {name}" in capsys.readouterr().out
+
+
+def test_the_overview_imports_nothing_heavy() -> None:
+    """``httpipe --help`` is instant: neither pydantic nor anyio, nor any command."""
+    code = (
+        "import sys; from pipeline.cli.main import call; call(['--help']);"
+        "heavy = {'pydantic', 'anyio', 'asyncio', 'msgspec', 'orjson', 'rich', 'importlib.metadata', 'pipeline.api'};"
+        "sys.exit(','.join(sorted(heavy & set(sys.modules))))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.stderr.strip() == ""
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    """Name, version, and what a bug report needs."""
+    assert call(["--version"]) == ExitCode.OK
+    assert capsys.readouterr().out.startswith("httpipe 0.")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["vlaidate"], 'httpipe: no command "vlaidate"; did you mean "validate"?'),
+        (["run", "--for", "soon"], '"soon" is not a time, such as 500ms, 10s, 5m or 1h'),
+        (["run", "--dry"], "No such option"),
+        (["run", "a", "b"], "Got unexpected extra argument (b)"),
+        (["plugins", "new", "snik", "x"], "'snik' is not one of 'source', 'transform', 'sink'"),
+        (["plugins", "new", "sink", "Über"], "will not do as a name"),
+        (["plugins", "trust", "nobody"], 'no installed distribution "nobody" has plugins'),
+        (["plugins", "trust", "httpipe"], "built-ins are always allowed"),
+        (["list", "stdot"], '"stdot" is not a known component; did you mean "stdout"?'),
+    ],
+)
+def test_a_wrong_command_line_is_told_in_a_line(arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """With exit code 64."""
+    assert call(arguments) == ExitCode.USAGE
+    assert said in capsys.readouterr().err
+
+
+def test_a_missing_pipeline_file_is_told_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
+    """The first thing that happens to a new user in the wrong folder."""
+    assert call(["run"]) == ExitCode.BAD_CONFIG
+    assert capsys.readouterr().err.startswith("pipeline.toml: no such file; name one, as in `httpipe run FILE`")
+
+
+def test_a_folder_and_a_huge_file_are_no_pipeline_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A wrong argument costs nothing."""
+    assert call(["validate", str(folder), "/dev/zero"]) == ExitCode.BAD_CONFIG
+    said = capsys.readouterr().err
+    assert "is a folder; did you mean" in said
+    assert "/dev/zero: is larger than 16 MiB: not a pipeline file" in said
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
+def test_an_unreadable_pipeline_file_is_a_matter_of_permission(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Exit code 77."""
+    (folder / "pipeline.toml").touch(mode=0o000)
+    assert call(["run"]) == ExitCode.NO_PERMISSION
+    assert "no permission for pipeline.toml" in capsys.readouterr().err
+
+
+def test_validate_tells_every_problem_and_counts_them(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Each on a line of its own, with file and path."""
+    (folder / "pipeline.toml").write_text(REPLAY.replace('json"', 'jsn"').replace("path", "paht"))
+    assert call(["validate"]) == ExitCode.BAD_CONFIG
+    lines = capsys.readouterr().err.splitlines()
+    assert lines == [
+        "pipeline.toml: sources.recorded.path: is required",
+        'pipeline.toml: sources.recorded.paht: unknown option; did you mean "path"?',
+        'pipeline.toml: sinks.out.format: "jsn" is not one of "line", "raw", "json"; did you mean "json"?',
+        "3 problems",
+    ]
+
+
+def test_validate_shows_warnings_and_passes_unless_strict(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Counts what there is."""
+    (folder / "p.toml").write_text(REPLAY + '[sources.idle]\ntype = "replay"\npath = "x"\n')
+    assert call(["validate", "p.toml"]) == ExitCode.OK
+    shown = capsys.readouterr()
+    assert shown.out == "p.toml: ok: 2 sources, no transforms, 1 sink\n"
+    assert shown.err.startswith("p.toml: warning: sources.idle: nothing reads it")
+    assert call(["validate", "--strict", "p.toml"]) == ExitCode.BAD_CONFIG
+
+
+def test_the_schema_is_valid_and_accepts_what_validate_accepts(capsys: pytest.CaptureFixture[str]) -> None:
+    """Draft 2020-12, every built-in told by its type, variables where numbers are wanted."""
+    assert call(["schema"]) == ExitCode.OK
+    schema = json.loads(capsys.readouterr().out)
+    Draft202012Validator.check_schema(schema)
+    validator = Draft202012Validator(schema)
+    good = {
+        "sources": {"r": {"type": "replay", "path": "x", "max_connections": "${MAX:-5}"}},
+        "transforms": {"f": {"type": "filter", "inputs": ["r"], "where": "status >= 500"}},
+        "sinks": {"s": {"type": "stdout", "inputs": ["f"], "buffer": {"when_full": "block"}, "batch": {"max_events": 5}}},
+        "process": {"shutdown_timeout_secs": "${SECS}"},
+    }
+    assert not list(validator.iter_errors(good))
+    for kind, id_, option, value in (
+        ("sources", "r", "type", "nope"),
+        ("sources", "r", "paht", "x"),
+        ("transforms", "f", "inputs", "r"),
+        ("sinks", "s", "format", "jsn"),
+        ("sinks", "s", "buffer", {"when_full": "explode"}),
+        ("sources", "r", "max_connections", "many"),
+    ):
+        bad = json.loads(json.dumps(good))
+        bad[kind][id_][option] = value
+        assert list(validator.iter_errors(bad)), (kind, option, value)
+    assert list(validator.iter_errors({**good, "sink": {}}))
+
+
+def test_list_shows_what_there_is_and_the_options_of_one(capsys: pytest.CaptureFixture[str]) -> None:
+    """Kinds may be named."""
+    assert call(["list"]) == ExitCode.OK
+    assert {"sources", "transforms", "sinks"} <= set(capsys.readouterr().out.splitlines())
+    assert call(["list", "sinks"]) == ExitCode.OK
+    assert "sources" not in capsys.readouterr().out
+    assert call(["list", "stdout"]) == ExitCode.OK
+    shown = capsys.readouterr().out
+    assert 'format  `"line"`, `"raw"`, `"json"`, default "line"' in shown
+    assert "buffer.when_full" in shown
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "said"),
+    [
+        (ConfigError([Problem("a.b", "is wrong")], file="p.toml"), ExitCode.BAD_CONFIG, "p.toml: a.b: is wrong"),
+        (ConfigError([Problem("a", "x"), Problem("b", "y")]), ExitCode.BAD_CONFIG, "a: x\nb: y\n2 problems"),
+        (CaptureError("no BPF", remedy="type this"), ExitCode.CANNOT_CAPTURE, "httpipe: no BPF\n  type this"),
+        (CaptureError("not allowed", denied=True), ExitCode.NO_PERMISSION, "httpipe: not allowed"),
+        (InputError("cut short"), ExitCode.DAMAGED_INPUT, "httpipe: cut short"),
+        (PermissionError(13, "Permission denied", "/x"), ExitCode.NO_PERMISSION, "httpipe: no permission for /x"),
+        (HttpipeError("a sink is gone"), ExitCode.UNDELIVERED, "httpipe: a sink is gone"),
+        (ExceptionGroup("", [ValueError("x"), ExceptionGroup("", [InputError("cut")])]), ExitCode.DAMAGED_INPUT, "httpipe: cut"),
+        (KeyError("x"), ExitCode.INTERNAL, "httpipe: internal error: KeyError: 'x'"),
+    ],
+)
+def test_each_kind_of_error_has_its_exit_code_and_words(error: Exception, code: ExitCode, said: str) -> None:
+    """Out of groups, too."""
+    told = failures.told(error)
+    assert told[0] == code
+    assert told[1].startswith(said)
+
+
+def test_an_internal_error_is_one_line_and_a_traceback_only_for_debug(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The hint says how to get it."""
+
+    def fail(**_: object) -> int:
+        raise RuntimeError("boom\nsecond line")
+
+    monkeypatch.setattr(cli, "get_command", lambda *_: click.Command("validate", callback=fail))
+    assert call(["validate"]) == ExitCode.INTERNAL
+    said = capsys.readouterr().err
+    assert said.splitlines()[0] == "httpipe: internal error: RuntimeError: boom"
+    assert "--debug" in said
+    assert "Traceback" not in said
+    assert call(["--debug", "validate"]) == ExitCode.INTERNAL
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("text", "secs"), [("500ms", 0.5), ("10s", 10), ("10", 10), ("1.5m", 90), ("1h", 3600), ("2d", 172_800)])
+def test_times(text: str, secs: float) -> None:
+    """A number and a unit."""
+    assert DURATION.convert(text, None, None) == secs
+
+
+def test_progress_is_one_line_that_leaves_no_trace() -> None:
+    """Ten times a second at most, and nothing where there is no terminal."""
+
+    class Terminal:
+        """Remembers what was written."""
+
+        def __init__(self, *, tty: bool) -> None:
+            """Empty."""
+            self.written: list[str] = []
+            self.tty = tty
+
+        def isatty(self) -> bool:
+            """As told."""
+            return self.tty
+
+        def write(self, text: str) -> None:
+            """Keep it."""
+            self.written.append(text)
+
+        def flush(self) -> None:
+            """Nothing to do."""
+
+    now = [0.0]
+    terminal = Terminal(tty=True)
+    progress = Progress(terminal, enabled=True, clock=lambda: now[0])
+    for done in (0, 50, 75):
+        progress.show("cap", done, 100)
+        now[0] += 0.06
+    progress.show("live", 5 << 20, 0)
+    progress.clear()
+    assert len(terminal.written) == 3
+    assert "cap ██████████████████░░░░░░  75% of 100 B" in terminal.written[1]
+    assert terminal.written[-1] == "\r\x1b[K"
+    silent = Terminal(tty=False)
+    Progress(silent, enabled=True).show("cap", 1, 2)
+    assert silent.written == []
+
+
+@pytest.mark.parametrize(
+    ("count", "text"), [(0, "0 B"), (1023, "1023 B"), (1536, "1.5 KiB"), (200 << 20, "200 MiB"), (5 << 40, "5.0 TiB")]
+)
+def test_sizes(count: int, text: str) -> None:
+    """Three digits are enough."""
+    assert size(count) == text
