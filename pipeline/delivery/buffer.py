@@ -74,9 +74,9 @@ class Buffer(ABC):
     async def run(self) -> None:  # noqa: B027  a queue in memory has nothing to do by itself
         """What the queue does by itself, until it is closed and empty."""
 
-    async def abandon(self) -> int:
+    async def abandon(self, reason: Reason) -> int:
         """The shutdown deadline has passed. Returns how many events are lost by that; a disk queue keeps them."""
-        return self.refuse(Reason.SHUTDOWN)
+        return self.refuse(reason)
 
     @property
     @abstractmethod
@@ -92,6 +92,10 @@ class Buffer(ABC):
     @abstractmethod
     def oldest_since(self) -> float | None:
         """Monotonic second at which the oldest waiting event was offered."""
+
+    @abstractmethod
+    def rebound(self, bounds: Bounds) -> None:
+        """Other bounds from now on; what waits stays."""
 
     async def open(self) -> None:  # noqa: B027  a queue in memory has nothing to open
         """Open files. Raises ``ConfigError`` when they cannot be used."""
@@ -212,6 +216,11 @@ class MemoryBuffer(Buffer):
         """The batch comes first again; it was inside the bounds before, so it is let in whatever came meanwhile."""
         self._push_front(batch)
         self._filled.set()
+
+    def rebound(self, bounds: Bounds) -> None:
+        """Other bounds from now on; what waits stays, and gives way with the next offer."""
+        self.bounds = bounds
+        self._room.set()
 
     def close(self) -> None:
         """No more will be offered."""

@@ -65,18 +65,13 @@ class DiskBuffer(Buffer):
     def __init__(  # noqa: PLR0913  what a queue consists of
         self, folder: str, bounds: Bounds, ledger: Ledger, *, log: Logger, health: Health, clock: Clock
     ) -> None:
-        self.bounds = bounds
         self.ledger = ledger
         self._log = log
         self._health = health
         self._clock = clock
-        front = replace(
-            bounds, max_events=_front(bounds.max_events, FRONT_EVENTS), max_bytes=_front(bounds.max_bytes, FRONT_BYTES)
-        )
-        self._front = MemoryBuffer(front, ledger)
-        self._disk_events = bounds.max_events - front.max_events
-        self._disk_bytes = bounds.max_bytes - front.max_bytes
-        self._block_events = max(1, min(BLOCK_EVENTS, self._disk_events // 16))
+        self._work = Signal()
+        self._front = MemoryBuffer(bounds, ledger)
+        self.rebound(bounds)
         self._store = DiskStore(folder, bounds.max_bytes, self._report)
         self._thread = anyio.CapacityLimiter(1)
         self._stored: deque[tuple[Entry, float]] = deque()
@@ -90,7 +85,6 @@ class DiskBuffer(Buffer):
         self._committed_at = -COMMIT_SECS
         self._backoff = Backoff(*RETRY_SECS, clock.random)
         self._filled = Signal()
-        self._work = Signal()
 
     @property
     def events(self) -> int:
@@ -163,6 +157,18 @@ class DiskBuffer(Buffer):
         self._returned.appendleft(batch)
         self._filled.set()
 
+    def rebound(self, bounds: Bounds) -> None:
+        """Share the bounds between the front and the disk."""
+        self.bounds = bounds
+        front = replace(
+            bounds, max_events=_front(bounds.max_events, FRONT_EVENTS), max_bytes=_front(bounds.max_bytes, FRONT_BYTES)
+        )
+        self._front.rebound(front)
+        self._disk_events = bounds.max_events - front.max_events
+        self._disk_bytes = bounds.max_bytes - front.max_bytes
+        self._block_events = max(1, min(BLOCK_EVENTS, self._disk_events // 16))
+        self._work.set()
+
     def close(self) -> None:
         """No more will be offered."""
         self._front.close()
@@ -196,14 +202,14 @@ class DiskBuffer(Buffer):
             else:
                 await self._work.wait()  # full: a delivery makes room
 
-    async def abandon(self) -> int:
+    async def abandon(self, reason: Reason) -> int:
         """The shutdown deadline has passed: commit the front once more; what cannot be committed is lost. The rest stays."""
         self._front.close()
         self._disk_events, self._disk_bytes = self.bounds.max_events, self.bounds.max_bytes  # there is no front to leave room for
         with anyio.CancelScope(shield=True):
             while (self._front.events or self._delivered) and await self._commit():
                 pass
-        return self._front.refuse(Reason.SHUTDOWN)
+        return self._front.refuse(reason)
 
     async def aclose(self) -> None:
         """Close the database."""

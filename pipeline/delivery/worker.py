@@ -19,11 +19,15 @@ from pipeline.delivery.dead_letter import DeadLetter
 from pipeline.delivery.health import Health, Logger, State, describe
 from pipeline.delivery.ledger import Reason
 from pipeline.delivery.session import Session
+from pipeline.delivery.signal import Signal
 from pipeline.delivery.watchdog import Watchdog
 from pipeline.telemetry.histogram import Histogram
 
 LONGEST_PAUSE_SECS = 3600.0
 """However long the other end asks us to wait, we look again after an hour."""
+
+RETIRE_SECS = 5.0
+"""A reload waits so long for a write under way; then it is cancelled and the batch written again by the new sink."""
 
 DRAINING_PAUSE_SECS = 1.0
 """During shutdown there is no time for long waits."""
@@ -47,6 +51,8 @@ class Worker:
     hurry: anyio.Event = field(default_factory=anyio.Event)
     writers: list["Writer"] = field(default_factory=list)
     last_delivery: float = 0.0
+    retiring: bool = False
+    idle: Signal = field(default_factory=Signal)
 
     @property
     def writing_events(self) -> int:
@@ -73,6 +79,13 @@ class Worker:
         """Shutdown has begun: nobody sleeps through it."""
         self.buffer.close()
         self.hurry.set()
+
+    async def retire(self) -> None:
+        """Another worker is about to take over the queue: finish the writes under way, for a while, and begin no more."""
+        self.retiring = True
+        with anyio.move_on_after(RETIRE_SECS):
+            while self.writing_events:
+                await self.idle.wait()
 
     def end(self, error: Finished) -> None:
         """The sink wants no more."""
@@ -138,7 +151,7 @@ class Writer:
         take = partial(self._worker.buffer.take, options.max_events, options.max_bytes, options.timeout_secs)
         while True:
             if self.batch is None:
-                self.batch = await take()
+                self.batch = None if self._worker.retiring else await take()
                 self._attempts = 0
             if self.batch is None:
                 self._ended = True
@@ -181,6 +194,7 @@ class Writer:
     def _close_batch(self, batch: Batch) -> None:
         self.batch = None
         self._worker.buffer.done(batch)
+        self._worker.idle.set()
 
     async def _failed(self, error: Exception) -> None:
         """Do what the error asks for. Afterwards ``self.batch`` is what is still to be written, or None."""

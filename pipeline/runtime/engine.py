@@ -5,16 +5,19 @@ task per source that wants to know what is settled, and what listens to the outs
 """
 
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 
 import anyio
 from anyio.abc import TaskGroup
 
 from pipeline.delivery.dead_letter import DeadLetter
 from pipeline.delivery.fanout import Refused
-from pipeline.delivery.health import State
+from pipeline.delivery.health import State, describe
 from pipeline.delivery.ledger import Reason
 from pipeline.delivery.signal import Signal
+from pipeline.errors import HttpipeError
+from pipeline.runtime import privileges
 from pipeline.runtime.options import RunOptions
 from pipeline.runtime.status import Status
 from pipeline.runtime.summary import Outcome, Summary
@@ -37,7 +40,11 @@ class Engine:
         self.changed = Signal()
         self.sources = {spec.id: SourceUnit(spec, self.outputs, options) for spec in plan.sources.values()}
         self.transforms = {spec.id: TransformUnit(spec, self.outputs, options) for spec in plan.transforms.values()}
-        self.sinks = {spec.id: SinkUnit(spec, plan, options, self.changed) for spec in plan.sinks.values()}
+        self.sinks = {spec.id: SinkUnit(spec, plan, options, finished=self.changed) for spec in plan.sinks.values()}
+        self.retired: list[SinkUnit] = []
+        self.privileges_dropped = False
+        self.reloading = False
+        self.heartbeat = options.clock.monotonic()
         self.ready = False
         self.stopping = False
         self.drained = anyio.CancelScope()
@@ -46,9 +53,13 @@ class Engine:
         self._group: TaskGroup | None = None
 
     async def open(self) -> None:
-        """Open the sources, which may need privileges, then the disk queues. Raises what stands in the way."""
+        """Open the sources, which may need privileges; give those up where asked; open the disk queues. Raises what hinders."""
+        account = privileges.find(self.plan.process.user) if self.plan.process.user else None
         for unit in self.sources.values():
             await unit.runner.open()
+        if account is not None:
+            privileges.drop(account)
+            self.privileges_dropped = True
         for sink in self.sinks.values():
             await sink.worker.buffer.open()
 
@@ -140,15 +151,60 @@ class Engine:
     def _dead_letter(self, component_id: str, target: str | None) -> DeadLetter | None:
         return DeadLetter(component_id, self.sinks[target].worker.buffer) if target else None
 
+    def adopt(
+        self,
+        plan: Plan,
+        sources: Mapping[str, SourceUnit],
+        transforms: Mapping[str, TransformUnit],
+        sinks: Mapping[str, SinkUnit],
+    ) -> None:
+        """Go over to another plan: these units are new, those that the plan does not name are gone, the others stay."""
+        self.plan = plan
+        removed = [unit for name, unit in self.sinks.items() if name not in plan.sinks]
+        self.sources = {name: sources.get(name) or self.sources[name] for name in plan.sources}
+        self.transforms = {name: transforms.get(name) or self.transforms[name] for name in plan.transforms}
+        self.sinks = {name: sinks.get(name) or self.sinks[name] for name in plan.sinks}
+        self.wire()
+        for sink in sinks.values():
+            sink.worker.buffer.rebound(sink.bounds)
+            self.start_sink(sink)
+        for source in sources.values():
+            self.start_source(source)
+        for unit in removed:
+            self._start(Task(), partial(self._retire, unit))
+
+    async def _retire(self, unit: SinkUnit) -> None:
+        """A sink that the plan no longer has delivers what it has, for as long as a shutdown may take."""
+        self.retired.append(unit)
+        unit.worker.drain()
+        with anyio.move_on_after(self.plan.process.shutdown_timeout_secs):
+            await unit.task.ended.wait()
+        await self._end(unit, Reason.REMOVED)
+        self.retired.remove(unit)
+
+    async def _end(self, unit: SinkUnit, reason: Reason) -> int:
+        """Stop a sink; returns how many events are lost by that."""
+        with anyio.CancelScope(shield=True):
+            await unit.task.stop()
+            await unit.queue_task.stop()
+            lost = await unit.worker.buffer.abandon(reason)
+            await unit.worker.buffer.aclose()
+        if lost:
+            unit.log.error("stopped before everything was delivered", extra={"events": lost, "reason": str(reason)})
+        return lost
+
     def start_source(self, unit: SourceUnit) -> None:
         """Begin to read."""
         self._start(unit.task, unit.runner.run)
         if unit.runner.settlement is not None:
-            self._start(Task(), unit.runner.settle)
+            self._start(unit.settling, unit.runner.settle)
+        else:
+            unit.settling.ended.set()
 
     def start_sink(self, unit: SinkUnit) -> None:
         """Begin to deliver."""
-        self._start(unit.queue_task, unit.worker.buffer.run)
+        if not unit.inherits:
+            self._start(unit.queue_task, unit.worker.buffer.run)
         self._start(unit.task, unit.worker.run)
 
     def _start(self, task: Task, run: Callable[[], Awaitable[None]]) -> None:
@@ -167,6 +223,8 @@ class Engine:
     def _over(self) -> bool:
         sources_ended = all(unit.task.ended.is_set() for unit in self.sources.values())
         sinks_ended = all(unit.worker.health.state is State.FINISHED for unit in self.sinks.values())
+        if self.reloading:
+            return False
         return self.stopping or sources_ended or (bool(self.sinks) and sinks_ended)
 
     async def _wind_down(self) -> None:
@@ -182,10 +240,8 @@ class Engine:
                     draining.start_soon(self._drain, sink)
         for source in self.sources.values():
             self._lost_at_shutdown += source.runner.give_up()
-        for sink in self.sinks.values():
-            await sink.task.stop()
-            await sink.queue_task.stop()
-            self._lost_at_shutdown += await sink.worker.buffer.abandon()
+        for sink in (*self.sinks.values(), *self.retired):
+            self._lost_at_shutdown += await self._end(sink, Reason.SHUTDOWN)
         for source in self.sources.values():
             with anyio.move_on_after(self.plan.process.shutdown_timeout_secs):
                 await source.runner.settle_now()
@@ -201,28 +257,51 @@ class Engine:
     async def _flush_last(self) -> None:
         """Every transform gives out all it holds, those upstream first."""
         for unit in self.transforms.values():
-            refused: Refused = []
-            unit.node.flush(self.options.clock.now_ns(), refused, last=True)
-            for offer in refused:
-                await offer.wait()
+            await self.flush_last(unit)
+
+    async def flush_last(self, unit: TransformUnit) -> None:
+        """Have a transform give out all it holds."""
+        refused: Refused = []
+        unit.node.flush(self.options.clock.now_ns(), refused, last=True)
+        unit.node.close()
+        for offer in refused:
+            await offer.wait()
 
     async def _tick(self) -> None:
-        """Time-outs, once a second; nothing at all where nothing has any."""
-        live = [unit for unit in self.sources.values() if not unit.runner.can_wait and unit.runner.decoder is not None]
-        flushing = [unit for unit in self.transforms.values() if unit.flushes]
-        if not live and not flushing:
-            return
+        """Time-outs and windows, once a second. It never waits for a sink: it is everybody's clock."""
         while True:
             await self.options.clock.sleep(TICK_SECS)
+            self.heartbeat = self.options.clock.monotonic()
             now_ns = self.options.clock.now_ns()
-            for source in live:
-                source.runner.tick(now_ns)
-            for unit in flushing:
-                refused: Refused = []
-                unit.node.flush(now_ns, refused, last=False)
-                for offer in refused:
-                    await offer.wait()
+            for source in self.sources.values():
+                if not source.runner.can_wait:
+                    source.runner.tick(now_ns)
+            for unit in self.transforms.values():
+                if unit.flushes:
+                    self._flush(unit, now_ns)
+
+    def _flush(self, unit: TransformUnit, now_ns: int) -> None:
+        """What a full ``block`` queue has no room for waits beside the clock, and the transform keeps the rest meanwhile."""
+        if unit.flushing is not None and not unit.flushing.ended.is_set():
+            return
+        refused: Refused = []
+        unit.node.flush(now_ns, refused, last=False)
+        if refused:
+            unit.flushing = Task()
+            self._start(unit.flushing, partial(_wait_for, refused))
 
     async def _require_healthy(self) -> None:
         for sink in self.sinks.values():
-            await sink.worker.check()
+            try:
+                await sink.worker.check()
+            except Exception as error:
+                raise HttpipeError(f"{sink.spec.id}: not healthy: {describe(error)}") from error
+
+
+async def _wait_for(refused: Refused) -> None:
+    try:
+        for offer in refused:
+            await offer.wait()
+    finally:
+        for offer in refused:
+            offer.drop(Reason.SHUTDOWN)

@@ -1,4 +1,4 @@
-"""``run``: one pipeline from start to summary, with everything around it: logs, signals, time limit, ready file."""
+"""``run``: one pipeline from start to summary, with everything around it: logs, signals, reloads, time limit, ready file."""
 
 import contextlib
 import signal
@@ -7,15 +7,22 @@ from dataclasses import replace
 from pathlib import Path
 
 import anyio
+from anyio.to_thread import run_sync
 
+from pipeline.errors import ConfigError, HttpipeError
+from pipeline.runtime.dry_run import counted
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.options import RunOptions
+from pipeline.runtime.reload import reload
+from pipeline.runtime.sd_notify import SdNotify
 from pipeline.runtime.summary import Summary
 from pipeline.telemetry import logs
 from pipeline.topology.plan import Plan
 
+Load = Callable[[], Plan]
 
-async def run(plan: Plan, *, load: Callable[[], Plan] | None = None, options: RunOptions | None = None) -> Summary:
+
+async def run(plan: Plan, *, load: Load | None = None, options: RunOptions | None = None) -> Summary:
     """Run the pipeline until its input ends, ``options.for_secs`` are over, or a signal asks it to stop.
 
     Raises ``CaptureError``, ``InputError`` or ``ConfigError`` when it cannot start. ``load`` reads the pipeline file again,
@@ -24,21 +31,23 @@ async def run(plan: Plan, *, load: Callable[[], Plan] | None = None, options: Ru
     options = options or RunOptions()
     if options.configure_logs:
         logs.configure(plan.telemetry.log_level, plan.telemetry.log_format)
-    with _ready_file(options.ready_file) as mark_ready:
-        began = options.on_ready
+    with _ready_file(options.ready_file) as mark_ready, contextlib.closing(SdNotify()) as systemd:
 
         def on_ready() -> None:
             mark_ready()
-            began()
+            systemd.ready()
+            options.on_ready()
 
-        engine = Engine(plan, replace(options, on_ready=on_ready))
+        engine = Engine(counted(plan) if options.dry_run else plan, replace(options, on_ready=on_ready))
         try:
             await engine.open()
             async with anyio.create_task_group() as outside:
                 if options.handle_signals:
-                    outside.start_soon(_signals, engine)
+                    outside.start_soon(_signals, engine, load, systemd)
                 if options.for_secs is not None:
                     outside.start_soon(_time_limit, engine, options.for_secs)
+                if systemd.watchdog_secs:
+                    outside.start_soon(_watchdog, systemd)
                 await engine.run()
                 outside.cancel_scope.cancel()
         finally:
@@ -46,19 +55,63 @@ async def run(plan: Plan, *, load: Callable[[], Plan] | None = None, options: Ru
         return engine.summary()
 
 
-async def _signals(engine: Engine) -> None:
-    """The first SIGINT or SIGTERM drains, the second stops at once."""
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async for _ in signals:
-            if engine.stopping:
-                engine.stop_now()
-            else:
-                engine.stop()
+async def _signals(engine: Engine, load: Load | None, systemd: SdNotify) -> None:
+    """The first SIGINT or SIGTERM drains, the second stops at once; SIGHUP reads the pipeline file again."""
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        async with anyio.create_task_group() as group:
+            reloads, due = anyio.create_memory_object_stream[None](1)
+            group.start_soon(_reload_when_told, due, engine, load, systemd)
+            async for number in signals:
+                if number == signal.SIGHUP:
+                    with contextlib.suppress(anyio.WouldBlock):  # one is waiting already: it will read the newest file
+                        reloads.send_nowait(None)
+                elif engine.stopping:
+                    engine.stop_now()
+                else:
+                    systemd.stopping()
+                    engine.stop()
+
+
+async def _reload_when_told(
+    due: anyio.abc.ObjectReceiveStream[None], engine: Engine, load: Load | None, systemd: SdNotify
+) -> None:
+    async for _ in due:
+        if load is None or engine.stopping:
+            continue
+        systemd.reloading()
+        await reload_file(engine, load)
+        systemd.ready()
+
+
+async def reload_file(engine: Engine, load: Load) -> bool:
+    """Read the pipeline file and change over to it. A file that cannot run changes nothing, and the log says why."""
+    try:
+        plan = await run_sync(load)
+        sentence = await reload(engine, counted(plan) if engine.options.dry_run else plan)
+    except ConfigError as error:
+        problems = [str(problem) for problem in error.problems]
+    except (HttpipeError, OSError) as error:
+        problems = [str(error)]
+    else:
+        if engine.options.configure_logs:
+            logs.configure(plan.telemetry.log_level, plan.telemetry.log_format)
+        engine.log.info("reloaded", extra={"file": plan.file, "changes": sentence})
+        return True
+    for problem in problems:
+        engine.log.error("not reloaded, the pipeline runs on unchanged", extra={"file": engine.plan.file, "error": problem})
+    return False
 
 
 async def _time_limit(engine: Engine, secs: float) -> None:
     await anyio.sleep(secs)
     engine.stop()
+
+
+async def _watchdog(systemd: SdNotify) -> None:
+    """From the loop itself, twice per interval: a loop that hangs is what the watchdog is for."""
+    while True:
+        systemd.alive()
+        await anyio.sleep(systemd.watchdog_secs / 2)
 
 
 @contextlib.contextmanager

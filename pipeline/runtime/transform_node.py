@@ -71,6 +71,13 @@ class TransformNode:
         if transform is not None:
             self._run(transform, lambda: transform.flush(now_ns, last=last), (), (), refused)
 
+    def close(self) -> None:
+        """After the last flush: what the transform still keeps to itself is lost."""
+        self.ledger.discard(Reason.COMPONENT_ERROR, self.held)
+        self.held = 0
+        release(tuple(ticket for _, ticket in self._kept))
+        self._kept.clear()
+
     def _run(
         self, transform: Transform, call: Callable[[], Outputs], events: Sequence[Event], tickets: Tickets, refused: Refused
     ) -> None:
@@ -140,10 +147,8 @@ class TransformNode:
             exc_info=error,
         )
         self.transform = None
-        self.ledger.discard(Reason.COMPONENT_ERROR, events + self.held)
-        self.held = 0
-        release(tuple(ticket for _, ticket in self._kept))
-        self._kept.clear()
+        self.ledger.discard(Reason.COMPONENT_ERROR, events)
+        self.close()
 
     def _ready(self) -> Transform | None:
         """The transform, built anew when it is time to; None while it is down."""

@@ -5,7 +5,7 @@ Making a unit opens nothing. A unit lives as long as its component stands unchan
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import anyio
@@ -14,11 +14,12 @@ import msgspec
 from pipeline.api import DEFAULT, NO_FIELDS, Context, FieldType, Transform
 from pipeline.delivery.buffer import Bounds, Buffer, MemoryBuffer
 from pipeline.delivery.fanout import Fanout
-from pipeline.delivery.health import Health
+from pipeline.delivery.health import Health, State
 from pipeline.delivery.ledger import Ledger
 from pipeline.delivery.session import Session
 from pipeline.delivery.signal import Signal
 from pipeline.delivery.worker import Worker
+from pipeline.runtime.files import FileReader
 from pipeline.runtime.options import RunOptions
 from pipeline.runtime.source_runner import SourceRunner
 from pipeline.runtime.status import ComponentStatus, component_status
@@ -64,11 +65,12 @@ class Outputs:
 class SourceUnit:
     """A source in the running pipeline."""
 
-    def __init__(self, spec: SourceSpec, outputs: Outputs, options: RunOptions) -> None:
+    def __init__(self, spec: SourceSpec, outputs: Outputs, options: RunOptions, before: "SourceUnit | None" = None) -> None:
         self.spec = spec
-        self.counters: Counter[str] = Counter()
+        self.counters: Counter[str] = before.counters if before else Counter()
         self.log = ComponentLog(spec.id)
         self.task = Task()
+        self.settling = Task()
         bodies = spec.decode.bodies if spec.decode is not None else None
         context = _context(spec.id, self.log, self.counters, options, body_bytes=bodies.max_bytes if bodies else 0)
         make_decoder = None
@@ -78,11 +80,11 @@ class SourceUnit:
             make_decoder = partial(
                 Decoder, spec.decode, source=spec.id, capture=CAPTURE, keep_heads=spec.keep_heads, count=context.count
             )
-        self.runner = SourceRunner(
+        self.runner: SourceRunner = SourceRunner(
             make=partial(spec.component, spec.config, context),
             make_decoder=make_decoder,
             fanout=outputs.of(spec.id),
-            ledger=Ledger(),
+            ledger=before.runner.ledger if before else Ledger(),
             health=Health(self.log),
             log=self.log,
             clock=options.clock,
@@ -105,20 +107,26 @@ class SourceUnit:
 class TransformUnit:
     """A transform in the running pipeline."""
 
-    def __init__(self, spec: TransformSpec, outputs: Outputs, options: RunOptions) -> None:
+    def __init__(self, spec: TransformSpec, outputs: Outputs, options: RunOptions, before: "TransformUnit | None" = None) -> None:
         self.spec = spec
-        self.counters: Counter[str] = Counter()
+        self.counters: Counter[str] = before.counters if before else Counter()
         self.log = ComponentLog(spec.id)
-        context = _context(spec.id, self.log, self.counters, options, attributes=spec.attributes)
+        self.flushing: Task | None = None
+        self._options = options
         named = {name: outputs.of(f"{spec.id}.{name}") for name in spec.outputs if name != DEFAULT}
-        self.node = TransformNode(
-            make=partial(spec.component, spec.config, context),
+        self.node: TransformNode = TransformNode(
+            make=self._make,
             downstream={DEFAULT: outputs.of(spec.id), **named},
-            ledger=Ledger(),
+            ledger=before.node.ledger if before else Ledger(),
             health=Health(self.log),
             log=self.log,
             clock=options.clock,
         )
+
+    def _make(self) -> Transform:
+        """A fresh transform reads its files afresh."""
+        context = _context(self.spec.id, self.log, self.counters, self._options, attributes=self.spec.attributes)
+        return self.spec.component(self.spec.config, replace(context, read_file=FileReader()))
 
     @property
     def flushes(self) -> bool:
@@ -140,20 +148,26 @@ class TransformUnit:
 
 
 class SinkUnit:
-    """A sink in the running pipeline."""
+    """A sink in the running pipeline. One that takes the place of another inherits its queue, its counters and what it owes."""
 
-    def __init__(self, spec: SinkSpec, plan: Plan, options: RunOptions, finished: Signal) -> None:
+    def __init__(
+        self, spec: SinkSpec, plan: Plan, options: RunOptions, *, finished: Signal, before: "SinkUnit | None" = None
+    ) -> None:
         self.spec = spec
-        self.counters: Counter[str] = Counter()
+        self.counters: Counter[str] = before.counters if before else Counter()
+        self.inherits = before is not None and before.worker.health.state is not State.FINISHED
         self.log = ComponentLog(spec.id)
         self.task = Task()
-        self.queue_task = Task()
+        self.queue_task: Task = before.queue_task if before and self.inherits else Task()
         self._monotonic = options.clock.monotonic
         context = _context(spec.id, self.log, self.counters, options, attributes=spec.attributes)
         health = Health(self.log)
-        self.worker = Worker(
+        asked = spec.options.buffer
+        self.bounds = Bounds(asked.max_events, asked.max_bytes, spec.when_full, asked.block_timeout_secs)
+        ledger = before.worker.buffer.ledger if before else Ledger()
+        self.worker: Worker = Worker(
             id=spec.id,
-            buffer=make_buffer(spec, plan, options, self.log, health),
+            buffer=before.worker.buffer if before and self.inherits else self._make_buffer(plan, options, ledger, health),
             session=Session(partial(spec.component, spec.config, context), health, spec.options.write_timeout_secs),
             options=spec.options,
             health=health,
@@ -186,17 +200,15 @@ class SinkUnit:
             latency_p99_secs=worker.latency.quantile_secs(0.99),
         )
 
+    def _make_buffer(self, plan: Plan, options: RunOptions, ledger: Ledger, health: Health) -> Buffer:
+        """The queue that the file asks for. A dry run never touches the disk."""
+        asked = self.spec.options.buffer
+        if asked.type == "memory" or options.dry_run:
+            return MemoryBuffer(self.bounds, ledger)
+        from pipeline.delivery.disk import DiskBuffer  # noqa: PLC0415  sqlite3 costs start-up time and memory
 
-def make_buffer(spec: SinkSpec, plan: Plan, options: RunOptions, log: ComponentLog, health: Health) -> Buffer:
-    """The queue that a sink asks for. A dry run never touches the disk."""
-    asked = spec.options.buffer
-    bounds = Bounds(asked.max_events, asked.max_bytes, spec.when_full, asked.block_timeout_secs)
-    if asked.type == "memory" or options.dry_run:
-        return MemoryBuffer(bounds, Ledger())
-    from pipeline.delivery.disk import DiskBuffer  # noqa: PLC0415  sqlite3 costs start-up time and memory
-
-    folder = asked.path or f"{plan.process.data_dir}/{spec.id}"
-    return DiskBuffer(folder, bounds, Ledger(), log=log, health=health, clock=options.clock)
+        folder = asked.path or f"{plan.process.data_dir}/{self.spec.id}"
+        return DiskBuffer(folder, self.bounds, ledger, log=self.log, health=health, clock=options.clock)
 
 
 def _context(  # noqa: PLR0913  what a component is handed

@@ -1,0 +1,39 @@
+"""Giving up privileges once the capture is set up: programs are loaded and sockets made before, everything else comes after.
+
+After it neither this process nor a child can get any privilege back: all ids change, the supplementary groups too, the
+kernel then clears every capability (capabilities(7), "Effect of user ID changes on capabilities"), and ``no_new_privs``
+makes set-user-ID programs powerless (prctl(2)).
+"""
+
+import ctypes
+import os
+import pwd
+
+from pipeline.errors import ConfigError, Problem
+
+PR_SET_NO_NEW_PRIVS = 38
+
+
+def find(user: str) -> pwd.struct_passwd:
+    """The account; raises ``ConfigError`` when there is none, or when this process may not become it."""
+    try:
+        account = pwd.getpwnam(user)
+    except KeyError:
+        raise ConfigError([Problem("process.user", f'there is no user "{user}" on this host')]) from None
+    if os.geteuid() not in {0, account.pw_uid}:
+        raise ConfigError([Problem("process.user", f'only root can become "{user}"; start httpipe as root or as that user')])
+    return account
+
+
+def drop(account: pwd.struct_passwd) -> None:
+    """Become that user for good. Raises ``OSError`` rather than go on with privileges."""
+    if os.geteuid() == 0:
+        os.initgroups(account.pw_name, account.pw_gid)
+        os.setresgid(account.pw_gid, account.pw_gid, account.pw_gid)
+        os.setresuid(account.pw_uid, account.pw_uid, account.pw_uid)
+    if account.pw_uid and 0 in os.getresuid():
+        raise PermissionError("root privileges could not be given up")
+    libc = ctypes.CDLL(None, use_errno=True)
+    if libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0):
+        error = ctypes.get_errno()
+        raise OSError(error, os.strerror(error))
