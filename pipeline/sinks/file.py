@@ -5,6 +5,7 @@ Returning from ``write`` means that the batch is in the file (and on the disk wh
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Sequence
+from importlib.util import find_spec
 from typing import Annotated, Literal, Self
 
 import anyio
@@ -14,6 +15,7 @@ from pydantic import Field, field_validator, model_validator
 from pipeline.api import BatchError, Config, ConfigError, Context, Event, NotConnected, Sink
 from pipeline.codecs.options import EncodingOptions
 from pipeline.codecs.registry import codec
+from pipeline.errors import Problem
 from pipeline.expressions import ExpressionError
 from pipeline.sinks.logfile import Habits, LogFile
 from pipeline.sinks.paths import FilePath, problem
@@ -81,6 +83,8 @@ class FileSink(Sink):
             self._path = FilePath(config.path, context.attributes)
         except ExpressionError as error:
             raise ConfigError([error.at("path")]) from error
+        if config.compression == "zstd" and find_spec("zstandard") is None:
+            raise ConfigError([Problem("compression", '"zstd" needs the package zstandard: pip install zstandard')])
         self._habits = Habits(
             mode=int(config.mode, 8),
             fsync=config.fsync,

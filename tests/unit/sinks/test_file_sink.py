@@ -202,6 +202,20 @@ async def test_finishes_what_a_crash_left_of_a_compression(tmp_path: Path) -> No
     ]
 
 
+async def test_trouble_with_rotated_files_does_not_stop_writing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Compression that fails is told, and every event is still in one file or the other."""
+    path = tmp_path / "http.jsonl"
+    (tmp_path / "http.jsonl.20260101T000000Z.gz.part").mkdir()
+    sink = make(path, rotate={"interval_secs": 60}, compression="gzip")
+    await sink.open()
+    await sink.write(events(1))
+    os.utime(path, ns=(0, 0))
+    await sink.write(events(1, 1))
+    await sink.aclose()
+    assert f"{path}: tidying rotated files failed: Is a directory" in caplog.text
+    assert numbers(tmp_path / "http.jsonl.20260101T000000Z") + numbers(path) == [0, 1]
+
+
 async def test_paths_take_the_time_of_the_event_and_its_fields(tmp_path: Path) -> None:
     """Time tokens are in UTC; what a stranger wrote cannot leave the folder; files beyond ``max_open_files`` are closed."""
     batch = [

@@ -1,0 +1,240 @@
+"""What the formats of the stdout sink look like, off and on a terminal."""
+
+import os
+import re
+import termios
+import time
+from collections.abc import Iterator
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.api import Event, Exchange
+from pipeline.codecs.json import JsonCodec
+from pipeline.sinks import lines
+from pipeline.sinks.lines import LineFormat
+from pipeline.sinks.raw import RawFormat
+
+NOON_NS = 1_767_355_445_123_456_789  # 2026-01-02T12:04:05.123456789Z
+HOSTILE = "\x1b]0;owned\x07\x1b[2J\r\n\x9b31m\x7f\u202egpj.exe\u2066\u2028\udc80"
+ANSI = re.compile(r"\x1b\[[0-9;]*m")
+FORBIDDEN = re.compile("[\x00-\x09\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff]")
+
+
+@pytest.fixture(autouse=True)
+def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Local time is UTC here."""
+    monkeypatch.setenv("TZ", "UTC")
+    time.tzset()
+    lines._local_second.cache_clear()
+    yield
+    monkeypatch.undo()
+    time.tzset()
+    lines._local_second.cache_clear()
+
+
+@pytest.fixture
+def terminal() -> Iterator[int]:
+    """The program's end of a pseudo-terminal."""
+    controller, program = os.openpty()
+    yield program
+    os.close(program)
+    os.close(controller)
+
+
+@pytest.fixture
+def no_terminal() -> Iterator[int]:
+    """The writing end of a pipe."""
+    reader, writer = os.pipe()
+    yield writer
+    os.close(writer)
+    os.close(reader)
+
+
+def exchange(**changes: object) -> Exchange:
+    """A plain GET."""
+    plain = Exchange(
+        timestamp_ns=NOON_NS,
+        http_request_method="GET",
+        url_path="/api/orders",
+        url_query="page=2",
+        server_address="shop.example",
+        server_port=80,
+        client_address="192.0.2.7",
+        client_port=51234,
+        network_local_address="192.0.2.80",
+        network_local_port=80,
+        http_response_status_code=200,
+        http_request_body_size=0,
+        http_response_body_size=5123,
+        httpipe_duration_ms=12.34,
+    )
+    return plain.replace(**changes)
+
+
+def printed(fd: int, *events: Event, **environment: str) -> str:
+    """The text of a batch."""
+    return LineFormat(fd, environment).render(events).decode()
+
+
+def test_a_line_off_a_terminal(no_terminal: int) -> None:
+    """Time, status, method, host and path, duration, sizes, client → server; no colour, nothing shortened."""
+    assert printed(no_terminal, exchange()) == (
+        "12:04:05.123 200 GET     shop.example/api/orders?page=2                     12.3ms      0B / 5.1kB  "
+        "192.0.2.7:51234       → 192.0.2.80:80\n"
+    )
+    path = "/long" * 100
+    assert f"shop.example{path}?page=2 " in printed(no_terminal, exchange(url_path=path))
+
+
+def test_what_is_missing_and_what_is_marked(no_terminal: int) -> None:
+    """A request without an answer, an estimated size, an odd port, an IPv6 host."""
+    line = printed(
+        no_terminal,
+        exchange(
+            http_response_status_code=None,
+            http_response_body_size=1_234_567,
+            httpipe_duration_ms=None,
+            httpipe_marks=("unmatched_request", "size_estimated"),
+            server_address="2001:db8::1",
+            server_port=8080,
+            client_address="2001:db8::2",
+        ),
+    )
+    assert " --- GET     [2001:db8::1]:8080/api/orders?page=2" in line
+    assert "        -     0B / ~1.2MB" in line
+    assert "[2001:db8::2]:51234" in line
+    assert line.endswith("unmatched_request,size_estimated\n")
+    unknown = " ".join(printed(no_terminal, Exchange(timestamp_ns=0)).split())
+    assert unknown == "00:00:00.000 --- - - - - / - ?:? → ?:?"
+
+
+@pytest.mark.parametrize("columns", [10, 20, 40, 60, 80, 100, 132, 200])
+def test_a_terminal_is_never_overrun(terminal: int, columns: int) -> None:
+    """Whatever the width, no line is wider than the terminal."""
+    termios.tcsetwinsize(terminal, (24, columns))
+    texts = printed(
+        terminal,
+        exchange(),
+        exchange(url_path="/long" * 100, http_request_method="PROPPATCH"),
+        exchange(url_path="/zh/" + "漢字" * 40, httpipe_duration_ms=123_456.0),
+        exchange(http_response_status_code=None, httpipe_duration_ms=None, url_path=None),
+        NO_COLOR="1",
+    ).splitlines()
+    cells = [lines._cells(text) for text in texts]
+    assert max(cells) <= max(columns, 26)  # time, status and method are the least
+
+
+def test_columns_stand_below_each_other(terminal: int) -> None:
+    """On a wide terminal the arrow is in the same column of every line, however long the URL is."""
+    termios.tcsetwinsize(terminal, (24, 160))
+    texts = printed(terminal, exchange(), exchange(url_path="/long" * 100), exchange(url_path="/"), NO_COLOR="1").splitlines()
+    assert len({text.index("→") for text in texts}) == 1
+    shortened = texts[1]
+    assert "shop.example/long/long" in shortened
+    assert "…" in shortened
+    assert "long?page=2 " in shortened
+
+
+def test_colour_only_on_a_terminal_that_wants_it(terminal: int, no_terminal: int) -> None:
+    """NO_COLOR and TERM=dumb are respected; the status tells the colour; without colour the text is the same."""
+    termios.tcsetwinsize(terminal, (24, 200))
+    coloured = printed(terminal, exchange(http_response_status_code=503, httpipe_marks=("gap",)), TERM="xterm")
+    assert "\x1b[31m503\x1b[0m" in coloured
+    assert coloured.count("\x1b[0m") == len(re.findall(r"\x1b\[[1-9]", coloured))
+    plain = printed(terminal, exchange(http_response_status_code=503, httpipe_marks=("gap",)), NO_COLOR="1")
+    assert ANSI.sub("", coloured) == plain
+    assert "\x1b" not in plain + printed(terminal, exchange(), TERM="dumb") + printed(no_terminal, exchange())
+
+
+@settings(max_examples=80, deadline=None)
+@given(st.text(st.characters(), max_size=80))
+def test_no_control_character_in_any_format(text: str) -> None:
+    """Whatever stands in any field or head, no terminal obeys it."""
+    hostile = text + HOSTILE
+    head = hostile.encode("utf-8", "surrogatepass")
+    event = exchange(
+        url_path=hostile,
+        server_address=hostile,
+        http_request_method_original=hostile,
+        client_address=hostile,
+        url_query=hostile,
+        http_request_headers={hostile: (hostile,)},
+        attributes={hostile: hostile},
+        request_head=head,
+        response_head=b"HTTP/1.1 200 OK\r\n\x9b31m: \xff\x1b\r\n\r\n",
+    )
+    other = Event(timestamp_ns=0, attributes={"text": hostile})
+    reader, writer = os.pipe()
+    try:
+        rendered = [
+            LineFormat(writer, {}).render([event, other]),
+            RawFormat(show_secrets=True).render([event, other]),
+            RawFormat(show_secrets=False).render([event, other]),
+            bytes(JsonCodec().encode_batch([event, other])),
+        ]
+    finally:
+        os.close(reader)
+        os.close(writer)
+    for output in rendered:
+        assert FORBIDDEN.search(output.decode()) is None
+    assert rendered[0].count(b"\n") == 2
+
+
+HEAD = (
+    b"GET http://user:pass@shop.example/a?sig=abc&b=2&X-Amz-Signature=deadbeef&x%2Damz%2Dcredential=AKIA HTTP/1.1\r\n"
+    b"Host: shop.example\r\nAuthorization: Bearer topsecret\r\n also-topsecret\r\nX-Other: kept\r\n"
+    b"cookie : a=topsecret\nProxy-Authorization: Basic topsecret\rX-Api-Key: topsecret\r\n"
+    b"Referer: https://cdn.example/x?Signature=topsecret&y=1#f\r\n\r\n"
+)
+
+
+def test_raw_shows_heads_without_secrets() -> None:
+    """Credentials, cookies and secret query values read REDACTED, in folded lines and behind odd line ends too."""
+    text = (
+        RawFormat(show_secrets=False)
+        .render(
+            [
+                exchange(
+                    request_head=HEAD, http_request_size=442, response_head=b"HTTP/1.1 200 OK\r\nSet-Cookie: topsecret\r\n\r\n"
+                )
+            ]
+        )
+        .decode()
+    )
+    assert text == (
+        "192.0.2.7:51234 -> 192.0.2.80:80 (length: 442)\n"
+        "GET http://REDACTED@shop.example/a?sig=REDACTED&b=2&X-Amz-Signature=REDACTED&x%2Damz%2Dcredential=REDACTED HTTP/1.1\n"
+        "Host: shop.example\nAuthorization: REDACTED\nX-Other: kept\ncookie : REDACTED\nProxy-Authorization: REDACTED\n"
+        "X-Api-Key: REDACTED\nReferer: https://cdn.example/x?Signature=REDACTED&y=1#f\n\n"
+        "192.0.2.80:80 -> 192.0.2.7:51234 (length: 35)\nHTTP/1.1 200 OK\nSet-Cookie: REDACTED\n\n"
+    ).replace("(length: 35)", "(length: 42)")
+
+
+def test_raw_shows_secrets_when_asked() -> None:
+    """``show_secrets`` shows the head as it was captured."""
+    text = RawFormat(show_secrets=True).render([exchange(request_head=HEAD)]).decode()
+    assert text.count("topsecret") == HEAD.count(b"topsecret")
+    assert "REDACTED" not in text
+    assert f"(length: {len(HEAD)})" in text
+
+
+def test_raw_shows_only_what_was_captured() -> None:
+    """An exchange without heads gives nothing, one with only an answer gives the answer."""
+    assert RawFormat(show_secrets=False).render([exchange(), Event(timestamp_ns=0)]) == b""
+    text = RawFormat(show_secrets=False).render(
+        [exchange(response_head=b"HTTP/1.1 204 No Content\r\n\r\n", client_address="::1")]
+    )
+    assert text == b"192.0.2.80:80 -> [::1]:51234 (length: 27)\nHTTP/1.1 204 No Content\n\n"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.binary(max_size=300), st.binary(max_size=60))
+def test_raw_never_shows_an_authorization(before: bytes, value: bytes) -> None:
+    """Whatever stands before and in the field, its value does not appear."""
+    secret = b"s3cr3t-" + value.replace(b"\r", b"").replace(b"\n", b"")
+    text = RawFormat(show_secrets=False).render(
+        [exchange(request_head=before + b"\r\nAuthorization: " + secret + b"\r\nX: y\r\n\r\n")]
+    )
+    assert b"s3cr3t" not in text
