@@ -7,6 +7,7 @@ class ExitCode(IntEnum):
     """What a script can tell from how the command ended."""
 
     OK = 0
+    TESTS_FAILED = 1
     USAGE = 64
     DAMAGED_INPUT = 65
     CANNOT_CAPTURE = 69
@@ -19,6 +20,7 @@ class ExitCode(IntEnum):
 
 MEANING: dict[ExitCode, str] = {
     ExitCode.OK: "everything went well",
+    ExitCode.TESTS_FAILED: "a test of the pipeline file failed",
     ExitCode.USAGE: "the command line was wrong",
     ExitCode.DAMAGED_INPUT: "input was damaged; what came before the damage was delivered",
     ExitCode.CANNOT_CAPTURE: "this host cannot capture; `httpipe doctor` says why",

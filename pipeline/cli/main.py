@@ -21,6 +21,9 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     },
     "Check": {
         "validate": ("pipeline.cli.validate:validate", "Check a pipeline file; every problem at once."),
+        "test": ("pipeline.cli.test:test", "Run the tests that stand in a pipeline file."),
+        "explain": ("pipeline.cli.explain:explain", "Show how an expression evaluates on an event."),
+        "graph": ("pipeline.cli.graph:graph", "Print which component feeds which."),
         "doctor": ("pipeline.cli.doctor:doctor", "Check this host: what capturing needs, and how to get it."),
     },
     "Look up": {

@@ -1,0 +1,138 @@
+"""``[[tests]]``: what a pipeline file says about itself. In: the tables and the plan. Out: checked cases, or every problem."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Annotated, Any
+
+from pydantic import Field
+
+from pipeline.api import Config, Event, FieldType
+from pipeline.codecs.errors import DecodeError
+from pipeline.codecs.events import from_object
+from pipeline.config.models import check
+from pipeline.config.words import did_you_mean
+from pipeline.errors import Problem
+from pipeline.expressions import Condition, ExpressionError, compile_condition
+from pipeline.model.fields import BY_ALIAS
+from pipeline.topology.plan import Plan
+
+DEFAULT_TIME = "2026-01-01T00:00:00Z"
+"""The time of an event that does not say one: tests give the same result every day."""
+
+Object = Mapping[str, Any]
+
+
+class CaseConfig(Config):
+    """One test of the pipeline, for `httpipe test`."""
+
+    name: Annotated[str, Field(min_length=1)]
+    """What is tested, in words."""
+    insert_at: str
+    """Id of the source or transform that the events are given to."""
+    event: Object | None = None
+    """One event by its outside names or their short forms, such as `event = { status = 503, path = "/api/x" }`."""
+    events: tuple[Object, ...] = ()
+    """Several of them, in order."""
+    capture: str | None = None
+    """Capture file whose exchanges are the events; its path is relative to the pipeline file."""
+    extract_from: str | None = None
+    """Id of the component, or `id.output`, whose events are looked at."""
+    where: str | None = None
+    """Condition that holds for each of them. There must be at least one."""
+    expect: Object | None = None
+    """Fields and values that each of them has."""
+    count: Annotated[int, Field(ge=0)] | None = None
+    """How many there are."""
+    no_outputs_from: tuple[str, ...] = ()
+    """Components, or `id.output`, that give out nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """A checked test. ``events`` is empty where a capture file is to be read."""
+
+    config: CaseConfig
+    events: tuple[Event, ...]
+    condition: Condition | None
+
+
+def cases(tables: Sequence[Object], plan: Plan, attributes: Mapping[str, FieldType]) -> tuple[list[Case], list[Problem]]:
+    """All tests of a file. ``attributes`` are those that any of its transforms adds."""
+    found: list[Case] = []
+    problems: list[Problem] = []
+    for index, table in enumerate(tables):
+        path = f"tests.{index}"
+        config, wrong = check(CaseConfig, table, path)
+        problems += wrong
+        if config is not None:
+            case, wrong = _case(config, path, plan, attributes)
+            found.append(case)
+            problems += wrong
+    return found, problems
+
+
+def outputs_of(plan: Plan) -> list[str]:
+    """Everything that events can be extracted from."""
+    named = [f"{spec.id}.{output}" for spec in plan.transforms.values() for output in spec.outputs]
+    return [*plan.sources, *plan.transforms, *named]
+
+
+def _case(config: CaseConfig, path: str, plan: Plan, attributes: Mapping[str, FieldType]) -> tuple[Case, list[Problem]]:
+    problems = [*_shape(config, path), *_names(config, path, plan)]
+    events: list[Event] = []
+    given = [(f"{path}.event", config.event)] if config.event is not None else []
+    given += [(f"{path}.events.{index}", each) for index, each in enumerate(config.events)]
+    for where, each in given:
+        try:
+            events.append(from_object({"timestamp": DEFAULT_TIME, **flattened(each)}))
+        except DecodeError as error:
+            problems.append(Problem(where, str(error)))
+    condition = None
+    if config.where is not None:
+        try:
+            condition = compile_condition(config.where, attributes)
+        except ExpressionError as error:
+            problems.append(error.at(f"{path}.where"))
+    return Case(config, tuple(events), condition), problems
+
+
+def _shape(config: CaseConfig, path: str) -> Iterable[Problem]:
+    if sum((config.event is not None, bool(config.events), config.capture is not None)) != 1:
+        yield Problem(path, "needs exactly one of event, events, capture")
+    looks = config.where is not None or config.expect is not None or config.count is not None
+    if looks and config.extract_from is None:
+        yield Problem(path, "where, expect and count look at events: say of which component in extract_from")
+    if not looks and not config.no_outputs_from:
+        yield Problem(path, "expects nothing: name where, expect, count or no_outputs_from")
+
+
+def _names(config: CaseConfig, path: str, plan: Plan) -> Iterable[Problem]:
+    inlets = [*plan.sources, *plan.transforms]
+    if config.insert_at not in inlets:
+        yield Problem(f"{path}.insert_at", f'no source or transform "{config.insert_at}"{did_you_mean(config.insert_at, inlets)}')
+    outputs = outputs_of(plan)
+    wanted = [(f"{path}.extract_from", config.extract_from)] if config.extract_from is not None else []
+    wanted += [(f"{path}.no_outputs_from.{index}", name) for index, name in enumerate(config.no_outputs_from)]
+    for where, name in wanted:
+        if name not in outputs:
+            yield Problem(where, f'no output "{name}"{did_you_mean(name, outputs)}')
+
+
+def flattened(table: Object, prefix: str = "") -> dict[str, Any]:
+    """An event as TOML writes it → as JSON does: nested tables become dotted names, short names full ones, times texts."""
+    flat: dict[str, Any] = {}
+    for key, value in table.items():
+        name = prefix + key
+        if isinstance(value, Mapping):
+            flat |= flattened(value, f"{name}.")
+        else:
+            name = BY_ALIAS[name].name if name in BY_ALIAS else name
+            flat[name] = _text(value) if isinstance(value, date) else value
+    return flat
+
+
+def _text(value: date) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat() if value.tzinfo else f"{value.isoformat()}Z"
+    return f"{value.isoformat()}T00:00:00Z"
