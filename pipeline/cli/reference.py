@@ -83,8 +83,10 @@ def _component(loaded: Loaded) -> str:
 def _engine(kind: Kind) -> list[str]:
     match kind:
         case Kind.SOURCE:
-            rows = option_rows(SourceOptions) + option_rows(DecodeOptions)
-            return [f"### Every source that captures packets\n\nBeside its own options:\n\n{markdown_table(rows)}\n"]
+            return [
+                f"### Every source\n\nBeside its own options:\n\n{markdown_table(option_rows(SourceOptions))}\n",
+                f"### Every source of packets\n\nHow packets become exchanges:\n\n{markdown_table(option_rows(DecodeOptions))}\n",
+            ]
         case Kind.SINK:
             return [f"### Every sink\n\nBeside its own options:\n\n{markdown_table(option_rows(SinkOptions))}\n"]
         case _:

@@ -106,7 +106,8 @@ def _number(value: float) -> str:
 
 
 def _plural(kind: str) -> str:
-    return f"{kind}s" if kind in ("string", "integer", "number", "table") else kind
+    first, space, rest = kind.partition(" ")
+    return f"{first}s{space}{rest}" if first in ("string", "integer", "number", "table") else kind
 
 
 def _default(field: FieldInfo) -> str:

@@ -1,0 +1,161 @@
+"""The documentation is true: its pipelines validate, its commands exist, its code runs, and the generated page is fresh."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import pytest
+
+from pipeline.api import Sink, Transform
+from pipeline.cli.main import cli
+from pipeline.cli.reference import page
+from pipeline.config.document import parse
+from pipeline.plugins.discovery import Kind, Plugin, discover
+from pipeline.plugins.registry import Component, Loaded, Registry, TrustNothing
+from pipeline.plugins.trust import parse_trust
+from pipeline.topology.build import build
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+
+
+class Block(NamedTuple):
+    """A fenced block of a page."""
+
+    page: str
+    line: int
+    language: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page}:{self.line}"
+
+
+def blocks() -> Iterator[Block]:
+    """Every fenced block of every page."""
+    for path in PAGES:
+        text = path.read_text()
+        for found in re.finditer(r"^```(\w+)[^\n]*\n(.*?)^```$", text, re.MULTILINE | re.DOTALL):
+            line = text.count("\n", 0, found.start()) + 1
+            yield Block(path.relative_to(ROOT).as_posix(), line, found[1], found[2])
+
+
+BLOCKS = list(blocks())
+PIPELINES = [block for block in BLOCKS if block.language == "toml" and re.search(r"^\[sources\.", block.text, re.MULTILINE)]
+EXAMPLES = sorted((ROOT / "examples").glob("*.toml"))
+COMMANDS = [
+    (block, line.strip())
+    for block in BLOCKS
+    if block.language in ("sh", "console", "bash")
+    for line in block.text.replace("\\\n", " ").splitlines()
+    if re.match(r"(\$ )?(sudo )?httpipe ", line.strip())
+]
+
+
+class WithPage(Registry):
+    """Built-ins, and the plugins that the Python blocks of a page define."""
+
+    def __init__(self, defined: dict[tuple[Kind, str], Component]) -> None:
+        """Beside those that are installed."""
+        super().__init__(discover(), TrustNothing())
+        self.defined = defined
+
+    def load(self, kind: Kind, name: str) -> Loaded:
+        """From the page, else as ever."""
+        if (kind, name) in self.defined:
+            return Loaded(Plugin(kind, name, "page", "1", "page:x", None), self.defined[kind, name])
+        return super().load(kind, name)
+
+
+def defined_in(page_name: str) -> dict[tuple[Kind, str], Component]:
+    """Run the Python blocks of a page and collect the decorated components."""
+    found: dict[tuple[Kind, str], Component] = {}
+    for block in BLOCKS:
+        if block.page != page_name or block.language != "python":
+            continue
+        names: dict[str, object] = {"__name__": f"page_{block.line}"}
+        exec(compile(block.text, str(block), "exec"), names)  # noqa: S102  our own documentation
+        for value in names.values():
+            if isinstance(value, type) and issubclass(value, Sink | Transform) and value.plugin_name:
+                found[Kind.SINK if issubclass(value, Sink) else Kind.TRANSFORM, value.plugin_name] = value
+    return found
+
+
+@pytest.mark.parametrize("block", PIPELINES, ids=str)
+def test_every_pipeline_in_the_docs_is_right(block: Block) -> None:
+    """As `httpipe validate` sees it, with the plugins that the same page shows."""
+    variables = dict.fromkeys(re.findall(r"\$\{(\w+)\}", block.text), "1")
+    excerpt = "" if "[sinks." in block.text else '\n[sinks.rest]\ntype = "null"\ninputs = ["*"]\n'
+    document = parse((block.text + excerpt).encode(), str(block), variables)
+    plan = build(document, WithPage(defined_in(block.page)), lambda _: b"")
+    assert not plan.warnings
+
+
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.name)
+def test_every_example_is_right(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And says at its head what it is for."""
+    monkeypatch.chdir(ROOT)
+    text = path.read_text()
+    assert text.startswith("# ")
+    variables = dict.fromkeys(re.findall(r"\$\{(\w+)\}", text), "1")
+    plan = build(parse(text.encode(), path.name, variables), WithPage({}), lambda name: Path(name).read_bytes())
+    assert not plan.warnings
+
+
+@pytest.mark.parametrize(("block", "line"), COMMANDS, ids=lambda value: str(value) if isinstance(value, Block) else "")
+def test_every_command_in_the_docs_exists(block: Block, line: str) -> None:
+    """With its options and arguments; nothing is run."""
+    words = shlex.split(line.removeprefix("$ ").removeprefix("sudo "), comments=True)[1:]
+    words = words[
+        : next((number for number, word in enumerate(words) if word in "|>&;<" or word.startswith((">", "2>"))), len(words))
+    ]
+    context = cli.make_context("httpipe", [*words] if words else ["--help"], resilient_parsing=not words)
+    command: click.Command = cli
+    while isinstance(command, click.Group):
+        name, following, words = command.resolve_command(context, [*context._protected_args, *context.args])
+        assert following is not None, f"{block}: {line}"
+        command, context = following, following.make_context(name, words, parent=context)
+
+
+def test_the_generated_page_is_fresh() -> None:
+    """`httpipe reference > docs/configuration.md` after changing a model or its docstrings."""
+    assert (ROOT / "docs/configuration.md").read_text() == page(Registry(discover(), TrustNothing()))
+
+
+def test_every_option_is_documented() -> None:
+    """A field's docstring is its documentation."""
+    rows = re.findall(r"^\| `([^`]+)` \|.*\| ([^|]*) \|$", page(Registry(discover(), TrustNothing())), re.MULTILINE)
+    assert rows
+    assert not [name for name, meaning in rows if len(meaning) < 8]
+
+
+def test_trust_lists_in_the_docs_are_right() -> None:
+    """And so is the repository's own, which trusts nothing."""
+    shown = [block for block in BLOCKS if block.language == "toml" and block.text.startswith("[trust.")]
+    for block in shown:
+        parse_trust(block.text.encode(), str(block))
+    assert parse_trust((ROOT / "plugins.toml").read_bytes(), "plugins.toml") == {}
+    commented = re.findall(r"^# (\[trust.*(?:\n# \w+ = .*)+)", (ROOT / "plugins.toml").read_text(), re.MULTILINE)
+    assert set(parse_trust(commented[0].replace("\n# ", "\n").encode(), "plugins.toml")) == {"httpipe-slack"}
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    """Files exist, and so do headings."""
+    broken = []
+    for path in PAGES:
+        for target in re.findall(r"\]\(([^)\s]+)\)", path.read_text()):
+            if "://" in target or target.startswith("mailto:"):
+                continue
+            name, _, anchor = target.partition("#")
+            other = (path.parent / name).resolve() if name else path
+            if not other.exists() or (anchor and other.suffix == ".md" and anchor not in _anchors(other)):
+                broken.append(f"{path.name}: {target}")
+    assert not broken
+
+
+def _anchors(path: Path) -> set[str]:
+    headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
