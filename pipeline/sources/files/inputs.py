@@ -91,15 +91,14 @@ def open_input(path: Path) -> Input:
         fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
         raise InputError(f"cannot open file {path}: {error.strerror}") from error
-    if stat.S_ISDIR(os.fstat(fd).st_mode):
-        os.close(fd)
-        raise InputError(f'{path} is a directory: name a file or a glob, such as "{path}/*.pcap"')
     return Input(fd, str(path))
 
 
 def matching(pattern: str) -> list[Path]:
     """The files that a path or glob names, sorted by name. Of a glob, empty files are left out. Never an empty list."""
     if not has_magic(pattern) or Path(pattern).exists():
+        if Path(pattern).is_dir():
+            raise InputError(f'{pattern} is a directory: name a file or a glob, such as path = "{Path(pattern) / "*"}"')
         return [Path(pattern)]
     matches = glob(pattern, recursive=True)  # noqa: PTH207  Path.glob takes no absolute patterns
     paths = [path for path in map(Path, sorted(matches)) if path.is_file() and path.stat().st_size]

@@ -1,0 +1,91 @@
+"""Records ⇄ bytes: nothing is lost, any cut gives the same, and damage is told with its offset."""
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.codecs import records as codec
+from pipeline.model.records import Chunk, Closed, Gap, Opened, Record, Segment
+
+U32, U63 = st.integers(0, (1 << 32) - 1), st.integers(0, (1 << 63) - 1)
+KEYS = st.binary(min_size=12, max_size=12) | st.binary(min_size=36, max_size=36)
+RECORDS = st.one_of(
+    st.builds(
+        Segment,
+        key=KEYS,
+        ts_ns=U63,
+        seq=U32,
+        ack=U32,
+        flags=st.integers(0, 255),
+        payload=st.binary(max_size=50),
+        length=U32,
+        last_ns=U63,
+        cut=st.booleans(),
+        vlan=st.integers(0, 4095),
+        interface=U32,
+    ),
+    st.builds(Chunk, key=KEYS, ts_ns=U63, payload=st.binary(max_size=50), length=U32),
+    st.builds(Opened, key=KEYS, ts_ns=U63),
+    st.builds(Gap, key=KEYS, ts_ns=U63, length=U32),
+    st.builds(Closed, key=KEYS, ts_ns=U63),
+)
+
+
+def recording(batches: list[list[Record]]) -> bytes:
+    """A whole recording."""
+    return codec.MAGIC + b"".join(map(codec.encode, batches))
+
+
+def read(data: bytes, cuts: int) -> tuple[list[list[Record]], codec.RecordsReader]:
+    """What a recording holds, fed in pieces."""
+    reader = codec.RecordsReader()
+    batches = [batch for at in range(0, len(data), cuts) for batch in reader.feed(data[at : at + cuts])]
+    return batches + reader.finish(), reader
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.lists(RECORDS, max_size=6), max_size=4), st.integers(1, 200))
+def test_there_and_back(batches: list[list[Record]], cuts: int) -> None:
+    """What was recorded comes back, record by record and batch by batch."""
+    found, reader = read(recording(batches), cuts)
+    assert reader.damage is None
+    assert found == batches
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.lists(RECORDS, max_size=4), min_size=1, max_size=3), st.data())
+def test_any_damage_is_survived(batches: list[list[Record]], data: st.DataObject) -> None:
+    """Whatever stands in the file nothing is raised, and batches before the damage are the recorded ones."""
+    whole = recording(batches)
+    at = data.draw(st.integers(len(codec.MAGIC), len(whole)))
+    spoiled = whole[:at] + data.draw(st.binary(max_size=30))
+    found, _ = read(spoiled, data.draw(st.integers(1, 100)))
+    ends = [len(recording(batches[: number + 1])) for number in range(len(batches))]
+    good = sum(end <= at for end in ends)
+    assert found[:good] == batches[:good]
+
+
+def test_a_recording_that_ends_early() -> None:
+    """Half a batch at the end is damage, told with the offset at which the batch begins."""
+    first: list[Record] = [Opened(b"k" * 12, 1)]
+    second: list[Record] = [Closed(b"k" * 12, 2)]
+    found, reader = read(recording([first, second])[:-1], 7)
+    assert found == [first]
+    assert f"at byte {len(recording([first]))}" in str(reader.damage)
+
+
+@pytest.mark.parametrize("data", [b'{"event.name": "http.exchange"}', b"httpipe records 9\n and more of it"])
+def test_what_is_no_recording(data: bytes) -> None:
+    """Anything else is refused by its beginning."""
+    found, reader = read(data, 5)
+    assert not found
+    assert "no recording" in str(reader.damage)
+
+
+def test_a_later_version_may_add_fields() -> None:
+    """A record with one more value at its end is read without it."""
+    frame = msgspec.msgpack.encode([["Opened", b"k" * 12, 1, "new"]])
+    found, reader = read(codec.MAGIC + len(frame).to_bytes(4, "big") + frame, 9)
+    assert reader.damage is None
+    assert found == [[Opened(b"k" * 12, 1)]]

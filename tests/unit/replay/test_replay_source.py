@@ -1,0 +1,122 @@
+"""The replay source: recordings of records and JSON lines of events come out as they went in."""
+
+import gzip
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+import zstandard
+
+from pipeline.api import Context, Event, EventBatch, Exchange, InputError, Record, RecordBatch
+from pipeline.codecs import records as codec
+from pipeline.codecs.json import JsonCodec
+from pipeline.model.records import Opened, Segment
+from pipeline.sources.replay.source import ReplaySource
+
+NOW_NS = 1_700_000_000_000_000_000
+BATCHES: list[list[Record]] = [
+    [Opened(b"k" * 12, NOW_NS)],
+    [Segment(b"k" * 12, NOW_NS + number, number, 0, 24, b"GET", 3) for number in range(300)],
+]
+EVENTS = [
+    Exchange(timestamp_ns=NOW_NS + number * 1_000_000, http_request_method="GET", url_path=f"/{number}", httpipe_marks=("gap",))
+    for number in range(2000)
+]
+
+
+def recording() -> bytes:
+    """The batches as a recording."""
+    return codec.MAGIC + b"".join(map(codec.encode, BATCHES))
+
+
+def lines() -> bytes:
+    """The events as JSON lines."""
+    return b"".join(JsonCodec().encode(event) + b"\n" for event in EVENTS)
+
+
+async def played(path: Path | str, **options: Any) -> tuple[list[list[Record]], list[Event], list[tuple[int, int]], str]:
+    """Batches of records, events, progress, and what was reported at the end."""
+    progress: list[tuple[int, int]] = []
+    context = Context("again", progress=lambda done, total: progress.append((done, total)))
+    subject = ReplaySource(ReplaySource.Config(path=str(path), **options), context)
+    batches: list[list[Record]] = []
+    events: list[Event] = []
+    problem = ""
+    await subject.open()
+    try:
+        async for batch in subject.batches():
+            if isinstance(batch, RecordBatch):
+                batches.append(list(batch.records))
+            else:
+                assert isinstance(batch, EventBatch)
+                events += batch.events
+            await subject.settled(batch.position)
+    except InputError as error:
+        problem = str(error)
+    await subject.aclose()
+    return batches, events, progress, problem
+
+
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstandard.compress])
+@pytest.mark.anyio
+async def test_recordings_and_lines(tmp_path: Path, pack: Any) -> None:
+    """Files of both kinds, compressed or not, play in order of name, each as what it is."""
+    (tmp_path / "1.rec").write_bytes(pack(recording()))
+    (tmp_path / "2.jsonl").write_bytes(pack(lines()))
+    batches, events, progress, problem = await played(tmp_path / "*")
+    assert not problem
+    assert batches == BATCHES
+    assert [event.replace(weight=0) for event in events] == [event.replace(weight=0) for event in EVENTS]
+    total = len(pack(recording())) + len(pack(lines()))
+    assert progress[-1] == (total, total)
+
+
+@pytest.mark.anyio
+async def test_bad_lines_are_told_and_the_others_used(tmp_path: Path) -> None:
+    """Lines that are no events, and half a line at the end, are counted; the first is named."""
+    path = tmp_path / "a.jsonl"
+    good = lines().split(b"\n")[:3]
+    path.write_bytes(b"\n".join([good[0], b"{oops", b"", good[1], b"[1]", good[2], good[0][:40]]))
+    _, events, _, problem = await played(path)
+    assert [event.url_path for event in events if isinstance(event, Exchange)] == ["/0", "/1", "/2"]
+    assert "line 2 is no event" in problem
+    assert "2 more" in problem
+
+
+@pytest.mark.anyio
+async def test_a_damaged_recording(tmp_path: Path) -> None:
+    """What comes before the damage is played, and the offset is told."""
+    path = tmp_path / "a.rec"
+    path.write_bytes(recording()[:-5])
+    batches, _, _, problem = await played(path)
+    assert batches == BATCHES[:1]
+    assert f"at byte {len(codec.MAGIC) + len(codec.encode(BATCHES[0]))}" in problem
+
+
+@pytest.mark.anyio
+async def test_damaged_compression(tmp_path: Path) -> None:
+    """A compressed file that ends early says so."""
+    path = tmp_path / "a.jsonl.gz"
+    path.write_bytes(gzip.compress(lines())[:-20])
+    _, events, _, problem = await played(path)
+    assert events
+    assert "gzip data ends too early" in problem
+
+
+@pytest.mark.anyio
+async def test_realtime(tmp_path: Path) -> None:
+    """Events keep their pauses."""
+    path = tmp_path / "a.jsonl"
+    path.write_bytes(b"\n".join(lines().split(b"\n")[:50]))
+    begin = anyio.current_time()
+    _, events, _, problem = await played(path, speed="realtime")
+    assert (len(events), problem) == (50, "")
+    assert anyio.current_time() - begin >= 0.038
+
+
+@pytest.mark.anyio
+async def test_missing_file(tmp_path: Path) -> None:
+    """A file that is not there is known before anything starts."""
+    with pytest.raises(InputError, match="No such file"):
+        await played(tmp_path / "none.rec")
