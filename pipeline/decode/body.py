@@ -7,6 +7,7 @@ import zlib
 from enum import Enum, auto
 
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,16})[ \t]*(?:;.*)?\r?\Z", re.DOTALL)
+_CHARSET = re.compile(rb"(?i);[ \t]*charset=\"?([A-Za-z0-9_.:-]{1,40})")
 _MAX_LINE = 16 * 1024
 """Longest line of chunk framing; servers refuse chunk extensions and trailers far below it."""
 _MAX_CODINGS = 3
@@ -107,12 +108,12 @@ class Collector:
         self._parts.append(data)
         self.kept += len(data)
 
-    def content(self, coding: bytes, content_type: bytes, charset: str | None = None) -> "Content":
+    def content(self, coding: bytes, content_type: bytes) -> "Content":
         """What to report: decompressed within the limit, text as text, anything else as base64."""
         raw = b"".join(self._parts)
         body, cut, decoded = decompress(raw, coding, self._limit)
         cut = cut or self.cut
-        text = as_text(body, content_type, charset, cut=cut)
+        text = as_text(body, content_type, cut=cut)
         if text is None:
             return Content(base64.b64encode(body).decode(), "base64", None if cut else len(body), cut, decoded)
         return Content(text, None, None if cut else len(body), cut, decoded)
@@ -131,7 +132,7 @@ class Content:
         self.decoded = decoded
 
 
-def as_text(body: bytes, content_type: bytes, charset: str | None, *, cut: bool) -> str | None:
+def as_text(body: bytes, content_type: bytes, *, cut: bool) -> str | None:
     """The body as text, or None where it is none: UTF-8, or the charset that a text type declares."""
     if b"\0" in body:
         return None
@@ -139,10 +140,11 @@ def as_text(body: bytes, content_type: bytes, charset: str | None, *, cut: bool)
         return codecs.getincrementaldecoder("utf-8")().decode(body, final=not cut)
     except UnicodeDecodeError:
         pass
-    if not content_type.startswith(b"text/"):
+    if not content_type.lower().startswith(b"text/"):
         return None
+    charset = _CHARSET.search(content_type)
     try:
-        return body.decode(charset or "iso-8859-1")
+        return body.decode(charset[1].decode() if charset else "iso-8859-1")
     except (LookupError, UnicodeError):
         return None
 

@@ -90,4 +90,4 @@ def content(message: Message | None, shared: Shared) -> Content | None:
     shared.memory -= body.kept
     message.body = None
     fields = message.fields
-    return body.content(fields.content_encoding, fields.content_type, fields.charset)
+    return body.content(fields.content_encoding, fields.content_type)

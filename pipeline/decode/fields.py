@@ -15,15 +15,14 @@ from pipeline.model.exchange import NO_HEADERS
 
 CACHED_BLOCKS = 1024
 CACHED_BLOCK_BYTES = 4096
-"""Clients repeat their header blocks, and servers do within a second. Full, the cache starts anew: at most 8 MB, commonly 1."""
+"""Clients repeat their header blocks, servers do within a second. Full, the cache starts anew: at most 8 MB, commonly 1."""
 
-_USED = {
-    b"host", b"content-length", b"transfer-encoding", b"content-type", b"content-encoding", b"upgrade", b"user-agent", b"connection",
-}  # fmt: skip
 _FOLD = re.compile(rb"\r?\n[ \t]+")
-_DIGITS = re.compile(rb"0{0,256}[0-9]{1,19}\Z")
-_CHARSET = re.compile(rb"(?i);[ \t]*charset=\"?([A-Za-z0-9_.:-]{1,40})")
+_SPACED = re.compile(rb"(?m)^([^\s:]+)\s+:")
+_FRAMING = (b"content-length", b"transfer-encoding")
 _MAX_LENGTH = (1 << 63) - 1
+_MAX_DIGITS = 256
+"""Digits of a Content-Length that are read: leading zeros are allowed, and an integer of a megabyte would take seconds."""
 
 
 class Fields(msgspec.Struct, frozen=True, gc=False):
@@ -38,7 +37,6 @@ class Fields(msgspec.Struct, frozen=True, gc=False):
     user_agent: str | None = None
     upgrade: str | None = None
     content_type: bytes = b""
-    charset: str | None = None
     content_encoding: bytes = b""
     reported: Mapping[str, tuple[str, ...]] = NO_HEADERS
     marks: int = 0
@@ -49,11 +47,12 @@ NO_FIELDS = Fields()
 
 
 class FieldParser:
-    """Reads header blocks; ``reported`` names the fields to report."""
+    """Reads header blocks of requests or of responses; ``reported`` names the fields to report."""
 
-    def __init__(self, reported: Sequence[str] = ()) -> None:
-        self._reported = {name.lower().encode(): name.lower() for name in reported}
-        self._wanted = _USED | self._reported.keys()
+    def __init__(self, reported: Sequence[str] = (), *, request: bool, bodies: bool = False) -> None:
+        self._reported = [(name.lower(), name.lower().encode()) for name in dict.fromkeys(reported)]
+        self._request = request
+        self._bodies = bodies
         self._seen: dict[bytes, Fields] = {}
 
     def parse(self, block: bytes) -> Fields:
@@ -68,79 +67,103 @@ class FieldParser:
         return fields
 
     def _read(self, block: bytes) -> Fields:
-        found: dict[bytes, list[bytes]] = {}
+        """Look for the few names that matter; splitting all lines of a block costs three times as much."""
+        raw = b"\n" + block
         marks = 0
-        if b"\n " in block or b"\n\t" in block:
-            block, marks = _FOLD.sub(b" ", block), PROTOCOL_ERROR
-        wanted = self._wanted
-        for line in block.split(b"\n"):
-            name, colon, value = line.partition(b":")
-            name = name.lower()
-            if name not in wanted:
-                stripped = name.strip()
-                if stripped == name or stripped not in wanted:
-                    continue
-                name, marks = stripped, marks | PROTOCOL_ERROR
-                if name in {b"content-length", b"transfer-encoding"}:
-                    marks |= AMBIGUOUS_FRAMING
-            if colon:
-                found.setdefault(name, []).append(value.strip())
-        return self._fields(found, marks)
-
-    def _fields(self, found: dict[bytes, list[bytes]], marks: int) -> Fields:
-        length, length_marks = content_length(found.get(b"content-length"))
-        chunked, coded, coding_marks = transfer_coding(found.get(b"transfer-encoding"))
-        if length is not None and (chunked or coded):
-            # RFC 9112, section 6.3: Transfer-Encoding overrides; "such a message might indicate an attempt to perform
-            # request smuggling".
-            length, coding_marks = None, coding_marks | AMBIGUOUS_FRAMING
-        host = found.get(b"host")
-        address, port = split_host(text(host[0])) if host else (None, None)
-        reported = {name: tuple(text(value) for value in found[raw]) for raw, name in self._reported.items() if raw in found}
-        agent = found.get(b"user-agent")
-        upgrade = found.get(b"upgrade")
-        kind = found.get(b"content-type", [b""])[0]
-        charset = _CHARSET.search(kind)
+        if b"\n " in raw or b"\n\t" in raw:
+            raw, marks = _FOLD.sub(b" ", raw), PROTOCOL_ERROR
+        if b" :" in raw or b"\t:" in raw or b"\v:" in raw or b"\f:" in raw or b"\r:" in raw:
+            raw, marks = self._close_up(raw, marks)
+        low = raw.lower()
+        length, chunked, coded = None, False, False
+        if b"\ncontent-length:" in low:
+            length, bits = content_length(values(raw, low, b"content-length"))
+            marks |= bits
+        if b"\ntransfer-encoding:" in low:
+            chunked, coded, bits = transfer_coding(values(raw, low, b"transfer-encoding"))
+            marks |= bits
+            if length is not None and (chunked or coded):
+                # RFC 9112, section 6.3: Transfer-Encoding overrides; "such a message might indicate an attempt to perform
+                # request smuggling".
+                length, marks = None, marks | AMBIGUOUS_FRAMING
+        address = port = agent = None
+        weight = 0
+        if self._request:
+            host = values(raw, low, b"host")
+            if host:
+                address, port = split_host(text(host[0]))
+                if len(host) > 1:
+                    marks |= PROTOCOL_ERROR  # RFC 9112, section 3.2
+            agents = values(raw, low, b"user-agent")
+            if agents:
+                agent = text(agents[0])
+                weight = len(agent)
+        upgrade = content_type = content_encoding = b""
+        if b"\nupgrade:" in low:
+            upgrade = values(raw, low, b"upgrade")[0]
+        if self._bodies:
+            content_type = b"".join(values(raw, low, b"content-type")[:1])
+            content_encoding = b",".join(values(raw, low, b"content-encoding")).lower()
+        reported = NO_HEADERS
+        if self._reported:
+            reported = {}
+            for name, key in self._reported:
+                found = values(raw, low, key)
+                if found:
+                    reported[name] = tuple(text(value) for value in found)
+                    weight += sum(len(value) + 60 for value in found)
         return Fields(
-            length,
-            chunked,
-            coded,
-            not (length or chunked or coded),
-            address,
-            port,
-            text(agent[0]) if agent else None,
-            text(upgrade[0]).partition(",")[0].partition("/")[0].strip().lower() if upgrade else None,
-            kind.partition(b";")[0].strip().lower(),
-            text(charset[1]) if charset else None,
-            b",".join(found.get(b"content-encoding", ())).lower(),
-            reported or NO_HEADERS,
-            marks | length_marks | coding_marks,
-            sum(len(value) + 60 for values in reported.values() for value in values) + (len(agent[0]) if agent else 0),
-        )
+            length, chunked, coded, not (length or chunked or coded), address, port, agent, upgrade_name(upgrade),
+            content_type, content_encoding, reported, marks, weight,
+        )  # fmt: skip
+
+    @staticmethod
+    def _close_up(raw: bytes, marks: int) -> tuple[bytes, int]:
+        """Take white space in front of colons away; where it frames the message, readers may disagree about it."""
+        for match in _SPACED.finditer(raw):
+            marks |= PROTOCOL_ERROR
+            if match[1].lower() in _FRAMING:
+                marks |= AMBIGUOUS_FRAMING
+        return _SPACED.sub(rb"\1:", raw), marks
 
 
-def content_length(values: Sequence[bytes] | None) -> tuple[int | None, int]:
+def values(raw: bytes, low: bytes, name: bytes) -> list[bytes]:
+    """All values of a field, in order. ``low`` is ``raw`` in lower case; both begin with a line feed."""
+    found = []
+    key = b"\n" + name + b":"
+    at = low.find(key)
+    while at >= 0:
+        start = at + len(key)
+        end = low.find(b"\n", start)
+        found.append((raw[start:end] if end >= 0 else raw[start:]).strip())
+        at = low.find(key, end) if end >= 0 else -1
+    return found
+
+
+def upgrade_name(value: bytes) -> str | None:
+    """The first protocol of an Upgrade field, without its version (RFC 9110, section 7.8)."""
+    return text(value).partition(",")[0].partition("/")[0].strip().lower() or None if value else None
+
+
+def content_length(found: Sequence[bytes]) -> tuple[int | None, int]:
     """The body's length by Content-Length, and marks.
 
     RFC 9110, section 8.6: a list of equal values is one value. Values that differ are an error that no recipient should
     survive; those that do take the first. A value that is no number, or too large for anybody's counter, frames nothing.
     """
-    if not values:
-        return None, 0
-    numbers = [number.strip() for value in values for number in value.split(b",")]
-    usable = [int(number) for number in numbers if _DIGITS.match(number) and int(number) <= _MAX_LENGTH]
-    if len(usable) != len(numbers):
+    if len(found) == 1 and found[0].isdigit() and len(found[0]) < 19:
+        return int(found[0]), 0
+    numbers = [number.strip() for value in found for number in value.split(b",")]
+    usable = [int(number) for number in numbers if number.isdigit() and len(number) <= _MAX_DIGITS]
+    usable = [number for number in usable if number <= _MAX_LENGTH]
+    if len(usable) != len(numbers) or any(number != usable[0] for number in usable):
         return (usable[0] if usable else None), AMBIGUOUS_FRAMING | PROTOCOL_ERROR
-    if any(number != usable[0] for number in usable):
-        return usable[0], AMBIGUOUS_FRAMING | PROTOCOL_ERROR
     return usable[0], 0
 
 
-def transfer_coding(values: Sequence[bytes] | None) -> tuple[bool, bool, int]:
+def transfer_coding(found: Sequence[bytes]) -> tuple[bool, bool, int]:
     """Whether the body is chunked, whether it has other codings last, and marks. ``identity`` (RFC 2616) says nothing."""
-    if not values:
-        return False, False, 0
-    codings = [coding.partition(b";")[0].strip().lower() for value in values for coding in value.split(b",")]
+    codings = [coding.partition(b";")[0].strip().lower() for value in found for coding in value.split(b",")]
     codings = [coding for coding in codings if coding not in {b"", b"identity"}]
     if not codings:
         return False, False, AMBIGUOUS_FRAMING

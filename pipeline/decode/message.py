@@ -1,6 +1,7 @@
 """Messages on their way to become an exchange, and what all connections of a decoder share. Nouns, no behaviour."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
 
@@ -49,21 +50,23 @@ class Response(Message, gc=False):
     request: Request | None = None
 
 
+class Settling(Protocol):
+    """A stream that waits for missing bytes."""
+
+    def settle(self, now_ns: int) -> None:
+        """Give up what has been missing for too long."""
+
+
 class Shared:
     """What all connections of one decoder share: options in the units that are needed, caches, counters, and where events go."""
 
     __slots__ = (
-        "bodies", "capture", "count", "events", "held", "holed", "keep_heads", "max_head", "max_pending", "memory", "options",
+        "bodies", "capture", "count", "disordered", "events", "held", "keep_heads", "max_head", "max_pending", "memory", "options",
         "reorder_ns", "request_fields", "request_lines", "response_fields", "source", "status_lines",
     )  # fmt: skip
 
     def __init__(
-        self,
-        options: DecodeOptions,
-        source: str,
-        capture: str,
-        keep_heads: bool,
-        count: Callable[[str, int], None],
+        self, options: DecodeOptions, *, source: str, capture: str, keep_heads: bool, count: Callable[[str, int], None]
     ) -> None:
         self.options = options
         self.source = source
@@ -74,14 +77,14 @@ class Shared:
         self.max_head = options.max_head_bytes
         self.max_pending = options.max_pipelined_requests
         self.reorder_ns = int(options.reorder_timeout_secs * 1e9)
-        self.request_fields = FieldParser(options.request_headers)
-        self.response_fields = FieldParser(options.response_headers)
+        self.request_fields = FieldParser(options.request_headers, request=True, bodies=options.bodies is not None)
+        self.response_fields = FieldParser(options.response_headers, request=False, bodies=options.bodies is not None)
         self.request_lines: dict[bytes, RequestLine] = {}
         self.status_lines: dict[bytes, StatusLine] = {}
         self.events: list[Event] = []
         self.held = 0
         self.memory = 0
-        self.holed: dict[object, None] = {}
+        self.disordered: dict[Settling, None] = {}
 
 
 __all__ = ["NO_FIELDS", "UNKNOWN", "Message", "Request", "Response", "Shared"]

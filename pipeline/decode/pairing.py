@@ -12,11 +12,12 @@ client had received when it was sent; a response, how much the server had. So
 Where a hole leaves more than one possibility, both halves are reported unmatched and marked.
 """
 
+from pipeline.decode.bodies import HEAD, OTHER
 from pipeline.decode.build import build
 from pipeline.decode.http1 import Reader
 from pipeline.decode.marks import GAP, MID_STREAM, PROTOCOL_ERROR, UNMATCHED_REQUEST, UNMATCHED_RESPONSE
 from pipeline.decode.message import UNKNOWN, Request, Response, Shared
-from pipeline.decode.tcp import HALF, MASK, ahead
+from pipeline.decode.tcp import HALF, MASK, Stream, ahead
 from pipeline.model.connection import Connection
 
 
@@ -25,23 +26,22 @@ class Conversation:
 
     __slots__ = (
         "_orphans", "_pipelined", "_requests_lost", "_sync", "answers", "client", "closed", "connection", "due", "generation", "last_ns",
-        "marks", "pending", "protocol", "sequence", "server", "shared",
+        "marks", "pending", "sequence", "server", "shared",
     )  # fmt: skip
 
-    def __init__(self, client: Reader, server: Reader, shared: Shared, now_ns: int, generation: int, *, mid_stream: bool) -> None:
+    def __init__(self, client: Reader, server: Reader, shared: Shared, now_ns: int, *, mid_stream: bool) -> None:
         self.client = client
         self.server = server
         self.shared = shared
         self.last_ns = now_ns
         self.due = 0
-        self.generation = generation
+        self.generation = 0
         self.pending: list[Request] = []
         self.answers = 0
         self.sequence = 0
         self.closed = False
         self.marks = MID_STREAM if mid_stream else 0
         self.connection: Connection | None = None
-        self.protocol = "http"
         self._orphans: list[Response] | None = None
         self._pipelined = False
         self._sync = True
@@ -73,7 +73,7 @@ class Conversation:
     def match(self, response: Response) -> Request | None:
         """The request that a final response answers, no longer pending; None where there is none or no certainty."""
         pending = self.pending
-        if not pending and self.client.phase == 0:
+        if not pending and self.client.phase == HEAD:
             self.client.interrupt()
         if pending and self._sync:
             request = pending[0]
@@ -93,19 +93,16 @@ class Conversation:
             ack = self.pending[0].ack
             if ack != UNKNOWN and ahead(ack, end) < 0:
                 self._pipelined = True
-        if request.complete or response.error is not None or self.client.ended:
+        if request.complete or response.error is not None or end == UNKNOWN or self.client.ended:
             self._emit(request, response)
         else:
             request.response = response
             self.client.finish_upload()
 
-    def interim(self, response: Response) -> None:
-        """A 1xx response: the final one is still to come (RFC 9110, section 15.2)."""
-
-    def switched(self, response: Response, status: int) -> None:
+    def switched(self, status: int) -> None:
         """The connection is no longer HTTP (101), or a tunnel in which anything may follow, HTTP included (CONNECT)."""
         if status == 101:
-            self.client.phase = self.server.phase = 6
+            self.client.phase = self.server.phase = OTHER
             self.client.message = self.server.message = None
         self.answers = 0 if status == 101 else 1
 
@@ -127,7 +124,7 @@ class Conversation:
 
     def answers_simply(self) -> bool:
         """Whether bytes that are no response can be one of HTTP/0.9: the first ones on a connection with a request."""
-        if not self.pending and self.client.phase == 0:
+        if not self.pending and self.client.phase == HEAD:
             self.client.interrupt()
         return bool(self.pending) and self._sync and not self.answers and not self.marks
 
@@ -143,14 +140,14 @@ class Conversation:
                 return place
         return size
 
-    def ended(self, reader: Reader, now_ns: int, error: str) -> None:
+    def ended(self, reader: Stream, error: str) -> None:
         """One direction has ended."""
         if reader is self.client:
             for request in self.pending:
                 request.complete = True
             if self.server.ended:
                 self._flush(error)
-        elif self.client.ended or not self.client.waiting_since:
+        elif self.client.ended or self.client.disorder is None:
             # Else what the client sent may only be late in the capture: it ends, too, when that is settled.
             self._flush(error)
         self.closed = self.client.ended and self.server.ended

@@ -5,8 +5,6 @@ first. What is missing is waited for as long as it may merely be late; it is los
 still does not come, when too much has gathered behind it, or when time is up. Never raises, keeps a bounded number of segments.
 """
 
-from collections.abc import Iterator
-
 from pipeline.decode.message import UNKNOWN, Shared
 from pipeline.model.records import FIN, SYN, FlowKey, Segment
 
@@ -16,7 +14,9 @@ MAX_WAITING_SEGMENTS = 1024
 MAX_WAITING_BYTES = 1 << 20
 """What may gather behind a hole: a receive window of usual size."""
 REORDER_NS = 50_000_000
-"""How much later a segment may appear than the acknowledgement of it: queues of a network card and merged captures are that far apart."""
+"""How much later a segment may appear than its acknowledgement: queues of a network card, and captures merged of several."""
+MAX_JUMP = 1 << 29
+"""How far ahead an acknowledgement may lie to be believed: half of the largest window there is (RFC 7323, section 2.3)."""
 
 
 def ahead(seq: int, reference: int) -> int:
@@ -24,21 +24,33 @@ def ahead(seq: int, reference: int) -> int:
     return ((seq - reference + HALF) & MASK) - HALF
 
 
+class Disorder:
+    """What a stream knows while bytes of it are missing: what came behind them, what was acknowledged, and since when."""
+
+    __slots__ = ("acked", "bytes", "segments", "since_ns")
+
+    def __init__(self, now_ns: int) -> None:
+        self.since_ns = now_ns
+        self.acked = UNKNOWN
+        self.bytes = 0
+        self.segments: list[tuple[int, Segment]] = []
+
+
 class Stream:
-    """One direction. ``next_seq`` is the next byte to deliver, UNKNOWN before the first; subclasses say what becomes of the bytes."""
+    """One direction. ``next_seq`` is the next byte to deliver, UNKNOWN before the first.
 
-    __slots__ = ("_waiting", "_waiting_bytes", "acked", "ended", "key", "next_seq", "other", "shared", "waiting_since")
+    ``disorder`` is None while nothing is missing. Subclasses say what becomes of the bytes.
+    """
 
-    def __init__(self, key: FlowKey, shared: Shared, next_seq: int = UNKNOWN) -> None:
+    __slots__ = ("disorder", "ended", "key", "next_seq", "other", "shared")
+
+    def __init__(self, key: FlowKey, shared: Shared) -> None:
         self.key = key
         self.shared = shared
-        self.next_seq = next_seq
-        self.other: Stream = self
-        self.acked = UNKNOWN
+        self.next_seq = UNKNOWN
         self.ended = False
-        self.waiting_since = 0
-        self._waiting: list[tuple[int, Segment]] | None = None
-        self._waiting_bytes = 0
+        self.disorder: Disorder | None = None
+        self.other: Stream
 
     def data(self, data: bytes, seg: Segment, seq: int) -> None:
         """The next bytes, captured with ``seg``; the first of them is number ``seq``."""
@@ -52,127 +64,171 @@ class Stream:
         """No more bytes will come: the sender said so (no ``error``), or why not."""
         raise NotImplementedError
 
+    # -- what segments tell ----------------------------------------------------------------------------------------------
+
     def push(self, seg: Segment) -> None:
         """A segment that is not simply the next one."""
         seq = seg.seq + 1 & MASK if seg.flags & SYN else seg.seq
         if self.next_seq == UNKNOWN:
             self.next_seq = seq
-        offset = ahead(seq, self.next_seq)
-        if offset <= 0:
-            if offset + seg.length > 0 or (offset + seg.length == 0 and seg.flags & FIN):
-                self._deliver(seg, seq, -offset)
-                self._drain(seg.ts_ns)
-        elif seg.length or seg.flags & FIN:
-            self._queue(seg, seq, offset)
-            self.settle(seg.ts_ns)
+        if self.disorder is None and self._deliver(seg, seq):
+            return
+        if ahead(seq + seg.length & MASK, self.next_seq) >= 0:
+            self._queue(seg, seq)
+        self._drain(seg.ts_ns)
+        self.settle(seg.ts_ns)
 
     def acknowledge(self, ack: int, now_ns: int) -> None:
         """The receiver has everything before ``ack``, which lies ahead of what was delivered."""
         if self.next_seq == UNKNOWN:
             self.next_seq = ack
             return
-        if self.ended or ahead(ack, self.next_seq) > HALF >> 2:
+        if self.ended or ahead(ack, self.next_seq) > MAX_JUMP:
             return
-        if self.acked == UNKNOWN or ahead(ack, self.acked) > 0:
-            self.acked = ack
-        self._watch(now_ns)
+        disorder = self._disorder(now_ns)
+        if disorder.acked == UNKNOWN or ahead(ack, disorder.acked) > 0:
+            disorder.acked = ack
         self.settle(now_ns)
 
     def missing_before(self, ack: int) -> bool:
         """Whether bytes before ``ack`` have not been delivered."""
-        return self.next_seq != UNKNOWN and ack != UNKNOWN and not self.ended and ahead(ack, self.next_seq) > 0
+        return -1 not in {self.next_seq, ack} and not self.ended and ahead(ack, self.next_seq) > 0
+
+    # -- what is missing -------------------------------------------------------------------------------------------------
 
     def settle(self, now_ns: int) -> None:
         """Give up what has been missing for too long."""
-        while self.waiting_since and not self.ended:
-            age = now_ns - self.waiting_since
-            if not self._waiting:
-                if age < REORDER_NS or ahead(self.acked, self.next_seq) <= 1:
-                    # One byte that nothing follows is the sequence number of a FIN that the capture lost (RFC 9293, 3.4).
-                    return
-                self._lose(self.acked, None, now_ns)
+        while (disorder := self.disorder) is not None and not self.ended:
+            age = now_ns - disorder.since_ns
+            if not disorder.segments:
+                # One byte that nothing follows is the sequence number of a FIN that the capture lost (RFC 9293, section 3.4).
+                if age >= REORDER_NS and self.missing_before(disorder.acked) and ahead(disorder.acked, self.next_seq) > 1:
+                    self._lose(disorder.acked, None, now_ns)
                 return
-            first, seg = self._waiting[0]
-            covered = self.acked != UNKNOWN and ahead(self.acked, first) >= 0
+            first, seg = disorder.segments[0]
+            covered = disorder.acked != UNKNOWN and ahead(disorder.acked, first) >= 0
             if (
                 age < (REORDER_NS if covered else self.shared.reorder_ns)
-                and len(self._waiting) <= MAX_WAITING_SEGMENTS
-                and self._waiting_bytes <= MAX_WAITING_BYTES
+                and len(disorder.segments) <= MAX_WAITING_SEGMENTS
+                and disorder.bytes <= MAX_WAITING_BYTES
             ):
                 return
             self._lose(first, seg, now_ns)
 
     def surrender(self, now_ns: int) -> None:
         """Nothing more will come: deliver what waits behind holes."""
-        while self._waiting and not self.ended:
-            first, seg = self._waiting[0]
-            self._lose(first, seg, now_ns)
-        if not self.ended and self.acked != UNKNOWN and self.next_seq != UNKNOWN and ahead(self.acked, self.next_seq) > 1:
-            self._lose(self.acked, None, now_ns)
+        while (disorder := self.disorder) is not None and not self.ended:
+            if disorder.segments:
+                first, seg = disorder.segments[0]
+                self._lose(first, seg, now_ns)
+                continue
+            if disorder.acked != UNKNOWN and ahead(disorder.acked, self.next_seq) > 1:
+                self._lose(disorder.acked, None, now_ns)
+            break
         self.forget()
 
     def forget(self) -> None:
         """Let go of what waits."""
-        self.shared.memory -= self._waiting_bytes
-        self._waiting, self._waiting_bytes, self.waiting_since = None, 0, 0
-        self.shared.holed.pop(self, None)
+        if self.disorder is not None:
+            self.shared.memory -= self.disorder.bytes
+            self.disorder = None
+            self.shared.disordered.pop(self, None)
 
     def _lose(self, upto: int, seg: Segment | None, now_ns: int) -> None:
         count = ahead(upto, self.next_seq)
         self.next_seq = upto
         if count > 0:
             self.shared.count("decoder_lost_bytes", count)
-            self.hole(count, seg or Segment(self.key, now_ns, upto, UNKNOWN, 0, b"", 0), lost=True)
+            self.hole(count, seg or Segment(self.key, now_ns, upto, 0, 0, b"", 0), lost=True)
         self._drain(now_ns)
 
-    def _deliver(self, seg: Segment, seq: int, skip: int) -> None:
-        if self.ended:
-            return
-        payload = seg.payload[skip:] if skip else seg.payload
+    def _deliver(self, seg: Segment, seq: int) -> bool:
+        """Hand on what is new in a segment. False when it must wait for bytes in front of it."""
+        skip = ahead(self.next_seq, seq)
+        if skip < 0:
+            return False
         length = seg.length - skip
+        if length < 0 or self.ended or (not length and not seg.flags & FIN):
+            return True  # all of it was there before
+        payload = seg.payload[skip:] if skip else seg.payload
         self.next_seq = seq + seg.length & MASK
         if payload:
             self.data(payload, seg, seq + skip & MASK)
         if length > len(payload):
             self.hole(length - len(payload), seg, lost=seg.cut)
-        if seg.flags & FIN and not self.ended:
+        if seg.flags & FIN:
             self.end(seg.last_ns or seg.ts_ns)
+        return True
 
     def _drain(self, now_ns: int) -> None:
-        """Deliver what now follows; then start waiting for the next hole, or stop waiting."""
-        for seq, seg in self._ready():
-            offset = ahead(seq, self.next_seq)
-            if offset + seg.length > 0 or (offset + seg.length == 0 and seg.flags & FIN):
-                self._deliver(seg, seq, -offset)
-        if self.ended:
+        """Deliver what now follows; then wait for what fills the next hole, or stop waiting."""
+        disorder = self.disorder
+        if disorder is None:
+            return
+        moved = False
+        while disorder.segments and self._deliver(disorder.segments[0][1], disorder.segments[0][0]):
+            self._count(disorder, -len(disorder.segments.pop(0)[1].payload))
+            moved = True
+        if self.ended or not (disorder.segments or self.missing_before(disorder.acked)):
             self.forget()
-        elif self._waiting:
-            self.waiting_since = now_ns
-        elif self.waiting_since and not (self.acked != UNKNOWN and ahead(self.acked, self.next_seq) > 0):
-            self.forget()
+        elif moved:
+            disorder.since_ns = now_ns
 
-    def _ready(self) -> Iterator[tuple[int, Segment]]:
-        while self._waiting and not self.ended and ahead(self._waiting[0][0], self.next_seq) <= 0:
-            seq, seg = self._waiting.pop(0)
-            self._waiting_bytes -= len(seg.payload)
-            self.shared.memory -= len(seg.payload)
-            yield seq, seg
+    def _queue(self, seg: Segment, seq: int) -> None:
+        """Keep a segment until its turn, in the order of sequence numbers; of bytes that wait already the first copy counts."""
+        segments = self._disorder(seg.ts_ns).segments
+        while seg.length or seg.flags & FIN:
+            place = len(segments)
+            while place and ahead(segments[place - 1][0], seq) > 0:
+                place -= 1
+            if place and not seg.length and segments[place - 1][0] == seq:
+                return
+            if place and seg.length:
+                before, known = segments[place - 1]
+                overlap = ahead(before + known.length, seq)
+                if overlap >= seg.length and not seg.flags & FIN:
+                    return
+                if 0 < overlap < seg.length:
+                    seg, seq = tail(seg, seq, overlap)
+                    continue
+            room = ahead(segments[place][0], seq) if place < len(segments) else seg.length
+            if room >= seg.length:
+                self._insert(place, seq, seg)
+                return
+            if room:
+                self._insert(place, seq, head(seg, seq, room))
+            overlap = room + segments[place + bool(room)][1].length
+            if overlap >= seg.length:
+                return
+            seg, seq = tail(seg, seq, overlap)
 
-    def _queue(self, seg: Segment, seq: int, offset: int) -> None:
-        waiting = self._waiting
-        if waiting is None:
-            waiting = self._waiting = []
-        place = len(waiting)
-        while place and ahead(waiting[place - 1][0], self.next_seq) > offset:
-            place -= 1
-        if place and waiting[place - 1][0] == seq and waiting[place - 1][1].length >= seg.length:
-            return  # a repetition of what waits already: the first copy counts
-        waiting.insert(place, (seq, seg))
-        self._waiting_bytes += len(seg.payload)
-        self.shared.memory += len(seg.payload)
-        self._watch(seg.ts_ns)
+    def _insert(self, place: int, seq: int, seg: Segment) -> None:
+        disorder = self.disorder
+        if disorder is not None:
+            disorder.segments.insert(place, (seq, seg))
+            self._count(disorder, len(seg.payload))
 
-    def _watch(self, now_ns: int) -> None:
-        if not self.waiting_since:
-            self.waiting_since = now_ns
-            self.shared.holed[self] = None
+    def _disorder(self, now_ns: int) -> Disorder:
+        disorder = self.disorder
+        if disorder is None:
+            disorder = self.disorder = Disorder(now_ns)
+            self.shared.disordered[self] = None
+        return disorder
+
+    def _count(self, disorder: Disorder, by: int) -> None:
+        disorder.bytes += by
+        self.shared.memory += by
+
+
+def head(seg: Segment, seq: int, count: int) -> Segment:
+    """The first ``count`` bytes of a segment."""
+    return Segment(seg.key, seg.ts_ns, seq, seg.ack, seg.flags & ~(FIN | SYN), seg.payload[:count], count, seg.last_ns, seg.cut)
+
+
+def tail(seg: Segment, seq: int, count: int) -> tuple[Segment, int]:
+    """A segment without its first ``count`` bytes, and where it begins then."""
+    begin = seq + count & MASK
+    rest = Segment(
+        seg.key, seg.ts_ns, begin, seg.ack, seg.flags & ~SYN, seg.payload[count:], seg.length - count, seg.last_ns, seg.cut
+    )
+    return rest, begin

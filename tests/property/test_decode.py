@@ -51,10 +51,15 @@ def framed(draw: st.DrawFn, start: bytes) -> tuple[bytes, int]:
     """A message with a body, by Content-Length or chunked."""
     body = draw(BODY)
     end = draw(st.sampled_from([b"\r\n", b"\n"]))
-    fields = b"".join(f"{name}: {value}".encode() + end for name, value in draw(st.dictionaries(st.just("X-") | TOKEN.map("X-".__add__), TOKEN, max_size=3)).items())
+    fields = b"".join(
+        f"{name}: {value}".encode() + end
+        for name, value in draw(st.dictionaries(st.just("X-") | TOKEN.map("X-".__add__), TOKEN, max_size=3)).items()
+    )
     if draw(st.booleans()):
         sizes = draw(st.lists(st.integers(1, 100), max_size=4))
-        return start + end + fields + b"Transfer-Encoding: chunked" + end + end + chunked(body, sizes, trailer=draw(st.booleans())), len(body)
+        return start + end + fields + b"Transfer-Encoding: chunked" + end + end + chunked(
+            body, sizes, trailer=draw(st.booleans())
+        ), len(body)
     return start + end + fields + b"Content-Length: %d" % len(body) + end + end + body, len(body)
 
 
@@ -80,7 +85,11 @@ def cases(draw: st.DrawFn) -> Case:
 def captures(draw: st.DrawFn) -> tuple[list[Segment], list[tuple[str, str, int, int, int]]]:
     """A connection with some exchanges, pipelined or not, its segments cut, repeated, overlapped and reordered."""
     turns = draw(st.lists(st.lists(cases(), min_size=1, max_size=3), min_size=1, max_size=4))
-    talk = Talk(client_isn=draw(st.sampled_from([1000, 0xFFFFFF80, 0xFFFFFFFF])), server_isn=draw(st.sampled_from([5, 0xFFFFFFF0])), step_ns=10_000)
+    talk = Talk(
+        client_isn=draw(st.sampled_from([1000, 0xFFFFFF80, 0xFFFFFFFF])),
+        server_isn=draw(st.sampled_from([5, 0xFFFFFFF0])),
+        step_ns=10_000,
+    )
     segments = list(talk.segments)
     for turn in turns:
         for client in (True, False):
@@ -109,7 +118,9 @@ def disorder(draw: st.DrawFn, burst: list[Segment], acks: list[Segment]) -> list
     return [*burst, *acks]
 
 
-def run(records: list[Segment], options: DecodeOptions | None = None, batch: int = 1000) -> tuple[list[Exchange], Counter[str], int]:
+def run(
+    records: list[Segment], options: DecodeOptions | None = None, batch: int = 1000
+) -> tuple[list[Exchange], Counter[str], int]:
     """Exchanges, counters, and the most bytes that were held."""
     counts: Counter[str] = Counter()
     decoder = Decoder(options or DecodeOptions(), source="test", count=lambda name, by: counts.update({name: by}))

@@ -1,0 +1,186 @@
+"""One direction inside message bodies: known length, chunked, until the connection closes, and chunked with its framing lost.
+
+Ordered bytes and holes in, counted bodies out; heads are another's business (``http1``). RFC 9112, section 6.
+"""
+
+from typing import TYPE_CHECKING
+
+from pipeline.decode.body import Chunks, Collector
+from pipeline.decode.detect import begins_request, begins_response
+from pipeline.decode.marks import GAP, PROTOCOL_ERROR, SIZE_ESTIMATED
+from pipeline.decode.message import Message, Request, Response, Shared
+from pipeline.decode.tcp import MASK, Stream
+from pipeline.model.records import FlowKey, Segment
+
+if TYPE_CHECKING:
+    from pipeline.decode.pairing import Conversation
+
+HEAD, LENGTH, CHUNKED, CLOSE, ADRIFT, SEEK, OTHER = range(7)
+"""Where the next byte stands: in a head; in a body of known length, a chunked one, one that ends with the connection, a chunked one
+whose framing was lost; nowhere, so that the next message must be found; in another protocol that the connection switched to."""
+
+_LAST_CHUNK = (b"\r\n0\r\n\r\n", b"\n0\n\n")
+_LONE_LAST_CHUNK = b"0\r\n\r\n"
+
+
+class BodyStream(Stream):
+    """One direction, ``client`` when it carries requests, with ``message`` while it is in a body."""
+
+    __slots__ = ("chunks", "client", "conversation", "left", "message", "phase")
+
+    def __init__(self, key: FlowKey, shared: Shared, *, client: bool) -> None:
+        super().__init__(key, shared)
+        self.client = client
+        self.phase = HEAD
+        self.message: Message | None = None
+        self.left = 0
+        self.chunks: Chunks | None = None
+        self.conversation: Conversation
+
+    # -- a body begins ---------------------------------------------------------------------------------------------------
+
+    def begin_body(self, message: Message, length: int | None) -> None:
+        """What follows is the body of ``message``; ``length`` None: chunked, or until the connection closes."""
+        self.message = message
+        if self.shared.bodies is not None:
+            message.body = self._collector(message)
+        if length is not None:
+            self.left, self.phase = length, LENGTH
+        elif message.fields.chunked:
+            self.chunks, self.phase = Chunks(), CHUNKED
+        else:
+            self.phase = CLOSE
+
+    def _collector(self, message: Message) -> Collector | None:
+        bodies = self.shared.bodies
+        if bodies is None:
+            return None
+        kind = message.fields.content_type.partition(b";")[0].strip().lower()
+        names = (kind, kind.partition(b"/")[0] + b"/*", b"*/*")
+        if bodies.content_types and not any(name.lower().encode() in names for name in bodies.content_types):
+            return None
+        return Collector(bodies.max_bytes)
+
+    # -- bytes of it -----------------------------------------------------------------------------------------------------
+
+    def body(self, data: bytes, pos: int, seg: Segment, seq: int) -> int:
+        """Bytes of the body in ``data[pos:]``. Returns the place behind those that belong to it."""
+        message, phase = self.message, self.phase
+        if message is None:  # cannot be
+            self.phase = SEEK
+            return pos
+        if not pos and self._next_begins(data, seq, message):
+            marks = 0 if phase == ADRIFT else PROTOCOL_ERROR
+            self.complete(message, self.so_far(message), marks, None)
+            return pos
+        message.end_ns = seg.last_ns or seg.ts_ns
+        if phase == CHUNKED and self.chunks is not None:
+            return self._chunked(message, self.chunks, data, pos)
+        size = len(data) - pos
+        if phase == LENGTH:
+            size = min(size, self.left)
+            self.left -= size
+        part = data[pos : pos + size] if message.body is not None or phase == ADRIFT else b""
+        if message.body is not None:
+            self._keep(message.body, part)
+        message.size += size
+        if phase != LENGTH:
+            message.body_size = (message.body_size or 0) + size
+            if phase == ADRIFT and (part.endswith(_LAST_CHUNK) or part == _LONE_LAST_CHUNK):
+                self.complete(message, message.body_size - len(_LONE_LAST_CHUNK), 0, None)
+        elif not self.left:
+            self.complete(message, message.fields.length, 0, None)
+        return pos + size
+
+    def _next_begins(self, data: bytes, seq: int, message: Message) -> bool:
+        """Whether another message begins in a segment where this one's body should go on.
+
+        A response's body is shorter than its head said when the client, having received everything up to here, has already
+        sent its next request. A response whose request was not seen may answer a HEAD: then what its head announces does not
+        come. Where framing was lost, any message that begins a segment is the next one.
+        """
+        if self.client:
+            return self.phase == ADRIFT and begins_request(data)
+        if not data.startswith(b"HTTP/1."):
+            return False
+        unasked = isinstance(message, Response) and message.request is None and message.size == (seq - message.seq & MASK)
+        return (self.phase == ADRIFT or unasked or self.conversation.expects(seq)) and begins_response(data)
+
+    def _chunked(self, message: Message, chunks: Chunks, data: bytes, pos: int) -> int:
+        body = message.body
+        before = body.kept if body is not None else 0
+        stop = chunks.feed(data, pos, body)
+        if body is not None:
+            self.shared.memory += body.kept - before
+        message.size += stop - pos
+        if chunks.done:
+            self.complete(message, chunks.size, 0, None)
+        elif chunks.broken:
+            message.marks |= PROTOCOL_ERROR
+            self._drift(message, chunks)
+        return stop
+
+    def _drift(self, message: Message, chunks: Chunks) -> None:
+        """Chunk framing is lost: from here on bytes are counted as they come, framing and all."""
+        message.marks |= SIZE_ESTIMATED
+        message.body_size = chunks.size
+        if message.body is not None:
+            message.body.cut = True
+        self.chunks = None
+        self.phase = ADRIFT
+
+    def _keep(self, body: Collector, data: bytes) -> None:
+        before = body.kept
+        body.add(data)
+        self.shared.memory += body.kept - before
+
+    # -- it ends ---------------------------------------------------------------------------------------------------------
+
+    def so_far(self, message: Message) -> int | None:
+        """The size of the body as far as it came."""
+        if self.phase == LENGTH:
+            return (message.fields.length or 0) - self.left
+        return self.chunks.size if self.chunks is not None else message.body_size
+
+    def complete(self, message: Message, body_size: int | None, marks: int, error: str | None) -> None:
+        """The message is as whole as it will get."""
+        message.body_size = body_size
+        message.marks |= marks
+        message.error = error
+        self.message = self.chunks = None
+        self.phase = HEAD
+        if isinstance(message, Request):
+            message.complete = True
+            self.conversation.uploaded(message)
+        elif isinstance(message, Response):
+            self.conversation.answered(message, message.seq + message.size & MASK)
+
+    def finish_upload(self) -> None:
+        """The answer is there and so is everything that came of the request: where its framing was lost, this is its end."""
+        if self.phase == ADRIFT and self.message is not None:
+            self.complete(self.message, self.message.body_size, 0, None)
+
+    def body_hole(self, message: Message, count: int, seg: Segment, *, lost: bool) -> int:
+        """``count`` bytes are missing inside the body. Returns how many of them lie behind it."""
+        if self.phase == CHUNKED and self.chunks is not None and not self.chunks.skip(count):
+            self._drift(message, self.chunks)
+        known = min(count, self.left) if self.phase == LENGTH else count
+        message.size += known
+        message.end_ns = max(message.end_ns, seg.last_ns or seg.ts_ns)
+        if lost:
+            message.marks |= GAP
+        if message.body is not None:
+            message.body.cut = True
+        if self.phase == LENGTH:
+            self.left -= known
+            if not self.left:
+                self.complete(message, message.fields.length, 0, None)
+        elif self.phase != CHUNKED:
+            message.body_size = (message.body_size or 0) + known
+        return count - known
+
+    def body_end(self, message: Message, error: str | None) -> None:
+        """The stream ends inside the body; only one that lasts until then is whole."""
+        whole = self.phase == CLOSE and error is None
+        marks = SIZE_ESTIMATED if self.phase == CLOSE and error == "timeout" else 0
+        self.complete(message, self.so_far(message), marks, None if whole else error or "closed")

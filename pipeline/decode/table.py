@@ -1,0 +1,152 @@
+"""The connections that are followed, and those whose opening was seen: two dictionaries by direction, both bounded.
+
+A connection gets an entry when bytes on it look like HTTP/1. Before that its opening is remembered in a few bytes, so that scans and
+other protocols cost next to nothing; everything else costs a look at its first bytes.
+"""
+
+from pipeline.decode.bodies import SEEK
+from pipeline.decode.detect import begins_request, begins_response, may_begin_request, may_begin_response
+from pipeline.decode.http1 import Reader
+from pipeline.decode.message import Shared
+from pipeline.decode.options import DecodeOptions
+from pipeline.decode.pairing import Conversation
+from pipeline.decode.tcp import MASK, UNKNOWN, ahead
+from pipeline.decode.timers import Timers
+from pipeline.model.records import ACK, FIN, RST, SYN, FlowKey, Segment, reverse
+
+MAX_EARLY = 1 << 20
+"""How far behind the opening a segment may lie and still be one of the first that came out of order."""
+
+_ANSWERS = 1 << 32
+_NOT_HTTP = -1
+"""An opening is the first sequence number of a direction, with a bit of its own for the end that answered (SYN and ACK)."""
+
+
+class Table:
+    """Directions by key. ``readers`` is for look-ups; this class alone changes it."""
+
+    def __init__(self, options: DecodeOptions, shared: Shared) -> None:
+        self.readers: dict[FlowKey, Reader] = {}
+        self.timers = Timers(options)
+        self._openings: dict[FlowKey, int] = {}
+        self._shared = shared
+        self._max_readers = 2 * options.max_connections
+        self._max_memory = options.max_memory_bytes
+
+    # -- connections that are not followed -------------------------------------------------------------------------------
+
+    def arrival(self, seg: Segment) -> Reader | None:
+        """A segment of a connection that is not followed: the reader that it is for, if it is worth following now."""
+        flags, payload, key = seg.flags, seg.payload, seg.key
+        if flags & SYN:
+            self.opening(key, seg.seq + 1 & MASK, answers=bool(flags & ACK))
+        if not payload:
+            if flags & (FIN | RST):
+                self._openings.pop(key, None)
+                self._openings.pop(reverse(key), None)
+            return None
+        opening = self._openings.get(key, _NOT_HTTP)
+        if opening < 0:
+            return self._join(seg) if begins_request(payload) or begins_response(payload) else None
+        seq = seg.seq + 1 & MASK if flags & SYN else seg.seq
+        client = not opening & _ANSWERS
+        if seq != opening & MASK:
+            return self._begin(seg, opening, client=client) if 0 < ahead(seq, opening) <= MAX_EARLY else None
+        # The end that asked for the connection is the client, unless what the ends say shows that it is the other way round.
+        if may_begin_response(payload) and len(payload) >= 5:
+            client = False
+        elif not may_begin_request(payload):
+            self._openings[key] = _NOT_HTTP
+            self._shared.count("decoder_not_http", 1)
+            return None
+        elif not client:
+            client = begins_request(payload)
+        return self._begin(seg, opening, client=client)
+
+    def opening(self, key: FlowKey, seq: int, *, answers: bool) -> None:
+        """A direction whose first byte is number ``seq``; ``answers`` for the end that was asked."""
+        openings = self._openings
+        openings[key] = seq | _ANSWERS if answers else seq
+        if len(openings) > self._max_readers:
+            del openings[next(iter(openings))]
+
+    def _begin(self, seg: Segment, opening: int, *, client: bool) -> Reader:
+        """The first bytes on a connection whose opening was seen."""
+        key, back = seg.key, reverse(seg.key)
+        del self._openings[key]
+        answered = self._openings.pop(back, None)
+        reader, other = self._follow(key, back, seg.ts_ns, client=client, mid_stream=False)
+        reader.next_seq = opening & MASK
+        if answered == _NOT_HTTP:
+            other.phase = SEEK
+        elif answered is not None:
+            other.next_seq = answered & MASK
+        elif seg.flags & ACK:
+            other.next_seq = seg.ack
+        first = answered if opening & _ANSWERS else opening
+        if first is not None and first >= 0:
+            reader.conversation.generation = first - 1 & MASK
+        return reader
+
+    def _join(self, seg: Segment) -> Reader:
+        """A message in the middle of a connection, or behind bytes that were none."""
+        key, back = seg.key, reverse(seg.key)
+        known = self._openings.pop(key, None)
+        answered = self._openings.pop(back, None)
+        client = not begins_response(seg.payload)
+        reader, other = self._follow(key, back, seg.ts_ns, client=client, mid_stream=known is None and answered is None)
+        reader.next_seq = seg.seq
+        if answered == _NOT_HTTP:
+            other.phase = SEEK
+        if seg.flags & ACK:
+            other.next_seq = seg.ack
+        return reader
+
+    def stream(self, key: FlowKey, ts_ns: int, payload: bytes) -> Reader | None:
+        """The reader of a byte stream that begins with ``payload``, if it is HTTP/1."""
+        opening = self._openings.pop(key, _NOT_HTTP)
+        responds = begins_response(payload)
+        if not responds and not begins_request(payload) and (opening < 0 or not may_begin_request(payload)):
+            return None
+        back = reverse(key)
+        self._openings.pop(back, None)
+        return self._follow(key, back, ts_ns, client=not responds, mid_stream=opening < 0)[0]
+
+    # -- connections that are --------------------------------------------------------------------------------------------
+
+    def _follow(self, key: FlowKey, back: FlowKey, now_ns: int, *, client: bool, mid_stream: bool) -> tuple[Reader, Reader]:
+        shared, readers = self._shared, self.readers
+        while len(readers) >= self._max_readers or shared.memory > self._max_memory:
+            idlest = self.timers.idlest()
+            if idlest is None:
+                break
+            shared.count("decoder_connections_evicted", 1)
+            self.close(idlest, idlest.last_ns, "timeout")
+        reader, other = Reader(key, shared, client=client), Reader(back, shared, client=not client)
+        requests, responses = (reader, other) if client else (other, reader)
+        conversation = Conversation(requests, responses, shared, now_ns, mid_stream=mid_stream)
+        readers[key], readers[back] = reader, other
+        self.timers.add(conversation)
+        return reader, other
+
+    def close(self, conversation: Conversation, now_ns: int, error: str | None) -> None:
+        """The connection is over, one way or another; no ``error``: both ends said that they are done."""
+        client, server = conversation.client, conversation.server
+        client.surrender(now_ns)
+        server.surrender(now_ns)
+        server.end(now_ns, error)
+        client.end(now_ns, error)
+        self.forget(conversation)
+
+    def forget(self, conversation: Conversation) -> None:
+        """Drop what is known of a connection."""
+        for reader in (conversation.client, conversation.server):
+            del self.readers[reader.key]
+            if reader.disorder is not None:
+                reader.forget()
+            if reader.partial is not None:
+                reader.release()
+        self.timers.remove(conversation)
+
+
+__all__ = ["UNKNOWN", "Table"]
