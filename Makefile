@@ -5,6 +5,8 @@ export PYTHON
 
 BIN := .venv/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
+LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url \
+  --no-emit-find-links --all-extras
 C_FILES := $(wildcard pipeline/bpf/*.c pipeline/bpf/*.h)
 
 .PHONY: help setup run demo test check unit bench kafka lock docs clean
@@ -49,8 +51,8 @@ kafka:
 	$(BIN)/python -m tests.kafka.broker
 
 lock:
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --all-extras pyproject.toml -o requirements.lock
-	$(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url --all-extras --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(LOCK) --group build pyproject.toml -o requirements.lock
+	$(LOCK) --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 docs:
 	$(BIN)/python -m tools.docs
