@@ -4,12 +4,16 @@ import contextlib
 import signal
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import anyio
 from anyio.to_thread import run_sync
 
 from pipeline.errors import ConfigError, HttpipeError
+from pipeline.runtime.control_client import default_path
+from pipeline.runtime.control_server import ControlServer
 from pipeline.runtime.dry_run import counted
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.options import RunOptions
@@ -18,6 +22,9 @@ from pipeline.runtime.sd_notify import SdNotify
 from pipeline.runtime.summary import Summary
 from pipeline.telemetry import logs
 from pipeline.topology.plan import Plan
+
+if TYPE_CHECKING:
+    from pipeline.telemetry.exposition import Exposition
 
 Load = Callable[[], Plan]
 
@@ -38,21 +45,41 @@ async def run(plan: Plan, *, load: Load | None = None, options: RunOptions | Non
             systemd.ready()
             options.on_ready()
 
+        exposition: Exposition | None = None
         engine = Engine(counted(plan) if options.dry_run else plan, replace(options, on_ready=on_ready))
         try:
             await engine.open()
+            exposition = _expose(engine)
             async with anyio.create_task_group() as outside:
                 if options.handle_signals:
                     outside.start_soon(_signals, engine, load, systemd)
                 if options.for_secs is not None:
                     outside.start_soon(_time_limit, engine, options.for_secs)
+                control = plan.process.control_socket or default_path()
+                if control:
+                    outside.start_soon(ControlServer(control, engine).run)
                 if systemd.watchdog_secs:
                     outside.start_soon(_watchdog, systemd)
                 await engine.run()
                 outside.cancel_scope.cancel()
         finally:
             await engine.aclose()
+            if exposition is not None:
+                await run_sync(exposition.close)
         return engine.summary()
+
+
+def _expose(engine: Engine) -> "Exposition | None":
+    """The metrics endpoint, where the pipeline file asks for one."""
+    address = engine.plan.telemetry.metrics_address
+    if address is None:
+        return None
+    from pipeline.telemetry.exposition import Exposition  # noqa: PLC0415  prometheus-client costs start-up time and memory
+
+    monotonic = engine.options.clock.monotonic
+    exposition = Exposition(address, version("httpipe"), engine.status, lambda: monotonic() - engine.heartbeat)
+    exposition.start()
+    return exposition
 
 
 async def _signals(engine: Engine, load: Load | None, systemd: SdNotify) -> None:

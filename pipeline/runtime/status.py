@@ -7,6 +7,7 @@ import msgspec
 
 from pipeline.delivery.health import Health
 from pipeline.delivery.ledger import Ledger
+from pipeline.telemetry.histogram import Histogram
 
 Kind = Literal["source", "transform", "sink"]
 
@@ -23,7 +24,8 @@ class ComponentStatus(msgspec.Struct, frozen=True, kw_only=True):
     """One component. The ledger balances: received + created + restored = sent + discarded + in_flight.
 
     ``counters`` are what the component itself counted: for sources the losses of the capture. ``queued_*`` and ``max_*``
-    belong to a sink's queue. ``busy_secs`` is time inside the component's code, ``lag_secs`` the age of the oldest queued event.
+    belong to a sink's queue. ``busy_secs`` is time inside the component's code, ``lag_secs`` the age of the oldest queued event,
+    ``latency`` from capture to delivery, of the oldest event of each batch.
     """
 
     id: str
@@ -47,7 +49,7 @@ class ComponentStatus(msgspec.Struct, frozen=True, kw_only=True):
     max_events: int = 0
     max_bytes: int = 0
     lag_secs: float = 0.0
-    latency_p99_secs: float | None = None
+    latency: Histogram | None = None
 
     @property
     def lost(self) -> int:

@@ -197,7 +197,7 @@ class SinkUnit:
             max_events=self.spec.options.buffer.max_events,
             max_bytes=self.spec.options.buffer.max_bytes,
             lag_secs=0.0 if oldest is None else max(0.0, self._monotonic() - oldest),
-            latency_p99_secs=worker.latency.quantile_secs(0.99),
+            latency=worker.latency,
         )
 
     def _make_buffer(self, plan: Plan, options: RunOptions, ledger: Ledger, health: Health) -> Buffer:

@@ -2,18 +2,17 @@
 
 from bisect import bisect_left
 
+import msgspec
+
 BOUNDS_SECS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 """From what a quick sink needs after one wake-up to what a queue holds while its sink is away."""
 
 
-class Histogram:
+class Histogram(msgspec.Struct):
     """How many observations fell below each bound; the last bucket has none."""
 
-    __slots__ = ("buckets", "sum_secs")
-
-    def __init__(self) -> None:
-        self.buckets = [0] * (len(BOUNDS_SECS) + 1)
-        self.sum_secs = 0.0
+    buckets: list[int] = msgspec.field(default_factory=lambda: [0] * (len(BOUNDS_SECS) + 1))
+    sum_secs: float = 0.0
 
     def observe(self, secs: float) -> None:
         """Count one observation."""

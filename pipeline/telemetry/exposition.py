@@ -1,0 +1,177 @@
+"""``/metrics`` for Prometheus, ``/health`` and ``/ready``, over HTTP on the address that the pipeline file names.
+
+In: a function that gives a picture of the pipeline. It runs in a thread of its own and only reads; prometheus-client is
+imported when the first server starts, for it costs start-up time and memory.
+
+``/health`` answers 200 while the event loop turns, ``/ready`` while the pipeline carries events; else 503 with the reason.
+"""
+
+import socket
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
+from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
+
+from pipeline.errors import ConfigError, Problem
+from pipeline.telemetry.histogram import BOUNDS_SECS
+from pipeline.telemetry.metrics import METRICS, PREFIX, Kind, Metric
+
+if TYPE_CHECKING:
+    from prometheus_client import CollectorRegistry
+    from prometheus_client.core import Metric as Family
+
+LOOP_SECS = 10.0
+"""A loop that has not turned for so long is not healthy; it looks at the clock every second."""
+
+StartResponse = Callable[[str, list[tuple[str, str]]], object]
+
+
+class Exposition:
+    """The HTTP server. ``picture`` gives a ``runtime.status.Status``, ``silence_secs`` how long the loop has been silent."""
+
+    def __init__(self, address: str, version: str, picture: Callable[[], Any], silence_secs: Callable[[], float]) -> None:
+        self._picture = picture
+        self._silence_secs = silence_secs
+        self._registry = _registry(version, picture)
+        self._server = _server(address, self._answer)
+        self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
+
+    @property
+    def port(self) -> int:
+        """The port that was bound, also where 0 was asked for."""
+        return int(self._server.server_port)
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """Stop answering. Waits for the thread: call it from one that may wait."""
+        self._server.shutdown()
+        self._thread.join()
+        self._server.server_close()
+
+    def _answer(self, environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+        """One request (WSGI)."""
+        match environ.get("PATH_INFO"):
+            case "/metrics":
+                from prometheus_client import make_wsgi_app  # noqa: PLC0415
+
+                return make_wsgi_app(self._registry)(environ, start_response)  # type: ignore[no-any-return]
+            case "/health":
+                return _told(start_response, self._why_unhealthy())
+            case "/ready":
+                return _told(start_response, self._why_unhealthy() or self._why_not_ready())
+            case _:
+                start_response("404 Not Found", [("Content-Type", "text/plain")])
+                return [b"/metrics, /health, /ready\n"]
+
+    def _why_unhealthy(self) -> str:
+        silence = self._silence_secs()
+        return f"the event loop has not turned for {silence:.0f} s" if silence > LOOP_SECS else ""
+
+    def _why_not_ready(self) -> str:
+        status = self._picture()
+        if not status.ready:
+            return "starting"
+        if status.draining:
+            return "shutting down"
+        failed = [each.id for each in status.components if each.kind == "source" and each.state == "failed"]
+        return f"failed: {', '.join(failed)}" if failed else ""
+
+
+class _Collector:
+    """Turns a picture of the pipeline into metric families, when Prometheus asks."""
+
+    def __init__(self, picture: Callable[[], Any]) -> None:
+        self._picture = picture
+        self._busy: dict[tuple[str, ...], tuple[float, float]] = {}
+
+    def collect(self) -> Iterator["Family"]:
+        """All families."""
+        status = self._picture()
+        for metric in METRICS:
+            yield self._family(metric, status)
+        from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415
+
+        yield GaugeMetricFamily(f"{PREFIX}uptime_seconds", "Time since the start of the run.", value=status.uptime_secs)
+
+    def _family(self, metric: Metric, status: Any) -> "Family":  # noqa: ANN401  a Status: telemetry stands below the runtime
+        from prometheus_client.core import (  # noqa: PLC0415
+            CounterMetricFamily,
+            GaugeMetricFamily,
+            HistogramMetricFamily,
+        )
+
+        make = {Kind.COUNTER: CounterMetricFamily, Kind.GAUGE: GaugeMetricFamily, Kind.HISTOGRAM: HistogramMetricFamily}
+        family: Any = make[metric.kind](metric.full_name, metric.help, labels=metric.labels)
+        for component in status.components:
+            for labels, value in metric.read(component):
+                if metric.kind is Kind.HISTOGRAM:
+                    family.add_metric(labels, *_buckets(value))
+                elif metric.name == "utilization":
+                    family.add_metric(labels, self._utilization(labels, value, status.uptime_secs))
+                else:
+                    family.add_metric(labels, value)
+        return family  # type: ignore[no-any-return]
+
+    def _utilization(self, labels: tuple[str, ...], busy_secs: float, now: float) -> float:
+        """Since this collector was asked last."""
+        before_busy, before = self._busy.get(labels, (0.0, 0.0))
+        self._busy[labels] = (busy_secs, now)
+        return (busy_secs - before_busy) / (now - before) if now > before else 0.0
+
+
+def _buckets(histogram: Any) -> tuple[list[tuple[str, float]], float]:  # noqa: ANN401  a Histogram, or None before the first
+    """Cumulative, as Prometheus wants them."""
+    counts = histogram.buckets if histogram is not None else [0] * (len(BOUNDS_SECS) + 1)
+    total, buckets = 0, []
+    for bound, count in zip((*map(str, BOUNDS_SECS), "+Inf"), counts, strict=True):
+        total += count
+        buckets.append((bound, total))
+    return buckets, histogram.sum_secs if histogram is not None else 0.0
+
+
+def _registry(version: str, picture: Callable[[], Any]) -> "CollectorRegistry":
+    from prometheus_client import CollectorRegistry, ProcessCollector  # noqa: PLC0415
+    from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415
+
+    class Build:
+        def collect(self) -> Iterator["Family"]:
+            family = GaugeMetricFamily(f"{PREFIX}build_info", "1, with the version as a label.", labels=("version",))
+            family.add_metric((version,), 1)
+            yield family
+
+    registry = CollectorRegistry(auto_describe=False)
+    ProcessCollector(registry=registry)
+    registry.register(Build())
+    registry.register(_Collector(picture))
+    return registry
+
+
+class _Quiet(WSGIRequestHandler):
+    """Requests are not worth a log line; a client that says nothing is not waited for."""
+
+    timeout = 10
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  as the base
+        """Nothing."""
+
+
+def _server(address: str, app: Callable[..., Iterable[bytes]]) -> WSGIServer:
+    from prometheus_client.exposition import ThreadingWSGIServer  # noqa: PLC0415
+
+    class Server(ThreadingWSGIServer):
+        address_family = socket.AF_INET6 if "[" in address else socket.AF_INET
+
+    host, _, port = address.rpartition(":")
+    try:
+        return make_server(host.strip("[]"), int(port), app, Server, handler_class=_Quiet)
+    except (OSError, ValueError, OverflowError) as error:
+        problem = Problem("telemetry.metrics_address", f'cannot listen on "{address}": {error}')
+        raise ConfigError([problem]) from error
+
+
+def _told(start_response: StartResponse, trouble: str) -> Iterable[bytes]:
+    start_response("503 Service Unavailable" if trouble else "200 OK", [("Content-Type", "text/plain; charset=utf-8")])
+    return [(trouble or "ok").encode() + b"\n"]
