@@ -28,10 +28,10 @@ INSIDE = "HTTPIPE_REPLAY_INSIDE"
 PORTS = (8001, 8002, 8004, 8005, 8006, 8007)
 
 
-def enter_namespace() -> None:
+def enter_namespace(script: str = __file__) -> None:
     """Run again in a new network namespace, which goes away with this process."""
     environment = {**os.environ, INSIDE: "1"}
-    command = ["unshare", "--net", "--", sys.executable, __file__, *sys.argv[1:]]
+    command = ["unshare", "--net", "--", sys.executable, script, *sys.argv[1:]]
     os.execvpe(command[0], command, environment)  # noqa: S606  no shell is what is wanted
 
 
