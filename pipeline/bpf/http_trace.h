@@ -18,6 +18,8 @@
 #define HTTP_RANGE_BYTES    (4 << 20)
 /* A range not extended for this long may have been taken by the sweep: whoever extends it lists it again. */
 #define HTTP_RANGE_QUIET_NS (50 * 1000 * 1000ULL)
+/* How far copy_until may lie behind what is left out. */
+#define HTTP_FOLLOW_BYTES   (1 << 30)
 /* A batch is worth waking the reader for. */
 #define HTTP_WAKE_BYTES	    65536
 
@@ -104,6 +106,7 @@ enum http_count {
 	HTTP_COUNT_RECORDS,	    /* records put into the ring */
 	HTTP_COUNT_RECORD_BYTES,    /* their bytes */
 	HTTP_COUNT_CONNECTIONS,	    /* connections found to speak HTTP */
+	HTTP_COUNT_ENDED,	    /* of these, ended by FIN or RST */
 	HTTP_COUNT_UPGRADED,	    /* connections that stopped speaking HTTP: 101, CONNECT */
 	HTTP_COUNT_LEFT_OUT_BYTES,  /* body bytes left out on purpose */
 	HTTP_COUNT_REPEATED,	    /* segments seen before on another interface, dropped */

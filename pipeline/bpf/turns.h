@@ -61,9 +61,10 @@ static __always_inline void leave_out(struct __sk_buff *skb, struct http_scratch
 	__u32 into = packet->seq - seq;
 
 	ADD(counters, HTTP_COUNT_LEFT_OUT_BYTES, packet->length);
-	/* Keeps the distance small: compared are differences of 32 bits, and a body may be longer than 2 GiB.
-	 */
-	mine->copy_until = packet->seq;
+	/* Compared are differences of 32 bits, and a body may be longer than 2 GiB: the mark follows, far
+	 * behind, so that a segment out of order is still left out. */
+	if (packet->seq - mine->copy_until > HTTP_FOLLOW_BYTES)
+		mine->copy_until = packet->seq - HTTP_FOLLOW_BYTES / 2;
 	if (length && into < length && into + packet->length <= length)
 		return; /* a retransmission */
 	if (length && into == length && length < HTTP_RANGE_BYTES) {
@@ -209,8 +210,10 @@ static __always_inline void on_end(struct __sk_buff *skb, struct http_scratch *w
 	record->flags = packet->flags;
 	emit(skb, work, settings, counters);
 	mine->finished = 1;
-	if (other->finished || packet->flags & TCP_RST)
+	if (other->finished || packet->flags & TCP_RST) {
+		COUNT(counters, HTTP_COUNT_ENDED);
 		connections_delete(&packet->key);
+	}
 }
 
 #endif

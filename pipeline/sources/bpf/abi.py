@@ -61,6 +61,7 @@ COUNTS = (
     "records",
     "record_bytes",
     "connections",
+    "ended",
     "upgraded",
     "left_out_bytes",
     "repeated",

@@ -93,19 +93,19 @@ def load(sizes: programs.Sizes) -> programs.Program:
         "-Wno-macro-redefined",
     ]
     try:
-        compiled = bcc.BPF(text=one_text(), cflags=flags)
+        compiled = bcc.BPF(text=one_text().encode(), cflags=flags)
     except Exception as error:  # bcc raises bare Exception
         raise CaptureError(
-            f"bcc cannot compile the BPF program: {error}", remedy=f"its messages stand above; {INSTALL}"
+            f"bcc cannot compile the BPF program: {str(error)[:300]}", remedy=f"its messages stand above; {INSTALL}"
         ) from error
     try:
-        function = compiled.load_func(programs.PROGRAM, bcc.BPF.SOCKET_FILTER)
+        function = compiled.load_func(programs.PROGRAM.encode(), bcc.BPF.SOCKET_FILTER)
     except Exception as error:  # bcc raises bare Exception
         compiled.cleanup()
         if "not permitted" in str(error) or "denied" in str(error):
             raise CaptureError("the kernel refuses the BPF program: no permission", remedy=CAPABILITIES, denied=True) from error
         raise CaptureError(f"the kernel refuses the BPF program: {error}", remedy="please report this") from error
-    maps = {name: compiled[name].map_fd if name != "events" else _ring_fd(bcc, compiled) for name in programs.MAPS}
+    maps = {name: compiled[name.encode()].map_fd if name != "events" else _ring_fd(bcc, compiled) for name in programs.MAPS}
     return programs.Program("bcc", function.fd, maps, compiled.cleanup, keep=compiled)
 
 

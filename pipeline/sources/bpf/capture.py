@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 def load_program(config: BpfConfig) -> program.Program:
     """By the loader that the options name; ``auto``: the prebuilt program where it and libbpf are there, else bcc."""
-    sizes = program.Sizes(config.ring_bytes, config.max_connections)
+    sizes = program.Sizes(config.ring_bytes, config.kernel_connections)
     match config.loader:
         case "libbpf":
             return libbpf_loader.load(sizes)
@@ -64,12 +64,13 @@ class Capture:
         self._offset_ns = 0
         self._offset_due = 0.0
 
-    def load(self) -> None:
-        """What needs capabilities."""
-        check_interfaces(self._config.interfaces)
+    def load(self, loaded: program.Program | None = None) -> None:
+        """What needs capabilities. ``loaded`` is the program where another thread has loaded it; it is ours now."""
+        self._program = loaded
         try:
+            check_interfaces(self._config.interfaces)
             self._sockets.open()
-            self._program = loaded = load_program(self._config)
+            self._program = loaded = loaded or load_program(self._config)
             ring = Ring if platform.machine() == "x86_64" else LibbpfRing
             self.ring = ring(loaded.maps["events"], self._config.ring_bytes)
             self.counters = Counters(loaded.maps["counters"])
@@ -106,6 +107,11 @@ class Capture:
     def quiet(self, *, last: bool = False) -> list[Segment]:
         """Ranges of connections that went quiet."""
         return self.sweep.run(time.clock_gettime_ns(time.CLOCK_BOOTTIME), self.offset_ns(), last=last)
+
+    def displaced(self) -> int:
+        """Connections that had to make place in the kernel's table, as far as can be told: it does so silently."""
+        totals = self.counters.last()
+        return max(0, totals["connections"] - totals["ended"] - self._config.kernel_connections)
 
     def rest(self) -> list[Segment]:
         """After ``detach``: everything that is left."""

@@ -28,7 +28,7 @@ class BpfConfig(Config):
     ring_bytes: int = Field(default=8 * MEBIBYTE, ge=MEBIBYTE // 4, le=1024 * MEBIBYTE)
     """Buffer between kernel and httpipe, a power of two. 8 MiB hold about 0.3 s of 30,000 small exchanges a second."""
 
-    max_connections: int = Field(default=65536, ge=64, le=4_194_304)
+    kernel_connections: int = Field(default=65536, ge=64, le=4_194_304)
     """Connections that the kernel remembers as HTTP, about 200 bytes each; the least recently used make place."""
 
     @field_validator("interfaces")

@@ -16,9 +16,9 @@ class Counters:
         self._values = Struct(f"={len(abi.COUNTS) * cpus}Q")
         self._last = [0] * len(abi.COUNTS)
 
-    def totals(self) -> dict[str, int]:
-        """Since the program was loaded."""
-        return dict(zip(abi.COUNTS, self._sums(), strict=True))
+    def last(self) -> dict[str, int]:
+        """Since the program was loaded, as ``news`` read them."""
+        return dict(zip(abi.COUNTS, self._last, strict=True))
 
     def news(self) -> Iterator[tuple[str, int]]:
         """Those that changed, by how much."""

@@ -110,6 +110,8 @@ def _refused(what: str, code: int) -> CaptureError:
     if code in {errno.EPERM, errno.EACCES} and not any("processed" in words for words in _last_words):
         return CaptureError(f"{what}: no permission", remedy=CAPABILITIES, denied=True)
     if code == errno.ENOMEM:
-        return CaptureError(f"{what}: no memory", remedy="set a smaller ring_bytes or max_connections, or raise RLIMIT_MEMLOCK")
+        return CaptureError(
+            f"{what}: no memory", remedy="set a smaller ring_bytes or kernel_connections, or raise RLIMIT_MEMLOCK"
+        )
     words = "\n".join(_last_words)
     return CaptureError(f"{what}: {os.strerror(code)}\n{words}".rstrip(), remedy='try loader = "bcc", and please report this')

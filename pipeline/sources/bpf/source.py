@@ -12,11 +12,13 @@ from typing import ClassVar
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 
 from pipeline.api import Context, RecordBatch, Source
 from pipeline.model.records import Segment
 from pipeline.sources.bpf import abi
-from pipeline.sources.bpf.capture import Capture
+from pipeline.sources.bpf.attach import check_interfaces
+from pipeline.sources.bpf.capture import Capture, load_program
 from pipeline.sources.bpf.config import BpfConfig
 
 TICK_SECS = 0.02
@@ -46,7 +48,7 @@ class BpfSource(Source):
         self._empty_ticks = 0
         self._sweep_due = 0.0
         self._count_due = 0.0
-        self._forgotten = 0
+        self._displaced = 0
 
     async def open(self) -> None:
         """Load, attach, say so."""
@@ -54,10 +56,10 @@ class BpfSource(Source):
         with anyio.move_on_after(0):
             await anyio.lowlevel.checkpoint()
         capture = Capture(self._config, self._context.body_bytes)
-        if self._config.loader == "bcc":
-            await anyio.to_thread.run_sync(capture.load)  # the compiler takes seconds
-        else:
-            capture.load()
+        check_interfaces(self._config.interfaces)
+        # The compiler takes seconds. Only it goes to a thread: sockets belong to the network namespace of theirs.
+        in_thread = self._config.loader == "bcc"
+        capture.load(await anyio.to_thread.run_sync(load_program, self._config) if in_thread else None)
         self._capture = capture
         try:
             capture.attach()
@@ -136,6 +138,7 @@ class BpfSource(Source):
 
     def _news(self, capture: Capture) -> Iterator[tuple[str, int]]:
         yield from capture.counters.news()
-        forgotten, self._forgotten = capture.sweep.forgotten - self._forgotten, capture.sweep.forgotten
-        if forgotten:
-            yield "ranges_forgotten", forgotten
+        displaced = capture.displaced()
+        if displaced > self._displaced:
+            yield "connections_displaced", displaced - self._displaced
+            self._displaced = displaced

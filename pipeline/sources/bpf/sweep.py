@@ -23,7 +23,6 @@ class Sweep:
         self._waiting = Map(waiting_fd, abi.KEY.size, 4)
         self._connections = Map(connections_fd, abi.KEY.size, abi.CONNECTION_BYTES)
         self._growing: dict[bytes, None] = {}
-        self.forgotten = 0
 
     @property
     def busy(self) -> bool:
@@ -37,9 +36,8 @@ class Sweep:
         for key in list(self._growing)[: None if last else LOOKS]:
             del self._growing[key]
             found = self._connections.lookup(key)
-            if found is None:
-                self.forgotten += 1
-            elif self._look(key, found, boot_ns, offset_ns, segments, last=last):
+            # None: it ended, and the kernel told its ranges; or it had to make place.
+            if found is not None and self._look(key, found, boot_ns, offset_ns, segments, last=last):
                 self._growing[key] = None
         return segments
 
