@@ -312,5 +312,5 @@ class Reader(BodyStream):
                 self.interrupt()
             else:
                 self._break_off(PROTOCOL_ERROR)
-        self.ended = True
+        self.ended, self.phase = True, OTHER
         self.conversation.ended(self, error or "closed")
