@@ -131,6 +131,8 @@ class Aggregate(Transform):
         group: Group = tuple([bounded(of(event)) for of in self.group_of])
         red = groups.get(group)
         if red is None:
+            if len(groups) >= self.config.max_groups:
+                self.count("other_group", 1)
             red = self._new(groups, group)
         duration = self.duration(event)
         stands_for = event.attributes.get(RATE, 1.0) if event.attributes else 1.0
@@ -142,7 +144,6 @@ class Aggregate(Transform):
 
     def _new(self, groups: dict[Group, Red], group: Group) -> Red:
         if len(groups) >= self.config.max_groups:
-            self.count("other_group", 1)
             group = (OTHER,) * len(group)
         return groups.setdefault(group, Red())
 
