@@ -1,0 +1,81 @@
+"""`httpipe top`: a running pipeline, live, on the whole screen. It only asks and shows; nothing about the pipeline changes."""
+
+import sys
+from collections.abc import Iterator
+
+import click
+
+from pipeline.cli.exit_codes import ExitCode
+
+SOCKET = click.option(
+    "--socket", "socket_path", metavar="PATH", help="Control socket of the pipeline. Default: the one that runs here."
+)
+
+
+@click.command()
+@SOCKET
+@click.option("--every", "every_secs", default=1.0, show_default=True, metavar="SECS", type=click.FloatRange(0.1, 3600))
+@click.option("--once", is_flag=True, help="Print the table once and end; also where there is no terminal.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object for each look, for scripts.")
+def top(*, socket_path: str | None, every_secs: float, once: bool, as_json: bool) -> int:
+    """Watch a running pipeline: what comes in, goes out, is dropped, and how full the queues are.
+
+    Ctrl-C ends it; the pipeline runs on.
+    """
+    from pipeline.errors import HttpipeError  # noqa: PLC0415  start-up
+    from pipeline.runtime.control_client import ControlClient, find  # noqa: PLC0415
+
+    try:
+        with ControlClient(socket_path or find()) as client:
+            looks = client.status(every_secs)
+            if as_json:
+                return _print_json(looks, once=once)
+            if once or not sys.stdout.isatty():
+                return _print_once(looks)
+            return _watch(looks)
+    except KeyboardInterrupt:
+        return ExitCode.OK
+    except HttpipeError as error:
+        click.echo(f"httpipe: {error}", err=True)
+        return ExitCode.USAGE
+
+
+def _print_json(looks: Iterator[object], *, once: bool) -> int:
+    import msgspec  # noqa: PLC0415  start-up
+
+    for look in looks:
+        click.echo(msgspec.json.encode(look))
+        if once:
+            break
+    return ExitCode.OK
+
+
+def _print_once(looks: Iterator[object]) -> int:
+    """Two looks, so that there are rates."""
+    from rich.console import Console  # noqa: PLC0415  start-up
+
+    from pipeline.cli.top_view import view  # noqa: PLC0415
+    from pipeline.runtime.status import Status  # noqa: PLC0415
+
+    first, second = next(looks, None), next(looks, None)
+    if not isinstance(first, Status):
+        click.echo("httpipe: the pipeline has ended", err=True)
+        return ExitCode.OK
+    Console(width=None if sys.stdout.isatty() else 160).print(view(second if isinstance(second, Status) else first, first))
+    return ExitCode.OK
+
+
+def _watch(looks: Iterator[object]) -> int:
+    from rich.live import Live  # noqa: PLC0415  start-up
+
+    from pipeline.cli.top_view import view  # noqa: PLC0415
+    from pipeline.runtime.status import Status  # noqa: PLC0415
+
+    before: Status | None = None
+    with Live(screen=True, auto_refresh=False) as screen:
+        for look in looks:
+            if isinstance(look, Status):
+                screen.update(view(look, before), refresh=True)
+                before = look
+    click.echo("The pipeline has ended.")
+    return ExitCode.OK

@@ -1,0 +1,118 @@
+"""Two pictures of a pipeline → the screen of `httpipe top`. Pure: no clock, no socket, no terminal."""
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from pipeline.codecs.text import visible
+from pipeline.runtime.status import ComponentStatus, Status
+
+BAR_WIDTH = 10
+
+STATE_STYLES = {"ok": "green", "degraded": "yellow", "failed": "red", "finished": "dim"}
+
+TITLES = {"source": "SOURCES", "transform": "TRANSFORMS", "sink": "SINKS"}
+
+
+def view(now: Status, before: Status | None) -> RenderableType:
+    """The whole screen. Rates are over the time between the two pictures."""
+    return Group(_head(now), _table(now, before), *_remarks(now))
+
+
+def _head(now: Status) -> RenderableType:
+    state = "draining" if now.draining else "running" if now.ready else "starting"
+    style = {"running": "bold green", "draining": "bold yellow", "starting": "bold"}[state]
+    return Text.assemble(
+        ("httpipe ", "bold"), (now.file, "bold cyan"), "  ", (state, style), f"  up {duration(now.uptime_secs)}\n"
+    )
+
+
+def _table(now: Status, before: Status | None) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
+    table.add_column("COMPONENT", no_wrap=True)
+    table.add_column("TYPE", no_wrap=True, style="dim")
+    table.add_column("STATE", no_wrap=True)
+    for name in ("IN/s", "OUT/s", "IN", "OUT", "DROPPED"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("QUEUE", no_wrap=True)
+    for name in ("LAG", "P99 ≤", "BUSY", "ERRORS"):
+        table.add_column(name, justify="right", no_wrap=True)
+    earlier = {each.id: each for each in before.components} if before else {}
+    secs = now.uptime_secs - before.uptime_secs if before else 0.0
+    kind = ""
+    for each in now.components:
+        if each.kind != kind:
+            table.add_row(Text(TITLES[each.kind], style="bold"))
+            kind = each.kind
+        table.add_row(*_row(each, earlier.get(each.id), secs))
+    return table
+
+
+def _row(now: ComponentStatus, before: ComponentStatus | None, secs: float) -> list[RenderableType]:
+    known = before is not None and secs > 0
+    into = (now.received - before.received) / secs if known and before else 0.0
+    out = (now.sent - before.sent) / secs if known and before else 0.0
+    busy = (now.busy_secs - before.busy_secs) / secs if known and before else 0.0
+    source = now.kind == "source"
+    slowest = now.latency.quantile_secs(0.99) if now.latency is not None else None
+    return [
+        f"  {now.id}",
+        now.type,
+        Text(now.state, style=STATE_STYLES.get(now.state, "")),
+        rate(into) if known else "",
+        rate(out) if known and not source else "",
+        f"{now.received:,}",
+        "" if source else f"{now.sent:,}",
+        Text(f"{now.lost:,}", style="bold red") if now.lost else Text("0", style="dim"),
+        _queue(now),
+        duration(now.lag_secs) if now.lag_secs >= 0.001 else "",
+        duration(slowest) if slowest is not None else "",
+        f"{min(busy, 9.99):.0%}" if known else "",
+        Text(f"{now.errors:,}", style="yellow") if now.errors else Text("0", style="dim"),
+    ]
+
+
+def _queue(now: ComponentStatus) -> RenderableType:
+    """How full: of events or of bytes, whichever is nearer to its bound."""
+    if now.kind != "sink" or not now.max_events:
+        return ""
+    share = max(now.queued_events / now.max_events, now.queued_bytes / max(1, now.max_bytes))
+    filled = min(BAR_WIDTH, round(share * BAR_WIDTH))
+    style = "green" if share < 0.5 else "yellow" if share < 0.9 else "red"
+    return Text.assemble(("█" * filled, style), ("░" * (BAR_WIDTH - filled), "dim"), f" {share:4.0%}")
+
+
+def _remarks(now: Status) -> list[RenderableType]:
+    """Errors of components that are not well, reasons of drops, and what the components themselves count."""
+    lines: list[RenderableType] = []
+    for each in now.components:
+        if each.error and each.state != "ok":
+            lines.append(Text.assemble((f"{each.id}: ", "bold"), (visible(each.error), "yellow")))
+        gone = [f"{drop.reason} {drop.events:,}" for drop in each.discarded if not drop.intentional and drop.events]
+        if gone:
+            lines.append(Text.assemble((f"{each.id} dropped: ", "bold"), (" · ".join(gone), "red")))
+        counted = [f"{name} {count:,}" for name, count in sorted(each.counters.items()) if count]
+        if counted:
+            lines.append(Text.assemble((f"{each.id}: ", "bold"), " · ".join(counted)))
+    return [Text(""), *lines] if lines else []
+
+
+def rate(per_sec: float) -> str:
+    """``12.3k``: three digits tell enough."""
+    for unit in ("", "k", "M"):
+        if per_sec < 999.5 or unit == "M":
+            return f"{per_sec:.0f}{unit}" if per_sec >= 99.5 or per_sec == 0 else f"{per_sec:.1f}{unit}"
+        per_sec /= 1000
+    return ""
+
+
+def duration(secs: float) -> str:
+    """``250ms``, ``1.5s``, ``2m05s``, ``3h04m``, ``2d03h``."""
+    if secs < 1:
+        return f"{secs * 1000:.0f}ms" if secs >= 0.01 else f"{secs * 1000:.1f}ms"
+    if secs < 60:
+        return f"{secs:.1f}s"
+    for unit, smaller, size, part in (("m", "s", 60, 1), ("h", "m", 3600, 60), ("d", "h", 86_400, 3600)):
+        if unit == "d" or secs < size * (60 if unit == "m" else 24):
+            return f"{int(secs // size)}{unit}{int(secs % size // part):02d}{smaller}"
+    return ""
