@@ -375,7 +375,9 @@ class DiskBuffer(Buffer):
         self._log.error("the disk queue was damaged", extra={"error": sentence})
 
     async def _in_thread(self, call: Callable[[], T]) -> T:
-        return await run_sync(call, limiter=self._thread)
+        """A commit that has begun is never cancelled: its outcome must be known."""
+        with anyio.CancelScope(shield=True):
+            return await run_sync(call, limiter=self._thread)
 
 
 def _front(bound: int, limit: int) -> int:

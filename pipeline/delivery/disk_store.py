@@ -103,7 +103,7 @@ class DiskStore:
                 database.close()
 
     def _open_intact(self) -> list[Entry]:
-        database = sqlite3.connect(self.path, check_same_thread=False, timeout=1.0)
+        database = sqlite3.connect(self.path, check_same_thread=False, timeout=0.2)
         self._database = database
         for statement in _SETUP:
             database.execute(statement)

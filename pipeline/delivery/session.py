@@ -44,7 +44,7 @@ class Session:
             if self._sink is None:
                 self._sink = self._make()
             with anyio.fail_after(self._open_timeout_secs):
-                await timed(self._sink.open(), self._health)
+                await self._sink.open()  # first imports and connections take their time, and are no fault
             self._opened = True
             self.generation += 1
 

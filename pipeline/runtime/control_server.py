@@ -125,8 +125,6 @@ class ControlServer:
     async def _tap(self, client: SocketStream, request: TapRequest) -> None:
         from pipeline.codecs.registry import codec  # noqa: PLC0415  only those who tap pay for it
         from pipeline.expressions import ExpressionError, compile_filter  # noqa: PLC0415
-        from pipeline.codecs.registry import codec  # noqa: PLC0415  only those who tap pay for it
-        from pipeline.expressions import ExpressionError, compile_filter  # noqa: PLC0415
 
         encode = codec("json").encode
         where = None

@@ -62,6 +62,8 @@ class Engine:
             self.privileges_dropped = True
         for sink in self.sinks.values():
             await sink.worker.buffer.open()
+        if self.options.require_healthy:
+            await self._require_healthy()
 
     async def run(self) -> None:
         """Carry events until the input ends, everybody has had enough, or ``stop``; then drain."""
@@ -70,8 +72,6 @@ class Engine:
             self._group = group
             for sink in self.sinks.values():
                 self.start_sink(sink)
-            if self.options.require_healthy:
-                await self._require_healthy()
             group.start_soon(self._tick)
             for source in self.sources.values():
                 self.start_source(source)

@@ -171,7 +171,6 @@ async def test_a_write_that_hangs_is_cancelled_and_tried_again() -> None:
     sink = worker(script, FakeClock().clock(), SinkOptions(write_timeout_secs=0.01))
     made = script.make
 
-
     def make() -> object:
         sink_object = made()
         sink_object.write = write  # type: ignore[method-assign,assignment]
@@ -195,7 +194,6 @@ async def test_cancelled_in_the_middle_the_batch_goes_back_to_the_queue() -> Non
         await anyio.sleep_forever()
 
     made = script.make
-
 
     def make() -> object:
         sink_object = made()

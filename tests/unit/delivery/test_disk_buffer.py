@@ -1,0 +1,247 @@
+"""The disk queue with its real file: order, bounds, restart, damage, full disks."""
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import anyio
+import anyio.lowlevel
+import pytest
+
+from pipeline.config.options import WhenFull
+from pipeline.delivery.acknowledgement import Settlement
+from pipeline.delivery.clock import Clock
+from pipeline.delivery.disk import DiskBuffer
+from pipeline.delivery.disk_store import StoreError
+from pipeline.delivery.health import Health
+from pipeline.delivery.ledger import Ledger, Reason
+from pipeline.errors import ConfigError
+from pipeline.telemetry.logs import ComponentLog
+from pipeline.testing.fakes import bounds, chunk, numbers
+
+pytestmark = pytest.mark.anyio
+
+LOG = ComponentLog("bus")
+
+
+def made(path: Path, max_events: int = 1000, max_bytes: int = 1 << 20, when_full: WhenFull = "block") -> DiskBuffer:
+    """A queue in this folder."""
+    asked = bounds(max_events, max_bytes, when_full)
+    return DiskBuffer(str(path), asked, Ledger(), log=LOG, health=Health(LOG), clock=Clock())
+
+
+@asynccontextmanager
+async def running(buffer: DiskBuffer) -> AsyncIterator[DiskBuffer]:
+    """The queue with its thread at work."""
+    await buffer.open()
+    async with anyio.create_task_group() as group:
+        group.start_soon(buffer.run)
+        with anyio.fail_after(5):
+            yield buffer
+        group.cancel_scope.cancel()
+    await buffer.abandon(Reason.SHUTDOWN)
+    await buffer.aclose()
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for it."""
+    with anyio.fail_after(5):
+        while not condition():  # noqa: ASYNC110  a condition of a file, seen from outside
+            await anyio.sleep(0.001)
+
+
+async def drained(buffer: DiskBuffer, batch_events: int = 100) -> list[int]:
+    """Close the queue and take everything."""
+    buffer.close()
+    found = []
+    while (batch := await buffer.take(batch_events, 1 << 20, 0)) is not None:
+        found += numbers(batch.events)
+        buffer.ledger.sent += len(batch.events)
+        buffer.done(batch)
+    return found
+
+
+async def test_everything_comes_back_in_order_and_is_deleted(tmp_path: Path) -> None:
+    """Through the file and out again; afterwards the file holds nothing."""
+    async with running(made(tmp_path)) as buffer:
+        for at in range(0, 600, 40):
+            await buffer.offer(chunk(at, at + 40))
+        assert await drained(buffer) == list(range(600))
+        assert buffer.ledger.balance() == 0
+    async with running(made(tmp_path)) as again:
+        assert (again.events, again.bytes, again.ledger.restored) == (0, 0, 0)
+
+
+async def test_a_new_process_finds_what_was_queued(tmp_path: Path) -> None:
+    """What was committed and not delivered is there again, also what was taken but not done."""
+    async with running(made(tmp_path)) as buffer:
+        await buffer.offer(chunk(0, 300))
+        await until(lambda: buffer.queued_events == 300)
+        assert await buffer.take(50, 1 << 20, 0) is not None
+    async with running(made(tmp_path)) as again:
+        assert again.ledger.restored == 300
+        assert await drained(again) == list(range(300))
+        assert again.ledger.balance() == 0
+
+
+async def test_tickets_settle_with_the_commit(tmp_path: Path) -> None:
+    """On disk is as good as delivered, for the source."""
+    line = Settlement()
+    async with running(made(tmp_path)) as buffer:
+        await buffer.offer(chunk(0, 10, tickets=(line.issue("first"),)))
+        await until(lambda: line.unsettled_batches == 0)
+        assert line.take_position() == (True, "first")
+        assert buffer.events == 10
+
+
+async def test_batches_smaller_than_blocks(tmp_path: Path) -> None:
+    """A block that is larger than a batch is taken in parts, and deleted when all are done."""
+    async with running(made(tmp_path, max_events=100_000)) as buffer:
+        await buffer.offer(chunk(0, 100))
+        assert await drained(buffer, batch_events=7) == list(range(100))
+        assert buffer.ledger.balance() == 0
+    async with running(made(tmp_path)) as again:
+        assert again.events == 0
+
+
+async def test_put_back_comes_first(tmp_path: Path) -> None:
+    """A batch that was not delivered comes again before all others."""
+    async with running(made(tmp_path)) as buffer:
+        await buffer.offer(chunk(0, 40))
+        batch = await buffer.take(10, 1 << 20, 0)
+        assert batch is not None
+        buffer.put_back(batch)
+        assert await drained(buffer) == list(range(40))
+
+
+async def test_block_holds_the_source_back(tmp_path: Path) -> None:
+    """The queue never holds more than its bound, and loses nothing."""
+    async with running(made(tmp_path, max_events=64)) as buffer, anyio.create_task_group() as group:
+        group.start_soon(buffer.offer, chunk(0, 200))
+        await until(lambda: buffer.events == 64)
+        found: list[int] = []
+        while len(found) < 200:
+            batch = await buffer.take(10, 1 << 20, 0)
+            assert batch is not None
+            found += numbers(batch.events)
+            buffer.done(batch)
+            assert buffer.events <= 64
+        assert found == list(range(200))
+
+
+@pytest.mark.parametrize("when_full", ["drop_oldest", "drop_newest"])
+async def test_a_full_queue_drops_by_its_policy_and_counts(tmp_path: Path, when_full: WhenFull) -> None:
+    """What is left plus what was dropped is what came, and the right end gave way."""
+    async with running(made(tmp_path, max_events=64, when_full=when_full)) as buffer:
+        for at in range(0, 640, 16):
+            await buffer.offer(chunk(at, at + 16))
+            await until(lambda: not buffer._front.events or buffer.events >= 32)
+        left = await drained(buffer)
+        assert len(left) + buffer.ledger.lost == 640
+        assert (0 in left) == (when_full == "drop_newest")
+        assert (639 in left) == (when_full == "drop_oldest")
+        assert buffer.ledger.balance() == 0
+
+
+async def test_a_damaged_block_is_counted_and_stepped_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """One rotten block loses its own events only."""
+    async with running(made(tmp_path)) as buffer:
+        await buffer.offer(chunk(0, 300))
+        await until(lambda: buffer.queued_events == 300)
+    with sqlite3.connect(tmp_path / "queue.db") as database:
+        database.execute("UPDATE blocks SET block = zeroblob(length(block)) WHERE id = 2")
+        lost = database.execute("SELECT events FROM blocks WHERE id = 2").fetchone()[0]
+    database.close()
+    async with running(made(tmp_path)) as again:
+        left = await drained(again)
+        assert len(left) == 300 - lost
+        assert again.ledger.discarded == {("damaged", False): lost}
+        assert again.ledger.balance() == 0
+    assert "damaged block" in caplog.text
+
+
+async def test_a_file_that_is_no_database_is_put_aside(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """The queue starts empty and says so; the old file is kept for whoever wants to look."""
+    (tmp_path / "queue.db").write_bytes(b"this is not a database, whatever its name says" * 100)
+    async with running(made(tmp_path)) as buffer:
+        await buffer.offer(chunk(0, 10))
+        assert await drained(buffer) == list(range(10))
+    assert (tmp_path / "queue.db.damaged").exists()
+    assert "was damaged" in caplog.text
+
+
+async def test_a_broken_page_costs_what_is_on_it(tmp_path: Path) -> None:
+    """Pages in the middle of the file are overwritten; what can be read is delivered, the rest counted, new events pass."""
+    async with running(made(tmp_path, max_events=20_000)) as buffer:
+        for at in range(0, 5000, 100):
+            await buffer.offer(chunk(at, at + 100))
+        await until(lambda: buffer.queued_events == 5000)
+    path = tmp_path / "queue.db"
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2 // 4096 * 4096
+    content[middle : middle + 8 * 4096] = b"\xff" * 8 * 4096
+    path.write_bytes(content)
+    async with running(made(tmp_path, max_events=20_000)) as again:
+        before = again.ledger.restored
+        await again.offer(chunk(5000, 5100))
+        left = await drained(again)
+        assert set(left) >= set(range(5000, 5100))
+        assert len(set(left)) > 2500
+        assert before + 100 >= len(set(left))
+        assert again.ledger.balance() == 0
+
+
+async def test_a_full_disk_is_reported_and_survived(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """While commits fail events wait in the front and give way there, counted; when there is room again they go on."""
+    buffer = made(tmp_path, max_events=100, when_full="drop_oldest")
+    commit = buffer._store.commit
+    full = [True]
+
+    def commit_or_fail(*args: object) -> object:
+        if full[0]:
+            raise StoreError(sqlite3.OperationalError("database or disk is full"))
+        return commit(*args)  # type: ignore[arg-type]
+
+    buffer._store.commit = commit_or_fail  # type: ignore[method-assign,assignment]
+    async with running(buffer):
+        for at in range(0, 200, 10):
+            await buffer.offer(chunk(at, at + 10))
+        await until(lambda: buffer._health.errors > 0)
+        assert buffer._health.state == "degraded"
+        full[0] = False
+        left = await drained(buffer)
+        assert 199 in left
+        assert len(left) + buffer.ledger.lost == 200
+        assert buffer.ledger.balance() == 0
+    assert "disk is full" in " ".join(str(vars(record).get("error")) for record in caplog.records)
+
+
+async def test_a_queue_that_cannot_be_used_is_a_configuration_error(tmp_path: Path) -> None:
+    """A folder that is a file, and a queue that another process has open."""
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ConfigError, match=r"buffer\.path"):
+        await made(tmp_path / "file").open()
+    async with running(made(tmp_path / "q")) as buffer:
+        await buffer.offer(chunk(0, 1))
+        await until(lambda: buffer.queued_events == 1)
+        with pytest.raises(ConfigError, match="locked"):
+            await made(tmp_path / "q").open()
+
+
+async def test_a_disk_queue_is_for_its_owner_only(tmp_path: Path) -> None:
+    """What went over the wire is nobody else's business."""
+    async with running(made(tmp_path / "q")):
+        assert (tmp_path / "q").stat().st_mode & 0o077 == 0
+        assert (tmp_path / "q" / "queue.db").stat().st_mode & 0o077 == 0
+
+
+async def test_refuse_gives_up_what_is_on_disk_too(tmp_path: Path) -> None:
+    """A sink that wants no more leaves nothing behind."""
+    async with running(made(tmp_path)) as buffer:
+        await buffer.offer(chunk(0, 100))
+        await until(lambda: buffer.queued_events == 100)
+        buffer.refuse(Reason.SINK_FINISHED)
+        assert buffer.ledger.balance() == 0
+    async with running(made(tmp_path)) as again:
+        assert again.events == 0
