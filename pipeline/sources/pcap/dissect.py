@@ -50,17 +50,19 @@ class Dissector:
             if end - start >= shortest:
                 kind, version, total, fragment, protocol, key, seq, ack, offset, flags = unpack4(block, start)
                 if kind == 0x0800:
-                    whole = version == 0x45 and protocol == 6 and flags & ACK and not fragment & 0x3FFF
+                    whole = version == 0x45 and protocol == 6 and not fragment & 0x3FFF
                     stop = start + header + total
                     at = start + header + 20 + (offset >> 4) * 4
                 elif kind == 0x86DD and end - start >= shortest6:
                     total, protocol, key, seq, ack, offset, flags = unpack6(block, start)
-                    whole = protocol == 6 and flags & ACK and total
+                    whole = protocol == 6 and total
                     stop = start + header + 40 + total
                     at = start + header + 40 + (offset >> 4) * 4
                 else:
                     whole = False
                 if whole and offset >= 0x50 and at <= stop <= end:
+                    if not flags & ACK:
+                        ack = 0
                     append(Segment(key, ts_ns, seq, ack, flags, block[at:stop], stop - at, 0, False, 0, interface))
                     continue
             segment = by_layers(block[start:end], wire_length, ts_ns, link, interface)
