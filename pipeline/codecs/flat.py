@@ -53,7 +53,7 @@ def exchange_to_object(selection: Selection) -> Callable[[Exchange], FlatObject]
         "astuple": msgspec.structs.astuple,
         "rfc3339": rfc3339,
         "add_headers": _header_adder(selection),
-        "add_attributes": _attribute_adder(selection),
+        "add_attributes": _attribute_adder(selection, BY_NAME.__contains__),
     }
     exec("\n".join(lines), scope)  # noqa: S102  made of the field table alone, nothing from outside
     function: Callable[[Exchange], FlatObject] = scope["to_object"]
@@ -69,11 +69,14 @@ def _header_adder(selection: Selection) -> Callable[[FlatObject, str, Mapping[st
     return add
 
 
-def _attribute_adder(selection: Selection) -> Callable[[FlatObject, Mapping[str, AttributeValue]], None]:
+@lru_cache(maxsize=64)
+def _attribute_adder(
+    selection: Selection, reserved: Callable[[str], bool]
+) -> Callable[[FlatObject, Mapping[str, AttributeValue]], None]:
     def add(target: FlatObject, attributes: Mapping[str, AttributeValue]) -> None:
         for name, value in attributes.items():
-            if name in BY_NAME or (selection and not selection.takes(name)):
-                continue  # a declared field is never overwritten
+            if reserved(name) or (selection and not selection.takes(name)):
+                continue  # what the event itself says is never overwritten
             if not (isinstance(value, float) and not math.isfinite(value)) and value is not None:
                 target[name] = value
 
@@ -88,5 +91,5 @@ def event_to_object(event: Event, selection: Selection) -> FlatObject:
     target: FlatObject = {EVENT_NAME: event.event_name} if selection.takes(EVENT_NAME) else {}
     if selection.takes("timestamp"):
         target["timestamp"] = rfc3339(event.timestamp_ns)
-    _attribute_adder(selection)(target, event.attributes)
+    _attribute_adder(selection, "timestamp".__eq__)(target, event.attributes)
     return target

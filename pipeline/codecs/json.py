@@ -16,7 +16,7 @@ from pipeline.codecs.errors import DecodeError
 from pipeline.codecs.events import from_object, kind_of
 from pipeline.codecs.flat import FlatObject, event_to_object, exchange_to_object
 from pipeline.codecs.selection import Selection
-from pipeline.codecs.text import harmless_json, whole
+from pipeline.codecs.text import harmless_json, is_harmless, whole
 from pipeline.model.exchange import Event, Exchange
 
 
@@ -49,7 +49,7 @@ class JsonCodec:
 
     def decode(self, data: bytes | bytearray | memoryview | str) -> Event:
         """The event of one line: the exact inverse of ``encode``. Keys that are no fields become attributes."""
-        return from_object(load(data))
+        return from_object(load(data), len(data))
 
 
 def dump(value: FlatObject) -> bytes:
@@ -67,7 +67,7 @@ def dump_lines(events: Sequence[Event], to_object: Callable[[Event], FlatObject]
             lines += orjson.dumps(value, option=orjson.OPT_APPEND_NEWLINE)
         except TypeError:
             lines += _dumped(value, orjson.OPT_APPEND_NEWLINE)
-    if lines.isascii() and b"\x7f" not in lines:
+    if is_harmless(lines):
         return lines
     return bytearray(b"\n").join(map(harmless_json, bytes(lines).split(b"\n")))
 

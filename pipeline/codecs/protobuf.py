@@ -5,6 +5,7 @@ is always there, since proto3 would read a missing one as 1970.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from mmap import mmap
 from typing import Any
 
@@ -12,6 +13,7 @@ import msgspec
 
 from pipeline.codecs import wire
 from pipeline.codecs.errors import DecodeError
+from pipeline.codecs.events import ATTRIBUTES, BLANK, EVENT_BYTES, PLACES, TIMESTAMP, WEIGHT, other_event
 from pipeline.codecs.proto import ATTRIBUTES_NUMBER, EVENT_NAME_NUMBER, NUMBERS, TIMESTAMP_NUMBER, written_fields
 from pipeline.codecs.selection import Selection
 from pipeline.codecs.text import whole
@@ -81,7 +83,7 @@ class ProtobufCodec:
         name = str(event.attributes.get(EVENT_NAME, event.event_name))
         out = bytearray(_string(EVENT_NAME_NUMBER, name) if self._selection.takes(EVENT_NAME) else b"")
         out += wire.tag(TIMESTAMP_NUMBER, wire.FIXED64) + wire.sfixed64(event.timestamp_ns)
-        _attribute_writer(self._selection)(out, event.attributes)
+        _attribute_writer(self._selection, "timestamp".__eq__)(out, event.attributes)
         return bytes(out)
 
 
@@ -99,7 +101,7 @@ def _exchange_encoder(selection: Selection) -> Callable[[Exchange], bytearray]:
         "double": wire.DoubleValue.pack,
         "LEN": tuple(wire.varint(size) for size in range(128)),
         "string": _string,
-        "add_attributes": _attribute_writer(selection),
+        "add_attributes": _attribute_writer(selection, BY_NAME.__contains__),
         "add_headers": _header_writer(selection),
         "HEAD": (_string(EVENT_NAME_NUMBER, Exchange.event_name) if selection.takes(EVENT_NAME) else b"")
         + wire.tag(TIMESTAMP_NUMBER, wire.FIXED64),
@@ -164,10 +166,13 @@ def _header_writer(selection: Selection) -> Callable[[bytearray, str, Mapping[st
     return add
 
 
-def _attribute_writer(selection: Selection) -> Callable[[bytearray, Mapping[str, AttributeValue]], None]:
+@lru_cache(maxsize=64)
+def _attribute_writer(
+    selection: Selection, reserved: Callable[[str], bool]
+) -> Callable[[bytearray, Mapping[str, AttributeValue]], None]:
     def add(out: bytearray, attributes: Mapping[str, AttributeValue]) -> None:
         for name, value in attributes.items():
-            if name in BY_NAME or name == EVENT_NAME or (selection and not selection.takes(name)):
+            if reserved(name) or name == EVENT_NAME or (selection and not selection.takes(name)):
                 continue
             out += _entry(ATTRIBUTES_NUMBER, str(name), _attribute(value))
 
@@ -208,18 +213,18 @@ _BY_NUMBER: Mapping[int, Field | Family] = {
     **{NUMBERS[field.name]: field for field in written_fields()},
     **{NUMBERS[family.prefix]: family for family in FAMILIES},
 }
-_STRINGS: Mapping[int, str] = {
-    NUMBERS[field.name] << 3 | wire.BYTES: field.attribute for field in written_fields() if field.type is FieldType.STRING
+_STRINGS: Mapping[int, int] = {
+    NUMBERS[field.name] << 3 | wire.BYTES: PLACES[field.attribute] for field in written_fields() if field.type is FieldType.STRING
 }
-_INTS: Mapping[int, str] = {
-    NUMBERS[field.name] << 3 | wire.VARINT: field.attribute for field in written_fields() if field.type is FieldType.INT
+_INTS: Mapping[int, int] = {
+    NUMBERS[field.name] << 3 | wire.VARINT: PLACES[field.attribute] for field in written_fields() if field.type is FieldType.INT
 }
-"""Attributes of the commonest kinds by their whole tag, for the fast way."""
+"""Places of the commonest kinds by their whole tag, for the fast way."""
 
 
 def _decoded(message: bytes) -> Event:
     """Strings and numbers of declared fields the fast way, which is most of a message; everything else with all checks."""
-    values: dict[str, Any] = {"timestamp_ns": 0}
+    values = list(BLANK)
     rest: list[tuple[int, int, wire.Value]] = []
     at, end = 0, len(message)
     try:
@@ -229,62 +234,63 @@ def _decoded(message: bytes) -> Event:
             if key > 0x7F:
                 key = key & 0x7F | message[at] << 7
                 at += 1
-            if (name := _STRINGS.get(key)) is not None:
+            if (place := _STRINGS.get(key)) is not None:
                 size = message[at]
                 at += 1
                 if size > 0x7F:
                     size, at = wire.read_varint(message, at - 1)
-                values[name] = message[at : at + size].decode()
+                values[place] = message[at : at + size].decode()
                 at += size
-            elif (name := _INTS.get(key)) is not None:
+            elif (place := _INTS.get(key)) is not None:
                 number, at = wire.read_varint(message, at)
-                values[name] = wire.signed(number)
+                values[place] = wire.signed(number)
             else:
                 number, wire_type, value, at = wire.read_field(message, begin)
                 rest.append((number, wire_type, value))
         if at > end:
             raise IndexError  # noqa: TRY301  the last string is cut
     except (IndexError, UnicodeDecodeError):
-        return _event({"timestamp_ns": 0}, wire.fields(message))  # finds the fault again and names it
-    return _event(values, rest)
+        return _event(list(BLANK), wire.fields(message), end)  # finds the fault again and names it
+    return _event(values, rest, end)
 
 
-def _event(values: dict[str, Any], rest: Iterable[tuple[int, int, wire.Value]]) -> Event:
-    name, attributes = Exchange.event_name, dict[str, AttributeValue]()
+def _event(values: list[Any], rest: Iterable[tuple[int, int, wire.Value]], size: int) -> Event:
+    name, timestamp_ns, attributes = Exchange.event_name, 0, dict[str, AttributeValue]()
     for number, wire_type, value in rest:
         field = _BY_NUMBER.get(number)
         if isinstance(field, Field):
             _put(values, field, wire_type, value)
         elif field is not None:
+            place = PLACES[field.attribute]
             key, item = _read_entry(field.prefix, value)
-            values.setdefault(field.attribute, {})[key] = _read_strings(field.prefix, item)
+            values[place] = {**values[place], key: _read_strings(field.prefix, item)}
         elif number == ATTRIBUTES_NUMBER:
             key, item = _read_entry("attributes", value)
             attributes[key] = _read_attribute(key, item)
         elif number == EVENT_NAME_NUMBER:
             name = _text(EVENT_NAME, value)
         elif number == TIMESTAMP_NUMBER:
-            values["timestamp_ns"] = wire.signed(_of_type("timestamp", wire.FIXED64, wire_type, value))
+            timestamp_ns = wire.signed(_of_type("timestamp", wire.FIXED64, wire_type, value))
+    if name != Exchange.event_name:
+        return other_event(timestamp_ns, attributes | {EVENT_NAME: name}, size)
+    values[TIMESTAMP], values[WEIGHT] = timestamp_ns, EVENT_BYTES + 2 * size
     if attributes:
-        values["attributes"] = attributes
-    if name == Exchange.event_name:
-        return Exchange(**values)
-    if name != Event.event_name:
-        attributes[EVENT_NAME] = name
-    return Event(timestamp_ns=values["timestamp_ns"], attributes=attributes)
+        values[ATTRIBUTES] = attributes
+    return Exchange(*values)
 
 
-def _put(values: dict[str, Any], field: Field, wire_type: int, value: wire.Value) -> None:
+def _put(values: list[Any], field: Field, wire_type: int, value: wire.Value) -> None:
+    place = PLACES[field.attribute]
     match field.type:
         case FieldType.STRING:
-            values[field.attribute] = _text(field.name, value)
+            values[place] = _text(field.name, value)
         case FieldType.STRINGS:
-            values[field.attribute] = (*values.get(field.attribute, ()), _text(field.name, value))
+            values[place] = (*values[place], _text(field.name, value))
         case FieldType.FLOAT:
-            values[field.attribute] = _double(_of_type(field.name, wire.FIXED64, wire_type, value))
+            values[place] = _double(_of_type(field.name, wire.FIXED64, wire_type, value))
         case _:
             number = wire.signed(_of_type(field.name, wire.VARINT, wire_type, value))
-            values[field.attribute] = bool(number) if field.type is FieldType.BOOL else number
+            values[place] = bool(number) if field.type is FieldType.BOOL else number
 
 
 def _of_type(name: str, expected: int, wire_type: int, value: wire.Value) -> int:

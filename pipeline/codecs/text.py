@@ -8,6 +8,7 @@ import re
 
 _HARMFUL = "\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"
 _CONTROL = re.compile(f"[\x00-\x1f{_HARMFUL}]")
+_LEADS = (b"\x7f", b"\xc2", b"\xd8", b"\xe2", b"\xef")
 _HARMFUL_IN_JSON = re.compile(f"[{_HARMFUL}]")
 
 
@@ -32,8 +33,13 @@ def whole(text: str) -> str:
     return text
 
 
+def is_harmless(text: bytes | bytearray) -> bool:
+    """Whether UTF-8 text certainly has nothing to escape beside C0: it has none of the bytes with which that begins."""
+    return not any(lead in text for lead in ((b"\x7f",) if text.isascii() else _LEADS))
+
+
 def harmless_json(line: bytes) -> bytes:
     r"""The same JSON with what a terminal would obey written as ``\u`` escapes (such characters occur only inside strings)."""
-    if line.isascii() and b"\x7f" not in line:
+    if is_harmless(line):
         return line
     return _HARMFUL_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", line.decode()).encode()

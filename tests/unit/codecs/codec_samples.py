@@ -1,10 +1,13 @@
 """Exchanges for the tests of codecs: one of everything, and a hypothesis strategy for any."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import strategies as st
 
-from pipeline.model.exchange import Exchange, Mark
+from pipeline.codecs.json import JsonCodec
+from pipeline.codecs.protobuf import ProtobufCodec
+from pipeline.model.exchange import Event, Exchange, Mark
 from pipeline.model.fields import BY_NAME, EVENT_NAME, FAMILIES, FIELDS, FieldType
 
 TIMESTAMP_NS = 1_767_323_045_000_000_006  # 2026-01-02T03:04:05.000000006Z
@@ -57,3 +60,23 @@ def full() -> Exchange:
         attributes={"team": "shop", "share": 0.25, "tries": 3, "ok": True, "tags": ("a", "b")},
         request_head=b"GET",
     )
+
+
+class PlainJson(JsonCodec):
+    """Decodes with the default weight: it tells the cost in memory and is no part of what an event says."""
+
+    def decode(self, data: bytes | bytearray | memoryview | str) -> Event:
+        """As the codec does."""
+        return super().decode(data).replace(weight=1024)
+
+
+class PlainProtobuf(ProtobufCodec):
+    """Decodes with the default weight."""
+
+    def decode(self, data: bytes | bytearray | memoryview) -> Event:
+        """As the codec does."""
+        return super().decode(data).replace(weight=1024)
+
+    def decode_batch(self, content: bytes) -> Iterator[Event]:
+        """As the codec does."""
+        return (event.replace(weight=1024) for event in super().decode_batch(content))

@@ -119,9 +119,11 @@ def test_other_events_are_their_labels() -> None:
     class Metric(Event, frozen=True):
         event_name = "http.metric"
 
-    assert written(Metric(timestamp_ns=0, attributes={"count": 3})) == {
+    assert written(Metric(timestamp_ns=0, attributes={"count": 3, "client.address": "192.0.2.1"})) == {
         "@timestamp": "1970-01-01T00:00:00.000000000Z",
         "ecs": {"version": "8.17.0"},
         "event": {"dataset": "httpipe.http.metric"},
         "labels": {"count": 3},
+        "client": {"address": "192.0.2.1", "ip": "192.0.2.1"},
+        "source": {"address": "192.0.2.1", "ip": "192.0.2.1"},
     }

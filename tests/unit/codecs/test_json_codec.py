@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from codec_samples import TIMESTAMP_NS, exchanges, full
+from codec_samples import TIMESTAMP_NS, PlainJson, exchanges, full
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,8 +16,9 @@ from pipeline.codecs.options import EncodingOptions
 from pipeline.codecs.registry import codec
 from pipeline.model.exchange import Event, Exchange
 from pipeline.model.fields import FAMILIES, FIELDS
+from pipeline.model.measurement import Measurement
 
-JSON = JsonCodec()
+JSON = PlainJson()
 
 
 class OwnExchange(Exchange, frozen=True, gc=False, kw_only=True):
@@ -110,6 +111,20 @@ def test_other_events_keep_their_name() -> None:
     assert again == Event(timestamp_ns=5, attributes={"event.name": "http.metric", "count": 3})
     assert JSON.encode(again) == line
     assert JSON.decode(JSON.encode(Event(timestamp_ns=5))) == Event(timestamp_ns=5)
+
+
+def test_a_measurement_keeps_what_it_is_grouped_by() -> None:
+    """Only an exchange has declared fields: in a measurement the same names are attributes like others."""
+    measurement = Measurement(
+        timestamp_ns=5, attributes={"server.address": "shop.example", "http.response.status_code": 500, "n": 2}
+    )
+    assert JSON.decode(JSON.encode(measurement)) == measurement
+
+
+def test_the_weight_follows_the_size() -> None:
+    """A queue that is bounded in bytes must not be filled with large events of small weight."""
+    line = json.dumps({"timestamp": "2026-01-01T00:00:00Z", "large": "x" * 1_000_000})
+    assert JsonCodec().decode(line).weight > 1_000_000
 
 
 def test_a_plugins_kind_of_exchange_is_written_as_an_exchange() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from codec_samples import TIMESTAMP_NS, exchanges, full
+from codec_samples import TIMESTAMP_NS, PlainProtobuf, exchanges, full
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -20,8 +20,9 @@ from pipeline.codecs.protobuf import ProtobufCodec
 from pipeline.codecs.selection import Selection
 from pipeline.model.exchange import Event, Exchange
 from pipeline.model.fields import FAMILIES, FIELDS
+from pipeline.model.measurement import Measurement
 
-PROTOBUF = ProtobufCodec()
+PROTOBUF = PlainProtobuf()
 SHIPPED = files("pipeline.codecs").joinpath("httpipe.proto").read_text()
 
 FIRST_RELEASE = 43
@@ -157,6 +158,12 @@ def test_fields_can_be_chosen() -> None:
         http_request_headers={"accept": ("a", "b")},
         attributes={"team": "shop"},
     )
+
+
+def test_a_measurement_keeps_what_it_is_grouped_by() -> None:
+    """Only an exchange has declared fields: in a measurement the same names are attributes like others."""
+    measurement = Measurement(timestamp_ns=5, attributes={"server.address": "shop.example", "n": 2})
+    assert PROTOBUF.decode(PROTOBUF.encode(measurement)) == measurement
 
 
 def test_other_events_keep_their_name() -> None:
