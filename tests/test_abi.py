@@ -1,0 +1,101 @@
+"""The record layout: what the C compiler makes of ``http_trace.h`` against the mirror in ``abi.py``."""
+
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from pipeline.sources.bpf import abi
+
+HEADER = Path(__file__).parents[1] / "pipeline" / "bpf" / "http_trace.h"
+
+FIELDS = {
+    "http_record": ("ts_ns last_ns seq ack length captured ifindex vlan flags bits flow pad", abi.RECORD),
+    "http_key": ("address[0] address[1] port[0] port[1] family", abi.KEY),
+    "http_direction": ("range first_ns last_ns next_seq copy_until told ifindex finished pad", abi.DIRECTION),
+    "http_opening": ("syn_ns answer_ns syn_seq answer_seq client pad", abi.OPENING),
+    "http_settings": ("want budget some_ports pad", abi.SETTINGS),
+}
+CONSTANTS = {
+    "HTTP_CHUNK_BYTES": abi.CHUNK_BYTES,
+    "HTTP_CHUNKS": abi.CHUNKS,
+    "HTTP_RANGE_BYTES": abi.RANGE_BYTES,
+    "HTTP_RANGE_QUIET_NS": abi.RANGE_QUIET_NS,
+    "HTTP_WAKE_BYTES": abi.WAKE_BYTES,
+    "HTTP_BIT_IPV6": abi.Bit.IPV6,
+    "HTTP_BIT_OUTGOING": abi.Bit.OUTGOING,
+    "HTTP_BIT_CUT": abi.Bit.CUT,
+    "HTTP_BIT_RANGE": abi.Bit.RANGE,
+    "HTTP_WANT_NOTHING": abi.Want.NOTHING,
+    "HTTP_WANT_BATCH": abi.Want.BATCH,
+    "HTTP_WANT_ANY": abi.Want.ANY,
+    "HTTP_COUNTS": len(abi.COUNTS),
+    "sizeof(struct http_record)": abi.RECORD.size,
+    "sizeof(struct http_connection)": abi.CONNECTION_BYTES,
+    "sizeof(struct http_settings)": abi.SETTINGS_BYTES,
+    "sizeof(struct http_counters)": abi.COUNTERS_BYTES,
+    "__builtin_offsetof(struct http_record, flow)": abi.FLOW_OFFSET,
+}
+
+
+def agree(folder: Path, statements: list[str]) -> subprocess.CompletedProcess[str]:
+    """Let clang check the statements, for the target of the program itself."""
+    source = folder / "agree.c"
+    asserts = "\n".join(f'_Static_assert({statement}, "{statement}");' for statement in statements)
+    types = "\n".join(
+        f"typedef unsigned {c} {name};" for c, name in (("char", "__u8"), ("short", "__u16"), ("int", "__u32"), ("long", "__u64"))
+    )
+    source.write_text(f'{types}\n#include "{HEADER}"\n{asserts}\n')
+    return subprocess.run(["clang", "-target", "bpf", "-fsyntax-only", str(source)], capture_output=True, text=True, check=False)
+
+
+def offsets(layout: str) -> list[int]:
+    """Where each field of a packed struct format begins."""
+    sizes = {"B": 1, "H": 2, "I": 4, "Q": 8}
+    places, at = [], 0
+    for count, kind in re.findall(r"(\d*)([a-zA-Z])", layout):
+        for _ in range(1 if kind == "s" else int(count or 1)):
+            places.append(at)
+            at += int(count) if kind == "s" else sizes[kind]
+    return places
+
+
+def test_layout(tmp_path: Path) -> None:
+    """Every field lies where abi.py thinks, and every constant has the same value."""
+    statements = [f"{name} == {int(value)}" for name, value in CONSTANTS.items()]
+    for struct, (fields, layout) in FIELDS.items():
+        places = offsets(layout.format)
+        assert len(places) == len(fields.split())
+        for field, place in zip(fields.split(), places, strict=True):
+            statements.append(f"__builtin_offsetof(struct {struct}, {field}) == {place}")
+    done = agree(tmp_path, statements)
+    assert done.returncode == 0, done.stderr
+
+
+def test_counters_in_order(tmp_path: Path) -> None:
+    """Counters have the names of the enum, in its order."""
+    done = agree(tmp_path, [f"HTTP_COUNT_{name.upper()} == {place}" for place, name in enumerate(abi.COUNTS)])
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("statement", ["HTTP_COUNTS == 0", "__builtin_offsetof(struct http_record, seq) == 20"])
+def test_a_difference_is_found(tmp_path: Path, statement: str) -> None:
+    """A layout that differs does not pass."""
+    assert agree(tmp_path, [statement]).returncode != 0
+
+
+def test_port_bits() -> None:
+    """Bit p of word p / 64 is port p, as the program looks it up."""
+    bits = abi.port_bits((1, 80, 8080, 65535))
+    words = [int.from_bytes(bits[place : place + 8], "little") for place in range(0, len(bits), 8)]
+    assert [port for port in range(65536) if words[port >> 6] >> (port & 63) & 1] == [1, 80, 8080, 65535]
+
+
+def test_flow_of_either_side() -> None:
+    """A flow key has the addresses and ports as they lie in a packet of that side."""
+    key = abi.KEY.pack(b"\x0a\x00\x00\x01".ljust(16, b"\0"), b"\x0a\x00\x00\x02".ljust(16, b"\0"), b"\x00\x50", b"\x9c\x40", 4)
+    assert abi.flow(key, 0) == bytes.fromhex("0a000001 0a000002 0050 9c40")
+    assert abi.flow(key, 1) == bytes.fromhex("0a000002 0a000001 9c40 0050")
+    low, high = bytes(range(16)), bytes(range(16, 32))
+    assert abi.flow(abi.KEY.pack(low, high, b"\x00\x50", b"\x9c\x40", 6), 1) == high + low + b"\x9c\x40\x00\x50"
