@@ -40,7 +40,7 @@ class FileConfig(Config):
     encoding: EncodingOptions = EncodingOptions()
     """How events are written."""
     mode: Annotated[str, Field(pattern=r"^0?[0-7]{3}$")] = "0640"
-    """Permissions of new files, octal; the process's umask applies."""
+    """Permissions of new files, octal, whatever the umask; folders that are made get 0750."""
     rotate: RotateOptions = RotateOptions()
     """When a new file is begun."""
     compression: Literal["none", "gzip", "zstd"] = "none"

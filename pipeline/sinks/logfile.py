@@ -18,6 +18,8 @@ from pipeline.api import Context
 from pipeline.codecs.registry import Codec
 from pipeline.sinks.rotation import Compression, Rotation
 
+_FOLDER_MODE = 0o750
+
 Fsync = Literal["never", "batch", "interval"]
 
 
@@ -86,10 +88,8 @@ class LogFile:
     # ---- opening -----------------------------------------------------------------------------------------------------------
 
     def _open(self) -> None:
-        self.path.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
-        # O_NONBLOCK: opening a FIFO without a reader fails instead of waiting for ever; regular files do not know it.
-        flags = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-        self._fd = os.open(self.path, flags, self._habits.mode)
+        _make_folder(self.path.parent)
+        self._fd = self._opened()
         status = os.fstat(self._fd)
         if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "not a regular file; the stdout and null sinks are there for other purposes")
@@ -98,6 +98,16 @@ class LogFile:
             self._mend()
         elif self._habits.fsync != "never":
             _sync_folder(self.path.parent)
+
+    def _opened(self) -> int:
+        # O_NONBLOCK: opening a FIFO without a reader fails instead of waiting for ever; regular files do not know it.
+        flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+        try:
+            fd = os.open(self.path, flags | os.O_CREAT | os.O_EXCL, 0o600)
+        except FileExistsError:
+            return os.open(self.path, flags)
+        os.fchmod(fd, self._habits.mode)  # the mode was asked for, so the umask has no say
+        return fd
 
     def _lock(self) -> None:
         """Two writers of one file would rotate and mend it under each other's hands."""
@@ -193,6 +203,15 @@ class LogFile:
     def _give_up(self, error: OSError) -> None:
         self._close()
         raise OSError(error.errno, error.strerror, str(self.path)) from error
+
+
+def _make_folder(folder: Path) -> None:
+    """Make a folder and those above it, readable for the group like the files."""
+    if folder.exists():
+        return
+    _make_folder(folder.parent)
+    folder.mkdir(exist_ok=True)
+    folder.chmod(_FOLDER_MODE)
 
 
 def _sync_folder(folder: Path) -> None:

@@ -75,17 +75,17 @@ async def test_appends_one_json_line_for_each_event(tmp_path: Path) -> None:
 
 
 async def test_new_files_have_the_asked_for_mode(tmp_path: Path) -> None:
-    """Files are 0640 unless ``mode`` says otherwise."""
-    await written(tmp_path / "a", events(1))
-    await written(tmp_path / "b", events(1), mode="0600")
-    assert stat.S_IMODE((tmp_path / "a").stat().st_mode) == 0o640 & ~_umask()
-    assert stat.S_IMODE((tmp_path / "b").stat().st_mode) == 0o600 & ~_umask()
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    """Files are 0640 unless ``mode`` says otherwise, folders 0750, whatever the umask; what is there keeps its mode."""
+    before = os.umask(0o177)
+    try:
+        await written(tmp_path / "x" / "y" / "a", events(1))
+        await written(tmp_path / "b", events(1), mode="0600")
+        (tmp_path / "b").chmod(0o644)
+        await written(tmp_path / "b", events(1), mode="0600")
+    finally:
+        os.umask(before)
+    modes = {name: stat.S_IMODE((tmp_path / name).stat().st_mode) for name in ("x", "x/y", "x/y/a", "b")}
+    assert modes == {"x": 0o750, "x/y": 0o750, "x/y/a": 0o640, "b": 0o644}
 
 
 @pytest.mark.parametrize("codec", ["json", "ecs", "protobuf"])
