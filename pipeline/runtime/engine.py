@@ -6,6 +6,7 @@ task per source that wants to know what is settled, and what listens to the outs
 
 import time
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from functools import partial
 
 import anyio
@@ -18,6 +19,7 @@ from pipeline.delivery.ledger import Reason
 from pipeline.delivery.signal import Signal
 from pipeline.errors import HttpipeError
 from pipeline.runtime import privileges
+from pipeline.runtime.dry_run import counted
 from pipeline.runtime.options import RunOptions
 from pipeline.runtime.status import Status
 from pipeline.runtime.summary import Outcome, Summary
@@ -60,10 +62,24 @@ class Engine:
         if account is not None:
             privileges.drop(account)
             self.privileges_dropped = True
+        if self.plan.complete is not None:
+            await self._complete(self.plan.complete())
         for sink in self.sinks.values():
             await sink.worker.buffer.open()
         if self.options.require_healthy:
             await self._require_healthy()
+
+    async def _complete(self, plan: Plan) -> None:
+        """The rest of the plan, the plugins of others included, now that no privilege is left; sources that are open stay."""
+        plan = counted(plan) if self.options.dry_run else plan
+        opened = {name: unit.spec for name, unit in self.sources.items()}
+        self.plan = replace(plan, sources={**plan.sources, **opened})
+        for spec in self.plan.sources.values():
+            if spec.id not in self.sources:
+                self.sources[spec.id] = SourceUnit(spec, self.outputs, self.options)
+                await self.sources[spec.id].runner.open()
+        self.transforms = {spec.id: TransformUnit(spec, self.outputs, self.options) for spec in plan.transforms.values()}
+        self.sinks = {spec.id: SinkUnit(spec, plan, self.options, finished=self.changed) for spec in plan.sinks.values()}
 
     async def run(self) -> None:
         """Carry events until the input ends, everybody has had enough, or ``stop``; then drain."""
