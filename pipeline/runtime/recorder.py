@@ -44,7 +44,12 @@ class Recorder:
         self._overflowed = False
 
     def open(self) -> None:
-        """Create the file, readable by its owner only: like any capture it holds secrets. Raises ``CaptureError``."""
+        """Create the file, readable by its owner only: like any capture it holds secrets. Raises ``CaptureError``.
+
+        Once is enough: when its source starts anew, the recording goes on.
+        """
+        if self._thread is not None:
+            return
         try:
             fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
         except OSError as error:
@@ -60,21 +65,21 @@ class Recorder:
         if not self._open or not records:
             return
         if self._error is not None:
-            self._stop(f"recording to {self._path} failed and has ended: {self._error.strerror}", logging.ERROR)
+            self._stop("recording failed and has ended", logging.ERROR, self._error)
             self._count("record_errors", 1)
             return
         try:
             frame = codec.encode(records)
         except Exception as error:  # noqa: BLE001  a plugin's records may hold anything; recording must not end the capture
-            self._stop(f"recording to {self._path} has ended: a record cannot be written ({error})", logging.ERROR)
+            self._stop("recording has ended at a record that cannot be written", logging.ERROR, error)
             self._count("record_errors", 1)
             return
         if self._queued + len(frame) > self._max_bytes:
-            self._stop(f"recording {self._path} has reached its max_bytes and has ended", logging.WARNING)
+            self._stop("recording has reached its max_bytes and has ended", logging.WARNING)
         elif self._queued - self._written + len(frame) > PENDING_BYTES:
             self._count("record_dropped", len(records))
             if not self._overflowed:
-                self._log.warning("recording to %s is slower than the capture: records are left out of it", self._path)
+                self._log.warning("recording is slower than the capture, records are left out", extra={"path": self._path})
             self._overflowed = True
         else:
             self._put(frame)
@@ -90,15 +95,15 @@ class Recorder:
         thread.join(CLOSE_SECS)
         if thread.is_alive() or self._error is not None:
             self._count("record_errors", 1)
-            reason = self._error.strerror if self._error else f"the disk took longer than {CLOSE_SECS:g} s"
-            self._log.error("recording to %s is incomplete: %s", self._path, reason)
+            reason = self._error or f"the disk took longer than {CLOSE_SECS:g} s"
+            self._log.error("recording is incomplete", extra={"path": self._path, "error": str(reason)})
 
     def _put(self, data: bytes) -> None:
         self._queued += len(data)
         self._queue.put(data)
 
-    def _stop(self, sentence: str, level: int) -> None:
-        self._log.log(level, sentence)
+    def _stop(self, sentence: str, level: int, error: Exception | None = None) -> None:
+        self._log.log(level, sentence, extra={"path": self._path} | ({"error": str(error)} if error else {}))
         self._open = False
 
     def _write_all(self, fd: int) -> None:

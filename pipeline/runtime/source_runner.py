@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import anyio
+import anyio.to_thread
 
 from pipeline.api import CaptureError, Event, EventBatch, InputError, Record, RecordBatch, Source
 from pipeline.delivery.acknowledgement import Settlement, Ticket
@@ -20,6 +21,7 @@ from pipeline.delivery.health import Health, Logger, State, describe
 from pipeline.delivery.ledger import Ledger, Reason
 from pipeline.delivery.session import CLOSE_SECS, timed
 from pipeline.delivery.signal import Signal
+from pipeline.runtime.recorder import Recorder
 
 RESTART_BACKOFF_SECS = (0.5, 30.0)
 
@@ -50,6 +52,7 @@ class SourceRunner:
         health: Health,
         log: Logger,
         clock: Clock,
+        recorder: Recorder | None = None,
     ) -> None:
         self._make = make
         self._make_decoder = make_decoder
@@ -58,6 +61,7 @@ class SourceRunner:
         self.health = health
         self._log = log
         self._clock = clock
+        self._recorder = recorder
         self._backoff = Backoff(*RESTART_BACKOFF_SECS, clock.random)
         self._settled = Signal()
         self.source = make()
@@ -75,6 +79,8 @@ class SourceRunner:
     async def open(self) -> None:
         """Open the source; raises ``CaptureError`` or ``InputError``."""
         await self.source.open()  # loading a program takes its time, and is no fault
+        if self._recorder is not None:
+            self._recorder.open()
         self.health.ok()
 
     async def run(self) -> None:
@@ -122,7 +128,13 @@ class SourceRunner:
                 self._drop_refused()
 
     async def aclose(self) -> None:
-        """Let go of the source. Never hangs, never raises but for cancellation."""
+        """Let go of the source and of its recording. Never hangs, never raises but for cancellation."""
+        await self._close_source()
+        if self._recorder is not None:
+            with anyio.CancelScope(shield=True):
+                await anyio.to_thread.run_sync(self._recorder.close)
+
+    async def _close_source(self) -> None:
         with anyio.move_on_after(CLOSE_SECS, shield=True) as scope:
             try:
                 await timed(self.source.aclose(), self.health)
@@ -162,7 +174,7 @@ class SourceRunner:
     async def _restart(self) -> None:
         """A fresh source; the connections that were being decoded are reported as far as they were seen."""
         await self.finish()
-        await self.aclose()
+        await self._close_source()
         self.health.restarts += 1
         self.source = self._make()
         self.decoder = self._make_decoder() if self._make_decoder else None
@@ -177,6 +189,8 @@ class SourceRunner:
         if isinstance(batch, EventBatch):
             events: Sequence[Event] = batch.events
         elif self.decoder is not None:
+            if self._recorder is not None:
+                self._recorder.write(batch.records)
             events = self.decoder.feed(batch.records)
         else:
             raise TypeError("a source of events gave records")

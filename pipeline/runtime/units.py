@@ -21,6 +21,7 @@ from pipeline.delivery.signal import Signal
 from pipeline.delivery.worker import Worker
 from pipeline.runtime.files import FileReader
 from pipeline.runtime.options import RunOptions
+from pipeline.runtime.recorder import Recorder
 from pipeline.runtime.source_runner import SourceRunner
 from pipeline.runtime.status import ComponentStatus, component_status
 from pipeline.runtime.transform_node import TransformNode
@@ -80,6 +81,7 @@ class SourceUnit:
             make_decoder = partial(
                 Decoder, spec.decode, source=spec.id, capture=CAPTURE, keep_heads=spec.keep_heads, count=context.count
             )
+        record = None if options.dry_run else spec.record
         self.runner: SourceRunner = SourceRunner(
             make=partial(spec.component, spec.config, context),
             make_decoder=make_decoder,
@@ -88,6 +90,7 @@ class SourceUnit:
             health=Health(self.log),
             log=self.log,
             clock=options.clock,
+            recorder=Recorder(record.path, record.max_bytes, context.count, self.log) if record else None,
         )
 
     def status(self) -> ComponentStatus:
