@@ -60,7 +60,7 @@ def through_filter(folder: Path) -> str:
     return (
         f'[sources.events]\ntype = "replay"\npath = "{folder}/events.jsonl"\n'
         '[transforms.kept]\ntype = "filter"\ninputs = ["events"]\nwhere = \'status < 500 and path.startswith("/api/")\'\n'
-        '[transforms.named]\ntype = "set"\ninputs = ["kept"]\nfields = { team = "\'shop\'" }\n'
+        '[transforms.named]\ntype = "set"\ninputs = ["kept"]\ntexts = { team = "shop" }\n'
         f'[sinks.out]\ntype = "file"\ninputs = ["named"]\npath = "{folder}/out.jsonl"\n'
     )
 

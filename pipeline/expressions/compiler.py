@@ -101,10 +101,9 @@ class Compiler:
         if guide.is_number:
             number = parse_quantity(term.literal, guide.unit or "bytes")
             if number is None:
-                wanted = {"bytes": '"10KiB"', "ms": '"250ms"', "secs": '"30s"', "ns": '"5us"'}.get(guide.unit, "a number")
-                raise ExpressionError(
-                    f'"{text}" compares a number with the text "{term.literal}"; write {wanted}-like or a plain number'
-                )
+                wanted = {"bytes": '"10KiB"', "ms": '"250ms"', "secs": '"30s"', "ns": '"5us"'}.get(guide.unit)
+                hint = f"a text such as {wanted} or a plain number" if wanted else "a plain number"
+                raise ExpressionError(f'"{text}" compares a number with the text "{term.literal}"; write {hint}')
             return Term(repr(number), guide.type)
         return term
 
@@ -244,8 +243,7 @@ class Compiler:
             if symbol == "/" or FieldType.FLOAT in (left.type, right.type)
             else FieldType.INT
         )
-        unit = left.unit if left.unit == right.unit and symbol in "+-" else ""
-        return _guarded(code, kind, guards, unit)
+        return _guarded(code, kind, guards, _unit(left, symbol, right))
 
     def numeric(self, term: Term) -> Term:
         """An undeclared attribute in arithmetic is a number."""
@@ -292,6 +290,13 @@ def _guarded(code: str, kind: FieldType, guards: list[str], unit: str = "") -> T
     if not guards:
         return Term(code, kind, unit=unit)
     return Term(f"({code} if {' and '.join(guards)} else None)", kind, maybe=True, unit=unit)
+
+
+def _unit(left: Term, symbol: str, right: Term) -> str:
+    """The unit of a result, so that ``duration_ms * 2 > "1s"`` can be read: a plain number changes it nowhere."""
+    if right.literal is not None or (left.unit == right.unit and symbol in "+-"):
+        return left.unit
+    return right.unit if left.literal is not None and symbol in "+-*" else ""
 
 
 def _dotted(node: ast.expr) -> str | None:

@@ -18,6 +18,10 @@ LONGEST_PATTERN = 4096
 Test = Callable[[str], bool]
 
 
+SMALL = 5000
+"""Instructions of a program for which RE2's automaton always finds room within that memory."""
+
+
 def regex(pattern: str) -> Any:  # noqa: ANN401  the engine has no types
     """A compiled RE2 pattern over bytes. Raises ``ExpressionError`` with RE2's own words."""
     if len(pattern) > LONGEST_PATTERN:
@@ -25,25 +29,9 @@ def regex(pattern: str) -> Any:  # noqa: ANN401  the engine has no types
     return _compiled(pattern)
 
 
-def _compiled(pattern: str) -> Any:  # noqa: ANN401  the engine has no types
-    import re2  # type: ignore[import-untyped]  # noqa: PLC0415  14 ms that only those who use it pay
-
-    options = re2.Options()
-    options.log_errors = False
-    options.max_mem = MEMORY_BYTES
-    try:
-        return re2.compile(pattern.encode(), options)
-    except re2.error as error:
-        reason = error.args[0].decode("utf-8", "replace") if error.args else "unknown"
-        raise ExpressionError(f'"{pattern}" is no RE2 pattern: {reason}') from error
-    except UnicodeEncodeError as error:
-        raise ExpressionError("a pattern may not hold half a surrogate pair") from error
-
-
 def regex_test(pattern: str) -> Test:
     """Make the test whether the pattern matches anywhere in a text."""
-    search = regex(pattern).search
-    return lambda text: search(text.encode("utf-8", "replace")) is not None
+    return _test(pattern, regex(pattern))
 
 
 def glob_test(pattern: str) -> Test:
@@ -51,15 +39,50 @@ def glob_test(pattern: str) -> Test:
 
     ``*`` is any run within a path segment, ``**`` any run, ``?`` one character, ``[a-z]`` and ``[!a-z]`` one of a set.
     """
-    full = regex(f"^(?:{glob_to_regex(pattern)})$").search
-    return lambda text: full(text.encode("utf-8", "replace")) is not None
+    return regex_test(f"^(?:{glob_to_regex(pattern)})$")
 
 
 def any_glob_test(patterns: Sequence[str]) -> Test:
     """Make the test whether the whole text matches one of some dozen globs: one pass over the text for all of them."""
-    together = "|".join(glob_to_regex(pattern) for pattern in patterns)
-    full = _compiled(f"^(?:{together})$").search
-    return lambda text: full(text.encode("utf-8", "replace")) is not None
+    together = f"^(?:{'|'.join(glob_to_regex(pattern) for pattern in patterns)})$"
+    return _test(together, _compiled(together))
+
+
+def _compiled(pattern: str) -> Any:  # noqa: ANN401  the engine has no types
+    import re2  # type: ignore[import-untyped]  # noqa: PLC0415  14 ms that only those who use it pay
+
+    try:
+        return re2.compile(pattern.encode(), _options())
+    except re2.error as error:
+        reason = error.args[0].decode("utf-8", "replace") if error.args else "unknown"
+        raise ExpressionError(f'"{pattern}" is no RE2 pattern: {reason}') from error
+    except UnicodeEncodeError as error:
+        raise ExpressionError("a pattern may not hold half a surrogate pair") from error
+
+
+def _test(pattern: str, compiled: Any) -> Test:  # noqa: ANN401  the engine has no types
+    """A set of one pattern answers yes or no without making a match object: 0.7 µs instead of 2.3.
+
+    Unlike a pattern, a set has no second engine for when its automaton does not fit into the memory: large ones do without.
+    """
+    import re2  # noqa: PLC0415  as above
+
+    if compiled.programsize > SMALL:
+        return lambda text: compiled.search(text.encode("utf-8", "replace")) is not None
+    one = re2.Set.SearchSet(_options())
+    one.Add(pattern)
+    one.Compile()
+    match = one.Match
+    return lambda text: bool(match(text.encode("utf-8", "replace")))
+
+
+def _options() -> Any:  # noqa: ANN401  the engine has no types
+    import re2  # noqa: PLC0415  as above
+
+    options = re2.Options()
+    options.log_errors = False
+    options.max_mem = MEMORY_BYTES
+    return options
 
 
 def glob_to_regex(pattern: str) -> str:

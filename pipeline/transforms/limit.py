@@ -1,6 +1,7 @@
 """``limit``: no text longer than this, no more headers than that. For sinks that pay by the byte or refuse large messages."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import Annotated, Any
 
 from pydantic import Field
@@ -12,6 +13,10 @@ Chars = Annotated[int, Field(ge=1, le=1 << 30)]
 
 BODIES = ("http_request_body_content", "http_response_body_content")
 TEXTS = tuple(dict.fromkeys(each.attribute for each in FIELDS if each.type is FieldType.STRING and each.attribute not in BODIES))
+
+
+texts_of: Callable[[Exchange], tuple[str | None, ...]] = attrgetter(*TEXTS)
+bodies_of: Callable[[Exchange], tuple[str | None, ...]] = attrgetter(*BODIES)
 
 
 class LimitConfig(Config):
@@ -59,17 +64,21 @@ class Limit(Transform):
     def _fields(self, exchange: Exchange) -> dict[str, Any]:
         config = self.config
         changes: dict[str, Any] = {}
-        for names, longest in ((TEXTS, config.max_text_chars), (BODIES, config.max_body_chars)):
-            for name in names:
-                value = getattr(exchange, name)
-                if value is not None and len(value) > longest:
-                    changes[name] = value[:longest]
-        for name in ("http_request_headers", "http_response_headers"):
-            headers = getattr(exchange, name)
+        for names, values, longest in (
+            (TEXTS, texts_of(exchange), config.max_text_chars),
+            (BODIES, bodies_of(exchange), config.max_body_chars),
+        ):
+            if max(map(len, filter(None, values)), default=0) > longest:
+                changes |= {
+                    name: value[:longest] for name, value in zip(names, values, strict=True) if value and len(value) > longest
+                }
+        for name, headers in (
+            ("http_request_headers", exchange.http_request_headers),
+            ("http_response_headers", exchange.http_response_headers),
+        ):
             if headers and self._too_many(headers):
                 changes[name] = self._headers(headers)
-        for name in ("request_head", "response_head"):
-            head = getattr(exchange, name)
+        for name, head in (("request_head", exchange.request_head), ("response_head", exchange.response_head)):
             if head is not None and len(head) > self.longest_head:
                 changes[name] = None
         if changes and Mark.TRUNCATED not in exchange.httpipe_marks:

@@ -100,14 +100,14 @@ class Redact(Transform):
         return event.replace(**changes) if changes else event
 
     def _named_headers(self, exchange: Exchange, changes: dict[str, Any]) -> None:
-        for name in HEADERS:
-            headers: Headers = getattr(exchange, name)
+        for name, headers in ((HEADERS[0], exchange.http_request_headers), (HEADERS[1], exchange.http_response_headers)):
             if headers and not self.headers.isdisjoint(headers):
-                changes[name] = {
-                    key: tuple(self.replace(value) for value in values) if key in self.headers else values
-                    for key, values in headers.items()
-                    if not (self.remove and key in self.headers)
-                }
+                clean = changes[name] = dict(headers)
+                for key in self.headers.intersection(headers):
+                    if self.remove:
+                        del clean[key]
+                    else:
+                        clean[key] = tuple([self.replace(value) for value in headers[key]])
 
     def _named_parameters(self, exchange: Exchange, changes: dict[str, Any]) -> None:
         query, target = exchange.url_query, exchange.httpipe_request_target

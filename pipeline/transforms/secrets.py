@@ -4,7 +4,7 @@ import hmac
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
-from pipeline.expressions.patterns import regex
+from pipeline.expressions.patterns import regex, regex_test
 
 Action = Literal["mask", "hash", "remove"]
 PatternName = Literal["card_number", "bearer_token", "jwt", "api_key", "email"]
@@ -53,11 +53,8 @@ class Finder:
         self._each += [(regex(pattern), None) for pattern in regexes]
         # One pass tells that there is nothing, which is nearly always so. (?m): the texts are joined by line ends.
         together = "|".join(f"(?:{pattern})" for pattern in (*(PATTERNS[name] for name in names), *regexes))
-        self._any = regex(f"(?m:{together})").search
-
-    def suspects(self, text: str) -> bool:
-        """Whether a secret may be in the text, or in one of several joined by line ends."""
-        return self._any(text.encode("utf-8", "replace")) is not None
+        self.suspects = regex_test(f"(?m:{together})")
+        """Whether a secret may be in a text, or in one of several joined by line ends."""
 
     def without_secrets(self, text: str) -> str:
         """The text with every secret replaced."""

@@ -1,15 +1,15 @@
 """``set``: fields and attributes get new values, from expressions or templates. All are read from the event as it came in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+
+from msgspec.structs import replace
 
 from pipeline.api import DEFAULT, AttributeValue, Config, Context, Event, FieldType, Outputs, Transform
-from pipeline.expressions import Template, Value, compile_template
+from pipeline.expressions import compile_template
 from pipeline.transforms.changes import Changes, Place, place, types_of
 from pipeline.transforms.options import Compiled
 
 NO_VALUES: Mapping[str, str] = {}
-
-NUMBERS = (FieldType.INT, FieldType.FLOAT)
 
 
 class SetConfig(Config):
@@ -31,59 +31,67 @@ class Set(Transform):
 
     def __init__(self, config: SetConfig, context: Context) -> None:
         self.count = context.count
-        values: list[tuple[Place, Value]] = []
-        texts: list[tuple[Place, Template]] = []
         with Compiled(context) as options:
-            for name, text in config.values.items():
-                path = f"values.{name}"
-                value = options.value(path, text)
-                where = options.of(path, lambda name=name, value=value: place(name, value.type), Place("", value.type))  # type: ignore[misc]
-                if not fits(value.type, where.type):
-                    options.refuse(path, f'"{text}" gives {value.type.value}, but {where.name} holds {where.type.value}')
-                values.append((where, value))
-            for name, text in config.texts.items():
-                path = f"texts.{name}"
-                template = options.of(path, lambda text=text: compile_template(text, context.attributes), EMPTY)  # type: ignore[misc]
-                where = options.of(path, lambda name=name: place(name), Place("", FieldType.STRING))  # type: ignore[misc]
-                if where.type not in (FieldType.STRING, FieldType.STRINGS):
-                    options.refuse(path, f"{where.name} holds {where.type.value}, a template gives text; use values.{name}")
-                texts.append((where, template))
-            if not config.values and not config.texts:
+            made = [_value(name, text, options) for name, text in config.values.items()]
+            made += [_text(name, text, options) for name, text in config.texts.items()]
+            if not made:
                 options.refuse("values", "there is nothing to set: name at least one field in values or texts")
-        self.adds = types_of([where for where, _ in (*values, *texts)])
-        attributes_only = all(where.is_attribute for where, _ in (*values, *texts))
-        self.values = [(where, value.of) for where, value in values]
-        self.texts = [(where, template.render) for where, template in texts]
-        self.one = self._attributes if attributes_only else self._anything
+        self.adds = types_of([where for where, _ in made])
+        self.constants = {where.name: of for where, of in made if where.is_attribute and isinstance(of, str)}
+        self.values = [(where, of) for where, of in made if not isinstance(of, str)]
+        self.fixed = [(where, of) for where, of in made if isinstance(of, str) and not where.is_attribute]
+        self.attributes_only = not self.fixed and all(where.is_attribute for where, _ in self.values)
 
     def process(self, batch: Sequence[Event]) -> Outputs:
         """A new event for each."""
-        return {DEFAULT: [self.one(event) for event in batch]}
+        one = self._attributes if self.attributes_only else self._anything
+        return {DEFAULT: [one(event) for event in batch]}
 
     def _attributes(self, event: Event) -> Event:
         """The common case, at half the cost: nothing but attributes is set."""
-        attributes: dict[str, AttributeValue] = dict(event.attributes)
-        for where, value_of in self.values:
-            value = value_of(event)
+        attributes: dict[str, AttributeValue] = {**event.attributes, **self.constants}
+        for where, of in self.values:
+            value = of(event)
             if value is None:
                 self.count("missing_value", 1)
             else:
                 attributes[where.name] = value
-        for where, render in self.texts:
-            attributes[where.name] = render(event)
-        return event.replace(attributes=attributes)
+        return replace(event, attributes=attributes)
 
     def _anything(self, event: Event) -> Event:
-        changes = Changes(event)
-        for where, value_of in self.values:
-            value = value_of(event)
+        changes = Changes(replace(event, attributes={**event.attributes, **self.constants}) if self.constants else event)
+        for where, of in self.values:
+            value = of(event)
             if value is None:
                 self.count("missing_value", 1)
             else:
                 changes.put(where, float(value) if where.type is FieldType.FLOAT and isinstance(value, int) else value)
-        for where, render in self.texts:
-            changes.put(where, render(event))
+        for where, text in self.fixed:
+            changes.put(where, text)
         return changes.applied()
+
+
+Of = Callable[[Event], AttributeValue | None]
+
+
+def _value(name: str, text: str, options: Compiled) -> tuple[Place, Of | str]:
+    """An expression and where its value goes."""
+    path = f"values.{name}"
+    value = options.value(path, text)
+    where = options.of(path, lambda: place(name, value.type), Place("", value.type))
+    if not fits(value.type, where.type):
+        options.refuse(path, f'"{text}" gives {value.type.value}, but {where.name} holds {where.type.value}')
+    return where, value.of
+
+
+def _text(name: str, text: str, options: Compiled) -> tuple[Place, Of | str]:
+    """A template and where its text goes; a text without any value is a constant."""
+    path = f"texts.{name}"
+    template = options.of(path, lambda: compile_template(text, options.extra), EMPTY)
+    where = options.of(path, lambda: place(name), Place("", FieldType.STRING))
+    if where.type not in (FieldType.STRING, FieldType.STRINGS):
+        options.refuse(path, f"{where.name} holds {where.type.value}, a template gives text; use values.{name}")
+    return where, text if template.is_literal else template.render
 
 
 def fits(given: FieldType, wanted: FieldType) -> bool:

@@ -56,8 +56,12 @@ class Trace(Transform):
         for reader, names in self.readers:
             found = reader(event.http_request_headers)
             if found is not None:
-                given = {"trace_id": found.trace_id, "span_id": found.span_id, "trace_sampled": found.sampled}
-                return event.with_attributes(**{name: value for name, value in given.items() if value is not None})
+                attributes = {**event.attributes, "trace_id": found.trace_id}
+                if found.span_id is not None:
+                    attributes["span_id"] = found.span_id
+                if found.sampled is not None:
+                    attributes["trace_sampled"] = found.sampled
+                return event.replace(attributes=attributes)
             if any(name in event.http_request_headers for name in names):
                 self.count("malformed", 1)
         return event
@@ -65,6 +69,9 @@ class Trace(Transform):
 
 LONGEST_HEADER = 256
 """A traceparent has 55 characters, of later versions perhaps more; what is longer is no id."""
+
+NO_TRACE, NO_SPAN = "0" * 32, "0" * 16
+"""Both specifications: an id of zeros is none."""
 
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _HEX_TRACE = re.compile(r"[0-9a-f]{32}|[0-9a-f]{16}")
@@ -81,7 +88,7 @@ def _one(headers: Headers, name: str) -> str:
 def traceparent(headers: Headers) -> Ids | None:
     """W3C: version ff is invalid, so are ids of zeros; later versions may go on after a dash, version 00 may not."""
     match = _TRACEPARENT.fullmatch(_one(headers, "traceparent"))
-    if match is None or match[1] == "ff" or (match[1] == "00" and match[5]) or not int(match[2], 16) or not int(match[3], 16):
+    if match is None or match[1] == "ff" or (match[1] == "00" and match[5]) or match[2] == NO_TRACE or match[3] == NO_SPAN:
         return None
     return Ids(match[2], match[3], bool(int(match[4], 16) & 1))
 
@@ -93,7 +100,12 @@ def b3(headers: Headers) -> Ids | None:
         names = ("x-b3-traceid", "x-b3-spanid", "x-b3-sampled")
         parts = [_one(headers, name).lower() for name in names]
     trace_id, span_id = parts[0], parts[1]
-    if not _HEX_TRACE.fullmatch(trace_id) or not _HEX_SPAN.fullmatch(span_id) or not int(trace_id, 16) or not int(span_id, 16):
+    if (
+        not _HEX_TRACE.fullmatch(trace_id)
+        or not _HEX_SPAN.fullmatch(span_id)
+        or trace_id in (NO_TRACE, NO_SPAN)
+        or span_id == NO_SPAN
+    ):
         return None
     # A trace id of 64 bits is one of 128 bits with zeros before it: then both kinds of header give the same id.
     return Ids(trace_id.rjust(32, "0"), span_id, _SAMPLED.get(parts[2]) if len(parts) > 2 else None)

@@ -122,7 +122,7 @@ def test_misses_are_counted() -> None:
         ("statuscode > 1", 'unknown field "statuscode"; did you mean "status"?'),
         ("status_code > 1", 'did you mean "'),
         ('status > "x"', "compares a number with the text"),
-        ('duration_ms > "10KiB"', 'write "250ms"'),
+        ('duration_ms > "10KiB"', 'such as "250ms"'),
         ("path > 1", "compares text with a number"),
         ("path", "write has(url.path)"),
         ("status = 5", 'write "==" to compare'),

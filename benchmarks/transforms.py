@@ -1,0 +1,154 @@
+"""What expressions and transforms cost, in microseconds of CPU for each exchange. ``python -m benchmarks transforms``.
+
+All numbers come from one run, each the best of several rounds taken in turn: compare them with each other only. Batches of 64
+different exchanges, as the engine hands them on, with keys that repeat as they do in traffic.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from pipeline.api import Context, Event, Exchange, Transform
+from pipeline.expressions import compile_condition, compile_confined, compile_template, compile_value
+from pipeline.transforms.aggregate import Aggregate
+from pipeline.transforms.dedupe import Dedupe
+from pipeline.transforms.enrich import Enrich
+from pipeline.transforms.filter import Filter
+from pipeline.transforms.limit import Limit
+from pipeline.transforms.match_list import MatchList
+from pipeline.transforms.redact import Redact
+from pipeline.transforms.remove import Remove
+from pipeline.transforms.rename import Rename
+from pipeline.transforms.route import Route
+from pipeline.transforms.sample import Sample
+from pipeline.transforms.set import Set
+from pipeline.transforms.template_path import TemplatePath
+from pipeline.transforms.throttle import Throttle
+from pipeline.transforms.trace import Trace
+from pipeline.transforms.window import Window
+
+ROUNDS = 9
+REPEATS = 40
+BATCH = 64
+
+TYPICAL = [
+    Exchange(
+        timestamp_ns=1_767_323_045_123_456_789 + number * 10**8,
+        http_request_method="GET",
+        url_scheme="http",
+        url_path=f"/api/v1/users/{number}/orders",
+        url_query="page=2&size=50",
+        server_address=f"shop{number % 8}.example.com",
+        server_port=80,
+        client_address=f"10.11.12.{number % 16}",
+        client_port=51234,
+        http_response_status_code=503 if number % 8 == 0 else 200,
+        http_response_body_size=5123,
+        user_agent_original="Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36",
+        http_request_headers={
+            "accept": ("*/*",),
+            "authorization": ("Bearer abcdefgh",),
+            "traceparent": ("00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",),
+        },
+        httpipe_request_target=f"/api/v1/users/{number}/orders?page=2&size=50",
+        httpipe_duration_ms=12.3 + number,
+        httpipe_connection=f"10.11.12.{number % 16}:51234-10.0.0.5:80",
+        httpipe_sequence=number,
+    )
+    for number in range(BATCH)
+]
+NO_HEADERS = [event.replace(http_request_headers={}) for event in TYPICAL]
+MISSING = [Exchange(timestamp_ns=number) for number in range(BATCH)]
+
+TERMS = {
+    "two terms": 'status >= 500 and path.startswith("/api/")',
+    "two terms, the first one holds": 'status < 600 and path.startswith("/api/")',
+    "chain and in": '200 <= status < 300 and method in ("GET", "HEAD")',
+    "cidr": 'client.address in cidr("10.0.0.0/8")',
+    "header": 'http.request.header["accept"] == "*/*"',
+    "query parameter": 'url.query["size"] == "50"',
+    "matches (RE2)": 'path.matches("^/api/v[0-9]+/users/")',
+    "glob (RE2)": 'path.glob("/api/*/users/**")',
+    "arithmetic": 'duration_ms * 2 > "1s"',
+}
+
+TABLE = b"key,team\n" + b"".join(b"shop%d.example.com,team%d\n" % (number, number) for number in range(1000))
+ENTRIES = "\n".join(
+    kind.format(number) for number in range(25_000) for kind in ("/exact/{}", "/prefix{}/**", "h{}.example", "POST /glob{}/*/x")
+).encode()
+
+TRANSFORMS: list[tuple[str, type[Transform], Mapping[str, Any], str]] = [
+    ("filter", Filter, {"where": TERMS["two terms"]}, "wanted: 1"),
+    ("filter with drop_to", Filter, {"where": TERMS["two terms"], "drop_to": "rest"}, ""),
+    ("route, two outputs", Route, {"routes": {"errors": "status >= 500", "slow": 'duration_ms > "1s"'}}, "wanted: 1"),
+    ("route, exclusive", Route, {"routes": {"errors": "status >= 500", "slow": 'duration_ms > "1s"'}, "exclusive": True}, ""),
+    ("sample 10 %", Sample, {"ratio": 0.1}, "wanted: 1"),
+    (
+        "sample 10 % by connection, keeping errors",
+        Sample,
+        {"ratio": 0.1, "key": "httpipe.connection", "always": "status >= 500"},
+        "",
+    ),
+    ("set one text", Set, {"texts": {"team": "shop"}}, "wanted: 1"),
+    ("set two values", Set, {"values": {"slow": 'duration_ms > "1s"', "class": "status // 100"}}, ""),
+    ("set a field", Set, {"values": {"server.address": "host.lower()"}}, ""),
+    ("remove two fields", Remove, {"fields": ["url.query", "http.request.header.authorization"]}, ""),
+    ("rename a header", Rename, {"fields": {"http.request.header.accept": "accept"}}, ""),
+    ("redact header and parameter", Redact, {"headers": ["authorization"], "query": ["token"]}, "wanted: 3"),
+    ("redact, three patterns", Redact, {"patterns": ["card_number", "jwt", "api_key"]}, ""),
+    ("template_path", TemplatePath, {}, ""),
+    ("throttle by client", Throttle, {"threshold": 100, "key": "client"}, ""),
+    ("dedupe", Dedupe, {"key": "path", "window_secs": 1}, ""),
+    ("aggregate by host", Aggregate, {"by": ["host"]}, ""),
+    ("window", Window, {"where": "status >= 500", "before_events": 3}, ""),
+    ("enrich, 1,000 rows", Enrich, {"file": "t.csv", "key": "host", "columns": {"team": "team"}}, ""),
+    ("trace", Trace, {}, ""),
+    ("limit", Limit, {}, ""),
+    ("match_list, 4 entries", MatchList, {"entries": ["/exact/1", "/prefix1/**", "h1.example", "POST /glob1/*/x"]}, ""),
+    ("match_list, 100,000 entries", MatchList, {"file": "list.txt"}, ""),
+]
+
+
+def expressions() -> Iterator[tuple[str, Callable[[Sequence[Event]], object], Sequence[Event], str]]:
+    """Conditions over a batch; one call for each event where the label says so."""
+    for label, text in TERMS.items():
+        yield label, compile_condition(text).select, TYPICAL, "wanted: 0.2" if label.startswith("two terms") else ""
+    yield "two terms, fields missing", compile_condition(TERMS["two terms"]).select, MISSING, "wanted: 0.2"
+    test = compile_condition(TERMS["two terms"]).test
+    yield "two terms, a call each", lambda batch: [test(event) for event in batch], TYPICAL, ""
+    value = compile_value('host + " " + path').of
+    yield "value: host and path", lambda batch: [value(event) for event in batch], TYPICAL, ""
+    template = compile_template("{{method}} {{host}}{{path}}").render
+    yield "template of three", lambda batch: [template(event) for event in batch], TYPICAL, ""
+    confined = compile_confined("http-{{host}}").render
+    yield "confined template of one", lambda batch: [confined(event) for event in batch], TYPICAL, ""
+
+
+def transforms() -> Iterator[tuple[str, Callable[[Sequence[Event]], object], Sequence[Event], str]]:
+    """Each transform with the options that people give it. Expressions of each are compiled once."""
+    files = {"t.csv": TABLE, "list.txt": ENTRIES}
+    for label, component, options, wanted in TRANSFORMS:
+        made = component(component.Config.model_validate(options), Context("bench", read_file=files.get))
+        batch = NO_HEADERS if label in ("filter", "set one text") else TYPICAL
+        yield label, made.process, batch, wanted
+
+
+def main() -> None:
+    """Print the tables."""
+    for title, found in (("expressions", expressions()), ("transforms", transforms())):
+        rows = list(found)
+        best: dict[str, float] = {}
+        for _ in range(ROUNDS):
+            for label, work, batch, _ in rows:
+                began = time.process_time()
+                for _ in range(REPEATS):
+                    work(batch)
+                best[label] = min(best.get(label, 1e9), (time.process_time() - began) / REPEATS / BATCH * 1e6)
+        print(f"{title:<46} {'µs for each exchange':>20}")
+        for label, _, _, wanted in rows:
+            print(f"{label:<46} {best[label]:>20.2f} {wanted}")
+        print()
+
+
+if __name__ == "__main__":
+    main()
