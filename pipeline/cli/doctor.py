@@ -19,13 +19,16 @@ def doctor(*, as_json: bool) -> int:
         import json  # noqa: PLC0415  only here
 
         for check in found:
-            click.echo(json.dumps({"name": check.name, "ok": check.ok, "detail": check.detail, "remedy": check.remedy}))
+            said = {"name": check.name, "ok": check.ok, "required": check.required, "detail": check.detail}
+            click.echo(json.dumps(said | {"remedy": check.remedy}))
     else:
         width = max(len(check.name) for check in found)
         for check in found:
-            mark = click.style("ok  ", fg="green") if check.ok else click.style("FAIL", fg="red", bold=True)
+            mark = click.style("ok  ", fg="green")
+            if not check.ok:
+                mark = click.style("FAIL", fg="red", bold=True) if check.required else click.style("none", fg="yellow")
             click.echo(f"{mark} {check.name:<{width}}  {check.detail}")
             if check.remedy and not check.ok:
                 for line in check.remedy.splitlines():
                     click.echo(f"     {'':<{width}}  {click.style(line, fg='yellow')}")
-    return ExitCode.OK if all(check.ok for check in found) else ExitCode.CANNOT_CAPTURE
+    return ExitCode.OK if all(check.ok or not check.required for check in found) else ExitCode.CANNOT_CAPTURE
