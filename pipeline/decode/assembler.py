@@ -129,7 +129,10 @@ class Decoder:
                 self._table.close(conversation, seg.ts_ns, "reset")
         else:
             conversation.last_ns = seg.ts_ns
-            reader.push(seg)
+            if flags & FIN and not seg.length and seg.seq == reader.next_seq and reader.disorder is None:
+                reader.end(seg.ts_ns)
+            else:
+                reader.push(seg)
             if conversation.closed:
                 self._table.forget(conversation)
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from pipeline.decode.body import Chunks, Collector
 from pipeline.decode.detect import begins_request, begins_response
 from pipeline.decode.marks import GAP, PROTOCOL_ERROR, SIZE_ESTIMATED
-from pipeline.decode.message import Message, Request, Response, Shared
+from pipeline.decode.message import Message, Request, Response
 from pipeline.decode.tcp import MASK, Stream
-from pipeline.model.records import FlowKey, Segment
+from pipeline.model.records import Segment
 
 if TYPE_CHECKING:
     from pipeline.decode.pairing import Conversation
@@ -28,14 +28,12 @@ class BodyStream(Stream):
 
     __slots__ = ("chunks", "client", "conversation", "left", "message", "phase")
 
-    def __init__(self, key: FlowKey, shared: Shared, *, client: bool) -> None:
-        super().__init__(key, shared)
-        self.client = client
-        self.phase = HEAD
-        self.message: Message | None = None
-        self.left = 0
-        self.chunks: Chunks | None = None
-        self.conversation: Conversation
+    client: bool
+    conversation: "Conversation"
+    phase: int
+    message: Message | None
+    left: int
+    chunks: Chunks | None
 
     # -- a body begins ---------------------------------------------------------------------------------------------------
 

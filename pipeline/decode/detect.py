@@ -28,13 +28,20 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.\d [1-9]\d\d(?:[ \r\n]|\Z)")
 _MAX_LINE = 16 * 1024
 
 
+_COMMON = frozenset((b"GET ", b"POST", b"HEAD", b"PUT "))
+
+
 def may_begin_request(data: bytes) -> bool:
     """Whether this can be the beginning, however short, of a request line."""
+    if data[:4] in _COMMON:
+        return True
     return _REQUEST_PREFIX.match(data, 0, _MAX_METHOD + 2) is not None and not data.startswith(b"PRI * HTTP/2")
 
 
 def may_begin_response(data: bytes) -> bool:
     """Whether this can be the beginning, however short, of a status line."""
+    if data[0] not in b"HhIi":
+        return False
     if len(data) < 6:
         return b"HTTP/1".startswith(data.upper()) or b"ICY ".startswith(data) or _RESPONSE_PREFIX.match(data) is not None
     return _RESPONSE_PREFIX.match(data) is not None

@@ -47,23 +47,23 @@ NO_FIELDS = Fields()
 
 
 class FieldParser:
-    """Reads header blocks of requests or of responses; ``reported`` names the fields to report."""
+    """Reads header blocks of requests or of responses; ``reported`` names the fields to report, ``seen`` is what it remembers."""
 
     def __init__(self, reported: Sequence[str] = (), *, request: bool, bodies: bool = False) -> None:
         self._reported = [(name.lower(), name.lower().encode()) for name in dict.fromkeys(reported)]
         self._request = request
         self._bodies = bodies
-        self._seen: dict[bytes, Fields] = {}
+        self.seen: dict[bytes, Fields] = {}
 
     def parse(self, block: bytes) -> Fields:
         """The fields of a block: the lines behind the start line, with or without the empty line that ends them."""
-        fields = self._seen.get(block)
+        fields = self.seen.get(block)
         if fields is None:
             fields = self._read(block)
             if len(block) <= CACHED_BLOCK_BYTES:
-                if len(self._seen) >= CACHED_BLOCKS:
-                    self._seen.clear()
-                self._seen[block] = fields
+                if len(self.seen) >= CACHED_BLOCKS:
+                    self.seen.clear()
+                self.seen[block] = fields
         return fields
 
     def _read(self, block: bytes) -> Fields:

@@ -38,7 +38,17 @@ class Reader(BodyStream):
     __slots__ = ("partial",)
 
     def __init__(self, key: FlowKey, shared: Shared, *, client: bool) -> None:
-        super().__init__(key, shared, client=client)
+        # All of the chain in one place: two of these are made for each connection.
+        self.key = key
+        self.shared = shared
+        self.next_seq = UNKNOWN
+        self.ended = False
+        self.disorder = None
+        self.client = client
+        self.phase = HEAD
+        self.message = None
+        self.left = 0
+        self.chunks = None
         self.partial: Partial | None = None
 
     def data(self, data: bytes, seg: Segment, seq: int) -> None:
@@ -94,8 +104,7 @@ class Reader(BodyStream):
         """The end of the head is not here yet: keep what there is, unless it can be no head. Returns where to go on."""
         head = data[start:] if start else data
         if not (may_begin_request(head) if self.client else may_begin_response(head)):
-            self._cruft(seg, seq)
-            return start
+            return start + self._cruft(seg, seq)
         self._hold(Partial(b"", seg, seq), head)
         return len(data)
 
@@ -122,9 +131,9 @@ class Reader(BodyStream):
         if self.client:
             request_line = shared.request_lines.get(line) or self._request_line(line, data, end, stop)
             if request_line is None:
-                self._cruft(first, seq)
-                return start
-            fields = shared.request_fields.parse(data[end + 1 : stop])
+                return start + self._cruft(first, seq)
+            block = data[end + 1 : stop]
+            fields = shared.request_fields.seen.get(block) or shared.request_fields.parse(block)
             marks = request_line.marks | fields.marks
             request = Request(
                 fields, first.ts_ns, seg.ts_ns, seq, ack, stop - start, 0, marks, None, head, None, request_line, fields.bare
@@ -139,9 +148,9 @@ class Reader(BodyStream):
             return stop
         status_line = shared.status_lines.get(line) or self._status_line(line)
         if status_line is None:
-            self._cruft(first, seq)
-            return start
-        fields = shared.response_fields.parse(data[end + 1 : stop])
+            return start + self._cruft(first, seq)
+        block = data[end + 1 : stop]
+        fields = shared.response_fields.seen.get(block) or shared.response_fields.parse(block)
         marks = status_line.marks | fields.marks
         response = Response(
             fields, first.ts_ns, seg.ts_ns, seq, ack, stop - start, 0, marks, None, head, None, status_line
@@ -256,8 +265,11 @@ class Reader(BodyStream):
 
     # -- what is no message ----------------------------------------------------------------------------------------------
 
-    def _cruft(self, first: Segment, seq: int) -> None:
-        """No message begins here. A server's first bytes may be the answer of an HTTP/0.9 server: nothing but a body."""
+    def _cruft(self, first: Segment, seq: int) -> int:
+        """No message begins here. A server's first bytes may be the answer of an HTTP/0.9 server: nothing but a body.
+
+        Returns how many bytes are done with, so that no byte is looked at twice with the same eyes.
+        """
         self.phase = SEEK
         if self.client:
             self.conversation.cruft()
@@ -266,11 +278,12 @@ class Reader(BodyStream):
             response = Response(NO_FIELDS, first.ts_ns, first.ts_ns, seq, ack, 0, 0, NO_STATUS_LINE.marks)
             response.request = self.conversation.match(response)
             self.begin_body(response, None)
+            return 0
+        return 1
 
     def _seek(self, data: bytes, pos: int, seq: int) -> int:
         """Look for the next message: at the start of a segment, or where it surely begins."""
-        rest = data[pos:] if pos else data
-        if begins_request(rest) if self.client else begins_response(rest):
+        if not pos and (begins_request(data) if self.client else begins_response(data)):
             self.phase = HEAD
             return pos
         if self.client:

@@ -27,7 +27,7 @@ class Message(msgspec.Struct):
     end_ns: int
     seq: int
     ack: int
-    size: int
+    size: int | None
     body_size: int | None = 0
     marks: int = 0
     error: str | None = None
@@ -48,6 +48,11 @@ class Response(Message, gc=False):
 
     line: StatusLine = NO_STATUS_LINE
     request: Request | None = None
+
+
+NO_REQUEST = Request(NO_FIELDS, 0, 0, UNKNOWN, UNKNOWN, None, None)
+NO_RESPONSE = Response(NO_FIELDS, 0, 0, UNKNOWN, UNKNOWN, None, None, line=StatusLine(None, None))
+"""What stands for the half that is missing."""
 
 
 class Settling(Protocol):

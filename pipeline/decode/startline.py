@@ -28,7 +28,7 @@ _HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?\Z")
 class RequestLine(msgspec.Struct, frozen=True, gc=False):
     """A request line. ``target``, ``path`` and ``query`` carry no secrets; ``address`` and ``port`` come from the target."""
 
-    method: str
+    method: str | None
     method_original: str | None
     target: str | None
     scheme: str
@@ -49,7 +49,7 @@ class StatusLine(msgspec.Struct, frozen=True, gc=False):
     marks: int = 0
 
 
-NO_REQUEST_LINE = RequestLine(OTHER_METHOD, None, None, "http", None, None, None, None, None)
+NO_REQUEST_LINE = RequestLine(None, None, None, "http", None, None, None, None, None)
 NO_STATUS_LINE = StatusLine("0.9", None, PROTOCOL_ERROR)
 
 

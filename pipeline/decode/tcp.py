@@ -44,13 +44,12 @@ class Stream:
 
     __slots__ = ("disorder", "ended", "key", "next_seq", "other", "shared")
 
-    def __init__(self, key: FlowKey, shared: Shared) -> None:
-        self.key = key
-        self.shared = shared
-        self.next_seq = UNKNOWN
-        self.ended = False
-        self.disorder: Disorder | None = None
-        self.other: Stream
+    key: FlowKey
+    shared: Shared
+    other: "Stream"
+    next_seq: int
+    ended: bool
+    disorder: Disorder | None
 
     def data(self, data: bytes, seg: Segment, seq: int) -> None:
         """The next bytes, captured with ``seg``; the first of them is number ``seq``."""

@@ -1,5 +1,6 @@
 """Who talks to whom: the two ends of a connection as text, made once per connection and shared by all its exchanges."""
 
+from functools import lru_cache
 from ipaddress import IPv6Address
 from typing import Self
 
@@ -42,6 +43,7 @@ def ends(key: FlowKey) -> tuple[str, int, str, int]:
     )
 
 
+@lru_cache(maxsize=8192)  # hosts repeat from connection to connection; about 1 MB when full
 def address_text(packed: bytes) -> str:
     """An IPv4 (4 bytes) or IPv6 (16 bytes) address as text: RFC 5952; IPv4-mapped IPv6 addresses as plain IPv4."""
     if len(packed) == 4:

@@ -69,3 +69,10 @@ def test_interim_response(status: int) -> None:
     assert exchange.http_response_status_code == 200
     assert exchange.httpipe_ttfb_ms == 4.0
     assert exchange.http_response_size == len(response(b"done"))
+
+
+def test_line_that_looks_like_a_request_and_is_none() -> None:
+    """What detection takes for a request and the parser does not is passed over, once."""
+    talk = Talk()
+    talk.client(b"GET /a\x01b \x02 HTTP/1.1 x\r\nGET /\r\n\r\nGET / x\r\n\r\n").client(request("/next")).server(response())
+    assert ("GET", "/next", 200) in brief(decode(talk.close().segments))
