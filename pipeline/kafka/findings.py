@@ -3,6 +3,7 @@
 ``connect`` opens a connection to one broker (aiokafka's ``create_conn``, handed in); everything here is translation.
 """
 
+import logging
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Mapping
@@ -67,7 +68,7 @@ def sentence(error: BaseException, broker: str, options: ConnectionOptions) -> s
             return f"broker {broker} refuses connections: nothing listens there"
         case TimeoutError():
             return f"broker {broker} does not answer"
-        case _ if name == "KafkaConnectionError":
+        case _ if name == "KafkaConnectionError" or isinstance(error, ConnectionError):
             return f"broker {broker} closes the connection: does its listener expect {_other(options)}?"
         case _:
             return f"broker {broker} cannot be used: {name}: {_detail(error)}"
@@ -80,3 +81,10 @@ def _other(options: ConnectionOptions) -> str:
 def _detail(error: BaseException) -> str:
     text = " ".join(str(part) for part in error.args) if error.args else str(error)
     return " ".join(text.split())[:300] or "no reason given"
+
+
+def quiet() -> None:
+    """aiokafka logs each failed attempt, ten a second while a broker is away; what matters the engine says once."""
+    logger = logging.getLogger("aiokafka")
+    if logger.level == logging.NOTSET:
+        logger.setLevel(logging.CRITICAL)

@@ -67,7 +67,12 @@ class Broker:
         command = [*self.java, "kafka.Kafka", str(self.folder / "server.properties")]
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
-                command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder, preexec_fn=_die_with_parent,  # noqa: PLW1509  brokers are started from the main thread
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.folder,
+                preexec_fn=_die_with_parent,  # noqa: PLW1509  brokers are started from the main thread
             )
 
     def wait(self, deadline: float) -> None:
@@ -125,6 +130,18 @@ class Cluster:
         """Kill all brokers; their data stay, so that ``start`` goes on where they were."""
         for broker in self.brokers:
             broker.kill()
+
+    def in_sync(self, topic: str) -> None:
+        """Wait until all replicas of a topic are in sync."""
+        deadline = time.monotonic() + START_SECS
+        command = ["kcat", "-L", "-b", self.bootstrap, "-t", topic]
+        while time.monotonic() < deadline:
+            listed = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False).stdout
+            lines = [line for line in listed.splitlines() if "isrs:" in line]
+            if lines and all(line.split("isrs:")[1].count(",") == min(len(self.brokers), 3) - 1 for line in lines):
+                return
+            time.sleep(0.1)
+        raise TimeoutError(f"topic {topic} has replicas that are not in sync")
 
     def tool(self, java_class: str, *arguments: str, stdin: bytes | None = None, secs: float = 60) -> bytes:
         """Run one of Kafka's own command-line tools; gives its standard output."""

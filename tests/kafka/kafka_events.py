@@ -1,8 +1,11 @@
 """Numbered exchanges: each can be told from all others when it arrives."""
 
+import time
+
 from pipeline.api import Exchange
 
-EPOCH_NS = 1_767_225_600_000_000_000
+EPOCH_NS = time.time_ns() // 1_000_000 * 1_000_000
+"""Of now: brokers forget a producer whose records are older than a day (producer.id.expiration.ms), and then take repeats."""
 
 
 def numbered(count: int, *, keys: int = 10, start: int = 0) -> list[Exchange]:

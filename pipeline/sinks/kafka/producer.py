@@ -6,6 +6,8 @@ In: built record batches. Out: one future each. It never retries on its own acco
   batch that fails for good leaves a hole in the sequence of its partition, and all later ones are refused
   (OutOfOrderSequenceNumber): whoever sees a failure must ``renew``. The same heals aiokafka's sequence numbers, which become
   negative after 2³¹ records of one partition where Kafka's wrap to 0.
+* Even so it gives up a batch whose partition has had no leader for its time to live, which is ``request_timeout_ms``, also when
+  the batch was sent before and may have been taken. Its time to live is raised to ``delivery_timeout_secs``.
 * All record batches that are waiting for one broker are compressed in one go, in the event loop: the caller bounds their sum.
 * ``stop`` flushes first, for ever if the broker is away, and a sender that is cancelled waits for its requests: so sends are
   tracked here and ``abandon`` ends them one by one. That, and building a batch of a size of one's own, touches names with an
@@ -14,7 +16,6 @@ In: built record batches. Out: one future each. It never retries on its own acco
 
 import asyncio
 import contextlib
-import logging
 import time
 from collections.abc import Awaitable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Literal, Protocol
@@ -24,7 +25,7 @@ import anyio.to_thread
 
 from pipeline.errors import NotConnected
 from pipeline.kafka.connection import INSTALL, ConnectionOptions
-from pipeline.kafka.findings import unreachable
+from pipeline.kafka.findings import quiet, unreachable
 
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaProducer
@@ -37,6 +38,8 @@ STOP_SECS = 3.0
 TOPIC_SECS = 3.0
 """How long to wait for the metadata of a topic that was not seen before."""
 
+ASK_AGAIN_SECS = 0.1
+
 
 class RecordBatch(Protocol):
     """aiokafka's ``BatchBuilder``."""
@@ -48,8 +51,15 @@ class RecordBatch(Protocol):
 class Producer:
     """A connection to a cluster for writing."""
 
-    def __init__(
-        self, options: ConnectionOptions, *, acks: int | str, enable_idempotence: bool, compression: Compression, batch_bytes: int
+    def __init__(  # noqa: PLR0913  one for each thing that Kafka lets a producer choose
+        self,
+        options: ConnectionOptions,
+        *,
+        acks: int | str,
+        enable_idempotence: bool,
+        compression: Compression,
+        batch_bytes: int,
+        delivery_timeout_secs: float,
     ) -> None:
         self._options = options
         self._extra = {
@@ -58,7 +68,9 @@ class Producer:
             "compression_type": None if compression == "none" else compression,
             "max_batch_size": batch_bytes,
         }
+        self._delivery_timeout_secs = delivery_timeout_secs
         self._absent: dict[str, float] = {}
+        self._most: dict[str, int] = {}
         self._kafka: AIOKafkaProducer | None = None
         self._sends: set[asyncio.Task[Any]] = set()
 
@@ -77,6 +89,8 @@ class Producer:
             raise NotConnected(f"cannot read what tls or sasl names: {error}") from error
         kafka = AIOKafkaProducer(**arguments, **self._extra)
         self._track(kafka)
+        if self._extra["enable_idempotence"]:
+            kafka._message_accumulator._batch_ttl = self._delivery_timeout_secs  # noqa: SLF001  see the module's docstring
         try:
             with anyio.fail_after(self._options.request_timeout_secs):
                 await kafka.start()
@@ -127,12 +141,22 @@ class Producer:
     async def partitions(self, topic: str) -> int:
         """How many partitions the topic has, asking the cluster; 0 where it does not exist or may not be seen."""
         known, now = self.known_partitions(topic), time.monotonic()
-        if known or self._absent.get(topic, 0.0) > now:
+        if known >= self._most.get(topic, 1):
+            self._most[topic] = known
             return known
-        with contextlib.suppress(Exception), anyio.move_on_after(TOPIC_SECS):  # whatever the reason, nothing can be written to it
-            await self._connected().partitions_for(topic)
-        known = self.known_partitions(topic)
-        if not known:
+        # Unknown; or fewer than before: a broker that has not heard yet that the topic has grown. Believing it would send a key
+        # back to its old partition.
+        if self._absent.get(topic, 0.0) > now:
+            return known
+        client = self._connected().client
+        with contextlib.suppress(Exception), anyio.move_on_after(TOPIC_SECS):  # whatever the reason, it stays unknown
+            await client.add_topic(topic)
+            while (known := self.known_partitions(topic)) < self._most.get(topic, 1) and not self.denied(topic):
+                await asyncio.sleep(ASK_AGAIN_SECS)
+                await client.force_metadata_update()
+        if known:
+            self._most[topic] = known  # made anew with fewer partitions, if they are fewer
+        else:
             self._absent = {name: until for name, until in self._absent.items() if until > now} | {topic: now + 2 * TOPIC_SECS}
         return known
 
@@ -219,10 +243,3 @@ async def finish(work: Awaitable[object], secs: float) -> bool:
             return False
         return True
     return False
-
-
-def quiet() -> None:
-    """aiokafka logs each failed attempt, ten a second while a broker is away; what matters the engine says once."""
-    logger = logging.getLogger("aiokafka")
-    if logger.level == logging.NOTSET:
-        logger.setLevel(logging.CRITICAL)

@@ -14,7 +14,7 @@ from pipeline.api import Context, Event, NotConnected, Sink
 from pipeline.codecs.options import EncodingOptions
 from pipeline.codecs.registry import codec
 from pipeline.kafka.connection import ConnectionOptions
-from pipeline.sinks.kafka.producer import Compression, Producer, quiet
+from pipeline.sinks.kafka.producer import Compression, Producer
 from pipeline.sinks.kafka.routing import compile_key, compile_topic
 from pipeline.sinks.kafka.write import Route, Write
 
@@ -91,13 +91,13 @@ class KafkaSink(Sink):
             enable_idempotence=config.enable_idempotence,
             compression=config.compression,
             batch_bytes=wave_bytes + config.max_record_bytes,
+            delivery_timeout_secs=config.delivery_timeout_secs,
         )
         self._unfinished: list[Write] = []
         self._count = itertools.count()
 
     async def open(self) -> None:
         """Connect. Raises ``NotConnected`` that says what is wrong with each broker."""
-        quiet()
         await self._producer.start()
 
     async def healthcheck(self) -> None:

@@ -11,7 +11,7 @@ import anyio.to_thread
 
 from pipeline.errors import CaptureError
 from pipeline.kafka.connection import INSTALL, ConnectionOptions
-from pipeline.kafka.findings import DENIED, LOGIN_ERRORS, MISSING_TOPIC, unreachable
+from pipeline.kafka.findings import DENIED, LOGIN_ERRORS, quiet, unreachable
 from pipeline.sources.kafka.offsets import Partition
 from pipeline.sources.kafka.records import Record
 
@@ -58,10 +58,12 @@ class Consumer:
             from aiokafka.errors import KafkaError  # noqa: PLC0415
         except ImportError as error:
             raise CaptureError("aiokafka is not installed", remedy=INSTALL) from error
+        quiet()
         try:
             arguments = await anyio.to_thread.run_sync(self._arguments)
         except (OSError, UnicodeError) as error:
             raise CaptureError(f"cannot read what tls or sasl names: {error}") from error
+        await self._look_for_topics(arguments)
         kafka = AIOKafkaConsumer(enable_auto_commit=False, **(arguments | self._extra))
         kafka.subscribe(self._topics, listener=_listener(self._group))
         try:
@@ -75,6 +77,28 @@ class Consumer:
         finally:
             if self._kafka is not kafka:
                 await _finish(kafka.stop())
+
+    async def _look_for_topics(self, arguments: Mapping[str, Any]) -> None:
+        """A consumer waits long for a topic that does not exist, and asking for it may create it: look first."""
+        from aiokafka.client import AIOKafkaClient  # noqa: PLC0415
+        from aiokafka.conn import create_conn  # noqa: PLC0415
+        from aiokafka.errors import KafkaError  # noqa: PLC0415
+
+        client = AIOKafkaClient(**arguments)
+        try:
+            with anyio.fail_after(self._options.request_timeout_secs):
+                await client.bootstrap()
+                existing = (await client.fetch_all_metadata()).topics()
+        except (KafkaError, OSError) as error:
+            raise self._refusal(error, await unreachable(self._options, create_conn, arguments)) from error
+        finally:
+            await _finish(client.close())
+        missing = ", ".join(f'"{topic}"' for topic in self._topics if topic not in existing)
+        if missing:
+            where = self._options.bootstrap_servers
+            raise CaptureError(
+                f"no topic {missing} at {where}, or none that this user may see", remedy="create it, or correct `topics`"
+            )
 
     def _arguments(self) -> dict[str, Any]:
         arguments = self._options.arguments()
@@ -94,9 +118,6 @@ class Consumer:
             return CaptureError("; ".join(found), denied=any("refused by broker" in each and "login" in each for each in found))
         if name in DENIED or name in LOGIN_ERRORS:
             return CaptureError(f"not allowed to read {topics}: {error}", denied=True)
-        if name in MISSING_TOPIC:
-            where = self._options.bootstrap_servers
-            return CaptureError(f"one of the topics {topics} does not exist at {where}", remedy="create it, or correct `topics`")
         return CaptureError(f"cannot join the consumer group: {name} {error}".rstrip())
 
     async def poll(self, most: int, secs: float) -> dict[Partition, list[Record]]:
