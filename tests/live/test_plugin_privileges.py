@@ -1,0 +1,94 @@
+"""With `[process] user` the plugins of others are imported only when no privilege is left: by `run` and by `validate`."""
+
+import os
+import pwd
+import shutil
+import subprocess
+import sys
+import tempfile
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+
+EVENT = '{"event.name":"http.exchange","timestamp":"2026-01-01T00:00:00Z","url.path":"/x"}\n'
+
+PLUGIN = """
+import os
+import sys
+
+from pipeline.api import sink
+
+print("imported as", os.getresuid(), file=sys.stderr)
+
+
+@sink("who")
+async def who(batch):
+    print("wrote as", os.getresuid(), len(batch), flush=True)
+"""
+
+PIPELINE = """
+[process]
+user = "nobody"
+
+[sources.recorded]
+type = "replay"
+path = "events.jsonl"
+
+[sinks.out]
+type = "who"
+inputs = ["recorded"]
+"""
+
+
+@pytest.fixture
+def folder() -> Generator[Path, None, None]:
+    """A folder that nobody may read, with a trusted plugin in it that says who it is."""
+    made = Path(tempfile.mkdtemp(prefix="httpipe-privileges-"))
+    made.chmod(0o755)
+    metadata = made / "who-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "entry_points.txt").write_text("[httpipe.sinks]\nwho = who_plugin:who\n")
+    (made / "who_plugin.py").write_text(PLUGIN)
+    (made / "events.jsonl").write_text(EVENT * 2)
+    (made / "pipeline.toml").write_text(PIPELINE)
+    (made / "plugins.toml").write_text("[trust.who]\n")
+    yield made
+    shutil.rmtree(made)
+
+
+def httpipe(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """The command, with the plugin on the path and no socket that another run could have."""
+    command = [sys.executable, "-c", "from pipeline.cli.main import main; main()", *arguments]
+    environment = {**os.environ, "PYTHONPATH": str(folder), "RUNTIME_DIRECTORY": str(folder)}
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60, env=environment)
+
+
+@pytest.mark.parametrize("options", [(), ("--dry-run",)])
+def test_run_imports_a_plugin_as_the_user_it_has_become(folder: Path, options: tuple[str, ...]) -> None:
+    """Real, effective and saved."""
+    done = httpipe(folder, "run", *options)
+    nobody = pwd.getpwnam("nobody").pw_uid
+    assert done.returncode == 0, done.stderr
+    assert f"imported as {(nobody,) * 3}" in done.stderr
+    assert done.stdout == ("" if options else f"wrote as {(nobody,) * 3} 2\n")
+
+
+def test_validate_gives_up_privileges_before_it_imports_a_plugin(folder: Path) -> None:
+    """And checks its options all the same."""
+    done = httpipe(folder, "validate")
+    assert f"imported as {(pwd.getpwnam('nobody').pw_uid,) * 3}" in done.stderr
+    assert done.stdout == "pipeline.toml: ok: 1 source, no transforms, 1 sink\n"
+    (folder / "pipeline.toml").write_text(PIPELINE + "colour = 1\n")
+    wrong = httpipe(folder, "validate")
+    assert wrong.returncode == 78
+    assert "sinks.out.colour: unknown option" in wrong.stderr
+
+
+def test_a_plugin_that_is_not_trusted_is_refused_before_anything_opens(folder: Path) -> None:
+    """With privileges still held, and nothing imported."""
+    (folder / "plugins.toml").write_text("")
+    done = httpipe(folder, "run")
+    assert done.returncode == 78
+    assert "imported" not in done.stderr
+    assert "not trusted" in done.stderr
