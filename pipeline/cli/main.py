@@ -113,6 +113,7 @@ def cli(ctx: click.Context, *, debug: bool) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and leave with its exit code."""
+    _fill_standard_streams()
     sys.exit(call(list(sys.argv[1:] if arguments is None else arguments)))
 
 
@@ -133,6 +134,14 @@ def call(arguments: list[str]) -> int:
     except Exception as error:  # noqa: BLE001  the last line of defence: no traceback for a user
         return _failed(error, arguments)
     return int(result) if isinstance(result, int) else ExitCode.OK
+
+
+def _fill_standard_streams() -> None:
+    """Started with `>&-`, Python has no stream there, and the first socket we open would become descriptor 1."""
+    for fd, name in ((1, "stdout"), (2, "stderr")):
+        if getattr(sys, name) is None:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), fd)
+            setattr(sys, name, os.fdopen(fd, "w", closefd=False))
 
 
 def _usage(error: click.UsageError) -> ExitCode:

@@ -219,6 +219,18 @@ def test_a_stuck_terminal_does_not_hold_up_the_end() -> None:
         os.close(writer)
 
 
+def test_a_run_without_standard_output_ends_well(tmp_path: Path) -> None:
+    """``httpipe run … >&-`` is no internal error, and nothing is printed into whatever became descriptor 1."""
+    recording, pipeline = tmp_path / "exchanges.jsonl", tmp_path / "pipeline.toml"
+    recording.write_bytes(lines(batch(3)))
+    pipeline.write_text(f'[sources.r]\ntype = "replay"\npath = "{recording}"\n[sinks.out]\ntype = "stdout"\ninputs = ["r"]\n')
+    command = f"exec {sys.executable} -c 'from pipeline.cli.main import main; main()' run {pipeline} >&-"
+    done = subprocess.run(["sh", "-c", command], stderr=subprocess.PIPE, text=True, timeout=30, check=False)
+    assert (done.returncode, "internal error" in done.stderr) == (0, False), done.stderr
+    assert "sink_finished" in done.stderr
+    assert recording.read_bytes() == lines(batch(3))
+
+
 async def test_only_raw_wants_heads() -> None:
     """Sources keep heads only where they are shown."""
     assert StdoutSink.wants_heads(StdoutConfig(format="raw"))
