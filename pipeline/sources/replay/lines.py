@@ -1,60 +1,84 @@
-"""JSON lines in any cut → events. A line that is none is counted and left out: the next one begins behind its newline."""
+"""JSON lines in any cut → events. A line that is none is handed on for the dead letter; the next begins behind its newline."""
 
-from collections.abc import Sequence
+from base64 import b64encode
+from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 from pipeline.codecs.errors import DecodeError
 from pipeline.codecs.json import JsonCodec
-from pipeline.model.exchange import Event
+from pipeline.model.exchange import AttributeValue, Event
 
 MAX_LINE_BYTES = 256 * 1024 * 1024
 """Longer than any event with both bodies; what has no newline for so long is no JSON lines."""
+MOST_LINE_BYTES = 256 * 1024
+"""Of a line that is no event, so much is kept."""
+WEIGHT_PER_BYTE = 2
+"""Memory of an event is about twice its JSON."""
+USUAL_LINE_BYTES = 600
+
+
+class Undecodable(Event, frozen=True, gc=False, kw_only=True):
+    """A line that is no event: where it stood, and its bytes as base64."""
+
+    event_name: ClassVar[str] = "replay.undecodable"
 
 
 class LinesReader:
-    """One file of events. ``damage`` says what the first bad line is, and how many there are."""
+    """One file of events. ``damage`` is set where it cannot be read any further; lines that are no events wait to be taken."""
 
-    def __init__(self) -> None:
+    def __init__(self, name: str, now_ns: Callable[[], int]) -> None:
+        self.damage: DecodeError | None = None
+        self._name = name
+        self._now_ns = now_ns
         self._decode = JsonCodec().decode
         self._rest = b""
         self._line = 0
-        self._bad = 0
-        self._first = ""
+        self._undecodable: list[tuple[Event, Exception]] = []
 
-    @property
-    def damage(self) -> str:
-        """Empty where every line was an event."""
-        more = f" (and {self._bad - 1} more)" if self._bad > 1 else ""
-        return f"{self._first}{more}" if self._bad else ""
+    def take_undecodable(self) -> list[tuple[Event, Exception]]:
+        """The lines that are no events, each with the reason, since the last call."""
+        taken, self._undecodable = self._undecodable, []
+        return taken
 
     def feed(self, data: bytes) -> list[list[Event]]:
         """The events of the lines that are complete now."""
-        if b"\n" not in data:
-            self._rest += data
+        *lines, last = data.split(b"\n")
+        if lines:
+            lines[0] = self._rest + lines[0]
+            self._rest = last
+        else:
+            self._rest += last
             if len(self._rest) > MAX_LINE_BYTES:
-                self._line += 1
-                self._spoiled(f"has more than {MAX_LINE_BYTES} bytes")
-                self._rest = b""
-            return []
-        *lines, self._rest = (self._rest + data).split(b"\n")
-        return [self._events(lines)]
+                self.damage = DecodeError(f"line {self._line + 1} has more than {MAX_LINE_BYTES} bytes")
+        return [self._read(lines)]
 
     def finish(self) -> list[list[Event]]:
         """No more bytes will come: what stands behind the last newline is a line, or half of one."""
         rest, self._rest = self._rest, b""
-        return [self._events([rest])]
+        return [self._read([rest])]
 
-    def _events(self, lines: Sequence[bytes]) -> list[Event]:
-        events = []
+    def _read(self, lines: Sequence[bytes]) -> list[Event]:
+        events: list[Event] = []
         for line in lines:
             self._line += 1
-            if not line.strip():
+            if not line or line.isspace():
                 continue
             try:
-                events.append(self._decode(line))
+                event = self._decode(line)
             except DecodeError as error:
-                self._spoiled(f"is no event: {error}")
+                reason = DecodeError(f"{self._name}, line {self._line}, is no event: {error}")
+                self._undecodable.append((self._carrying(line), reason))
+                continue
+            if len(line) > USUAL_LINE_BYTES:
+                event = event.replace(weight=max(event.weight, WEIGHT_PER_BYTE * len(line)))
+            events.append(event)
         return events
 
-    def _spoiled(self, problem: str) -> None:
-        self._bad += 1
-        self._first = self._first or f"line {self._line} {problem}"
+    def _carrying(self, line: bytes) -> Undecodable:
+        kept = line[:MOST_LINE_BYTES]
+        attributes: dict[str, AttributeValue] = {
+            "log.file.path": self._name,
+            "httpipe.replay.line": self._line,
+            "httpipe.replay.content": b64encode(kept).decode(),
+        }
+        return Undecodable(timestamp_ns=self._now_ns(), attributes=attributes, weight=1024 + WEIGHT_PER_BYTE * len(kept))

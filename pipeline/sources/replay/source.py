@@ -5,7 +5,7 @@ never changes what was recorded: time stamps stay those of the capture.
 """
 
 import functools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Literal
 
 import anyio.to_thread
@@ -58,7 +58,7 @@ class ReplaySource(Source):
         """One batch for each recorded batch, or for each read of events. Ends with ``InputError`` where a file was damaged."""
         failures: list[str] = []
         for opener in self._openers:
-            recording = Recording(opener())
+            recording = Recording(opener(), self._context.now_ns)
             lists = recording.lists()
             if self._config.speed == "realtime":
                 lists = paced(lists, _time_ns)
@@ -68,7 +68,7 @@ class ReplaySource(Source):
                 if recording.holds_records:
                     yield RecordBatch(items, self._done)  # type: ignore[arg-type]
                 else:
-                    yield EventBatch(items, self._done)  # type: ignore[arg-type]
+                    yield EventBatch(items, self._done, recording.take_undecodable())  # type: ignore[arg-type]
             if recording.failure:
                 failures.append(recording.failure)
         if failures:
@@ -81,12 +81,22 @@ class ReplaySource(Source):
 
 
 class Recording:
-    """One file of either kind. ``failure`` says why it ended early or what was left out."""
+    """One file of either kind. ``failure`` says why it ended early."""
 
-    def __init__(self, file: Input) -> None:
+    def __init__(self, file: Input, now_ns: Callable[[], int]) -> None:
         self.failure = ""
-        self.holds_records = False
         self._file = file
+        self._now_ns = now_ns
+        self._reader: RecordsReader | LinesReader | None = None
+
+    @property
+    def holds_records(self) -> bool:
+        """True for records, which pass decode, false for events."""
+        return isinstance(self._reader, RecordsReader)
+
+    def take_undecodable(self) -> list[tuple[Event, Exception]]:
+        """Lines that are no events, since the last call."""
+        return self._reader.take_undecodable() if isinstance(self._reader, LinesReader) else []
 
     @property
     def done(self) -> int:
@@ -95,24 +105,26 @@ class Recording:
 
     async def lists(self) -> AsyncIterator[Sequence[Record | Event]]:
         """What it holds, a list for each batch or read."""
-        reader: RecordsReader | LinesReader | None = None
         try:
             async for piece in inflated(self._file.chunks()):
-                if reader is None:  # JSON never begins as the magic does
-                    self.holds_records = piece[:1] == MAGIC[:1]
-                    reader = RecordsReader() if self.holds_records else LinesReader()
+                reader = self._reader = self._reader or self._reader_for(piece)
                 for items in reader.feed(piece):
                     yield items
-                if self.holds_records and reader.damage:
+                if reader.damage:
                     break
-            for items in reader.finish() if reader else ():
+            for items in self._reader.finish() if self._reader else ():
                 yield items
         except (InputError, DamagedInputError) as error:
             self._fail(error)
         finally:
             self._file.close()
-        if reader and reader.damage:
-            self._fail(reader.damage)
+        if self._reader and self._reader.damage:
+            self._fail(self._reader.damage)
+
+    def _reader_for(self, beginning: bytes) -> RecordsReader | LinesReader:
+        if beginning[:1] == MAGIC[:1]:  # JSON never begins so
+            return RecordsReader()
+        return LinesReader(self._file.name, self._now_ns)
 
     def _fail(self, problem: object) -> None:
         self.failure = self.failure or f"{self._file.name}: {problem}; all that is good is used"

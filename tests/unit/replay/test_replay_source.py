@@ -1,6 +1,7 @@
 """The replay source: recordings of records and JSON lines of events come out as they went in."""
 
 import gzip
+from base64 import b64decode
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,7 @@ from pipeline.api import Context, Event, EventBatch, Exchange, InputError, Recor
 from pipeline.codecs import records as codec
 from pipeline.codecs.json import JsonCodec
 from pipeline.model.records import Opened, Segment
+from pipeline.sources.replay.lines import LinesReader
 from pipeline.sources.replay.source import ReplaySource
 
 NOW_NS = 1_700_000_000_000_000_000
@@ -73,15 +75,32 @@ async def test_recordings_and_lines(tmp_path: Path, pack: Any) -> None:
 
 
 @pytest.mark.anyio
-async def test_bad_lines_are_told_and_the_others_used(tmp_path: Path) -> None:
-    """Lines that are no events, and half a line at the end, are counted; the first is named."""
+async def test_bad_lines_are_handed_on_and_the_others_used(tmp_path: Path) -> None:
+    """Lines that are no events, and half a line at the end, go to the dead letter with their number, reason and bytes."""
     path = tmp_path / "a.jsonl"
     good = lines().split(b"\n")[:3]
     path.write_bytes(b"\n".join([good[0], b"{oops", b"", good[1], b"[1]", good[2], good[0][:40]]))
-    _, events, _, problem = await played(path)
+    subject = ReplaySource(ReplaySource.Config(path=str(path)), Context("again", now_ns=lambda: NOW_NS))
+    await subject.open()
+    batches = [batch async for batch in subject.batches()]
+    assert all(isinstance(batch, EventBatch) for batch in batches)
+    events = [event for batch in batches for event in batch.events]  # type: ignore[union-attr]
+    bad = [pair for batch in batches for pair in batch.undecodable]  # type: ignore[union-attr]
     assert [event.url_path for event in events if isinstance(event, Exchange)] == ["/0", "/1", "/2"]
-    assert "line 2 is no event" in problem
-    assert "2 more" in problem
+    assert [event.attributes["httpipe.replay.line"] for event, _ in bad] == [2, 5, 7]
+    assert [b64decode(str(event.attributes["httpipe.replay.content"])) for event, _ in bad] == [b"{oops", b"[1]", good[0][:40]]
+    assert f"{path}, line 2, is no event: not JSON" in str(bad[0][1])
+
+
+@pytest.mark.anyio
+async def test_any_cut_of_lines_is_the_same() -> None:
+    """Reading byte by byte gives what reading at once gives."""
+    data = lines()[:3000]
+    whole, cut = LinesReader("x", lambda: NOW_NS), LinesReader("x", lambda: NOW_NS)
+    expected = [*whole.feed(data)[0], *whole.finish()[0]]
+    found = [event for at in range(len(data)) for part in cut.feed(data[at : at + 1]) for event in part] + cut.finish()[0]
+    assert found == expected
+    assert len(expected) > 5
 
 
 @pytest.mark.anyio
