@@ -11,7 +11,7 @@ from pipeline.sinks.file import FileConfig, RotateOptions
 from pipeline.sinks.stdout import StdoutConfig
 
 PAGE = (Path(__file__).parents[3] / "docs" / "sinks.md").read_text()
-ROWS = dict(re.findall(r"^\| `([a-z_.*]+)` \| ([^|]*?) \|", PAGE, re.MULTILINE))
+ROWS = dict(re.findall(r"^\| `([a-z_.*]+)` \|\s*([^|]*?)\s*\|", PAGE, re.MULTILINE))
 WORDS = {"all", "none", "never", "no limit", ""}
 
 
