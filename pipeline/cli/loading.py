@@ -14,6 +14,7 @@ from pipeline.plugins.discovery import discover
 from pipeline.plugins.registry import Registry
 from pipeline.plugins.trust import find_trust
 from pipeline.topology.build import build
+from pipeline.topology.components import Mode
 from pipeline.topology.plan import Plan
 
 DEFAULT_FILE = "pipeline.toml"
@@ -31,9 +32,25 @@ def load(file: str) -> Plan:
 
 
 def load_for_start(file: str) -> Plan:
-    """As ``load``; but where privileges will be given up, the plugins of others are not imported before that."""
+    """The plan to begin with: a broken plugin does not keep the others from running.
+
+    Where privileges will be given up, the plugins of others are not imported before that.
+    """
     read = document(file)
-    return build(read, registry(file), read_table, third_party=os.geteuid() != 0 or "user" not in read.process)
+    drops = os.geteuid() == 0 and "user" in read.process
+    return build(read, registry(file), read_table, Mode.DEFERRED if drops else Mode.TOLERANT)
+
+
+def load_to_check(file: str) -> Plan:
+    """The whole plan, strictly; privileges are given up before anybody else's code is imported, as `run` would."""
+    read, known = document(file), registry(file)
+    user = read.process.get("user")
+    if os.geteuid() == 0 and isinstance(user, str):
+        from pipeline.runtime import privileges  # noqa: PLC0415  seldom needed
+
+        if build(read, known, read_table, Mode.DEFERRED).complete is not None:
+            privileges.drop(privileges.find(user))
+    return build(read, known, read_table)
 
 
 def read_table(path: str) -> bytes:

@@ -4,7 +4,7 @@ import click
 
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.failures import told
-from pipeline.cli.loading import DEFAULT_FILE, load_for_start
+from pipeline.cli.loading import DEFAULT_FILE, load_to_check
 from pipeline.errors import ConfigError
 from pipeline.topology.plan import Plan
 
@@ -22,7 +22,7 @@ def validate(*, files: tuple[str, ...], strict: bool) -> int:
 
 def _validate(file: str, *, strict: bool) -> int:
     try:
-        plan = _complete(load_for_start(file))
+        plan = load_to_check(file)
     except (ConfigError, PermissionError) as error:
         code, text = told(error)
         click.echo(text, err=True)
@@ -33,16 +33,6 @@ def _validate(file: str, *, strict: bool) -> int:
         return ExitCode.BAD_CONFIG
     click.echo(f"{plan.file}: ok: {counted(plan)}")
     return ExitCode.OK
-
-
-def _complete(plan: Plan) -> Plan:
-    """The whole plan; privileges are given up before anybody else's code is imported, as `run` would."""
-    if plan.complete is None:
-        return plan
-    from pipeline.runtime import privileges  # noqa: PLC0415  seldom needed
-
-    privileges.drop(privileges.find(str(plan.process.user)))
-    return plan.complete()
 
 
 def counted(plan: Plan) -> str:

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
+from pydantic import BaseModel
+
 from pipeline.api import API_VERSION, Sink, Source, Transform
 from pipeline.config.words import unknown
 from pipeline.errors import HttpipeError
@@ -23,6 +25,10 @@ BASES: Mapping[Kind, Component] = MappingProxyType({Kind.SOURCE: Source, Kind.TR
 
 class PluginError(HttpipeError):
     """A plugin that cannot be used. The text reads as the rest of a sentence after its place in the pipeline file."""
+
+
+class BrokenPluginError(PluginError):
+    """A plugin that may be used and is broken: it cannot be imported, or is no component. The rest of a pipeline can run."""
 
 
 class Trust(Protocol):
@@ -108,33 +114,53 @@ def _import(plugin: Plugin) -> object:
         found: object = importlib.import_module(module)
         for part in attribute.split("."):
             found = getattr(found, part)
-    except Exception as error:  # a plugin's import runs a stranger's code: anything may come out, SystemExit still ends us
+    except (Exception, SystemExit) as error:  # a plugin's import runs a stranger's code: anything may come out
         if plugin.builtin and not isinstance(error, ImportError):
             raise
         missing = f"; install what is missing: {error.name}" if isinstance(error, ModuleNotFoundError) and error.name else ""
-        message = f'"{plugin.name}" of {plugin.distribution} {plugin.version} cannot be imported: {type(error).__name__}: {error}'
-        raise PluginError(message + missing) from error
+        raise BrokenPluginError(f"{_who(plugin)} cannot be imported: {type(error).__name__}: {error}{missing}") from error
     return found
 
 
 def _checked(plugin: Plugin, component: object) -> Component:
     """The class, if it is one of the right kind, whole, and of an API version that this engine supports."""
     base = BASES[plugin.kind]
-    who = f'"{plugin.name}" of {plugin.distribution} {plugin.version}'
     if not (isinstance(component, type) and issubclass(component, base)):
-        raise PluginError(f"{who} is not a {plugin.kind}: {plugin.value} is not a subclass of pipeline.api.{base.__name__}")
+        message = f"is not a {plugin.kind}: {plugin.value} is not a subclass of pipeline.api.{base.__name__}"
+        raise BrokenPluginError(f"{_who(plugin)} {message}")
+    if fault := _version_fault(component.api_version) or _form_fault(plugin, component):
+        raise BrokenPluginError(f"{_who(plugin)} {fault}")
+    return component
+
+
+def _version_fault(version: object) -> str:
+    supported = range(max(1, API_VERSION - 1), API_VERSION + 1)
+    if version in supported:
+        return ""
+    wanted = " or ".join(map(str, supported))
+    age = "newer httpipe" if isinstance(version, int) and version > API_VERSION else "newer version of the plugin"
+    return f"is written for plugin API {version!r}, this httpipe supports {wanted}; install a {age}"
+
+
+def _form_fault(plugin: Plugin, component: Component) -> str:
     told = getattr(component, "plugin_name", "")
     if told and told != plugin.name:
-        raise PluginError(f'{who} calls itself "{told}" in its code; the two names must be the same')
-    version = component.api_version
-    supported = range(max(1, API_VERSION - 1), API_VERSION + 1)
-    if version not in supported:
-        wanted = " or ".join(map(str, supported))
-        age = "newer httpipe" if isinstance(version, int) and version > API_VERSION else "newer version of the plugin"
-        raise PluginError(f"{who} is written for plugin API {version!r}, this httpipe supports {wanted}; install a {age}")
+        return f'calls itself "{told}" in its code; the two names must be the same'
     if abstract := sorted(getattr(component, "__abstractmethods__", ())):
-        raise PluginError(f"{who} lacks {', '.join(f'{name}()' for name in abstract)}")
-    return component
+        return f"lacks {', '.join(f'{name}()' for name in abstract)}"
+    if not (isinstance(component.Config, type) and issubclass(component.Config, BaseModel)):
+        return "has a Config that is not a pydantic model"
+    if plugin.builtin:
+        return ""
+    try:
+        component.Config.model_json_schema()
+    except Exception as error:  # noqa: BLE001  a stranger's model may do anything
+        return f"has a Config without a JSON Schema: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    return ""
+
+
+def _who(plugin: Plugin) -> str:
+    return f'"{plugin.name}" of {plugin.distribution} {plugin.version}'
 
 
 def names(plugins: Iterable[Plugin]) -> list[str]:

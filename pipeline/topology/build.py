@@ -18,7 +18,7 @@ from pipeline.decode.options import DecodeOptions
 from pipeline.errors import ConfigError, Problem
 from pipeline.plugins.registry import Registry
 from pipeline.topology import rules
-from pipeline.topology.components import Draft, SourceOptions, construct, draft
+from pipeline.topology.components import Draft, Mode, SourceOptions, construct, draft
 from pipeline.topology.graph import Node, Wiring, first_look, wire
 from pipeline.topology.plan import Plan, SinkClass, SinkSpec, SourceClass, SourceSpec, TransformClass, TransformSpec
 
@@ -29,21 +29,21 @@ ReadFile = Callable[[str], bytes | None]
 Attributes = Mapping[str, FieldType]
 
 
-def build(document: Document, registry: Registry, read_file: ReadFile, *, third_party: bool = True) -> Plan:
+def build(document: Document, registry: Registry, read_file: ReadFile, mode: Mode = Mode.STRICT) -> Plan:
     """The plan of a pipeline file. Raises ``ConfigError``.
 
-    ``read_file`` gives the bytes of a file that a transform names (a lookup table), or raises ``OSError``. Without
-    ``third_party`` nobody else's code runs yet: see ``Plan.complete``.
+    ``read_file`` gives the bytes of a file that a transform names (a lookup table), or raises ``OSError``. With
+    ``Mode.DEFERRED`` nobody else's code runs yet: see ``Plan.complete``.
     """
     problems = list(document.problems)
     drafts: dict[str, Draft] = {}
     for entry in document.entries:
-        made, found = draft(entry, registry, third_party=third_party)
+        made, found = draft(entry, registry, mode)
         drafts.setdefault(entry.id, made)
         problems += found
     process = _table(ProcessOptions, document.process, "process", problems)
     telemetry = _table(TelemetryOptions, document.telemetry, "telemetry", problems)
-    attributes, found = _construct(drafts, read_file)
+    attributes, found = _construct(drafts, read_file, mode)
     problems += found
     wiring, found = wire([Node(each.id, each.entry.kind, each.inputs, each.outputs) for each in drafts.values()])
     problems += found + _whole(document, drafts)
@@ -51,7 +51,7 @@ def build(document: Document, registry: Registry, read_file: ReadFile, *, third_
         raise ConfigError(document.in_order(problems), file=document.file)
     if any(made.deferred for made in drafts.values()):
         sources = {each.id: _source(each, drafts, wiring) for each in _of(drafts, "sources") if not each.deferred}
-        complete = partial(build, document, registry, read_file)
+        complete = partial(build, document, registry, read_file, Mode.TOLERANT)
         return Plan(document.file, sources, {}, {}, {}, process, telemetry, complete=complete)
     return Plan(
         file=document.file,
@@ -73,7 +73,7 @@ def _table(model: type[M], table: Table, path: str, problems: list[Problem]) -> 
     return made or model()
 
 
-def _construct(drafts: Mapping[str, Draft], read_file: ReadFile) -> tuple[dict[str, Attributes], list[Problem]]:
+def _construct(drafts: Mapping[str, Draft], read_file: ReadFile, mode: Mode) -> tuple[dict[str, Attributes], list[Problem]]:
     """Make every component, each after those that feed it, so that it can be told what attributes they add."""
     wiring = first_look([Node(each.id, each.entry.kind, each.inputs) for each in drafts.values()])
     attributes: dict[str, Attributes] = {}
@@ -82,7 +82,7 @@ def _construct(drafts: Mapping[str, Draft], read_file: ReadFile) -> tuple[dict[s
         made = drafts[name]
         upstream = [drafts[each].instance for each in wiring.order if each in wiring.upstream(name)]
         attributes[name] = {k: v for each in upstream if isinstance(each, Transform) for k, v in each.adds.items()}
-        problems += construct(made, Context(name, attributes=attributes[name], read_file=read_file))
+        problems += construct(made, Context(name, attributes=attributes[name], read_file=read_file), mode)
     return attributes, problems
 
 

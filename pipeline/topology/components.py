@@ -8,7 +8,8 @@ once, which by contract does no I/O, because a constructor may find what a model
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from enum import Enum, auto
+from typing import Any, cast
 
 from pydantic import BaseModel
 
@@ -19,9 +20,10 @@ from pipeline.config.options import RecordOptions, SinkOptions
 from pipeline.config.words import shown
 from pipeline.decode.options import DecodeOptions
 from pipeline.errors import ConfigError, Problem
-from pipeline.plugins.discovery import Kind
-from pipeline.plugins.registry import Component, Loaded, PluginError, Registry
+from pipeline.plugins.discovery import Kind, Plugin
+from pipeline.plugins.registry import BrokenPluginError, Component, Loaded, PluginError, Registry
 from pipeline.plugins.registry import names as plugin_names
+from pipeline.topology.broken import AnyOptions, broken
 
 KINDS: Mapping[str, Kind] = {"sources": Kind.SOURCE, "transforms": Kind.TRANSFORM, "sinks": Kind.SINK}
 
@@ -51,6 +53,7 @@ class Draft:
 
     entry: Entry
     name: str = ""
+    plugin: Plugin | None = None
     loaded: Loaded | None = None
     config: BaseModel | None = None
     instance: Source | Transform | Sink | None = None
@@ -58,6 +61,8 @@ class Draft:
     options: dict[type[Config], Any] = field(default_factory=dict)
     deferred: bool = False
     """Known and trusted, but not imported yet: privileges must be given up first."""
+    fault: str = ""
+    """Why a stand-in has its place: the plugin is broken, and the rest of the pipeline runs."""
 
     @property
     def id(self) -> str:
@@ -74,7 +79,15 @@ class Draft:
         """Named outputs; None where they are not known."""
         if self.entry.kind != "transforms":
             return ()
-        return tuple(self.instance.outputs) if isinstance(self.instance, Transform) else None
+        return tuple(self.instance.outputs) if isinstance(self.instance, Transform) and not self.fault else None
+
+    def stand_in(self, fault: str) -> None:
+        """Go on without a plugin that is broken."""
+        plugin = cast("Plugin", self.plugin)
+        self.fault = fault
+        self.loaded = Loaded(plugin, broken(plugin.kind, fault))
+        self.config = AnyOptions()
+        self.instance = self.loaded.component(self.config, Context(self.id))
 
     @property
     def reload_key(self) -> str:
@@ -82,10 +95,21 @@ class Draft:
         return json.dumps(self.entry.table, sort_keys=True, default=str)
 
 
-def draft(entry: Entry, registry: Registry, *, third_party: bool = True) -> tuple[Draft, list[Problem]]:
-    """Check one table. Without ``third_party`` the plugins of others are found and judged, but not imported."""
+class Mode(Enum):
+    """How far the plugins of others are gone into."""
+
+    STRICT = auto()
+    """Everything is checked, and whatever is wrong is a problem: `validate`, and reloading."""
+    TOLERANT = auto()
+    """A plugin that is broken gets a stand-in, so that the rest can run: `run`."""
+    DEFERRED = auto()
+    """They are found and judged, but not imported: privileges must be given up first."""
+
+
+def draft(entry: Entry, registry: Registry, mode: Mode) -> tuple[Draft, list[Problem]]:
+    """Check one table."""
     made = Draft(entry)
-    problems = _load(made, registry, third_party=third_party)
+    problems = _load(made, registry, mode)
     problems += _inputs(made)
     models = engine_models(entry.kind, made.component)
     engine = {name for model in ENGINE_OPTIONS[entry.kind] for name in names(model)}
@@ -93,7 +117,7 @@ def draft(entry: Entry, registry: Registry, *, third_party: bool = True) -> tupl
         part = {name: value for name, value in entry.table.items() if name in names(model)}
         made.options[model], found = check(model, part, entry.path)
         problems += found
-    if made.loaded is None:
+    if made.loaded is None or made.fault:
         return made, problems
     foreign = engine - {name for model in models for name in names(model)}
     problems += _misplaced(entry, foreign, made.loaded)
@@ -107,7 +131,7 @@ def engine_models(kind: str, component: Component | None) -> tuple[type[Config],
     return ENGINE_OPTIONS[kind]
 
 
-def _load(made: Draft, registry: Registry, *, third_party: bool) -> list[Problem]:
+def _load(made: Draft, registry: Registry, mode: Mode) -> list[Problem]:
     entry, kind = made.entry, KINDS[made.entry.kind]
     where = f"{entry.path}.type"
     name = entry.table.get("type")
@@ -117,8 +141,13 @@ def _load(made: Draft, registry: Registry, *, third_party: bool) -> list[Problem
         return [Problem(where, f"{shown(name)} is not a string; known: {', '.join(plugin_names(registry.plugins(kind)))}")]
     made.name = name
     try:
-        made.deferred = not third_party and not registry.find(kind, name).builtin
+        made.plugin = registry.find(kind, name)
+        made.deferred = mode is Mode.DEFERRED and not made.plugin.builtin
         made.loaded = None if made.deferred else registry.load(kind, name)
+    except BrokenPluginError as error:
+        if mode is Mode.STRICT or made.plugin is None or made.plugin.builtin:
+            return [Problem(where, str(error))]
+        made.stand_in(str(error))
     except PluginError as error:
         return [Problem(where, str(error))]
     return []
@@ -155,8 +184,6 @@ def _misplaced(entry: Entry, foreign: set[str], loaded: Loaded) -> list[Problem]
 def _own(made: Draft, loaded: Loaded, engine: set[str]) -> list[Problem]:
     """Check the component's own options."""
     entry, model = made.entry, loaded.component.Config
-    if not (isinstance(model, type) and issubclass(model, BaseModel)):
-        return [Problem(entry.path, f"{loaded.plugin}: its Config is not a pydantic model")]
     if clash := sorted(set(names(model)) & (engine | {"type", "inputs"})):
         return [Problem(entry.path, f"{loaded.plugin}: its Config has options that belong to the engine: {', '.join(clash)}")]
     own = {name: value for name, value in entry.table.items() if name not in engine | {"type", "inputs"}}
@@ -165,9 +192,9 @@ def _own(made: Draft, loaded: Loaded, engine: set[str]) -> list[Problem]:
     return problems
 
 
-def construct(made: Draft, context: Context) -> list[Problem]:
+def construct(made: Draft, context: Context, mode: Mode) -> list[Problem]:
     """Make the component, which by contract opens nothing, and tell what its constructor finds."""
-    if made.loaded is None or made.config is None:
+    if made.loaded is None or made.config is None or made.fault:
         return []
     entry, plugin = made.entry, made.loaded.plugin
     try:
@@ -179,5 +206,8 @@ def construct(made: Draft, context: Context) -> list[Problem]:
     except Exception as error:  # a stranger's constructor may raise anything; ours may not
         if plugin.builtin:
             raise
-        return [Problem(entry.path, f"{plugin} cannot be made: {type(error).__name__}: {error}")]
+        fault = f"{plugin} cannot be made: {type(error).__name__}: {error}"
+        if mode is Mode.STRICT:
+            return [Problem(entry.path, fault)]
+        made.stand_in(fault)
     return []

@@ -135,6 +135,8 @@ def warnings(drafts: Mapping[str, Draft], wiring: Wiring) -> list[str]:
     read = {owner_of(name) for names in wiring.inputs.values() for name in names}
     found = []
     for draft in drafts.values():
+        if draft.fault:
+            found.append(f"{draft.entry.path}: {draft.fault}; it does nothing, the rest of the pipeline runs")
         if draft.entry.kind != "sinks" and draft.id not in read:
             found.append(f"{draft.entry.path}: nothing reads it; name it in the inputs of a transform or a sink")
         if draft.entry.kind == "sinks" and sink_options(draft).buffer.when_full == "block":

@@ -170,6 +170,14 @@ def test_metadata_of_megabytes_costs_nothing(site: Path) -> None:
         ("S = 3", "is not a sink: p_code:S is not a subclass of pipeline.api.Sink"),
         ("from pipeline.api import Transform as S", "is not a sink"),
         ("import no_such_module_at_all", "ModuleNotFoundError: No module named 'no_such_module_at_all'; install what is missing"),
+        ("import sys; sys.exit(3)", "cannot be imported: SystemExit: 3"),
+        (sink_module(body="Config = 3\n    async def write(self, batch): pass"), "has a Config that is not a pydantic model"),
+        (
+            "import pydantic\n"
+            "class C(pydantic.BaseModel, arbitrary_types_allowed=True):\n    x: type(lambda: 0)\n"
+            + sink_module(body="Config = C\n    async def write(self, batch): pass"),
+            "has a Config without a JSON Schema: PydanticInvalidForJsonSchema",
+        ),
         ("1/0", "cannot be imported: ZeroDivisionError: division by zero"),
         ("", "cannot be imported: AttributeError"),
         ("from pipeline.api import sink\n@sink('q')\nasync def S(batch): pass", 'calls itself "q" in its code'),

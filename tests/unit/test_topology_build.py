@@ -9,8 +9,9 @@ from pipeline.api import Config, ConfigError, Context, Event, EventBatch, FieldT
 from pipeline.config.document import parse
 from pipeline.errors import Problem
 from pipeline.plugins.discovery import Found, Kind, Plugin
-from pipeline.plugins.registry import Component, Loaded, Registry, TrustNothing
+from pipeline.plugins.registry import BrokenPluginError, Component, Loaded, Registry, TrustNothing
 from pipeline.topology.build import build
+from pipeline.topology.components import Mode
 from pipeline.topology.plan import Plan
 
 
@@ -383,7 +384,7 @@ def test_before_privileges_are_given_up_only_built_in_sources_are_made() -> None
             return super().load(kind, name)
 
     document = parse((LIVE + step("t", "l") + sink("s", "t", raw=1)).encode(), "p.toml", {})
-    first = build(document, Foreign(), lambda _: b"", third_party=False)
+    first = build(document, Foreign(), lambda _: b"", Mode.DEFERRED)
     assert Foreign.imported == ["live", "step"]
     assert (list(first.sources), first.transforms, first.sinks) == (["l"], {}, {})
     assert first.sources["l"].keep_heads
@@ -392,3 +393,32 @@ def test_before_privileges_are_given_up_only_built_in_sources_are_made() -> None
     assert "print" in Foreign.imported
     assert whole.complete is None
     assert list(whole.sinks) == ["s"]
+
+
+@pytest.mark.parametrize("kind", [Kind.SOURCE, Kind.TRANSFORM, Kind.SINK])
+def test_a_broken_plugin_is_a_problem_when_checking_and_a_stand_in_when_running(kind: Kind) -> None:
+    """The rest of the pipeline runs, and a warning says what does not."""
+
+    class Breaking(Fake):
+        """One kind comes from somebody else and cannot be imported."""
+
+        def find(self, wanted: Kind, name: str) -> Plugin:
+            """As before, of another distribution."""
+            return Plugin(wanted, name, "acme" if wanted is kind else "httpipe", "1", "pipeline.x:y", None)
+
+        def load(self, wanted: Kind, name: str) -> Loaded:
+            """Fails for that kind."""
+            if wanted is kind:
+                raise BrokenPluginError(f'"{name}" of acme 1 cannot be imported: ImportError: x')
+            return Loaded(self.find(wanted, name), self.known[wanted, name])
+
+    text = SOURCE + step("t", "a", outputs=["x"]) + sink("s", "t.x") + sink("u", "a")
+    document = parse(text.encode(), "p.toml", {})
+    with pytest.raises(ConfigError, match="cannot be imported"):
+        build(document, Breaking(), lambda _: b"")
+    plan = build(document, Breaking(), lambda _: b"", Mode.TOLERANT)
+    assert [line for line in plan.warnings if line.endswith("it does nothing, the rest of the pipeline runs")]
+    assert set(plan.sinks) == {"s", "u"}
+    assert (plan.sinks["s"].component is Print) == (kind is not Kind.SINK)
+    assert (plan.transforms["t"].component is Step) == (kind is not Kind.TRANSFORM)
+    assert (plan.sources["a"].component is File) == (kind is not Kind.SOURCE)
