@@ -1,8 +1,15 @@
 """`httpipe doctor`: what capturing on this host needs, point by point, with what to type where something is missing."""
 
+import json
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
 from pipeline.cli.exit_codes import ExitCode
+
+if TYPE_CHECKING:  # start-up: the help of every command is instant
+    from pipeline.sources.bpf.host import Check
 
 
 @click.command()
@@ -10,25 +17,49 @@ from pipeline.cli.exit_codes import ExitCode
 def doctor(*, as_json: bool) -> int:
     """Check this host: kernel, privileges, loaders, interfaces.
 
-    Exits with 69 where httpipe cannot capture as it is now.
+    Exits with 69 where httpipe cannot capture as it is now. Capture files, replays and Kafka need none of this.
     """
     from pipeline.sources.bpf.host import checks  # noqa: PLC0415  start-up
 
     found = checks()
     if as_json:
-        import json  # noqa: PLC0415  only here
-
         for check in found:
-            said = {"name": check.name, "ok": check.ok, "required": check.required, "detail": check.detail}
-            click.echo(json.dumps(said | {"remedy": check.remedy}))
+            point = {
+                "name": check.name,
+                "ok": check.ok,
+                "required": check.required,
+                "detail": check.detail,
+                "remedy": check.remedy,
+            }
+            click.echo(json.dumps(point))
     else:
-        width = max(len(check.name) for check in found)
-        for check in found:
-            mark = click.style("ok  ", fg="green")
-            if not check.ok:
-                mark = click.style("FAIL", fg="red", bold=True) if check.required else click.style("none", fg="yellow")
-            click.echo(f"{mark} {check.name:<{width}}  {check.detail}")
-            if check.remedy and not check.ok:
-                for line in check.remedy.splitlines():
-                    click.echo(f"     {'':<{width}}  {click.style(line, fg='yellow')}")
-    return ExitCode.OK if all(check.ok or not check.required for check in found) else ExitCode.CANNOT_CAPTURE
+        _show(found)
+    return ExitCode.CANNOT_CAPTURE if missing(found) else ExitCode.OK
+
+
+def missing(found: "Sequence[Check]") -> "list[Check]":
+    """What must be there and is not."""
+    return [check for check in found if check.required and not check.ok]
+
+
+def _show(found: "Sequence[Check]") -> None:
+    width = max(len(check.name) for check in found)
+    for check in found:
+        click.echo(f"{_mark(check)} {check.name:<{width}}  {check.detail}")
+        if check.remedy and not check.ok:
+            for line in check.remedy.splitlines():
+                click.echo(f"     {'':<{width}}  {click.style(line, fg='yellow')}")
+    lacking = missing(found)
+    click.echo()
+    if not lacking:
+        click.secho("This host can capture.", fg="green", bold=True)
+        return
+    names = ", ".join(check.name for check in lacking)
+    click.secho(f"httpipe cannot capture here as it is: {names}. Mend it from the top.", fg="red", bold=True)
+    click.echo("Capture files work all the same: see `httpipe list pcap`.")
+
+
+def _mark(check: "Check") -> str:
+    if check.ok:
+        return click.style("ok  ", fg="green")
+    return click.style("FAIL", fg="red", bold=True) if check.required else click.style("none", fg="yellow")

@@ -16,6 +16,8 @@ from pipeline.cli.exit_codes import MEANING, ExitCode
 from pipeline.cli.main import SECTIONS, call, cli
 from pipeline.cli.progress import Progress, size
 from pipeline.errors import CaptureError, ConfigError, HttpipeError, InputError, Problem
+from pipeline.sources.bpf import host
+from pipeline.sources.bpf.host import Check
 
 REPLAY = """
 [sources.recorded]
@@ -179,6 +181,41 @@ def test_list_shows_what_there_is_and_the_options_of_one(capsys: pytest.CaptureF
     shown = capsys.readouterr().out
     assert 'format  `"line"`, `"raw"`, `"json"`, default "line"' in shown
     assert "buffer.when_full" in shown
+
+
+def test_doctor_tells_each_point_with_a_remedy_and_fails_only_for_what_is_needed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Bcc may be missing where libbpf works."""
+    points = [
+        Check("kernel", ok=True, detail="Linux 6"),
+        Check("bcc", ok=False, detail="not there", remedy="apt", required=False),
+    ]
+    monkeypatch.setattr(host, "checks", lambda: points)
+    assert call(["doctor"]) == ExitCode.OK
+    assert "This host can capture." in capsys.readouterr().out
+    points.append(Check("capabilities", ok=False, detail="user 5", remedy="setcap a\nsudo b"))
+    assert call(["doctor"]) == ExitCode.CANNOT_CAPTURE
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:6] == [
+        "ok   kernel        Linux 6",
+        "none bcc           not there",
+        "                   apt",
+        "FAIL capabilities  user 5",
+        "                   setcap a",
+        "                   sudo b",
+    ]
+    assert lines[7] == "httpipe cannot capture here as it is: capabilities. Mend it from the top."
+    assert call(["doctor", "--json"]) == ExitCode.CANNOT_CAPTURE
+    assert [json.loads(line)["ok"] for line in capsys.readouterr().out.splitlines()] == [True, False, False]
+
+
+def test_doctor_agrees_with_this_host(capsys: pytest.CaptureFixture[str]) -> None:
+    """The real checks change nothing and never fail themselves."""
+    code = call(["doctor", "--json"])
+    points = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    assert all(point["remedy"] for point in points if not point["ok"])
+    assert (code == ExitCode.OK) == all(point["ok"] for point in points if point["required"])
 
 
 @pytest.mark.parametrize(
