@@ -37,7 +37,7 @@ class Dissector:
         self._counts: dict[str, int] = {}
         self._fragments = Fragments(lambda number: self._count("fragments_incomplete", number))
 
-    def segments(self, block: bytes, frames: Sequence[Frame]) -> list[Segment]:
+    def segments(self, block: bytes, frames: Sequence[Frame]) -> list[Segment]:  # noqa: C901  a call a packet costs a third
         """The segments of these frames, in their order."""
         found: list[Segment] = []
         append, by_layers = found.append, self._by_layers
@@ -47,8 +47,13 @@ class Dissector:
                 link_type = link
                 header, shortest, ipv4, ipv6 = PLAIN.get(link, NOT_PLAIN)
                 unpack4, unpack6, shortest6 = ipv4.unpack_from, ipv6.unpack_from, shortest + 20
+            begin, vlan = start, 0
             if end - start >= shortest:
                 kind, version, total, fragment, protocol, key, seq, ack, offset, flags = unpack4(block, start)
+                if kind == 0x8100 and end - start >= shortest + 4:  # one tag: all the same, four bytes further
+                    vlan = block[start + header] << 8 & 0xF00 | block[start + header + 1]
+                    start += 4  # noqa: PLW2901
+                    kind, version, total, fragment, protocol, key, seq, ack, offset, flags = unpack4(block, start)
                 if kind == 0x0800:
                     whole = version == 0x45 and protocol == 6 and not fragment & 0x3FFF
                     stop = start + header + total
@@ -60,12 +65,15 @@ class Dissector:
                     at = start + header + 40 + (offset >> 4) * 4
                 else:
                     whole = False
-                if whole and offset >= 0x50 and at <= stop <= end:
+                if whole and offset >= 0x50 and at <= stop and at <= end:
                     if not flags & ACK:
                         ack = 0
-                    append(Segment(key, ts_ns, seq, ack, flags, block[at:stop], stop - at, 0, False, 0, interface))
+                    if stop <= end:
+                        append(Segment(key, ts_ns, seq, ack, flags, block[at:stop], stop - at, 0, False, vlan, interface))
+                    else:
+                        append(Segment(key, ts_ns, seq, ack, flags, block[at:end], stop - at, 0, True, vlan, interface))
                     continue
-            segment = by_layers(block[start:end], wire_length, ts_ns, link, interface)
+            segment = by_layers(block[begin:end], wire_length, ts_ns, link, interface)
             if segment is not None:
                 append(segment)
         self._count("packets", len(frames))

@@ -94,6 +94,7 @@ CASES: dict[str, tuple[int, bytes, bytes]] = {
     "erspan 3": (1, gre(0x1000, 0x22EB, bytes(4) + b"\x20" + bytes(11) + FRAME), KEY4),
     "erspan 3 with subheader": (1, gre(0x1000, 0x22EB, bytes(4) + b"\x20" + bytes(10) + b"\x01" + bytes(8) + FRAME), KEY4),
     "pptp": (1, gre(0x3081, 0x880B, bytes(4) + bytes(8) + b"\xff\x03\x00\x21" + V4), KEY4),
+    "aruba": (1, gre(0, 0x8200, b"\x88\x01" + bytes(24) + SNAP + b"\x08\x00" + V4), KEY4),
     "wccp": (1, gre(0, 0x883E, bytes(4) + V4), KEY4),
     "vxlan": (1, tunnel(4789, b"\x08" + bytes(7) + FRAME), KEY4),
     "vxlan on linux's port": (1, tunnel(8472, b"\x08" + bytes(7) + FRAME), KEY4),
@@ -218,10 +219,10 @@ def test_what_is_no_tcp_is_passed_over(data: bytes) -> None:
     assert dissect(data) == []
 
 
-@pytest.mark.parametrize("link", [1, 113])
-def test_short_way_and_layers_agree(link: int) -> None:
-    """Plain packets read in one step are what the layers make of them."""
-    data = FRAME if link == 1 else bytes(14) + b"\x08\x00" + V4
+@pytest.mark.parametrize("name", CASES)
+def test_short_way_and_layers_agree(name: str) -> None:
+    """Packets that are read in one step are what the layers make of them."""
+    link, data, _ = CASES[name]
     dissector = Dissector()
     assert dissect(data, link) == [dissector._by_layers(data, len(data), 5, link, 3)]
 

@@ -2,7 +2,7 @@
 
 from struct import Struct
 
-from pipeline.sources.pcap.layers.link import NSH_PROTOCOLS, ethernet, ppp
+from pipeline.sources.pcap.layers.link import NSH_PROTOCOLS, ethernet, ppp, wifi
 from pipeline.sources.pcap.layers.packet import ETHERTYPES, IP_PROTOCOLS, UDP_PORTS, Layer, Packet, ip
 
 _TEREDO_ADDRESSES = Struct(">4xHBx4s12x4s").unpack_from
@@ -55,6 +55,8 @@ def gre(packet: Packet) -> Layer | None:  # noqa: PLR0911  one return for each k
             return ethernet
         case 0x880B:
             return ppp
+        case 0x8200:  # Aruba: what the access point received
+            return wifi
         case 0x883E:  # WCCP: version 2 puts a redirect header before IP
             packet.skip(0 if packet.u8() >> 4 == 4 else 4)
             return ip
