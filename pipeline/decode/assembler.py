@@ -6,11 +6,12 @@ Time is that of the records, or what ``expire`` is told. Nothing off the wire ra
 
 from collections.abc import Callable, Sequence
 
+from pipeline.decode.bodies import CLOSED, UNSEEN
 from pipeline.decode.http1 import Reader
-from pipeline.decode.message import Shared
+from pipeline.decode.message import UNKNOWN, Shared
 from pipeline.decode.options import DecodeOptions
 from pipeline.decode.table import Table
-from pipeline.decode.tcp import HALF, MASK, UNKNOWN, ahead
+from pipeline.decode.tcp import HALF, MASK, ahead
 from pipeline.model.exchange import Event
 from pipeline.model.records import ACK, FIN, RST, SYN, Chunk, Closed, Gap, Opened, Record, Segment, reverse
 
@@ -66,9 +67,12 @@ class Decoder:
                         self._arrival(record)
                     continue
                 other = reader.other
-                if record.ack != other.next_seq and record.flags & ACK:
-                    if (record.ack - other.next_seq & MASK) < HALF or other.next_seq == UNKNOWN:
-                        other.acknowledge(record.ack, record.ts_ns)
+                if (
+                    record.ack != other.next_seq
+                    and record.flags & ACK
+                    and ((record.ack - other.next_seq & MASK) < HALF or other.next_seq < 0)
+                ):
+                    other.acknowledge(record.ack, record.ts_ns)
                 length = record.length
                 if record.seq != reader.next_seq or record.flags & _SPECIAL or reader.disorder is not None:
                     self._special(reader, record)
@@ -100,7 +104,7 @@ class Decoder:
         for reader in list(table.readers.values()):
             try:
                 if table.readers.get(reader.key) is reader:
-                    table.close(reader.conversation, reader.conversation.last_ns, "timeout")
+                    table.close(reader.conversation, reader.conversation.last_ns, UNSEEN)
             except Exception:  # noqa: BLE001  as in feed
                 self._shared.count("decoder_internal_errors", 1)
         return self._take()
@@ -122,7 +126,7 @@ class Decoder:
         flags = seg.flags
         if flags & SYN and not flags & ACK and conversation.generation != seg.seq:
             # The same ports again; a repetition of the SYN that was seen has its sequence number.
-            self._table.close(conversation, seg.ts_ns, "closed")
+            self._table.close(conversation, seg.ts_ns, CLOSED)
             self._arrival(seg)
         elif flags & RST:
             if reader.next_seq == UNKNOWN or 0 <= ahead(seg.seq, reader.next_seq) < RESET_WINDOW:
@@ -148,7 +152,7 @@ class Decoder:
                     reader.conversation.last_ns = record.ts_ns
             case Opened():
                 if reader is not None:
-                    self._table.close(reader.conversation, record.ts_ns, "closed")
+                    self._table.close(reader.conversation, record.ts_ns, CLOSED)
                 self._table.opening(record.key, 0, answers=False)
                 self._table.opening(reverse(record.key), 0, answers=True)
             case Gap() if reader is not None:

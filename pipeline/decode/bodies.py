@@ -16,8 +16,11 @@ if TYPE_CHECKING:
     from pipeline.decode.pairing import Conversation
 
 HEAD, LENGTH, CHUNKED, CLOSE, ADRIFT, SEEK, OTHER = range(7)
-"""Where the next byte stands: in a head; in a body of known length, a chunked one, one that ends with the connection, a chunked one
-whose framing was lost; nowhere, so that the next message must be found; in another protocol that the connection switched to."""
+"""Where the next byte stands: in a head; in a body of known length, a chunked one, one that ends with the connection, a chunked
+one whose framing was lost; nowhere: the next message must be found; in another protocol that the connection switched to."""
+
+CLOSED, UNSEEN = "closed", ""
+"""How a stream ended, where not by reset or time-out: its sender closed it; or nobody saw, as the capture ended or we let go."""
 
 _LAST_CHUNK = (b"\r\n0\r\n\r\n", b"\n0\n\n")
 _LONE_LAST_CHUNK = b"0\r\n\r\n"
@@ -68,7 +71,7 @@ class BodyStream(Stream):
             self.phase = SEEK
             return pos
         if not pos and self._next_begins(data, seq, message):
-            marks = 0 if phase == ADRIFT else PROTOCOL_ERROR
+            marks = PROTOCOL_ERROR if phase != ADRIFT and self.conversation.expects(seq) else 0
             self.complete(message, self.so_far(message), marks, None)
             return pos
         message.end_ns = seg.last_ns or seg.ts_ns
@@ -144,7 +147,7 @@ class BodyStream(Stream):
         """The message is as whole as it will get."""
         message.body_size = body_size
         message.marks |= marks
-        message.error = error
+        message.error = error or None
         self.message = self.chunks = None
         self.phase = HEAD
         if isinstance(message, Request):
@@ -179,6 +182,9 @@ class BodyStream(Stream):
 
     def body_end(self, message: Message, error: str | None) -> None:
         """The stream ends inside the body; only one that lasts until then is whole."""
-        whole = self.phase == CLOSE and error is None
-        marks = SIZE_ESTIMATED if self.phase == CLOSE and error == "timeout" else 0
-        self.complete(message, self.so_far(message), marks, None if whole else error or "closed")
+        marks = 0
+        if self.phase == CLOSE and error is None:
+            error = UNSEEN  # and nothing is missing
+        elif error == UNSEEN or (self.phase == CLOSE and error == "timeout"):
+            marks = SIZE_ESTIMATED if self.phase == CLOSE else GAP
+        self.complete(message, self.so_far(message), marks, CLOSED if error is None else error)

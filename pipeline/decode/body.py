@@ -1,4 +1,4 @@
-"""Bodies: chunked framing, and the bytes that a user asked to keep, decompressed within a bound. Bytes in, bytes and sizes out."""
+"""Bodies: chunked framing, and the bytes that a user asked to keep, decompressed within a bound. Bytes in, content out."""
 
 import base64
 import codecs
@@ -170,7 +170,8 @@ def decompress(raw: bytes, coding: bytes, limit: int) -> tuple[bytes, bool, bool
 
 def _gzip(raw: bytes, limit: int) -> tuple[bytes, bool] | None:
     """RFC 1952: one or more members; what follows the last is not part of it."""
-    parts, room = [], limit
+    parts: list[bytes] = []
+    room = limit
     for _ in range(_MAX_MEMBERS):
         if not raw:
             break
@@ -199,10 +200,11 @@ def _deflate(raw: bytes, limit: int) -> tuple[bytes, bool] | None:
 
 
 def _brotli(raw: bytes, limit: int) -> tuple[bytes, bool] | None:
-    import brotli  # noqa: PLC0415  loaded by the first body that needs it
+    import brotli  # type: ignore[import-untyped]  # noqa: PLC0415  loaded by the first body that needs it
 
     decoder = brotli.Decompressor()
-    parts, size = [], 0
+    parts: list[bytes] = []
+    size = 0
     try:
         part = decoder.process(raw, output_buffer_limit=limit + 1)
         while part and size <= limit:
@@ -219,7 +221,8 @@ def _brotli(raw: bytes, limit: int) -> tuple[bytes, bool] | None:
 def _zstd(raw: bytes, limit: int) -> tuple[bytes, bool] | None:
     import zstandard  # noqa: PLC0415  loaded by the first body that needs it
 
-    parts, size = [], 0
+    parts: list[bytes] = []
+    size = 0
     # RFC 9659: windows of at most 8 MB in HTTP.
     reader = zstandard.ZstdDecompressor(max_window_size=8 << 20).stream_reader(raw, read_across_frames=True)
     try:

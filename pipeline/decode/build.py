@@ -10,7 +10,7 @@ _EXCHANGE_BYTES = 900
 """What an exchange weighs in memory beside its own texts: the struct, its integers, floats and times."""
 
 
-def build(
+def build(  # noqa: PLR0913, PLR0917  called once per exchange, by position
     request: Request | None, response: Response | None, connection: Connection, sequence: int, marks: int, shared: Shared
 ) -> Exchange:
     """The exchange; either half may be missing. By position, because forty keywords cost seven times as much."""
@@ -24,7 +24,8 @@ def build(
         if response is not NO_RESPONSE:
             ttfb, duration = (response.start_ns - start_ns) / 1e6, (response.end_ns - start_ns) / 1e6
     line, asked, reply, answered = request.line, request.fields, response.line, response.fields
-    status, error, protocol = reply.status, response.error or request.error, "http"
+    status, protocol = reply.status, "http"
+    error = request.error if response is NO_RESPONSE else response.error
     if status is not None:
         if status >= 500:
             error = str(status)
@@ -40,8 +41,8 @@ def build(
         address or connection.server_address, port or connection.server_port, connection.client_address, connection.client_port,
         connection.server_address, connection.server_port, connection.network_type, protocol, line.version or reply.version,
         status, request.body_size, response.body_size, request.size, response.size, asked.user_agent, asked.reported,
-        answered.reported, error, duration, ttfb, line.target, shared.source, shared.capture, connection.id, sequence, NAMES[marks],
-        request.head, response.head,
+        answered.reported, error, duration, ttfb, line.target, shared.source, shared.capture, connection.id, sequence,
+        NAMES[marks], request.head, response.head,
     )  # fmt: skip
     if shared.keep_heads or shared.bodies is not None:
         return with_contents(exchange, content(request, shared), content(response, shared), marks)

@@ -1,7 +1,7 @@
 """What the first bytes of a stream are: a request, a response, or nothing of ours. Bytes in, a verdict out; keeps no state.
 
-Two questions, because they are asked with different knowledge. At a place where a message must begin (the start of a connection,
-the end of the message before) anything that can still become a start line is taken: ``may_begin_request``, ``may_begin_response``.
+Two questions, because they are asked with different knowledge. Where a message must begin (at the start of a connection,
+behind the message before) anything that can still become a start line is taken: ``may_begin_request``, ``may_begin_response``.
 In the middle of an unknown stream only what can hardly be anything else is: ``begins_request``, ``begins_response``.
 """
 

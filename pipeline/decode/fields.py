@@ -18,7 +18,8 @@ CACHED_BLOCK_BYTES = 4096
 """Clients repeat their header blocks, servers do within a second. Full, the cache starts anew: at most 8 MB, commonly 1."""
 
 _FOLD = re.compile(rb"\r?\n[ \t]+")
-_SPACED = re.compile(rb"(?m)^([^\s:]+)\s+:")
+_SPACED = re.compile(rb"(?m)^([^\s:]+)[ \t\v\f\r]+:")
+_BARE_CR = re.compile(rb"\r(?!\n)")
 _FRAMING = (b"content-length", b"transfer-encoding")
 _MAX_LENGTH = (1 << 63) - 1
 _MAX_DIGITS = 256
@@ -72,20 +73,13 @@ class FieldParser:
         marks = 0
         if b"\n " in raw or b"\n\t" in raw:
             raw, marks = _FOLD.sub(b" ", raw), PROTOCOL_ERROR
-        if b" :" in raw or b"\t:" in raw or b"\v:" in raw or b"\f:" in raw or b"\r:" in raw:
+        if raw.count(b"\r") != raw.count(b"\r\n"):
+            # RFC 9112, section 2.2: "replace each bare CR with SP"; who takes it for a line end sees other fields.
+            raw, marks = _BARE_CR.sub(b" ", raw), marks | PROTOCOL_ERROR | AMBIGUOUS_FRAMING
+        if b" :" in raw or b"\t:" in raw or b"\v:" in raw or b"\f:" in raw:
             raw, marks = self._close_up(raw, marks)
         low = raw.lower()
-        length, chunked, coded = None, False, False
-        if b"\ncontent-length:" in low:
-            length, bits = content_length(values(raw, low, b"content-length"))
-            marks |= bits
-        if b"\ntransfer-encoding:" in low:
-            chunked, coded, bits = transfer_coding(values(raw, low, b"transfer-encoding"))
-            marks |= bits
-            if length is not None and (chunked or coded):
-                # RFC 9112, section 6.3: Transfer-Encoding overrides; "such a message might indicate an attempt to perform
-                # request smuggling".
-                length, marks = None, marks | AMBIGUOUS_FRAMING
+        length, chunked, coded, bits = framing(raw, low)
         address = port = agent = None
         weight = 0
         if self._request:
@@ -93,29 +87,26 @@ class FieldParser:
             if host:
                 address, port = split_host(text(host[0]))
                 if len(host) > 1:
-                    marks |= PROTOCOL_ERROR  # RFC 9112, section 3.2
+                    bits |= PROTOCOL_ERROR  # RFC 9112, section 3.2
             agents = values(raw, low, b"user-agent")
             if agents:
                 agent = text(agents[0])
                 weight = len(agent)
-        upgrade = content_type = content_encoding = b""
-        if b"\nupgrade:" in low:
-            upgrade = values(raw, low, b"upgrade")[0]
+        content_type = content_encoding = b""
         if self._bodies:
             content_type = b"".join(values(raw, low, b"content-type")[:1])
             content_encoding = b",".join(values(raw, low, b"content-encoding")).lower()
-        reported = NO_HEADERS
-        if self._reported:
-            reported = {}
-            for name, key in self._reported:
-                found = values(raw, low, key)
-                if found:
-                    reported[name] = tuple(text(value) for value in found)
-                    weight += sum(len(value) + 60 for value in found)
+        reported = self._reports(raw, low) if self._reported else NO_HEADERS
+        weight += sum(len(value) + 60 for found in reported.values() for value in found)
         return Fields(
-            length, chunked, coded, not (length or chunked or coded), address, port, agent, upgrade_name(upgrade),
-            content_type, content_encoding, reported, marks, weight,
+            length, chunked, coded, not (length or chunked or coded), address, port, agent,
+            upgrade_name(values(raw, low, b"upgrade")) if b"\nupgrade:" in low else None,
+            content_type, content_encoding, reported, marks | bits, weight,
         )  # fmt: skip
+
+    def _reports(self, raw: bytes, low: bytes) -> Mapping[str, tuple[str, ...]]:
+        found = {name: tuple(text(value) for value in values(raw, low, key)) for name, key in self._reported}
+        return {name: texts for name, texts in found.items() if texts} or NO_HEADERS
 
     @staticmethod
     def _close_up(raw: bytes, marks: int) -> tuple[bytes, int]:
@@ -140,9 +131,24 @@ def values(raw: bytes, low: bytes, name: bytes) -> list[bytes]:
     return found
 
 
-def upgrade_name(value: bytes) -> str | None:
+def upgrade_name(found: Sequence[bytes]) -> str | None:
     """The first protocol of an Upgrade field, without its version (RFC 9110, section 7.8)."""
-    return text(value).partition(",")[0].partition("/")[0].strip().lower() or None if value else None
+    return text(found[0]).partition(",")[0].partition("/")[0].strip().lower() or None
+
+
+def framing(raw: bytes, low: bytes) -> tuple[int | None, bool, bool, int]:
+    """Length, chunked, otherwise coded, and marks."""
+    length, chunked, coded, marks = None, False, False, 0
+    if b"\ncontent-length:" in low:
+        length, marks = content_length(values(raw, low, b"content-length"))
+    if b"\ntransfer-encoding:" in low:
+        chunked, coded, bits = transfer_coding(values(raw, low, b"transfer-encoding"))
+        marks |= bits
+        if length is not None and (chunked or coded):
+            # RFC 9112, section 6.3: Transfer-Encoding overrides; "such a message might indicate an attempt to perform request
+            # smuggling".
+            length, marks = None, marks | AMBIGUOUS_FRAMING
+    return length, chunked, coded, marks
 
 
 def content_length(found: Sequence[bytes]) -> tuple[int | None, int]:

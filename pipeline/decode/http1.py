@@ -6,11 +6,11 @@ the next message again behind a hole or behind bytes that are no HTTP. It never 
 
 import re
 
-from pipeline.decode.bodies import HEAD, OTHER, SEEK, BodyStream
+from pipeline.decode.bodies import CLOSED, HEAD, OTHER, SEEK, BodyStream
 from pipeline.decode.detect import KNOWN_METHODS, begins_request, begins_response, may_begin_request, may_begin_response
 from pipeline.decode.marks import GAP, PROTOCOL_ERROR, TRUNCATED
 from pipeline.decode.message import NO_FIELDS, UNKNOWN, Request, Response, Shared
-from pipeline.decode.startline import NO_STATUS_LINE, RequestLine, StatusLine, parse_request_line, parse_status_line
+from pipeline.decode.startline import RequestLine, StatusLine, parse_request_line, parse_status_line
 from pipeline.decode.tcp import MASK
 from pipeline.model.records import ACK, FlowKey, Segment
 
@@ -198,30 +198,18 @@ class Reader(BodyStream):
         status_line = None if self.client else parse_status_line(line)
         if request_line is not None:
             fields = self.shared.request_fields.parse(lines)
-            marks = request_line.marks | mark
-            self.conversation.requested(
-                Request(
-                    fields,
-                    first.ts_ns,
-                    first.ts_ns,
-                    partial.seq,
-                    ack,
-                    size,
-                    None,
-                    marks,
-                    None,
-                    head,
-                    None,
-                    request_line,
-                    complete=True,
-                )
+            body = 0 if request_line.version == "0.9" else None
+            request = Request(
+                fields, first.ts_ns, first.ts_ns, partial.seq, ack, size, body, request_line.marks | mark, None, head
             )
+            request.line, request.complete = request_line, True
+            self.conversation.requested(request)
         elif status_line is not None and (status_line.status or 0) >= 200:
             fields = self.shared.response_fields.parse(lines)
-            marks = status_line.marks | mark
             response = Response(
-                fields, first.ts_ns, first.ts_ns, partial.seq, ack, size, None, marks, None, head, None, status_line
+                fields, first.ts_ns, first.ts_ns, partial.seq, ack, size, None, status_line.marks | mark, None, head
             )
+            response.line = status_line
             response.request = self.conversation.match(response)
             self.conversation.answered(response, UNKNOWN)
 
@@ -275,8 +263,9 @@ class Reader(BodyStream):
             self.conversation.cruft()
         elif self.conversation.answers_simply():
             ack = first.ack if first.flags & ACK else UNKNOWN
-            response = Response(NO_FIELDS, first.ts_ns, first.ts_ns, seq, ack, 0, 0, NO_STATUS_LINE.marks)
-            response.request = self.conversation.match(response)
+            response = Response(NO_FIELDS, first.ts_ns, first.ts_ns, seq, ack, 0, 0)
+            response.request = request = self.conversation.match(response)
+            response.marks = 0 if request is not None and request.line.version == "0.9" else PROTOCOL_ERROR
             self.begin_body(response, None)
             return 0
         return 1
@@ -326,4 +315,4 @@ class Reader(BodyStream):
             else:
                 self._break_off(PROTOCOL_ERROR)
         self.ended, self.phase = True, OTHER
-        self.conversation.ended(self, error or "closed")
+        self.conversation.ended(self, CLOSED if error is None else error)

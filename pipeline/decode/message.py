@@ -27,7 +27,7 @@ class Message(msgspec.Struct):
     end_ns: int
     seq: int
     ack: int
-    size: int | None
+    size: int
     body_size: int | None = 0
     marks: int = 0
     error: str | None = None
@@ -50,8 +50,9 @@ class Response(Message, gc=False):
     request: Request | None = None
 
 
-NO_REQUEST = Request(NO_FIELDS, 0, 0, UNKNOWN, UNKNOWN, None, None)
-NO_RESPONSE = Response(NO_FIELDS, 0, 0, UNKNOWN, UNKNOWN, None, None, line=StatusLine(None, None))
+NO_REQUEST = Request(NO_FIELDS, 0, 0, UNKNOWN, UNKNOWN, None, None)  # type: ignore[arg-type]  # its size is not known
+NO_RESPONSE = Response(NO_FIELDS, 0, 0, UNKNOWN, UNKNOWN, None, None)  # type: ignore[arg-type]
+NO_RESPONSE.line = StatusLine(None, None)
 """What stands for the half that is missing."""
 
 
@@ -63,11 +64,11 @@ class Settling(Protocol):
 
 
 class Shared:
-    """What all connections of one decoder share: options in the units that are needed, caches, counters, and where events go."""
+    """What all connections of one decoder share: options in the units they are needed in, caches, counters, and the events."""
 
     __slots__ = (
-        "bodies", "capture", "count", "disordered", "events", "held", "keep_heads", "max_head", "max_pending", "memory", "options",
-        "reorder_ns", "request_fields", "request_lines", "response_fields", "source", "status_lines",
+        "bodies", "capture", "count", "disordered", "events", "held", "keep_heads", "max_head", "max_pending", "memory",
+        "options", "reorder_ns", "request_fields", "request_lines", "response_fields", "source", "status_lines",
     )  # fmt: skip
 
     def __init__(

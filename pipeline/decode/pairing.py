@@ -1,8 +1,8 @@
 """Which response answers which request: the conversation on one connection. Messages in, exchanges out; it never guesses.
 
-Responses come in the order of their requests (RFC 9112, section 9.3.2), so while nothing is lost the first response answers the first
-request. What makes it right under loss is TCP's own bookkeeping. A request carries, as its acknowledgement number, how much the
-client had received when it was sent; a response, how much the server had. So
+Responses come in the order of their requests (RFC 9112, section 9.3.2), so while nothing is lost the first response answers the
+first request. What makes it right under loss is TCP's own bookkeeping. A request carries, as its acknowledgement number, how much
+the client had received when it was sent; a response, how much the server had. So
 
 * a response never answers a request whose sender had already received a part of that response;
 * a response never answers a request that its sender had not received;
@@ -25,8 +25,8 @@ class Conversation:
     """Both directions of one connection and what waits for the other half."""
 
     __slots__ = (
-        "_orphans", "_pipelined", "_requests_lost", "_sync", "answers", "client", "closed", "connection", "due", "generation", "last_ns",
-        "marks", "pending", "sequence", "server", "shared",
+        "_orphans", "_pipelined", "_requests_lost", "_sync", "answers", "client", "closed", "connection", "due", "generation",
+        "last_ns", "marks", "pending", "sequence", "server", "shared",
     )  # fmt: skip
 
     def __init__(self, client: Reader, server: Reader, shared: Shared, now_ns: int, *, mid_stream: bool) -> None:
@@ -133,7 +133,7 @@ class Conversation:
         return bool(self.pending) and self.pending[0].ack == seq
 
     def boundary(self, seq: int, pos: int, size: int) -> int:
-        """Where in ``size`` bytes at ``seq`` a response begins, as a request's acknowledgement number tells; ``size`` if nowhere."""
+        """Where in ``size`` bytes at ``seq`` a response begins, by the acknowledgement number of a request; else ``size``."""
         for request in self.pending:
             place = request.ack - seq & MASK
             if request.ack != UNKNOWN and pos <= place < size:
@@ -157,9 +157,11 @@ class Conversation:
     @staticmethod
     def _possible(request: Request, response: Response) -> bool:
         """Whether by causality the response may answer the request."""
-        return (request.ack == UNKNOWN or (response.seq - request.ack & MASK) < HALF) and (
-            response.ack == UNKNOWN or request.ack == UNKNOWN or (response.ack - request.seq - 1 & MASK) < HALF
-        )
+        if request.ack == UNKNOWN:
+            return True
+        if (response.seq - request.ack & MASK) >= HALF:
+            return False
+        return response.ack == UNKNOWN or (response.ack - request.seq - 1 & MASK) < HALF
 
     def _match_behind_hole(self, response: Response) -> Request | None:
         pending = self.pending
@@ -247,10 +249,6 @@ class Conversation:
         for request in self.pending:
             self._unmatched(request, error, 0 if self._sync else GAP)
         self.pending.clear()
-        message = self.client.message
-        if isinstance(message, Request) and message.response is not None:
-            response, message.response = message.response, None
-            self._emit(message, response)
 
     def overdue(self) -> None:
         """The requests that wait have waited for too long."""

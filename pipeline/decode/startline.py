@@ -50,7 +50,7 @@ class StatusLine(msgspec.Struct, frozen=True, gc=False):
 
 
 NO_REQUEST_LINE = RequestLine(None, None, None, "http", None, None, None, None, None)
-NO_STATUS_LINE = StatusLine("0.9", None, PROTOCOL_ERROR)
+NO_STATUS_LINE = StatusLine("0.9", None)
 
 
 def text(raw: bytes) -> str:

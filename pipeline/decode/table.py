@@ -1,16 +1,16 @@
 """The connections that are followed, and those whose opening was seen: two dictionaries by direction, both bounded.
 
-A connection gets an entry when bytes on it look like HTTP/1. Before that its opening is remembered in a few bytes, so that scans and
-other protocols cost next to nothing; everything else costs a look at its first bytes.
+A connection gets an entry when bytes on it look like HTTP/1. Before that its opening is remembered in a few bytes, so that scans
+and other protocols cost next to nothing; everything else costs a look at its first bytes.
 """
 
-from pipeline.decode.bodies import SEEK
+from pipeline.decode.bodies import SEEK, UNSEEN
 from pipeline.decode.detect import begins_request, begins_response, may_begin_request, may_begin_response
 from pipeline.decode.http1 import Reader
 from pipeline.decode.message import Shared
 from pipeline.decode.options import DecodeOptions
 from pipeline.decode.pairing import Conversation
-from pipeline.decode.tcp import MASK, UNKNOWN, ahead
+from pipeline.decode.tcp import MASK, ahead
 from pipeline.decode.timers import Timers
 from pipeline.model.records import ACK, FIN, RST, SYN, FlowKey, Segment, reverse
 
@@ -121,7 +121,7 @@ class Table:
             if idlest is None:
                 break
             shared.count("decoder_connections_evicted", 1)
-            self.close(idlest, idlest.last_ns, "timeout")
+            self.close(idlest, idlest.last_ns, UNSEEN)
         reader, other = Reader(key, shared, client=client), Reader(back, shared, client=not client)
         requests, responses = (reader, other) if client else (other, reader)
         conversation = Conversation(requests, responses, shared, now_ns, mid_stream=mid_stream)
@@ -147,6 +147,3 @@ class Table:
             if reader.partial is not None:
                 reader.release()
         self.timers.remove(conversation)
-
-
-__all__ = ["UNKNOWN", "Table"]

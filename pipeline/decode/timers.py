@@ -1,7 +1,7 @@
 """When to look at a connection again: seconds → the connections that may be overdue then. O(1) per connection and look.
 
-A connection is not moved when something happens on it; when its second comes, it is either overdue or moved to the second that its
-last byte asks for. So the earliest second also holds those that were idle longest.
+A connection is not moved when something happens on it; when its second comes, it is either overdue or moved to the second that
+its last byte asks for. So the earliest second also holds those that were idle longest.
 """
 
 from collections.abc import Iterator

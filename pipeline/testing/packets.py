@@ -1,11 +1,11 @@
-"""A conversation → the segments that a capture of it holds: for tests of decode and of what stands behind it. No I/O.
+r"""A conversation → the segments that a capture of it holds: for tests of decode and of what stands behind it. No I/O.
 
 ``Talk`` plays both ends of one TCP connection and keeps the books (sequence and acknowledgement numbers, time), so that a test
 says only who sends what::
 
     talk = Talk()
-    talk.client(b"GET / HTTP/1.1\\r\\nHost: example.com\\r\\n\\r\\n")
-    talk.server(b"HTTP/1.1 204 No Content\\r\\n\\r\\n")
+    talk.client(b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n")
+    talk.server(b"HTTP/1.1 204 No Content\r\n\r\n")
     segments = talk.close().segments
 """
 
@@ -27,7 +27,7 @@ def flow_key(client: str = "10.0.0.1", client_port: int = 40000, server: str = "
 class Talk:
     """One connection. ``segments`` grows; each segment is ``step_ns`` later than the one before."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  each has its default
         self,
         key: FlowKey | None = None,
         *,

@@ -1,7 +1,8 @@
 """Coverage-guided fuzzing of decode: ``python tests/fuzz/fuzz_decode.py -max_total_time=600 CORPUS tests/fuzz/seeds``.
 
-The input is read as a list of segments of one or two connections: a control byte, a length byte, a payload. What must hold: nothing
-raises, decode counts no failure of its own, memory keeps its bound, and behind the end of input nothing is held. Not a pytest test.
+The input is read as a list of segments of one or two connections: a control byte, a length byte, a payload. What must hold:
+nothing raises, decode counts no failure of its own, memory keeps its bound, and behind the end of input nothing is held.
+Not a pytest test.
 """
 
 import sys
@@ -9,7 +10,7 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["pipeline.decode"]):
-    from pipeline.decode import BodyOptions, Decoder, DecodeOptions
+    from pipeline.decode import BodyOptions, DecodeOptions, Decoder
 from pipeline.model.records import ACK, FIN, PSH, RST, SYN, Chunk, Closed, Gap, Opened, Record, Segment, reverse
 from pipeline.testing.packets import flow_key
 
@@ -18,11 +19,17 @@ MASK = 0xFFFFFFFF
 MEMORY = 1 << 20
 OPTIONS = (
     DecodeOptions(max_memory_bytes=MEMORY, max_head_bytes=1024, max_pipelined_requests=4),
-    DecodeOptions(bodies=BodyOptions(max_bytes=500), request_headers=("Cookie",), response_headers=("X-A",), max_connections=1, max_memory_bytes=MEMORY),
+    DecodeOptions(
+        bodies=BodyOptions(max_bytes=500),
+        request_headers=("Cookie",),
+        response_headers=("X-A",),
+        max_connections=1,
+        max_memory_bytes=MEMORY,
+    ),
 )
 
 
-def records(data: bytes) -> list[Record]:
+def records(data: bytes) -> list[Record]:  # noqa: C901, PLR0912, PLR0915  a table of what may happen
     """Segments as ``data`` says: bit 0 direction, bit 1 connection, bits 2 to 7 what is special about it."""
     out: list[Record] = []
     sent = {(connection, client): 1000 for connection in (0, 1) for client in (False, True)}
@@ -97,7 +104,9 @@ def check(data: bytes) -> None:
     if "decoder_internal_errors" in failures:
         raise AssertionError("decode failed inside")
     if decoder.held_bytes or decoder.held_exchanges or decoder.connections:
-        raise AssertionError(f"left: {decoder.held_bytes} bytes, {decoder.held_exchanges} exchanges, {decoder.connections} connections")
+        raise AssertionError(
+            f"left: {decoder.held_bytes} bytes, {decoder.held_exchanges} exchanges, {decoder.connections} connections"
+        )
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.decode import BodyOptions, Decoder, DecodeOptions
+from pipeline.decode import BodyOptions, DecodeOptions, Decoder
 from pipeline.model.exchange import Exchange
 from pipeline.model.records import Segment
 from pipeline.testing.packets import Talk
@@ -15,7 +15,7 @@ from pipeline.testing.packets import Talk
 MIB = 1 << 20
 TOKEN = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.", min_size=1, max_size=12)
 BODY = st.binary(max_size=300)
-relaxed = settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+relaxed = settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 
 
 class Capture(list[Segment]):

@@ -1,10 +1,11 @@
 """Loss: whatever one segment is missing, nothing is paired wrongly, and marks say where it was."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 import pytest
 
-from pipeline.decode import Decoder, DecodeOptions
+from pipeline.decode import DecodeOptions, Decoder
 from pipeline.model.exchange import Exchange
 from pipeline.model.records import Record, Segment
 from pipeline.testing.packets import Talk, flow_key, request, response
@@ -53,7 +54,7 @@ def test_drop_each_segment_in_turn() -> None:
     segments, owners = conversation()
     size = {number_of(e)[0]: (e.http_request_body_size, e.http_response_body_size) for e in decode(segments)}
     starts = [index for index, segment in enumerate(segments) if segment.flags == 2] + [len(segments)]
-    for first, last in zip(starts, starts[1:], strict=False):
+    for first, last in pairwise(starts):
         whole = {n for n in owners[first:last] if n is not None}
         for dropped in range(first, last):
             hit = owners[dropped]

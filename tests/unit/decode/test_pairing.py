@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from pipeline.decode import Decoder, DecodeOptions
+from pipeline.decode import DecodeOptions, Decoder
 from pipeline.model.exchange import Exchange
 from pipeline.model.records import Record
 from pipeline.testing.packets import Talk, keep_alive, request, response
