@@ -115,6 +115,11 @@ class EcsCodec:
         """Up to and with the last newline."""
         return self._flat.whole_length(content)
 
+    def may_begin(self, torn: bytes) -> bool:
+        """Whether the first key is the one with which every line begins."""
+        first_key = self.encode(Exchange(timestamp_ns=0)).partition(b":")[0]
+        return first_key.startswith(torn[: len(first_key)])
+
 
 def _put_undeclared(target: FlatObject, objects: dict[str, FlatObject], name: str, value: Any) -> None:  # noqa: ANN401
     for family in FAMILIES:

@@ -47,6 +47,11 @@ class JsonCodec:
         """Up to and with the last newline."""
         return content.rfind(b"\n") + 1
 
+    def may_begin(self, torn: bytes) -> bool:
+        """Whether the first key is the one with which every line begins."""
+        first_key = self.encode(Exchange(timestamp_ns=0)).partition(b":")[0]
+        return first_key.startswith(torn[: len(first_key)])
+
     def decode(self, data: bytes | bytearray | memoryview | str) -> Event:
         """The event of one line: the exact inverse of ``encode``. Keys that are no fields become attributes."""
         return from_object(load(data), len(data))

@@ -63,6 +63,15 @@ class ProtobufCodec:
             at = begin + size
         return at
 
+    def may_begin(self, torn: bytes) -> bool:
+        """Whether a length, and behind it the kind of event or the time, is where it belongs."""
+        try:
+            _, at = wire.read_varint(torn, 0)
+        except DecodeError:
+            return len(torn) < 5
+        first = self.encode(Exchange(timestamp_ns=0))[:-8]
+        return first.startswith(torn[at : at + len(first)])
+
     def decode(self, data: bytes | bytearray | memoryview) -> Event:
         """The event of one message: the inverse of ``encode``. Numbers that are not known are passed over."""
         return read_event(bytes(data))

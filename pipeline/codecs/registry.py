@@ -28,6 +28,10 @@ class Codec(Protocol):
         """How many bytes at the beginning of a stream of batches are whole events: what follows was torn by a crash."""
         ...
 
+    def may_begin(self, torn: bytes) -> bool:
+        """Whether these bytes may be the beginning of an event that this codec has written, cut off anywhere."""
+        ...
+
 
 class Decoder(Protocol):
     """Bytes → event: the inverse of ``encode``."""

@@ -123,10 +123,12 @@ class LogFile:
         size = os.fstat(self._fd).st_size
         with mmap.mmap(self._fd, size, prot=mmap.PROT_READ) as content:
             whole = self._codec.whole_length(content)
-            foreign = self._codec.text and content[whole : whole + 1] not in (b"{", b"")
+            ours = self._codec.may_begin(content[whole : whole + 64])
         if whole == size:
             return
-        if foreign:
+        if not ours and not self._codec.text:
+            raise OSError(errno.EINVAL, "holds something else than events of this codec; it was not touched")
+        if not ours:
             os.write(self._fd, b"\n")
             self._log.warning("%s did not end in a newline and was not written by httpipe: added one", self.path)
             return

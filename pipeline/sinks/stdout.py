@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Literal
 
+import anyio
 from pydantic import BaseModel, model_validator
 
 from pipeline.api import Config, Context, Event, Sink
@@ -54,6 +55,7 @@ class StdoutSink(Sink):
         self._printer = Printer(_STDOUT)
         self._unfinished: Sequence[Event] | None = None
         self._render = _renderer(config)
+        self._lock = anyio.Lock()  # one batch at a time, whatever max_in_flight says
 
     @classmethod
     def wants_heads(cls, config: BaseModel) -> bool:
@@ -68,21 +70,25 @@ class StdoutSink(Sink):
     async def write(self, batch: Sequence[Event]) -> None:
         """Print the batch whole. A batch whose write was cancelled or failed goes on where it stopped when it comes again."""
         try:
-            if self._unfinished is not None:
-                await self._printer.finish()
-                again = _same(self._unfinished, batch)
-                self._unfinished = None
-                if again:
-                    return
-            self._printer.begin(self._render(batch))
-            self._unfinished = batch
-            await self._printer.finish()
-            self._unfinished = None
+            async with self._lock:
+                await self._print(batch)
         except OSError as error:
             if error.errno in _READER_GONE:
                 raise Finished("nobody reads standard output any more") from error
             # Not a fault of ours: the engine keeps this object, and with it what is still to be written of the batch.
             raise NotConnected(f"standard output: {error.strerror}") from error
+
+    async def _print(self, batch: Sequence[Event]) -> None:
+        if self._unfinished is not None:
+            await self._printer.finish()
+            again = _same(self._unfinished, batch)
+            self._unfinished = None
+            if again:
+                return
+        self._printer.begin(self._render(batch))
+        self._unfinished = batch
+        await self._printer.finish()
+        self._unfinished = None
 
     async def aclose(self) -> None:
         """Let the thread go; the descriptor stays open, it is not ours."""

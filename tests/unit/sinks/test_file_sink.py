@@ -105,13 +105,23 @@ async def test_a_torn_last_event_is_cut_off(tmp_path: Path, codec: str, caplog: 
         caplog.clear()
 
 
-async def test_foreign_text_is_never_cut(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["by somebody else", '{"name": "settings"}', '{"url.path":"/"}'])
+async def test_foreign_text_is_never_cut(tmp_path: Path, text: str) -> None:
     """A file whose last line httpipe did not write is kept whole; the line is ended."""
     path = tmp_path / "notes"
-    path.write_text("by somebody else")
+    path.write_text(text)
     await written(path, events(1))
-    assert path.read_text().splitlines()[0] == "by somebody else"
+    assert path.read_text().splitlines()[0] == text
     assert len(path.read_text().splitlines()) == 2
+
+
+async def test_a_foreign_binary_is_not_touched(tmp_path: Path) -> None:
+    """A path that leads to something else than events is refused before anything is written."""
+    path = tmp_path / "program"
+    path.write_bytes(b"\x7fELF" * 100)
+    with pytest.raises(NotConnected, match="not touched"):
+        await written(path, events(1), encoding={"codec": "protobuf"})
+    assert path.read_bytes() == b"\x7fELF" * 100
 
 
 async def test_follows_logrotate_and_deletion(tmp_path: Path) -> None:

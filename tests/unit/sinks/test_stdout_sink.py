@@ -136,6 +136,17 @@ async def test_two_sinks_print_whole_batches(pipe: Pipe) -> None:
         await sink.aclose()
 
 
+async def test_many_writes_at_once_stay_whole(pipe: Pipe) -> None:
+    """With ``max_in_flight`` above one batches still come one after the other, each whole."""
+    sink, batches = make(), [batch(2, BIG, name) for name in "abc"]
+    async with anyio.create_task_group() as group:
+        for each in batches:
+            group.start_soon(sink.write, each)
+        data = await anyio.to_thread.run_sync(pipe.read_exactly, sum(len(lines(each)) for each in batches))
+    assert data == b"".join(lines(each) for each in batches)
+    await sink.aclose()
+
+
 async def test_a_reader_that_is_gone_ends_it_quietly(pipe: Pipe) -> None:
     """``| head`` is a wish, not a failure; also when the reader goes in the middle of a batch."""
     sink = make()
