@@ -90,7 +90,7 @@ def test_every_pipeline_in_the_docs_is_right(block: Block) -> None:
     variables = dict.fromkeys(re.findall(r"\$\{(\w+)\}", block.text), "1")
     excerpt = "" if "[sinks." in block.text else '\n[sinks.rest]\ntype = "null"\ninputs = ["*"]\n'
     document = parse((block.text + excerpt).encode(), str(block), variables)
-    plan = build(document, WithPage(defined_in(block.page)), lambda _: b"")
+    plan = build(document, WithPage(defined_in(block.page)), lambda name: (ROOT / name).read_bytes())
     assert not plan.warnings
 
 

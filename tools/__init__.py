@@ -1,0 +1,1 @@
+"""What people and CI run while working on httpipe; none of it is installed."""
