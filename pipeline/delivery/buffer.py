@@ -219,7 +219,7 @@ class MemoryBuffer(Buffer):
 
     def rebound(self, bounds: Bounds) -> None:
         """Other bounds from now on; what waits stays, and gives way with the next offer."""
-        self.bounds = bounds
+        self.bounds = bounds if self._refusing is None else replace(bounds, max_events=-1)
         self._room.set()
 
     def close(self) -> None:

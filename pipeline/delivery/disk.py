@@ -36,9 +36,9 @@ COMMIT_SECS = 0.1
 BLOCK_EVENTS = 256
 """Events in one block. Blocks are read, dropped and found damaged as a whole; larger ones are hardly faster."""
 
-FRONT_EVENTS = 5_000
-FRONT_BYTES = 16 << 20
-"""The part of the queue that may be in memory: a few commits, so that a slow sync does not stop the source."""
+FRONT_EVENTS = 20_000
+FRONT_BYTES = 32 << 20
+"""The part of the queue that may be in memory: as much as a whole queue in memory holds by default."""
 
 RETRY_SECS = (0.1, 5.0)
 
@@ -60,7 +60,10 @@ class _Row(Ticket):
 
 
 class DiskBuffer(Buffer):
-    """A bounded queue in ``folder``. The bounds hold for front and disk together; bytes are those on disk."""
+    """A bounded queue in ``folder``. The bounds hold for front and disk together; bytes are those on disk.
+
+    What is delivered counts as gone at once, though it is deleted with a later commit.
+    """
 
     def __init__(  # noqa: PLR0913  what a queue consists of
         self, folder: str, bounds: Bounds, ledger: Ledger, *, log: Logger, health: Health, clock: Clock
@@ -69,15 +72,14 @@ class DiskBuffer(Buffer):
         self._log = log
         self._health = health
         self._clock = clock
-        self._work = Signal()
         self._front = MemoryBuffer(bounds, ledger)
-        self.rebound(bounds)
         self._store = DiskStore(folder, bounds.max_bytes, self._report)
         self._thread = anyio.CapacityLimiter(1)
         self._stored: deque[tuple[Entry, float]] = deque()
         self._returned: deque[Batch] = deque()
         self._delivered: list[Entry] = []
         self._committing = 0
+        self._reading = 0
         self._generation = 0
         self._on_disk_events = 0
         self._on_disk_bytes = 0
@@ -85,11 +87,14 @@ class DiskBuffer(Buffer):
         self._committed_at = -COMMIT_SECS
         self._backoff = Backoff(*RETRY_SECS, clock.random)
         self._filled = Signal()
+        self._work = Signal()
+        self.rebound(bounds)
 
     @property
     def events(self) -> int:
         """Events that wait: in the front, in the commit under way, on disk."""
-        return self._front.events + self._committing + self._waiting_events + sum(len(batch.events) for batch in self._returned)
+        returned = sum(len(batch.events) for batch in self._returned)
+        return self._front.events + self._committing + self._waiting_events + self._reading + returned
 
     @property
     def queued_events(self) -> int:
@@ -120,7 +125,9 @@ class DiskBuffer(Buffer):
             self._log.info("events of an earlier run are still queued", extra={"events": self._waiting_events})
 
     def offer_nowait(self, chunk: Chunk) -> Chunk | None:
-        """Take the chunk into the front."""
+        """Take the chunk into the front; with ``drop_oldest`` the oldest blocks on disk make room for it."""
+        if self.bounds.when_full == "drop_oldest":
+            self._make_room(len(chunk.events), chunk.weight)
         rest = self._front.offer_nowait(chunk)
         self._work.set()
         return rest
@@ -158,16 +165,10 @@ class DiskBuffer(Buffer):
         self._filled.set()
 
     def rebound(self, bounds: Bounds) -> None:
-        """Share the bounds between the front and the disk."""
+        """Other bounds from now on; what waits stays."""
         self.bounds = bounds
-        front = replace(
-            bounds, max_events=_front(bounds.max_events, FRONT_EVENTS), max_bytes=_front(bounds.max_bytes, FRONT_BYTES)
-        )
-        self._front.rebound(front)
-        self._disk_events = bounds.max_events - front.max_events
-        self._disk_bytes = bounds.max_bytes - front.max_bytes
-        self._block_events = max(1, min(BLOCK_EVENTS, self._disk_events // 16))
-        self._work.set()
+        self._block_events = max(1, min(BLOCK_EVENTS, bounds.max_events // 16))
+        self._share()
 
     def close(self) -> None:
         """No more will be offered."""
@@ -195,17 +196,12 @@ class DiskBuffer(Buffer):
                 await self._work.wait()
                 continue
             await self._gather()
-            if await self._commit():
-                continue
-            if self._backoff.failures:
+            if not await self._commit():
                 await self._clock.sleep(self._backoff.next_secs())
-            else:
-                await self._work.wait()  # full: a delivery makes room
 
     async def abandon(self, reason: Reason) -> int:
         """The shutdown deadline has passed: commit the front once more; what cannot be committed is lost. The rest stays."""
         self._front.close()
-        self._disk_events, self._disk_bytes = self.bounds.max_events, self.bounds.max_bytes  # there is no front to leave room for
         with anyio.CancelScope(shield=True):
             while (self._front.events or self._delivered) and await self._commit():
                 pass
@@ -217,26 +213,20 @@ class DiskBuffer(Buffer):
 
     async def _gather(self) -> None:
         """Let a commit fill up, unless the last one is long ago: then nobody waits."""
-        due = self._committed_at + COMMIT_SECS
-        while self._front.events < COMMIT_EVENTS and not self._front.closed:
-            rest = due - self._clock.monotonic()
-            if rest <= 0:
-                return
+        rest = self._committed_at + COMMIT_SECS - self._clock.monotonic()
+        if rest > 0:
             with anyio.move_on_after(rest):
-                await self._work.wait()
+                while self._front.events < COMMIT_EVENTS and not self._front.closed:
+                    await self._work.wait()
 
     async def _commit(self) -> bool:
         """Write a part of the front and delete what is delivered. False: it failed, everything is where it was."""
-        chunk = self._next_for_disk()
+        chunk = self._front.take_nowait(COMMIT_EVENTS, FRONT_BYTES)
+        events = chunk.events if chunk is not None else ()
+        blocks = [events[at : at + self._block_events] for at in range(0, len(events), self._block_events)]
         delivered, self._delivered = self._delivered, []
-        if chunk is None and not delivered:
-            return False
-        blocks = (
-            []
-            if chunk is None
-            else [chunk.events[at : at + self._block_events] for at in range(0, len(chunk.events), self._block_events)]
-        )
-        self._committing = 0 if chunk is None else len(chunk.events)
+        self._committing = len(events)
+        self._share()
         try:
             entries = await self._in_thread(partial(self._write, blocks, [entry.id for entry in delivered]))
         except StoreError as error:
@@ -247,9 +237,8 @@ class DiskBuffer(Buffer):
             return False
         finally:
             self._committing = 0
+            self._share()
         self._committed_at = self._clock.monotonic()
-        self._on_disk_events -= sum(entry.events for entry in delivered)
-        self._on_disk_bytes -= sum(entry.bytes for entry in delivered)
         self._backoff.reset()
         self._take_in(entries)
         if chunk is not None:
@@ -261,30 +250,24 @@ class DiskBuffer(Buffer):
         """In the thread."""
         return self._store.commit([(len(block), binary.encode(block)) for block in blocks], delivered)
 
-    def _next_for_disk(self) -> Chunk | None:
-        """What of the front goes into the next commit; with ``drop_oldest`` the oldest blocks make room for it."""
-        wanted = min(self._front.events, COMMIT_EVENTS)
-        if self.bounds.when_full == "drop_oldest":
-            self._make_room(wanted)
-        room = min(wanted, self._disk_events - self._on_disk_events + sum(entry.events for entry in self._delivered))
-        if room <= 0 or self._on_disk_bytes >= self._disk_bytes:
-            return None
-        return self._front.take_nowait(room, self._front.bounds.max_bytes)
-
-    def _make_room(self, events: int) -> None:
+    def _make_room(self, events: int, weight: int) -> None:
         """Drop whole blocks from the old end, as far as nobody is writing them."""
-        freed_events = sum(entry.events for entry in self._delivered)
-        freed_bytes = sum(entry.bytes for entry in self._delivered)
+        events += self._front.events + self._committing
+        weight += self._front.bytes
         while self._stored and (
-            self._on_disk_events - freed_events + events > self._disk_events
-            or self._on_disk_bytes - freed_bytes >= self._disk_bytes
+            self._on_disk_events + events > self.bounds.max_events or self._on_disk_bytes + weight > self.bounds.max_bytes
         ):
             entry, _ = self._stored.popleft()
             self._waiting_events -= entry.events
-            freed_events += entry.events
-            freed_bytes += entry.bytes
             self.ledger.discard(Reason.QUEUE_FULL, entry.events)
-            self._delivered.append(entry)
+            self._delete(entry, self._generation)
+
+    def _share(self) -> None:
+        """The front may have what the disk leaves it, within what memory may hold."""
+        events = self.bounds.max_events - self._on_disk_events - self._committing
+        size = self.bounds.max_bytes - self._on_disk_bytes
+        front = replace(self.bounds, max_events=max(0, min(FRONT_EVENTS, events)), max_bytes=max(0, min(FRONT_BYTES, size)))
+        self._front.rebound(front)
 
     async def _failed(self, error: StoreError) -> None:
         """Say so once, and where the file is broken start a new one with what can be read."""
@@ -292,8 +275,10 @@ class DiskBuffer(Buffer):
         self._health.trouble(error)
         (self._log.error if first else self._log.debug)("the disk queue cannot be written", extra={"error": str(error)})
         if error.damaged:
-            entries = await self._in_thread(self._store.rescue)
-            self._start_over(entries)
+            try:
+                self._start_over(await self._in_thread(self._store.rescue))
+            except StoreError as worse:
+                self._health.trouble(worse)
 
     def _start_over(self, entries: list[Entry]) -> None:
         """After a rescue: what waited and could not be read back is lost; what is being written stays with its writer."""
@@ -309,12 +294,16 @@ class DiskBuffer(Buffer):
     async def _read(self, max_events: int, max_bytes: int) -> Batch | None:
         """The next blocks as one batch. A damaged one is counted, deleted and stepped over; None when all were."""
         entries = self._next_entries(max_events, max_bytes)
+        reading = sum(entry.events for entry, _ in entries)
+        self._reading += reading
         try:
             blocks = await self._in_thread(partial(self._load, [entry.id for entry, _ in entries]))
         except BaseException:
             self._stored.extendleft(reversed(entries))
-            self._waiting_events += sum(entry.events for entry, _ in entries)
+            self._waiting_events += reading
             raise
+        finally:
+            self._reading -= reading
         chunks = []
         for (entry, since), events in zip(entries, blocks, strict=True):
             if events is None or len(events) != entry.events:
@@ -360,6 +349,9 @@ class DiskBuffer(Buffer):
         """With the next commit. After a rescue the ids of blocks are others: then the block comes again."""
         if generation == self._generation:
             self._delivered.append(entry)
+            self._on_disk_events -= entry.events
+            self._on_disk_bytes -= entry.bytes
+            self._share()
             self._work.set()
 
     def _take_in(self, entries: Sequence[Entry]) -> None:
@@ -369,6 +361,7 @@ class DiskBuffer(Buffer):
             self._waiting_events += entry.events
             self._on_disk_events += entry.events
             self._on_disk_bytes += entry.bytes
+        self._share()
 
     def _report(self, sentence: str) -> None:
         """From the thread; logging is safe there."""
@@ -377,12 +370,8 @@ class DiskBuffer(Buffer):
     async def _in_thread(self, call: Callable[[], T]) -> T:
         """A commit that has begun is never cancelled: its outcome must be known."""
         with anyio.CancelScope(shield=True):
-            return await run_sync(call, limiter=self._thread)
-
-
-def _front(bound: int, limit: int) -> int:
-    """The part of a bound that belongs to the front: at most half of it."""
-    return max(1, min(limit, bound // 2))
+            result = await run_sync(call, limiter=self._thread)
+        return result
 
 
 def _decode(block: bytes) -> list[Event] | None:
