@@ -221,7 +221,8 @@ class DiskBuffer(Buffer):
 
     async def _commit(self) -> bool:
         """Write a part of the front and delete what is delivered. False: it failed, everything is where it was."""
-        chunk = self._front.take_nowait(COMMIT_EVENTS, FRONT_BYTES)
+        most = max(1, min(COMMIT_EVENTS, self.bounds.max_events // 2))  # what is being committed cannot give way to newer events
+        chunk = self._front.take_nowait(most, FRONT_BYTES)
         events = chunk.events if chunk is not None else ()
         blocks = [events[at : at + self._block_events] for at in range(0, len(events), self._block_events)]
         delivered, self._delivered = self._delivered, []
@@ -371,7 +372,7 @@ class DiskBuffer(Buffer):
         """A commit that has begun is never cancelled: its outcome must be known."""
         with anyio.CancelScope(shield=True):
             result = await run_sync(call, limiter=self._thread)
-        return result
+        return result  # noqa: RET504  for mypy a scope may swallow what is returned inside it
 
 
 def _decode(block: bytes) -> list[Event] | None:
