@@ -136,7 +136,7 @@ async def test_a_full_queue_drops_by_its_policy_and_counts(tmp_path: Path, when_
     async with running(made(tmp_path, max_events=64, when_full=when_full)) as buffer:
         for at in range(0, 640, 16):
             await buffer.offer(chunk(at, at + 16))
-            await anyio.lowlevel.checkpoint()
+            await until(lambda: not buffer._committing)
         left = await drained(buffer)
         assert len(left) + buffer.ledger.lost == 640
         assert (0 in left) == (when_full == "drop_newest")
