@@ -28,6 +28,7 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.\d [1-9]\d\d(?:[ \r\n]|\Z)")
 _MAX_LINE = 16 * 1024
 
 
+_PROXY_2 = b"\r\n\r\n\0\r\nQUIT\n"
 _COMMON = frozenset((b"GET ", b"POST", b"HEAD", b"PUT "))
 
 
@@ -45,6 +46,19 @@ def may_begin_response(data: bytes) -> bool:
     if len(data) < 6:
         return b"HTTP/1".startswith(data.upper()) or b"ICY ".startswith(data) or _RESPONSE_PREFIX.match(data) is not None
     return _RESPONSE_PREFIX.match(data) is not None
+
+
+def preamble(data: bytes, start: int = 0) -> int:
+    """The length of a PROXY protocol header at ``data[start:]``, in which a load balancer names the client; 0 for none.
+
+    Version 1 is a line, version 2 has a length (HAProxy, "The PROXY protocol", sections 2.1 and 2.2).
+    """
+    if data.startswith(b"PROXY ", start):
+        end = data.find(b"\r\n", start, start + 107)
+        return end + 2 - start if end > 0 else 0
+    if data.startswith(_PROXY_2, start) and len(data) >= start + 16:
+        return 16 + int.from_bytes(data[start + 14 : start + 16], "big")
+    return 0
 
 
 def begins_request(data: bytes) -> bool:

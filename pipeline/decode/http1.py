@@ -7,7 +7,7 @@ the next message again behind a hole or behind bytes that are no HTTP. It never 
 import re
 
 from pipeline.decode.bodies import CLOSED, HEAD, OTHER, SEEK, BodyStream
-from pipeline.decode.detect import KNOWN_METHODS, begins_request, begins_response, may_begin_request, may_begin_response
+from pipeline.decode.detect import KNOWN_METHODS, begins_request, begins_response, may_begin_request, may_begin_response, preamble
 from pipeline.decode.marks import GAP, PROTOCOL_ERROR, TRUNCATED
 from pipeline.decode.message import NO_FIELDS, UNKNOWN, Request, Response, Shared
 from pipeline.decode.startline import RequestLine, StatusLine, parse_request_line, parse_status_line
@@ -71,6 +71,10 @@ class Reader(BodyStream):
         """A head, or a part of one. Returns the place behind it, and behind the body where that is whole too."""
         if self.partial is not None:
             return self._head_continued(self.partial, data, pos, seg)
+        if self.client and data[pos] in b"P\r" and not self.conversation.sequence and not self.conversation.pending:
+            pos += preamble(data, pos)
+            if pos >= len(data):
+                return len(data)
         while data[pos] in b"\r\n":
             # RFC 9112, section 2.2: ignore empty lines before a start line.
             pos += 1

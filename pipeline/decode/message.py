@@ -62,6 +62,9 @@ class Settling(Protocol):
     def settle(self, now_ns: int) -> None:
         """Give up what has been missing for too long."""
 
+    def surrender(self, now_ns: int) -> None:
+        """Stop waiting, and let go of what waits."""
+
 
 class Shared:
     """What all connections of one decoder share: options in the units they are needed in, caches, counters, and the events."""

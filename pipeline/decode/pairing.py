@@ -150,6 +150,8 @@ class Conversation:
         elif self.client.ended or self.client.disorder is None:
             # Else what the client sent may only be late in the capture: it ends, too, when that is settled.
             self._flush(error)
+        if reader.other.closing:
+            reader.other.surrender(self.last_ns)
         self.closed = self.client.ended and self.server.ended
 
     # -- how they are paired ---------------------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ and other protocols cost next to nothing; everything else costs a look at its fi
 """
 
 from pipeline.decode.bodies import SEEK, UNSEEN
-from pipeline.decode.detect import begins_request, begins_response, may_begin_request, may_begin_response
+from pipeline.decode.detect import begins_request, begins_response, may_begin_request, may_begin_response, preamble
 from pipeline.decode.http1 import Reader
 from pipeline.decode.message import Shared
 from pipeline.decode.options import DecodeOptions
@@ -52,11 +52,21 @@ class Table:
         client = not opening & _ANSWERS
         if seq != opening & MASK:
             return self._begin(seg, opening, client=client) if 0 < ahead(seq, opening) <= MAX_EARLY else None
-        # The end that asked for the connection is the client, unless what the ends say shows that it is the other way round.
-        if may_begin_response(payload) and len(payload) >= 5:
+        return self._first(seg, opening, client=client)
+
+    def _first(self, seg: Segment, opening: int, *, client: bool) -> Reader | None:
+        """The first bytes of a direction. Who asked for the connection is the client, unless what they say shows otherwise."""
+        payload = seg.payload
+        if payload[0] in b"\r\n" and not preamble(payload):
+            # RFC 9112, section 2.2: blank lines in front of a request line are to be ignored.
+            payload = payload.lstrip(b"\r\n")
+            if not payload:
+                self._openings[seg.key] = opening & ~MASK | opening + seg.length & MASK
+                return None
+        if len(payload) >= 5 and may_begin_response(payload):
             client = False
-        elif not may_begin_request(payload):
-            self._openings[key] = _NOT_HTTP
+        elif not (may_begin_request(payload) or preamble(payload)):
+            self._openings[seg.key] = _NOT_HTTP
             self._shared.count("decoder_not_http", 1)
             return None
         elif not client:
@@ -116,18 +126,33 @@ class Table:
 
     def _follow(self, key: FlowKey, back: FlowKey, now_ns: int, *, client: bool, mid_stream: bool) -> tuple[Reader, Reader]:
         shared, readers = self._shared, self.readers
-        while len(readers) >= self._max_readers or shared.memory > self._max_memory:
-            idlest = self.timers.idlest()
-            if idlest is None:
-                break
-            shared.count("decoder_connections_evicted", 1)
-            self.close(idlest, idlest.last_ns, UNSEEN)
+        if len(readers) >= self._max_readers:
+            self._evict()
         reader, other = Reader(key, shared, client=client), Reader(back, shared, client=not client)
         requests, responses = (reader, other) if client else (other, reader)
         conversation = Conversation(requests, responses, shared, now_ns, mid_stream=mid_stream)
         readers[key], readers[back] = reader, other
         self.timers.add(conversation)
         return reader, other
+
+    def relieve(self, now_ns: int) -> None:
+        """Come back within the bound on memory: first stop waiting for missing bytes, then let the idlest connections go."""
+        shared = self._shared
+        while shared.memory > self._max_memory:
+            stream = next(iter(shared.disordered), None)
+            if stream is not None:
+                stream.surrender(now_ns)
+                shared.count("decoder_memory_pressure", 1)
+            elif not self._evict():
+                return
+
+    def _evict(self) -> bool:
+        idlest = self.timers.idlest()
+        if idlest is None:
+            return False
+        self._shared.count("decoder_connections_evicted", 1)
+        self.close(idlest, idlest.last_ns, UNSEEN)
+        return True
 
     def close(self, conversation: Conversation, now_ns: int, error: str | None) -> None:
         """The connection is over, one way or another; no ``error``: both ends said that they are done."""

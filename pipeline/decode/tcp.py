@@ -93,6 +93,12 @@ class Stream:
         """Whether bytes before ``ack`` have not been delivered."""
         return -1 not in {self.next_seq, ack} and not self.ended and ahead(ack, self.next_seq) > 0
 
+    @property
+    def closing(self) -> bool:
+        """Whether all that is missing is the one number that a FIN takes (RFC 9293, section 3.4): the capture lost it."""
+        disorder = self.disorder
+        return disorder is not None and not disorder.segments and ahead(disorder.acked, self.next_seq) == 1
+
     # -- what is missing -------------------------------------------------------------------------------------------------
 
     def settle(self, now_ns: int) -> None:
@@ -100,8 +106,7 @@ class Stream:
         while (disorder := self.disorder) is not None and not self.ended:
             age = now_ns - disorder.since_ns
             if not disorder.segments:
-                # One byte that nothing follows is the sequence number of a FIN that the capture lost (RFC 9293, section 3.4).
-                if age >= REORDER_NS and self.missing_before(disorder.acked) and ahead(disorder.acked, self.next_seq) > 1:
+                if age >= REORDER_NS and self.missing_before(disorder.acked) and not self.closing:
                     self._lose(disorder.acked, None, now_ns)
                 return
             first, seg = disorder.segments[0]
@@ -121,7 +126,9 @@ class Stream:
                 first, seg = disorder.segments[0]
                 self._lose(first, seg, now_ns)
                 continue
-            if disorder.acked != UNKNOWN and ahead(disorder.acked, self.next_seq) > 1:
+            if self.closing:
+                self.end(now_ns)
+            elif self.missing_before(disorder.acked):
                 self._lose(disorder.acked, None, now_ns)
             break
         self.forget()
