@@ -14,7 +14,6 @@ from pipeline.sources.pcap.reader import read_segments
 
 CAPTURES = Path(__file__).parent / "captures"
 CASES = sorted(path.stem for path in CAPTURES.glob("*.jsonl"))
-UNSOLVED = {"socket-nginx-blank-lines": "a connection that opens with a blank line is not taken for HTTP"}
 
 
 def capture(name: str) -> Path:
@@ -57,10 +56,8 @@ def compare(found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_capture_gives_what_the_client_saw(name: str, request: pytest.FixtureRequest) -> None:
+def test_capture_gives_what_the_client_saw(name: str) -> None:
     """The exchanges of a capture are those that its client saw, no more and no fewer."""
-    if name in UNSOLVED:
-        request.applymarker(pytest.mark.xfail(reason=UNSOLVED[name], strict=True))
     expected = [json.loads(line) for line in (CAPTURES / f"{name}.jsonl").read_text().splitlines()]
     compare(exchanges(read_segments(capture(name))), expected)
 
