@@ -100,7 +100,7 @@ class LogFile:
             _sync_folder(self.path.parent)
 
     def _opened(self) -> int:
-        # O_NONBLOCK: opening a FIFO without a reader fails instead of waiting for ever; regular files do not know it.
+        # O_NONBLOCK: a device that waits for its other end must not hold the thread; regular files do not know the flag.
         flags = os.O_RDWR | os.O_APPEND | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
         try:
             fd = os.open(self.path, flags | os.O_CREAT | os.O_EXCL, 0o600)
