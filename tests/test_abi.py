@@ -13,7 +13,7 @@ HEADER = Path(__file__).parents[1] / "pipeline" / "bpf" / "http_trace.h"
 FIELDS = {
     "http_record": ("ts_ns last_ns seq ack length captured ifindex vlan flags bits flow pad", abi.RECORD),
     "http_key": ("address[0] address[1] port[0] port[1] family", abi.KEY),
-    "http_direction": ("range first_ns last_ns next_seq copy_until told ifindex finished pad", abi.DIRECTION),
+    "http_direction": ("range first_ns last_ns next_seq copy_until told ifindex finished busy", abi.DIRECTION),
     "http_opening": ("syn_ns answer_ns syn_seq answer_seq client pad", abi.OPENING),
     "http_settings": ("want budget some_ports pad", abi.SETTINGS),
 }

@@ -65,7 +65,7 @@ struct http_direction {
 	__u32 told;	  /* end of the range as last told */
 	__u32 ifindex;	  /* where its newest segment was seen, 0 before the first one */
 	__u32 finished;	  /* FIN was seen */
-	__u32 pad;
+	__u32 busy;	  /* how many CPUs are about to change the range, see turns.h */
 };
 
 struct http_connection {

@@ -8,9 +8,11 @@
  * ends them: a copied segment, the other side, FIN or RST, HTTP_RANGE_BYTES, or the sweep of user space when
  * the connection goes quiet.
  *
- * Two CPUs may hold the two directions of a connection at once, and spin locks are refused in socket filters.
- * So each side writes its own `struct http_direction` only (but for `told`), and whatever is told twice is
- * the same bytes again, which decoding drops.
+ * Two CPUs may hold segments of one connection at once, even of one direction: loopback does, when the
+ * sender moves to another CPU. Spin locks are refused in socket filters, and atomic operations that return
+ * something came with Linux 5.12. So a range is changed only by a CPU that finds itself alone; one that
+ * does not tells its segment by itself. All else is a single word, or comes right with the next segment;
+ * and whatever is told twice is the same bytes again, which decoding drops.
  */
 #ifndef HTTPIPE_TURNS_H
 #define HTTPIPE_TURNS_H
@@ -41,6 +43,18 @@ static __always_inline void tell_range(struct __sk_buff *skb, struct http_scratc
 	emit(skb, work, settings, counters);
 }
 
+/* Am I alone with this range? Whoever reads 1 after adding 1 is: others have left, or will read more. */
+static __always_inline int alone(struct http_direction *mine)
+{
+	__sync_fetch_and_add(&mine->busy, 1);
+	return *(volatile __u32 *)&mine->busy == 1;
+}
+
+static __always_inline void done(struct http_direction *mine)
+{
+	__sync_fetch_and_add(&mine->busy, -1);
+}
+
 /* The connection has a range for which nothing may ever follow: the sweep looks after it. */
 static __always_inline void list_for_sweep(struct packet *packet, struct http_counters *counters)
 {
@@ -50,38 +64,65 @@ static __always_inline void list_for_sweep(struct packet *packet, struct http_co
 		COUNT(counters, HTTP_COUNT_WAITING_FULL);
 }
 
-/* A segment that is not copied: extend the range, or begin another. */
+/* A segment that is not copied: extend the range, or begin another; true where it has become part of one. */
+static __always_inline int merge(struct packet *packet, struct http_direction *mine,
+				 struct http_counters *counters)
+{
+	__u64 range = mine->range, last_ns = mine->last_ns;
+	__u32 seq = range >> 32, length = range;
+	__u32 into = packet->seq - seq;
+
+	if (length && into < length && into + packet->length <= length)
+		return 1; /* a retransmission */
+	if (!length || into != length || length >= HTTP_RANGE_BYTES)
+		return 0;
+	mine->last_ns = packet->now_ns;
+	mine->range = range + packet->length;
+	if (packet->now_ns - last_ns > HTTP_RANGE_QUIET_NS)
+		list_for_sweep(packet, counters);
+	return 1;
+}
+
 static __always_inline void leave_out(struct __sk_buff *skb, struct http_scratch *work,
 				      struct http_direction *mine, struct http_settings *settings,
 				      struct http_counters *counters)
 {
 	struct packet *packet = &work->packet;
-	__u64 range = mine->range;
-	__u32 seq = range >> 32, length = range;
-	__u32 into = packet->seq - seq;
+	struct http_record *record;
 
 	ADD(counters, HTTP_COUNT_LEFT_OUT_BYTES, packet->length);
 	/* Compared are differences of 32 bits, and a body may be longer than 2 GiB: the mark follows, far
 	 * behind, so that a segment out of order is still left out. */
 	if (packet->seq - mine->copy_until > HTTP_FOLLOW_BYTES)
 		mine->copy_until = packet->seq - HTTP_FOLLOW_BYTES / 2;
-	if (length && into < length && into + packet->length <= length)
-		return; /* a retransmission */
-	if (length && into == length && length < HTTP_RANGE_BYTES) {
-		__u64 last_ns = mine->last_ns;
-
+	if (!alone(mine)) {
+		record = draft_record(work);
+		record->seq = packet->seq;
+		record->length = packet->length;
+		record->flags = TCP_ACK;
+		record->bits = HTTP_BIT_RANGE;
+		emit(skb, work, settings, counters);
+	} else if (!merge(packet, mine, counters)) {
+		tell_range(skb, work, mine, packet->side, settings, counters);
+		mine->first_ns = packet->now_ns;
 		mine->last_ns = packet->now_ns;
-		mine->range = range + packet->length;
-		if (packet->now_ns - last_ns > HTTP_RANGE_QUIET_NS)
-			list_for_sweep(packet, counters);
-		return;
+		mine->told = packet->seq;
+		mine->range = (__u64)packet->seq << 32 | packet->length;
+		list_for_sweep(packet, counters);
 	}
-	tell_range(skb, work, mine, packet->side, settings, counters);
-	mine->first_ns = packet->now_ns;
-	mine->last_ns = packet->now_ns;
-	mine->told = packet->seq;
-	mine->range = (__u64)packet->seq << 32 | packet->length;
-	list_for_sweep(packet, counters);
+	done(mine);
+}
+
+/* Before a segment that is copied: the range before it is told, and over. */
+static __always_inline void end_range(struct __sk_buff *skb, struct http_scratch *work,
+				      struct http_direction *mine, struct http_settings *settings,
+				      struct http_counters *counters)
+{
+	if (alone(mine)) {
+		tell_range(skb, work, mine, work->packet.side, settings, counters);
+		mine->range = 0;
+	}
+	done(mine);
 }
 
 /* The first `copy` bytes in records of HTTP_CHUNK_BYTES; the last of them stands for the rest of the segment
@@ -183,10 +224,8 @@ static __always_inline void on_payload(struct __sk_buff *skb, struct http_scratc
 	packet->copy = mine->copy_until - packet->seq;
 	if (packet->copy > packet->present)
 		packet->copy = packet->present;
-	if (mine->range) {
-		tell_range(skb, work, mine, packet->side, settings, counters);
-		mine->range = 0;
-	}
+	if (mine->range)
+		end_range(skb, work, mine, settings, counters);
 	ADD(counters, HTTP_COUNT_LEFT_OUT_BYTES, packet->present - packet->copy);
 	copy_out(skb, work, settings, counters);
 }

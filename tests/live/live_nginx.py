@@ -25,7 +25,12 @@ http {{
     root {folder}/www;
     location /small {{ return 200 "hello from nginx"; }}
     location /none {{ return 204; }}
-    location /chunked {{ gzip on; gzip_types *; gzip_min_length 1; gzip_proxied any; }}
+    location /upload {{ proxy_pass http://unix:{folder}/upstream; }}
+  }}
+  server {{
+    listen unix:{folder}/upstream;
+    access_log off;
+    return 200 "thank you";
   }}
 }}
 """

@@ -34,7 +34,7 @@ KEY = Struct("=16s16s2s2sI")
 """``struct http_key``: two addresses, two ports, family 4 or 6."""
 
 DIRECTION = Struct("=QQQIIIIII")
-"""``struct http_direction``: range, first_ns, last_ns, next_seq, copy_until, told, ifindex, finished, pad."""
+"""``struct http_direction``: range, first_ns, last_ns, next_seq, copy_until, told, ifindex, finished, busy."""
 
 CONNECTION_BYTES = 2 * DIRECTION.size + 16
 """``struct http_connection``: two directions, then speaker, connecting, upgraded, pad."""
