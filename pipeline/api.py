@@ -79,7 +79,7 @@ DEFAULT = ""
 class Config(BaseModel):
     """Base of a component's options: unknown keys are errors, values are frozen, docstrings of fields are the documentation."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, use_attribute_docstrings=True)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class NoConfig(Config):
@@ -208,7 +208,7 @@ class Transform(ABC):
         return NOTHING
 
     def metrics(self) -> Sequence[Metric]:
-        """Running totals for the Prometheus endpoint, asked at each scrape; bounded in number. Most transforms have none."""
+        """Running totals for the Prometheus endpoint, asked at each scrape, from another thread; bounded in number."""
         return ()
 
 

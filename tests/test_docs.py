@@ -63,11 +63,14 @@ class WithPage(Registry):
         super().__init__(discover(), TrustNothing())
         self.defined = defined
 
-    def load(self, kind: Kind, name: str) -> Loaded:
+    def find(self, kind: Kind, name: str) -> Plugin:
         """From the page, else as ever."""
-        if (kind, name) in self.defined:
-            return Loaded(Plugin(kind, name, "page", "1", "page:x", None), self.defined[kind, name])
-        return super().load(kind, name)
+        return Plugin(kind, name, "page", "1", "page:x", None) if (kind, name) in self.defined else super().find(kind, name)
+
+    def load(self, kind: Kind, name: str) -> Loaded:
+        """Likewise."""
+        known = (kind, name) in self.defined
+        return Loaded(self.find(kind, name), self.defined[kind, name]) if known else super().load(kind, name)
 
 
 def defined_in(page_name: str) -> dict[tuple[Kind, str], Component]:

@@ -10,9 +10,8 @@ from pathlib import Path
 
 from pipeline.config.document import Document, parse
 from pipeline.errors import ConfigError, Problem
-from pipeline.plugins.discovery import discover
-from pipeline.plugins.registry import Registry
-from pipeline.plugins.trust import find_trust
+from pipeline.plugins.discovery import Plugin, discover
+from pipeline.plugins.registry import Registry, Trust
 from pipeline.topology.build import build
 from pipeline.topology.components import Mode
 from pipeline.topology.plan import Plan
@@ -69,7 +68,23 @@ def document(file: str) -> Document:
 
 def registry(file: str) -> Registry:
     """The plugins there are, and the trust list that holds for this file."""
-    return Registry(discover(), find_trust(Path(file).parent if file != "-" else Path()))
+    return Registry(discover(), TrustBeside(Path(file).parent if file != "-" else Path()))
+
+
+class TrustBeside:
+    """The trust list that holds for a folder; it is read when the first plugin of somebody else is named."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self._list: Trust | None = None
+
+    def refusal(self, plugin: Plugin) -> str:
+        """Why this plugin may not be imported; empty where it may."""
+        if self._list is None:
+            from pipeline.plugins.trust import find_trust  # noqa: PLC0415  start-up: most pipelines name none
+
+            self._list = find_trust(self._folder)
+        return self._list.refusal(plugin)
 
 
 def _read(file: str) -> bytes:

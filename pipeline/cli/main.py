@@ -113,6 +113,7 @@ def cli(ctx: click.Context, *, debug: bool) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and leave with its exit code."""
+    os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"  # else pydantic imports code of any distribution that asks for it
     _fill_standard_streams()
     sys.exit(call(list(sys.argv[1:] if arguments is None else arguments)))
 

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
+from pipeline.config.documentation import models_in
 from pipeline.config.words import did_you_mean, shown
 from pipeline.errors import Problem
 
@@ -109,15 +110,8 @@ def _model_at(model: type[BaseModel], place: tuple[str | int, ...]) -> type[Base
         field = next((f for n, f in current.model_fields.items() if part in (n, f.alias)), None) if current else None
         if field is None:
             continue  # an index of a list: the model is that of its entries
-        current = model_in(field.annotation)
+        current = next(models_in(field.annotation), None)
     return current
-
-
-def model_in(annotation: object) -> type[BaseModel] | None:
-    """The first model in an annotation, looking into unions and lists."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for part in getattr(annotation, "__args__", ()) if (found := model_in(part))), None)
 
 
 def _sentence(details: list[ErrorDetails], place: tuple[str | int, ...], known: list[str]) -> str:

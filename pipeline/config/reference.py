@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
-from pipeline.config.models import model_in
+from pipeline.config.documentation import documented, models_in
 
 Schema = Mapping[str, Any]
 
@@ -36,11 +36,11 @@ class Described(NamedTuple):
 
 def option_rows(model: type[BaseModel], prefix: str = "") -> list[Row]:
     """The options of a model, those of tables inside it by their dotted names."""
-    schema = model.model_json_schema()
+    schema = documented(model).model_json_schema()
     rows: list[Row] = []
     for name, field in model.model_fields.items():
         option = f"{prefix}{field.alias or name}"
-        inner = model_in(field.annotation)
+        inner = next(models_in(field.annotation), None)
         if inner is not None and not _is_list(field):
             if field.description and field.default is None:
                 rows.append(Row(option, "table", "none", _one_line(field.description)))

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from pipeline.config.documentation import documented
 from pipeline.config.options import ID_PATTERN, ProcessOptions, TelemetryOptions
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -38,7 +39,7 @@ def pipeline_schema(components: Mapping[str, Sequence[ComponentModel]]) -> dict[
     """The schema of a file with these components, by ``sources``, ``transforms`` and ``sinks``."""
     every = {model for each in components.values() for component in each for model in component.models}
     every |= {ProcessOptions, TelemetryOptions}
-    ordered = sorted(every, key=lambda model: (model.__module__, model.__qualname__))
+    ordered = sorted(map(documented, every), key=lambda model: (model.__module__, model.__qualname__))
     by_model, merged = models_json_schema([(model, "validation") for model in ordered], ref_template="#/$defs/{model}")
     definitions = merged.get("$defs", {})
     own = {model: definitions[by_model[model, "validation"]["$ref"].rpartition("/")[2]] for model in ordered}

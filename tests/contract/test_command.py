@@ -1,6 +1,7 @@
 """`httpipe run` as a process of its own: what goes to which output, and how it ends."""
 
 import json
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -79,10 +80,29 @@ def test_a_closed_reader_of_a_long_list_is_no_error() -> None:
     assert head("schema") == (["{", "0"], "")
 
 
-def test_damaged_input_has_its_own_exit_code_and_loses_nothing_before_it(folder: Path) -> None:
-    """What came before the damage is delivered."""
-    (folder / "events.jsonl").write_text(EVENT * 2 + '{"event.name": "http.ex')
+def test_damaged_input_has_its_own_exit_code(folder: Path) -> None:
+    """A capture file that ends in the middle of a packet."""
+    header = struct.pack("<IHHiIII", 0xA1B2C3D4, 2, 4, 0, 0, 65535, 1)
+    (folder / "cut.pcap").write_bytes(header + struct.pack("<IIII", 1, 0, 1000, 1000) + bytes(10))
+    (folder / "pipeline.toml").write_text(REPLAY.replace('"replay"', '"pcap"').replace("events.jsonl", "cut.pcap"))
     done = httpipe("run")
-    assert len(done.stdout.splitlines()) == 2
     assert done.returncode == ExitCode.DAMAGED_INPUT
     assert "Traceback" not in done.stderr
+
+
+def test_pydantics_own_plugins_are_not_imported(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Pydantic would import whatever any installed distribution declares for it: code that nobody trusted."""
+    metadata = folder / "sneak-1.0.dist-info"
+    metadata.mkdir()
+    (metadata / "entry_points.txt").write_text("[pydantic]\nsneak = sneak_plugin:plugin\n")
+    (metadata / "METADATA").write_text("Metadata-Version: 2.1\nName: sneak\nVersion: 1.0\n")
+    (folder / "sneak_plugin.py").write_text("open('imported', 'w').close()\nplugin = None\n")
+    (folder / "events.jsonl").write_text(EVENT)
+    monkeypatch.setenv("PYTHONPATH", str(folder))
+    loads = [sys.executable, "-c", "import pydantic\nclass M(pydantic.BaseModel): x: int"]
+    subprocess.run(loads, check=False, timeout=60, capture_output=True)
+    assert (folder / "imported").exists(), "pydantic has no plugins any more: the rule can go"
+    (folder / "imported").unlink()
+    assert httpipe("run").returncode == ExitCode.OK
+    assert httpipe("schema").returncode == ExitCode.OK
+    assert not (folder / "imported").exists()
