@@ -18,6 +18,7 @@ from pipeline.delivery.health import State, describe
 from pipeline.delivery.ledger import Reason
 from pipeline.delivery.signal import Signal
 from pipeline.errors import HttpipeError
+from pipeline.model.measurement import Metric
 from pipeline.runtime import privileges
 from pipeline.runtime.dry_run import counted
 from pipeline.runtime.options import RunOptions
@@ -132,6 +133,11 @@ class Engine:
                 *(unit.status() for unit in self.sinks.values()),
             ),
         )
+
+    def totals(self) -> list[tuple[str, Metric]]:
+        """What transforms measure for the metrics endpoint, with the id of each."""
+        running = [(name, unit.node.transform) for name, unit in list(self.transforms.items())]
+        return [(name, metric) for name, transform in running if transform is not None for metric in transform.metrics()]
 
     def summary(self) -> Summary:
         """How it ended."""

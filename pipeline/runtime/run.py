@@ -77,7 +77,7 @@ def _expose(engine: Engine) -> "Exposition | None":
     from pipeline.telemetry.exposition import Exposition  # noqa: PLC0415  prometheus-client costs start-up time and memory
 
     monotonic = engine.options.clock.monotonic
-    exposition = Exposition(address, version("httpipe"), engine.status, lambda: monotonic() - engine.heartbeat)
+    exposition = Exposition(address, version("httpipe"), engine.status, lambda: monotonic() - engine.heartbeat, engine.totals)
     exposition.start()
     return exposition
 

@@ -1,11 +1,12 @@
 """``/metrics`` for Prometheus, ``/health`` and ``/ready``, over HTTP on the address that the pipeline file names.
 
-In: a function that gives a picture of the pipeline. It runs in a thread of its own and only reads; prometheus-client is
-imported when the first server starts, for it costs start-up time and memory.
+In: functions that give a picture of the pipeline, and what its transforms measure. It runs in a thread of its own and only
+reads; prometheus-client is imported when the first server starts, for it costs start-up time and memory.
 
 ``/health`` answers 200 while the event loop turns, ``/ready`` while the pipeline carries events; else 503 with the reason.
 """
 
+import re
 import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
@@ -13,12 +14,16 @@ from typing import TYPE_CHECKING, Any
 from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from pipeline.errors import ConfigError, Problem
+from pipeline.model.measurement import Metric as Total
 from pipeline.telemetry.histogram import BOUNDS_SECS
 from pipeline.telemetry.metrics import METRICS, PREFIX, Kind, Metric
 
 if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.core import Metric as Family
+
+Totals = Iterable[tuple[str, Total]]
+"""What transforms measure, with the id of each."""
 
 LOOP_SECS = 10.0
 """A loop that has not turned for so long is not healthy; it looks at the clock every second."""
@@ -29,10 +34,17 @@ StartResponse = Callable[[str, list[tuple[str, str]]], object]
 class Exposition:
     """The HTTP server. ``picture`` gives a ``runtime.status.Status``, ``silence_secs`` how long the loop has been silent."""
 
-    def __init__(self, address: str, version: str, picture: Callable[[], Any], silence_secs: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        address: str,
+        version: str,
+        picture: Callable[[], Any],
+        silence_secs: Callable[[], float],
+        totals: Callable[[], Totals] = tuple,
+    ) -> None:
         self._picture = picture
         self._silence_secs = silence_secs
-        self._registry = _registry(version, picture)
+        self._registry = _registry(version, picture, totals)
         self._server = _server(address, self._answer)
         self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
 
@@ -132,7 +144,43 @@ def _buckets(histogram: Any) -> tuple[list[tuple[str, float]], float]:  # noqa: 
     return buckets, histogram.sum_secs if histogram is not None else 0.0
 
 
-def _registry(version: str, picture: Callable[[], Any]) -> "CollectorRegistry":
+class _TotalsCollector:
+    """Turns what transforms measure into metric families. Labels differ from one transform to the next."""
+
+    def __init__(self, totals: Callable[[], Totals]) -> None:
+        self._totals = totals
+
+    def collect(self) -> Iterator["Family"]:
+        """All families."""
+        from prometheus_client.core import Metric as Family  # noqa: PLC0415
+
+        families: dict[str, Family] = {}
+        for component_id, total in self._totals():
+            name = PREFIX + total.name
+            bare = name.removesuffix("_total")  # the text format puts the suffix of a counter back
+            family = families.setdefault(name, Family(bare, total.help, total.kind))
+            labels = {"component_id": component_id, **{_label(each): _text(value) for each, value in total.labels.items()}}
+            if total.kind == "counter":
+                family.add_sample(name, labels, total.value)
+                continue
+            for bound, count in (*total.buckets, ("+Inf", total.value)):
+                family.add_sample(f"{name}_bucket", {**labels, "le": str(bound)}, count)
+            family.add_sample(f"{name}_count", labels, total.value)
+            family.add_sample(f"{name}_sum", labels, total.sum)
+        yield from families.values()
+
+
+def _text(value: str) -> str:
+    """What came off the wire may be no text at all."""
+    return value.encode("utf-8", "replace").decode()
+
+
+def _label(name: str) -> str:
+    """The name of a field as Prometheus allows labels: ``server_address``."""
+    return re.sub(r"\W", "_", name, flags=re.ASCII)
+
+
+def _registry(version: str, picture: Callable[[], Any], totals: Callable[[], Totals]) -> "CollectorRegistry":
     from prometheus_client import CollectorRegistry, ProcessCollector  # noqa: PLC0415
     from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415
 
@@ -146,6 +194,7 @@ def _registry(version: str, picture: Callable[[], Any]) -> "CollectorRegistry":
     ProcessCollector(registry=registry)
     registry.register(Build())
     registry.register(_Collector(picture))
+    registry.register(_TotalsCollector(totals))
     return registry
 
 

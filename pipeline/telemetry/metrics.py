@@ -139,6 +139,9 @@ PROCESS: Mapping[str, str] = {
     "process_*": "What prometheus-client tells about the process itself: CPU, memory, open files, start time.",
     "httpipe_build_info": "1, with the version as a label.",
     "httpipe_uptime_seconds": "Time since the start of the run.",
+    "httpipe_http_requests_total": "Of each `aggregate` transform: requests, labelled with `component_id` and the names in `by`.",
+    "httpipe_http_errors_total": "Requests that its condition `errors` counts, labelled alike.",
+    "httpipe_http_request_duration_seconds": "Histogram of its durations, labelled alike.",
 }
 """Metrics beside the table."""
 

@@ -110,7 +110,7 @@ class Aggregate(Transform):
     def metrics(self) -> Sequence[Metric]:
         """Requests, errors and durations per group since the start."""
         found: list[Metric] = []
-        for group, red in self.totals.items():
+        for group, red in list(self.totals.items()):  # asked from another thread
             labels = {name: "" if value is None else to_str(value) for name, value in zip(self.names, group, strict=True)}
             found.append(Metric("http_requests_total", "counter", "Requests seen.", labels, red.requests))
             found.append(Metric("http_errors_total", "counter", "Requests that count as errors.", labels, red.errors))
