@@ -6,6 +6,8 @@ import json
 import logging
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -103,6 +105,44 @@ async def test_a_torn_last_event_is_cut_off(tmp_path: Path, codec: str, caplog: 
         assert path.read_bytes() == three
         assert f"cut off its last {cut - len(two)} bytes" in caplog.text
         caplog.clear()
+
+
+WRITER = """
+import sys
+import anyio
+from pipeline.api import Context, Exchange
+from pipeline.sinks.file import FileConfig, FileSink
+
+async def main():
+    sink = FileSink(FileConfig(path=sys.argv[1]), Context("file"))
+    await sink.open()
+    for first in range(0, 10**9, 2000):
+        batch = [Exchange(timestamp_ns=0, httpipe_sequence=first + place, url_path="x" * 500) for place in range(2000)]
+        await sink.write(batch)
+        print(first + 2000, flush=True)
+
+anyio.run(main)
+"""
+
+
+def _written_until_killed(path: Path) -> int:
+    """Events whose write had returned when the writer was killed."""
+    with subprocess.Popen([sys.executable, "-c", WRITER, str(path)], stdout=subprocess.PIPE) as writer:
+        assert writer.stdout is not None
+        confirmed = [int(writer.stdout.readline()) for _ in range(5)]
+        writer.kill()
+        return max([*confirmed, *map(int, writer.stdout.read().split())])
+
+
+async def test_kill_9_loses_nothing_that_counted_as_written(tmp_path: Path) -> None:
+    """After the next start every line is whole, and every batch whose write had returned is there."""
+    path = tmp_path / "http.jsonl"
+    confirmed = _written_until_killed(path)
+    await written(path, events(1, -1))
+    *found_numbers, last = numbers(path)
+    assert last == -1
+    assert found_numbers == list(range(len(found_numbers)))
+    assert len(found_numbers) >= confirmed
 
 
 @pytest.mark.parametrize("text", ["by somebody else", '{"name": "settings"}', '{"url.path":"/"}'])

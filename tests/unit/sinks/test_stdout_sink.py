@@ -3,6 +3,7 @@
 import json
 import os
 import resource
+import select
 import subprocess
 import sys
 import threading
@@ -49,9 +50,14 @@ class Pipe:
         self.reader, self.writer = os.pipe()
 
     def read_exactly(self, size: int) -> bytes:
-        """Block until so many bytes have come."""
-        data = b""
+        """Block until so many bytes have come; fail rather than wait for ever."""
+        data, patience = b"", select.poll()
+        patience.register(self.reader, select.POLLIN)
         while len(data) < size:
+            if not patience.poll(10_000):
+                os.close(self.reader)  # whoever still writes is set free
+                self.reader = -1
+                raise TimeoutError(f"only {len(data)} of {size} bytes came")
             data += os.read(self.reader, size - len(data))
         return data
 
@@ -162,6 +168,18 @@ async def test_a_reader_that_is_gone_ends_it_quietly(pipe: Pipe) -> None:
 async def _close_after(pipe: Pipe, size: int) -> None:
     await anyio.to_thread.run_sync(pipe.read_exactly, size)
     pipe.close_reader()
+
+
+async def test_a_terminal_that_was_hung_up_ends_it_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The window was closed, the ssh session died."""
+    controller, program = os.openpty()
+    monkeypatch.setattr(stdout, "_STDOUT", program)
+    os.close(controller)
+    sink = make()
+    with pytest.raises(Finished):
+        await sink.write(batch(1))
+    await sink.aclose()
+    os.close(program)
 
 
 async def test_a_closed_standard_output_ends_it_quietly(monkeypatch: pytest.MonkeyPatch) -> None:
