@@ -39,17 +39,23 @@ class Ring:
         # One store and one load of eight bytes each: through a memoryview they cannot tear.
         self._position = memoryview(self._consumer).cast("Q")
         self._produced = memoryview(self._memory)[:PAGE].cast("Q")
-        # Edge-triggered: becomes readable when the kernel wakes us, not for as long as anything lies in the ring.
-        self._wake = select.epoll(1)
-        self._wake.register(fd, select.EPOLLIN | select.EPOLLET)
+        self._fd = fd
+        self._wake: select.epoll | None = None
 
     def fileno(self) -> int:
         """Readable after the kernel has woken us; ``rearm`` before the next wait."""
-        return self._wake.fileno()
+        return self._waker().fileno()
 
     def rearm(self) -> None:
         """Forget wake-ups that happened."""
-        self._wake.poll(0)
+        self._waker().poll(0)
+
+    def _waker(self) -> select.epoll:
+        """Edge-triggered: becomes readable when the kernel wakes us, not for as long as anything lies in the ring."""
+        if self._wake is None:
+            self._wake = select.epoll(1)
+            self._wake.register(self._fd, select.EPOLLIN | select.EPOLLET)
+        return self._wake
 
     def waiting_bytes(self) -> int:
         """Bytes not read yet."""
@@ -106,7 +112,8 @@ class Ring:
 
     def close(self) -> None:
         """Unmap."""
-        self._wake.close()
+        if self._wake is not None:
+            self._wake.close()
         self._position.release()
         self._produced.release()
         self._consumer.close()
