@@ -75,7 +75,7 @@ class RecordsReader:
         if len(self._rest) < len(MAGIC) and MAGIC.startswith(self._rest):
             return False
         if not self._rest.startswith(MAGIC):
-            self._damaged(f"no recording: it begins with {self._rest[:16]!r} and not with {MAGIC!r}; not understood", 0)
+            self.damage = DecodeError(f"no recording: it begins with {self._rest[:16]!r} and not with {MAGIC!r}")
             return False
         self._rest = self._rest[len(MAGIC) :]
         self.offset = len(MAGIC)

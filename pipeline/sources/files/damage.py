@@ -9,4 +9,4 @@ class DamagedInputError(HttpipeError):
     def __init__(self, problem: str, offset: int) -> None:
         self.problem = problem
         self.offset = offset
-        super().__init__(f"{problem} at byte {offset}")
+        super().__init__(f"{problem} at byte {offset}" if offset else problem)

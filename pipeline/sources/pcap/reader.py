@@ -107,7 +107,7 @@ def _not_a_capture(data: bytes) -> DamagedInputError:
     if not data:
         return DamagedInputError("empty, there should be a pcap or pcapng header", 0)
     known = "pcap and pcapng, also compressed with gzip or zstd"
-    return DamagedInputError(f"no capture file: it begins with {data[:4]!r}; httpipe reads {known}; not understood", 0)
+    return DamagedInputError(f"no capture file: it begins with {data[:4]!r}; httpipe reads {known}", 0)
 
 
 def read_segments(path: Path | str) -> Iterator[list[Segment]]:

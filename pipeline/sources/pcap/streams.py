@@ -47,7 +47,8 @@ class CaptureStream:
         finally:
             capture.close()
         if reader.damage:
-            self.failure = self.failure or f"{capture.name}: {reader.damage}; what came before is reported"
+            before = "; what came before is reported" if reader.begun else ""
+            self.failure = self.failure or f"{capture.name}: {reader.damage}{before}"
 
 
 class _Head:
