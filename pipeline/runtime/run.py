@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio.to_thread import run_sync
 
+from pipeline.delivery.signal import Signal
 from pipeline.errors import ConfigError, HttpipeError
 from pipeline.runtime.control_client import default_path
 from pipeline.runtime.control_server import ControlServer
@@ -84,14 +85,13 @@ def _expose(engine: Engine) -> "Exposition | None":
 
 async def _signals(engine: Engine, load: Load | None, systemd: SdNotify) -> None:
     """The first SIGINT or SIGTERM drains, the second stops at once; SIGHUP reads the pipeline file again."""
+    reloads = _Reloads(engine, load, systemd)
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
         async with anyio.create_task_group() as group:
-            reloads, due = anyio.create_memory_object_stream[None](1)
-            group.start_soon(_reload_when_told, due, engine, load, systemd)
+            group.start_soon(reloads.run)
             async for number in signals:
                 if number == signal.SIGHUP:
-                    with contextlib.suppress(anyio.WouldBlock):  # one is waiting already: it will read the newest file
-                        reloads.send_nowait(None)
+                    reloads.ask()
                 elif engine.stopping:
                     engine.stop_now()
                 else:
@@ -99,15 +99,31 @@ async def _signals(engine: Engine, load: Load | None, systemd: SdNotify) -> None
                     engine.stop()
 
 
-async def _reload_when_told(
-    due: anyio.abc.ObjectReceiveStream[None], engine: Engine, load: Load | None, systemd: SdNotify
-) -> None:
-    async for _ in due:
-        if load is None or engine.stopping:
-            continue
-        systemd.reloading()
-        await reload_file(engine, load)
-        systemd.ready()
+class _Reloads:
+    """Does one reload after the other; asked twice while one runs, it does one more, which reads the newest file."""
+
+    def __init__(self, engine: Engine, load: Load | None, systemd: SdNotify) -> None:
+        self._engine = engine
+        self._load = load
+        self._systemd = systemd
+        self._asked = False
+        self._news = Signal()
+
+    def ask(self) -> None:
+        """A SIGHUP came."""
+        self._asked = True
+        self._news.set()
+
+    async def run(self) -> None:
+        """For ever."""
+        while True:
+            while not self._asked:
+                await self._news.wait()
+            self._asked = False
+            if self._load is not None and not self._engine.stopping:
+                self._systemd.reloading()
+                await reload_file(self._engine, self._load)
+                self._systemd.ready()
 
 
 async def reload_file(engine: Engine, load: Load) -> bool:
