@@ -15,39 +15,27 @@ import msgspec
 from pipeline.codecs.selection import Selection
 from pipeline.codecs.timestamp import rfc3339
 from pipeline.model.exchange import AttributeValue, Event, Exchange
-from pipeline.model.fields import BY_NAME, EVENT_NAME, Field, FieldType
+from pipeline.model.fields import BY_NAME, EVENT_NAME, FieldType
 
 FlatObject = dict[str, Any]
-
-
-_USUAL = frozenset(
-    name
-    for name in BY_NAME
-    if name.startswith(("url.", "server.", "client.", "network.", "http.response.", "http.request."))
-    and not name.endswith((".content", ".method_original"))
-) | {"httpipe.duration_ms", "httpipe.source", "httpipe.capture", "httpipe.connection", "httpipe.sequence"}
-"""Fields that most exchanges have: they go into the dict's display, which sizes the dict at once. Changes the speed only."""
 
 
 @lru_cache(maxsize=64)
 def exchange_to_object(selection: Selection) -> Callable[[Exchange], FlatObject]:
     """A function that makes the flat object of an exchange, written out field by field from the table."""
     names = [each.name for each in msgspec.structs.fields(Exchange)]
-    usual: list[Field] = []
-    seldom: list[Field] = []
-    for field in selection.fields():
-        (usual if field.name in _USUAL and field.type is not FieldType.STRINGS else seldom).append(field)
     shown = [f"{EVENT_NAME!r}: {Exchange.event_name!r}"] if selection.takes(EVENT_NAME) else []
-    shown += ["'timestamp': rfc3339(timestamp_ns)" for field in seldom if field.type is FieldType.TIMESTAMP]
-    shown += [f"{field.name!r}: {field.attribute}" for field in usual]
+    shown += ["'timestamp': rfc3339(timestamp_ns)"] if selection.takes("timestamp") else []
     lines = ["def to_object(exchange):", f" ({', '.join(names)}) = astuple(exchange)", f" o = {{{', '.join(shown)}}}"]
-    lines += [f" if {field.attribute} is None: del o[{field.name!r}]" for field in usual]
-    for field in seldom:
-        if field.type is not FieldType.TIMESTAMP:
-            present = field.attribute if field.type is FieldType.STRINGS else f"{field.attribute} is not None"
-            lines.append(f" if {present}: o[{field.name!r}] = {field.attribute}")
-    for family in selection.families():
-        lines.append(f" if {family.attribute}: add_headers(o, {family.prefix!r}, {family.attribute})")
+    for field in selection.fields():
+        match field.type:
+            case FieldType.TIMESTAMP:
+                continue
+            case FieldType.STRINGS:
+                lines.append(f" if {field.attribute}: o[{field.name!r}] = {field.attribute}")
+            case _:
+                lines.append(f" if {field.attribute} is not None: o[{field.name!r}] = {field.attribute}")
+    lines += [f" if {family.attribute}: add_headers(o, {family.prefix!r}, {family.attribute})" for family in selection.families()]
     lines += [" if attributes: add_attributes(o, attributes)", " return o"]
     scope: dict[str, Any] = {
         "astuple": msgspec.structs.astuple,

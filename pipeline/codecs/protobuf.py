@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 
-from pipeline.codecs import wire
+from pipeline.codecs import protobuf_wire as wire
 from pipeline.codecs.errors import DecodeError
 from pipeline.codecs.proto import ATTRIBUTES_NUMBER, EVENT_NAME_NUMBER, NUMBERS, TIMESTAMP_NUMBER, written_fields
 from pipeline.codecs.protobuf_reader import read_event

@@ -4,7 +4,7 @@ import struct
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from pipeline.codecs import wire
+from pipeline.codecs import protobuf_wire as wire
 from pipeline.codecs.errors import DecodeError
 from pipeline.codecs.events import ATTRIBUTES, BLANK, EVENT_BYTES, PLACES, TIMESTAMP, WEIGHT, other_event
 from pipeline.codecs.proto import ATTRIBUTES_NUMBER, EVENT_NAME_NUMBER, NUMBERS, TIMESTAMP_NUMBER, written_fields
