@@ -71,7 +71,7 @@ class FileConfig(Config):
 
 
 class FileSink(Sink):
-    """Appends to one file, or to several where the path has tokens."""
+    """Appends events to a file, or to several where the path has tokens."""
 
     Config = FileConfig
 

@@ -10,7 +10,7 @@ from pipeline.api import Context, Event, NoConfig, Sink
 
 
 class NullSink(Sink):
-    """Counts and forgets."""
+    """Takes events and forgets them; the engine counts."""
 
     Config = NoConfig
 

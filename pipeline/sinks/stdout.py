@@ -45,7 +45,7 @@ class StdoutConfig(Config):
 
 
 class StdoutSink(Sink):
-    """Writes to file descriptor 1."""
+    """Prints events: as readable lines, as the captured heads, or as JSON."""
 
     Config = StdoutConfig
 

@@ -35,7 +35,7 @@ COUNT_SECS = 1.0
 
 
 class BpfSource(Source):
-    """The live source."""
+    """The HTTP traffic of this host, live, through eBPF."""
 
     Config = BpfConfig
     emits_records: ClassVar[bool] = True

@@ -19,7 +19,7 @@ from pipeline.sources.pcap.streams import CaptureStream, in_time_order
 
 
 class PcapSource(Source):
-    """Reads what tcpdump, dumpcap and their like wrote."""
+    """Reads capture files: what tcpdump, dumpcap and their like wrote."""
 
     Config = PcapConfig
     emits_records = True

@@ -31,7 +31,7 @@ class ReplayConfig(Config):
 
 
 class ReplaySource(Source):
-    """Plays recordings."""
+    """Plays recorded packets or events again."""
 
     Config = ReplayConfig
     emits_records = True  # and events, where the file holds those: the batch says which
