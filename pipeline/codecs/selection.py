@@ -1,6 +1,7 @@
 """Which fields of the table, headers and attributes an encoder writes: ``only_fields`` and ``except_fields`` as a predicate."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from pipeline.model.fields import FAMILIES, FIELDS, Family, Field
 
@@ -18,9 +19,7 @@ class Selection:
 
     def takes(self, name: str) -> bool:
         """Whether the field, header or attribute of this outside name is written."""
-        if self.only is not None:
-            return _covered(name, self.only)
-        return self.without is None or not _covered(name, self.without)
+        return _takes(self.only, self.without, name)
 
     def fields(self) -> tuple[Field, ...]:
         """The declared fields that are written, in the order of the table."""
@@ -34,6 +33,13 @@ class Selection:
         if self.only is None:
             return self.takes(prefix.rstrip("."))
         return any(name.startswith(prefix) for name in self.only) or _covered(prefix, self.only)
+
+
+@lru_cache(maxsize=1024)  # headers and attributes are asked about for every event, and their names come from the configuration
+def _takes(only: tuple[str, ...] | None, without: tuple[str, ...] | None, name: str) -> bool:
+    if only is not None:
+        return _covered(name, only)
+    return without is None or not _covered(name, without)
 
 
 def _covered(name: str, names: tuple[str, ...]) -> bool:
