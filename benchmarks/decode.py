@@ -1,7 +1,7 @@
-"""What decode costs: µs of CPU per exchange, bytes per idle connection, and how both grow. ``python benchmarks/decode.py [exchanges]``.
+"""What decode costs: µs of CPU per exchange, bytes per idle connection, and how both grow.
 
-Segments are made in memory, so this is decode alone. A fixed piece of work is timed beside each run (splitting a head of 545 bytes):
-compare the ratios, not the microseconds, on a machine that others use.
+``python benchmarks/decode.py [exchanges]``. Segments are made in memory, so this is decode alone. A fixed piece of work is timed
+beside each run (splitting a head of 545 bytes): on a machine that others use, compare the ratios and not the microseconds.
 """
 
 import gc
@@ -10,7 +10,7 @@ import time
 import tracemalloc
 from collections.abc import Callable, Iterable
 
-from pipeline.decode import Decoder, DecodeOptions
+from pipeline.decode import DecodeOptions, Decoder
 from pipeline.model.records import Segment
 from pipeline.testing.packets import Talk, flow_key, request, response
 

@@ -93,6 +93,9 @@ class Reader(BodyStream):
         """More of a head that came in parts. What is held is bounded, so joining it again for each part is, too."""
         held = len(partial.data)
         joined = partial.data + (data[pos:] if pos else data)
+        if partial.data.startswith(b"PROXY ") and (skip := preamble(joined)):
+            self.release()
+            return pos + skip - held
         resume = max(0, held - 2)
         stop = joined.find(b"\n\r\n", resume) + 3
         bare = joined.find(b"\n\n", resume, stop if stop > 2 else len(joined))

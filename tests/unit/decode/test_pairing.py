@@ -1,23 +1,10 @@
 """Which response answers which request, with nothing lost."""
 
-from collections import Counter
-
 import pytest
+from decode_support import decode
 
-from pipeline.decode import DecodeOptions, Decoder
 from pipeline.model.exchange import Exchange
-from pipeline.model.records import Record
 from pipeline.testing.packets import Talk, keep_alive, request, response
-
-
-def decode(records: list[Record], **options: object) -> list[Exchange]:
-    """All exchanges of some records; decode must not have failed inside."""
-    counts: Counter[str] = Counter()
-    decoder = Decoder(DecodeOptions(**options), source="test", count=lambda name, by: counts.update({name: by}))  # type: ignore[arg-type]
-    events = decoder.feed(records) + decoder.finish()
-    assert counts["decoder_internal_errors"] == 0
-    assert decoder.held_exchanges == decoder.held_bytes == decoder.connections == 0
-    return [event for event in events if isinstance(event, Exchange)]
 
 
 def brief(exchanges: list[Exchange]) -> list[tuple[str | None, str | None, int | None]]:

@@ -1,0 +1,213 @@
+"""Messages of every kind, as real senders write them: each whole, byte by byte, and with more behind it."""
+
+from typing import Any
+
+import pytest
+from decode_support import brief, decode, talk_of
+
+from pipeline.testing.packets import request, response
+
+GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"
+NEXT = ("GET", "/next", 200, 0, 3)
+
+REQUESTS: dict[str, tuple[bytes, tuple[Any, ...]]] = {
+    "bare LF": (b"GET / HTTP/1.1\nHost: h\n\n", ("GET", "/", 200, 0, 3)),
+    "blank lines before it": (b"\r\n\r\n" + GET, ("GET", "/", 200, 0, 3)),
+    "folded": (b"GET / HTTP/1.1\r\nUser-Agent: a\r\n b\r\n\r\n", ("GET", "/", 200, 0, 3, "protocol_error")),
+    "bare CR": (b"GET / HTTP/1.1\r\nHost: h\rX: y\r\n\r\n", ("GET", "/", 200, 0, 3, "ambiguous_framing", "protocol_error")),
+    "lower case": (b"get / http/1.1\r\n\r\n", ("get", "/", 200, 0, 3, "protocol_error")),
+    "unknown method": (b"FROB /x HTTP/1.1\r\n\r\n", ("FROB", "/x", 200, 0, 3)),
+    "spaces in the target": (b"GET /a b c HTTP/1.1\r\n\r\n", ("GET", "/a b c", 200, 0, 3, "protocol_error")),
+    "no target": (b"GET HTTP/1.1\r\n\r\n", ("GET", None, 200, 0, 3, "protocol_error")),
+    "raw bytes in the target": ("GET /ü HTTP/1.1\r\n\r\n".encode("latin-1"), ("GET", "/ü", 200, 0, 3)),
+    "asterisk": (b"OPTIONS * HTTP/1.1\r\n\r\n", ("OPTIONS", "*", 200, 0, 3)),
+    "absolute": (b"GET http://u:p@e:81/a?b HTTP/1.1\r\n\r\n", ("GET", "http://REDACTED:REDACTED@e:81/a?b", 200, 0, 3)),
+    "chunked": (
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n02\r\nde\r\n0\r\nT: x\r\n\r\n",
+        ("POST", "/", 200, 5, 3),
+    ),
+    "chunked with bare LF": (b"POST / HTTP/1.1\nTransfer-Encoding: chunked\n\n3\nabc\n0\n\n", ("POST", "/", 200, 3, 3)),
+    "chunked beside a length": (
+        b"POST / HTTP/1.1\r\nContent-Length: 99\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        ("POST", "/", 200, 0, 3, "ambiguous_framing"),
+    ),
+    "space before a colon": (
+        b"POST / HTTP/1.1\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+        ("POST", "/", 200, 0, 3, "ambiguous_framing", "protocol_error"),
+    ),
+    "lengths that differ": (
+        b"POST / HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nab",
+        ("POST", "/", 200, 2, 3, "ambiguous_framing", "protocol_error"),
+    ),
+    "lengths that agree": (b"POST / HTTP/1.1\r\nContent-Length: 2, 2\r\nContent-Length: 2\r\n\r\nab", ("POST", "/", 200, 2, 3)),
+    "leading zeros": (b"POST / HTTP/1.1\r\nContent-Length: " + b"0" * 40 + b"2\r\n\r\nab", ("POST", "/", 200, 2, 3)),
+    "a length that is none": (
+        b"POST / HTTP/1.1\r\nContent-Length: +2\r\n\r\n",
+        ("POST", "/", 200, 0, 3, "ambiguous_framing", "protocol_error"),
+    ),
+    "HTTP/1.0": (b"GET / HTTP/1.0\r\n\r\n", ("GET", "/", 200, 0, 3)),
+    "PROXY protocol": (b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n" + GET, ("GET", "/", 200, 0, 3)),
+}
+
+RESPONSES: dict[str, tuple[bytes, tuple[Any, ...]]] = {
+    "no reason": (b"HTTP/1.1 200\r\nContent-Length: 3\r\n\r\nabc", (200, 0, 3, "protocol_error")),
+    "empty reason": (b"HTTP/1.1 200 \r\nContent-Length: 3\r\n\r\nabc", (200, 0, 3)),
+    "bare LF": (b"HTTP/1.1 200 OK\nContent-Length: 3\n\nabc", (200, 0, 3)),
+    "lower case": (b"http/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", (200, 0, 3, "protocol_error")),
+    "204 with a length": (b"HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\n", (204, 0, 0)),
+    "304 with a length": (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n", (304, 0, 0)),
+    "interim": (b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + OK, (200, 0, 3)),
+    "chunked": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\nA\r\n0123456789\r\n0\r\n\r\n", (200, 0, 10)),
+    "chunked in HTTP/1.0": (b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", (200, 0, 1)),
+}
+
+
+@pytest.mark.parametrize("mss", [1460, 1])
+@pytest.mark.parametrize("name", REQUESTS)
+def test_request(name: str, mss: int) -> None:
+    """A request is reported as sent, and what follows it on the connection is not disturbed."""
+    data, expected = REQUESTS[name]
+    talk = talk_of(("C", data), ("S", OK), ("C", request("/next")), ("S", OK), mss=mss)
+    assert [brief(e) for e in decode(talk.segments)] == [expected, NEXT]
+
+
+@pytest.mark.parametrize("mss", [1460, 1])
+@pytest.mark.parametrize("name", RESPONSES)
+def test_response(name: str, mss: int) -> None:
+    """A response is reported as sent, and what follows it on the connection is not disturbed."""
+    data, expected = RESPONSES[name]
+    talk = talk_of(("C", GET), ("S", data), ("C", request("/next")), ("S", OK), mss=mss)
+    assert [brief(e) for e in decode(talk.segments)] == [("GET", "/", *expected), NEXT]
+
+
+@pytest.mark.parametrize("name", REQUESTS)
+def test_request_with_the_next_in_one_segment(name: str) -> None:
+    """The end of a request is found where the next one follows in the same segment."""
+    data, expected = REQUESTS[name]
+    talk = talk_of(("C", data + request("/next")), ("S", OK + OK))
+    assert [brief(e) for e in decode(talk.segments)] == [expected, NEXT]
+
+
+def test_head_has_no_body() -> None:
+    """The response to a HEAD ends with its head, whatever length it announces."""
+    talk = talk_of(
+        ("C", b"HEAD / HTTP/1.1\r\n\r\n" + request("/next")), ("S", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n" + OK)
+    )
+    assert [brief(e) for e in decode(talk.segments)] == [("HEAD", "/", 200, 0, 0), NEXT]
+
+
+def test_until_close() -> None:
+    """A response without a length lasts until the server closes, and is whole then."""
+    talk = talk_of(("C", GET), ("S", b"HTTP/1.0 200 OK\r\n\r\nabc"), ("S", b"def"))
+    (exchange,) = decode(talk.segments)
+    assert brief(exchange) == ("GET", "/", 200, 0, 6)
+    assert exchange.error_type is None
+
+
+@pytest.mark.parametrize(("ending", "error"), [("reset", "reset"), ("close", "closed"), ("none", None)])
+def test_body_that_breaks_off(ending: str, error: str | None) -> None:
+    """A body that breaks off is reported as far as it came, with the reason where there is one."""
+    talk = talk_of(("C", GET), ("S", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nabc"), close=False)
+    if ending != "none":
+        getattr(talk, ending)()
+    (exchange,) = decode(talk.segments)
+    assert (exchange.http_response_body_size, exchange.error_type) == (3, error)
+    assert exchange.httpipe_marks == (("gap",) if ending == "none" else ())
+
+
+def test_early_answer() -> None:
+    """An error answer that comes before the upload is done belongs to it; the upload counts as far as it came."""
+    head = b"POST /u HTTP/1.1\r\nContent-Length: 10\r\n\r\n"
+    talk = talk_of(("C", head + b"abc"), ("S", b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n"), ("C", b"de"))
+    assert [brief(e) for e in decode(talk.segments)] == [("POST", "/u", 413, 5, 0)]
+
+
+def test_simple_request() -> None:
+    """HTTP/0.9: a line is a request, and everything until the close is its answer."""
+    (exchange,) = decode(talk_of(("C", b"GET /old\r\n"), ("S", b"<html>"), ("S", b"</html>")).segments)
+    assert brief(exchange) == ("GET", "/old", None, 0, 13)
+    assert exchange.network_protocol_version == "0.9"
+
+
+def test_websocket() -> None:
+    """A connection that switched protocols is named, and nothing on it is taken for HTTP any more."""
+    switch = b"GET /ws HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+    talk = talk_of(("C", switch), ("S", b"HTTP/1.1 101 Switching\r\nUpgrade: WebSocket\r\n\r\n\x81\x01a"), ("C", GET), ("S", OK))
+    (exchange,) = decode(talk.segments)
+    assert (exchange.http_response_status_code, exchange.network_protocol_name) == (101, "websocket")
+
+
+def test_connect() -> None:
+    """A tunnel is reported; HTTP inside it is, too, and anything else is not."""
+    connect, ok = b"CONNECT h:80 HTTP/1.1\r\nHost: h:80\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\n"
+    clear = talk_of(("C", connect), ("S", ok), ("C", request("/next")), ("S", OK))
+    assert [brief(e) for e in decode(clear.segments)] == [("CONNECT", "h:80", 200, 0, 0), NEXT]
+    sealed = talk_of(("C", connect), ("S", ok), ("C", b"\x16\x03\x01ab"), ("S", b"\x16\x03\x03cd"))
+    assert [brief(e) for e in decode(sealed.segments)] == [("CONNECT", "h:80", 200, 0, 0)]
+
+
+def test_cruft_between_messages() -> None:
+    """Bytes that are no message are passed over, and the next request is found again."""
+    talk = talk_of(("C", GET), ("S", OK), ("C", b"\x00\x01garbage"), ("C", request("/next")), ("S", OK))
+    assert [brief(e) for e in decode(talk.segments)] == [("GET", "/", 200, 0, 3), NEXT]
+
+
+def test_broken_chunk() -> None:
+    """Where chunk framing breaks the size is estimated, and the next response is found when its request asks for it."""
+    broken = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\nmore"
+    first, second = decode(talk_of(("C", GET), ("S", broken), ("C", request("/next")), ("S", OK)).segments)
+    assert first.httpipe_marks == ("size_estimated", "protocol_error")
+    assert brief(second) == NEXT
+
+
+def test_length_that_is_too_long() -> None:
+    """A body shorter than announced ends where the client, having received it, sends its next request."""
+    short = b"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc"
+    first, second = decode(talk_of(("C", GET), ("S", short), ("C", request("/next")), ("S", OK)).segments)
+    assert brief(first) == ("GET", "/", 200, 0, 3, "protocol_error")
+    assert brief(second) == NEXT
+
+
+OTHERS = [
+    b"\x16\x03\x01\x02\x00", b"SSH-2.0-x\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"*1\r\n$4\r\nPING\r\n", b"EHLO example.com\r\n",
+    b"get key\r\n", b"RETR /pub/file\r\n", b"MAIL FROM:<a@b>\r\n",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("data", OTHERS)
+def test_other_protocols(data: bytes) -> None:
+    """What is not HTTP/1 gives no exchange."""
+    assert decode(talk_of(("C", data), ("S", data), ("C", data)).segments) == []
+
+
+def test_head_too_long() -> None:
+    """A head beyond the bound is reported by what its beginning says, marked, and the connection goes on."""
+    long = b"GET /long HTTP/1.1\r\nHost: h\r\nX: " + b"x" * 5000 + b"\r\n\r\n"
+    talk = talk_of(("C", long), ("S", OK), ("C", request("/next")), ("S", OK), mss=500)
+    first, second = decode(talk.segments, max_head_bytes=2048)
+    assert (first.httpipe_request_target, first.server_address, first.httpipe_marks) == ("/long", "h", ("truncated",))
+    assert brief(second) == NEXT
+
+
+def test_fields_of_an_exchange() -> None:
+    """Names, ports, versions, sizes, asked-for headers and raw heads are those of the messages."""
+    ask = request("/p?a=1", host="example.com:8080", fields=["User-Agent: ua", "Accept: a", "accept: b", "Cookie: secret"])
+    answer = response(b"abc", status=503, reason="Down", fields=["Server: s"])
+    (exchange,) = decode(
+        talk_of(("C", ask), ("S", answer)).segments, keep_heads=True, request_headers=("ACCEPT",), response_headers=("server",)
+    )
+    assert (exchange.server_address, exchange.server_port, exchange.network_local_port) == ("example.com", 8080, 80)
+    assert (exchange.client_address, exchange.client_port, exchange.network_type) == ("10.0.0.1", 40000, "ipv4")
+    assert (exchange.url_path, exchange.url_query, exchange.user_agent_original) == ("/p", "a=1", "ua")
+    assert (exchange.http_request_size, exchange.http_response_size, exchange.error_type) == (len(ask), len(answer), "503")
+    assert exchange.http_request_headers == {"accept": ("a", "b")}
+    assert exchange.http_response_headers == {"server": ("s",)}
+    assert (exchange.request_head, exchange.response_head) == (ask, answer[:-3])
+
+
+def test_secrets_in_urls() -> None:
+    """Values of sensitive query parameters never leave decode, in no field."""
+    (exchange,) = decode(talk_of(("C", request("/a?x=1&X-Amz-Signature=s3cr3t&sig=s3cr3t&signal=y")), ("S", OK)).segments)
+    assert exchange.url_query == "x=1&X-Amz-Signature=REDACTED&sig=REDACTED&signal=y"
+    assert "s3cr3t" not in repr(exchange)
