@@ -201,7 +201,7 @@ class Reader(BodyStream):
         head = partial.data if self.shared.keep_heads else None
         ack = first.ack if first.flags & ACK else UNKNOWN
         lines = rest.rpartition(b"\n")[0] + b"\n"
-        request_line = parse_request_line(line) if self.client else None
+        request_line = self._request_line(line, rest, 0, len(rest)) if self.client else None
         status_line = None if self.client else parse_status_line(line)
         if request_line is not None:
             fields = self.shared.request_fields.parse(lines)

@@ -170,8 +170,8 @@ def test_length_that_is_too_long() -> None:
 
 
 OTHERS = [
-    b"\x16\x03\x01\x02\x00", b"SSH-2.0-x\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"*1\r\n$4\r\nPING\r\n", b"EHLO example.com\r\n",
-    b"get key\r\n", b"RETR /pub/file\r\n", b"MAIL FROM:<a@b>\r\n",
+    b"\x16\x03\x01\x02\x00", b"SSH-2.0-x\r\n", b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", b"*1\r\n$4\r\nPING\r\n",
+    b"EHLO example.com\r\n", b"get key\r\n", b"RETR /pub/file\r\n", b"MAIL FROM:<a@b>\r\n",
 ]  # fmt: skip
 
 
