@@ -15,6 +15,7 @@ import orjson
 from pipeline.codecs.errors import DecodeError
 from pipeline.codecs.events import from_object, kind_of
 from pipeline.codecs.flat import FlatObject, event_to_object, exchange_to_object
+from pipeline.codecs.json_wire import maybe_exchange
 from pipeline.codecs.selection import Selection
 from pipeline.codecs.text import harmless_json, is_harmless, whole
 from pipeline.model.exchange import Event, Exchange
@@ -54,7 +55,7 @@ class JsonCodec:
 
     def decode(self, data: bytes | bytearray | memoryview | str) -> Event:
         """The event of one line: the exact inverse of ``encode``. Keys that are no fields become attributes."""
-        return from_object(load(data), len(data))
+        return maybe_exchange(data) or from_object(load(data), len(data))
 
 
 def dump(value: FlatObject) -> bytes:
