@@ -7,8 +7,9 @@ import click
 
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.loading import DEFAULT_FILE, registry
+from pipeline.plugins import trust as trust_module
 from pipeline.plugins.discovery import BUILTIN, Kind, Plugin, canonical, discover
-from pipeline.plugins.trust import NAME, SYSTEM, Entry, TrustList, find_trust, ownership_fault
+from pipeline.plugins.trust import NAME, Entry, TrustList, find_trust, is_version_range, ownership_fault
 
 FOR = click.option("--for", "file", default=DEFAULT_FILE, metavar="FILE", help="Pipeline file that the trust list is for.")
 
@@ -22,7 +23,7 @@ def plugins() -> None:
     """
 
 
-@plugins.command("list")
+@plugins.command("list", short_help="Show the plugins of others; imports none.")
 @FOR
 def list_(*, file: str) -> int:
     """Show the plugins of other distributions, without importing any."""
@@ -39,7 +40,7 @@ def list_(*, file: str) -> int:
     return ExitCode.OK
 
 
-@plugins.command()
+@plugins.command(short_help="Trust a distribution as it is installed now.")
 @click.argument("name")
 @FOR
 @click.option("--version", "version", metavar="RANGE", help='Trust these versions, such as ">=1.2,<2", whatever their files are.')
@@ -53,6 +54,9 @@ def trust(*, name: str, file: str, version: str | None) -> int:
     found = _installed(name)
     if isinstance(found, str):
         click.echo(f"httpipe: {found}", err=True)
+        return ExitCode.USAGE
+    if version and not is_version_range(version):
+        click.echo(f'httpipe: "{version}" is not a version range, such as ">=1.2,<2"', err=True)
         return ExitCode.USAGE
     plugin = found[0]
     entry = Entry(version=version) if version else _pinned(plugin)
@@ -81,7 +85,7 @@ def untrust(*, name: str, file: str) -> int:
     return ExitCode.OK
 
 
-@plugins.command()
+@plugins.command(short_help="Check that what is trusted has not changed.")
 @FOR
 def verify(*, file: str) -> int:
     """Check that what is trusted is still what was trusted, and that nobody else can change it."""
@@ -96,7 +100,7 @@ def verify(*, file: str) -> int:
     return ExitCode.OK if all(results) else ExitCode.BAD_CONFIG
 
 
-@plugins.command()
+@plugins.command(short_help="Write a package with a plugin and its tests.")
 @click.argument("kind", type=click.Choice([kind.value for kind in Kind]))
 @click.argument("name")
 @click.option("--into", type=click.Path(file_okay=False, path_type=Path), default=".", help="Folder to write it into.")
@@ -121,7 +125,7 @@ def list_to_write(file: str) -> Path:
     existing = find_trust(Path(file).parent).file
     if existing is not None:
         return existing
-    return (Path(file).parent if Path(file).exists() else SYSTEM) / NAME
+    return (Path(file).parent if Path(file).exists() else trust_module.SYSTEM) / NAME
 
 
 def _installed(name: str) -> tuple[Plugin, ...] | str:
@@ -155,12 +159,14 @@ def _warn(found: tuple[Plugin, ...], place: Path) -> None:
 
 def _findings(plugin: Plugin) -> list[str]:
     """What weakens trust in an installed distribution."""
-    from pipeline.plugins.installed import editable, writable_by_others  # noqa: PLC0415  only here
+    from pipeline.plugins.installed import editable, record_sha256, writable_by_others  # noqa: PLC0415  only here
 
     if plugin.folder is None:
         return []
     found = [f"others may write {path}" for path in writable_by_others(plugin.folder, os.geteuid())]
-    if editable(plugin.folder):
+    if not record_sha256(plugin.folder):
+        found.append(f"{plugin.distribution} was installed without a RECORD, so nothing notices a change")
+    elif editable(plugin.folder):
         found.append(
             f"{plugin.distribution} is installed editable: its files are outside its RECORD, so nothing notices a change"
         )
@@ -171,12 +177,12 @@ def _verify(trusted: TrustList, distribution: str, found: list[Plugin]) -> bool:
     if not found:
         click.echo(f"{click.style('absent', fg='yellow')}  {distribution}: trusted, but no plugin of that name is installed")
         return True
-    from pipeline.plugins.installed import altered  # noqa: PLC0415  only here
+    from pipeline.plugins.installed import altered, record_sha256  # noqa: PLC0415  only here
 
     plugin = found[0]
     off = trusted.entries[distribution].disabled
     refusal = next((said for each in found if each.name not in off and (said := trusted.refusal(each))), "")
-    fault = refusal or (altered(plugin.folder) if plugin.folder else "")
+    fault = refusal or (altered(plugin.folder) if record_sha256(plugin.folder) and plugin.folder else "")
     mark = click.style("changed", fg="red") if fault else click.style("ok     ", fg="green")
     click.echo(f"{mark} {distribution} {plugin.version}{f': {fault}' if fault else ''}")
     for finding in _findings(plugin):

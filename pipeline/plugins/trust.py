@@ -114,7 +114,7 @@ def parse_trust(data: bytes, file: str) -> dict[str, Entry]:
             continue
         entry, found = check(Entry, value, f"trust.{name}")
         problems += found
-        if entry and entry.version is not None and not _is_specifier(entry.version):
+        if entry and entry.version is not None and not is_version_range(entry.version):
             problems.append(Problem(f"trust.{name}.version", f'"{entry.version}" is not a version range, such as ">=1.2,<2"'))
         if entry:
             entries[canonical(name)] = entry
@@ -157,7 +157,8 @@ def _within(version: str, wanted: str) -> bool:
         return False
 
 
-def _is_specifier(text: str) -> bool:
+def is_version_range(text: str) -> bool:
+    """Whether PEP 440 knows it."""
     from packaging.specifiers import InvalidSpecifier, SpecifierSet  # noqa: PLC0415  start-up: most runs trust no one
 
     try:
