@@ -29,7 +29,7 @@ def dissect(link: int, packets: Sequence[bytes], extra: int) -> list[Segment]:
     return Dissector().segments(b"".join(packets), frames)
 
 
-@settings(max_examples=600, deadline=None)
+@settings(max_examples=300, deadline=None)
 @given(LINKS, st.lists(PACKETS, max_size=6), st.integers(0, 70_000))
 @example(1, [bytes(12) + b"\x08\x00\x45" + bytes(60)], 0)
 def test_any_bytes(link: int, packets: list[bytes], extra: int) -> None:

@@ -94,3 +94,11 @@ def test_memory_is_bounded() -> None:
         fragments.add(number, 0, bytes(1400), number, last=False)
     assert fragments._cost <= MAX_BYTES + 2000
     assert lost == 10_000 - len(fragments._datagrams)
+
+
+def test_a_piece_over_a_thousand_others() -> None:
+    """A piece that covers very many small ones with holes between them fills the holes."""
+    fragments = Fragments(lambda _: None)
+    for at in range(0, 16_000, 16):
+        assert fragments.add("k", at, b"aaaaaaaa", 0, last=False) is None
+    assert fragments.add("k", 0, b"b" * 16_000, 0, last=True) == b"aaaaaaaabbbbbbbb" * 1000

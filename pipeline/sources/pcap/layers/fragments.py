@@ -28,20 +28,20 @@ class _Datagram:
         self.cost = OVERHEAD
 
     def add(self, offset: int, data: bytes) -> None:
-        """Keep those bytes that are new."""
-        for at, piece in self.pieces:
-            if at <= offset < at + len(piece):
-                data = data[at + len(piece) - offset :]
-                offset = at + len(piece)
-            elif offset < at < offset + len(data):
-                rest = at + len(piece) - offset
-                tail, data = data[rest:], data[: at - offset]
-                if tail:
-                    self.add(offset + rest, tail)
-        if data:
-            self.pieces.append((offset, data))
-            self.pieces.sort()
-            self.cost += len(data) + OVERHEAD
+        """Keep those bytes that are new: what lies in the holes between the pieces that are there."""
+        at, end = offset, offset + len(data)
+        new: list[tuple[int, bytes]] = []
+        for start, piece in self.pieces:
+            if start >= end:
+                break
+            if start > at:
+                new.append((at, data[at - offset : start - offset]))
+            at = max(at, start + len(piece))
+        if at < end:
+            new.append((at, data[at - offset :]))
+        self.pieces += new
+        self.pieces.sort()
+        self.cost += sum(len(piece) + OVERHEAD for _, piece in new)
 
     def whole(self) -> bytes | None:
         """All bytes, once there is no hole."""
