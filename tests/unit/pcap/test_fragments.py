@@ -102,3 +102,11 @@ def test_a_piece_over_a_thousand_others() -> None:
     for at in range(0, 16_000, 16):
         assert fragments.add("k", at, b"aaaaaaaa", 0, last=False) is None
     assert fragments.add("k", 0, b"b" * 16_000, 0, last=True) == b"aaaaaaaabbbbbbbb" * 1000
+
+
+def test_bytes_behind_the_end_fill_no_hole() -> None:
+    """Pieces that lie behind the last one do not stand in for a missing one."""
+    fragments = Fragments(lambda _: None)
+    assert fragments.add("k", 64, b"c" * 64, 0, last=False) is None
+    assert fragments.add("k", 16, b"b" * 8, 0, last=True) is None
+    assert fragments.add("k", 0, b"a" * 16, 0, last=False) == b"a" * 16 + b"b" * 8

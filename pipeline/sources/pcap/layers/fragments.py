@@ -45,7 +45,12 @@ class _Datagram:
 
     def whole(self) -> bytes | None:
         """All bytes, once there is no hole."""
-        if self.length < 0 or sum(len(piece) for _, piece in self.pieces) < self.length:
+        end = 0
+        for start, piece in self.pieces:
+            if start != end:
+                break
+            end += len(piece)
+        if not 0 <= self.length <= end:
             return None
         return b"".join(piece for _, piece in self.pieces)[: self.length]
 
