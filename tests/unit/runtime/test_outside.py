@@ -142,7 +142,7 @@ async def test_control_socket_shows_status_and_taps(tmp_path: Path) -> None:
     async def use(engine: Engine) -> Any:
         async with anyio.create_task_group() as group:
             group.start_soon(ControlServer(path, engine).run)
-            while not await run_sync(_somebody_answers, path):
+            while not await run_sync(_somebody_answers, path):  # noqa: ASYNC110  another thread looks
                 await anyio.sleep(0.001)
             assert os.stat(path).st_mode & 0o777 == 0o600  # noqa: PTH116
             seen = await run_sync(look)
@@ -185,7 +185,7 @@ async def test_control_socket_answers_nonsense_with_an_error(tmp_path: Path, req
     async def use(engine: Engine) -> str:
         async with anyio.create_task_group() as group:
             group.start_soon(ControlServer(path, engine).run)
-            while not await run_sync(_somebody_answers, path):
+            while not await run_sync(_somebody_answers, path):  # noqa: ASYNC110  another thread looks
                 await anyio.sleep(0.001)
             answer: str = await run_sync(ask)
             group.cancel_scope.cancel()
