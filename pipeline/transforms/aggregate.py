@@ -87,10 +87,16 @@ class Aggregate(Transform):
             **dict.fromkeys(BUCKETS, FieldType.INT),
         }
         self.windows: dict[int, dict[Group, Red]] = {}
+        self.counted: dict[int, int] = {}
         self.totals: dict[Group, Red] = {}
         self.newest_ns = 0
         self.newest_at_ns = 0
         self.closed_to = 0
+
+    @property
+    def held_events(self) -> int:
+        """Events in open windows: their source learns that they are settled when their measurement has gone out."""
+        return sum(self.counted.values())
 
     def process(self, batch: Sequence[Event]) -> Outputs:
         """Count the events; give out the windows that they show to be over."""
@@ -128,6 +134,7 @@ class Aggregate(Transform):
             self.count("late", 1)
             start = self.closed_to
         groups = self.windows.setdefault(start, {})
+        self.counted[start] = self.counted.get(start, 0) + 1
         group: Group = tuple([bounded(of(event)) for of in self.group_of])
         red = groups.get(group)
         if red is None:
@@ -157,6 +164,7 @@ class Aggregate(Transform):
                 measured.append(self._measurement(start, group, red))
                 totals = self.totals.get(group)
                 (self._new(self.totals, group) if totals is None else totals).merge(red)
+            del self.counted[start]
             self.closed_to = start + self.window_ns
         return measured
 
