@@ -58,6 +58,11 @@ class Broker:
         return f"127.0.0.1:{self.port}"
 
     @property
+    def running(self) -> bool:
+        """Whether its process lives."""
+        return self.process is not None and self.process.poll() is None
+
+    @property
     def log(self) -> Path:
         """What the broker printed."""
         return self.folder / "broker.log"
@@ -152,10 +157,16 @@ class Cluster:
         return done.stdout
 
 
-def make_cluster(folder: Path, size: int = 1, *, secure: bool = False, quick: bool = True, heap_mb: int = 384) -> Cluster:
-    """Write the configuration of ``size`` brokers under ``folder`` and format their storage; nothing runs yet."""
+def make_cluster(  # noqa: PLR0913  what differs between tests, `make kafka` and benchmarks
+    folder: Path, size: int = 1, *, secure: bool = False, quick: bool = True, heap_mb: int = 384, port: int = 0
+) -> Cluster:
+    """Write the configuration of ``size`` brokers under ``folder`` and format their storage; nothing runs yet.
+
+    ``port`` of the first broker's plain listener, 0 for any.
+    """
     jar_folder = jars()
     ports = free_ports(4 * size)
+    ports[0] = port or ports[0]
     java = ["java", f"-Xmx{heap_mb}m", *(QUICK_JVM if quick else ()), "-cp", f"{jar_folder}/*"]
     brokers = [Broker(n + 1, *ports[4 * n : 4 * n + 2], folder / f"broker-{n + 1}", java) for n in range(size)]
     for n, broker in enumerate(brokers):

@@ -27,7 +27,7 @@ pytestmark = pytest.mark.anyio
 FULL = os.environ.get("HTTPIPE_KAFKA_FULL") == "1"
 EXCHANGES = 100_000 if FULL else 20_000
 PAUSE_SECS = 20 if FULL else 4
-DARK_SECS = 60 if FULL else 6
+DARK_SECS = 60 if FULL else 3
 REQUEST_SECS = 15 if FULL else 2
 
 

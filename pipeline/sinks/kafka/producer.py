@@ -17,8 +17,8 @@ In: built record batches. Out: one future each. It never retries on its own acco
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
 import anyio.to_thread
@@ -41,11 +41,17 @@ TOPIC_SECS = 3.0
 ASK_AGAIN_SECS = 0.1
 
 
-class RecordBatch(Protocol):
-    """aiokafka's ``BatchBuilder``."""
+class RecordBatch:
+    """An empty record batch. ``add(offset, time_ms, key, value, headers)``, the offset counted from 0 by the caller.
 
-    def append(self, *, timestamp: int, key: bytes | None, value: bytes, headers: Sequence[tuple[str, bytes]]) -> object:
-        """Add a record; None when the batch is full."""
+    ``add`` is the inside of aiokafka's ``BatchBuilder.append``, which costs 0.4 µs a record around it.
+    """
+
+    __slots__ = ("add", "built")
+
+    def __init__(self, built: Any) -> None:  # noqa: ANN401  aiokafka's BatchBuilder, which has no types
+        self.built = built
+        self.add: Callable[[int, int, bytes | None, bytes, list[tuple[str, bytes]]], object] = built._builder.append  # noqa: SLF001
 
 
 class Producer:
@@ -175,12 +181,12 @@ class Producer:
 
     def record_batch(self) -> RecordBatch:
         """An empty record batch, large enough for a wave and one more record."""
-        batch: RecordBatch = self._connected().create_batch()
-        return batch
+        return RecordBatch(self._connected().create_batch())
 
-    async def submit(self, batch: RecordBatch, topic: str, partition: int) -> "asyncio.Future[object]":
+    async def submit(self, batch: RecordBatch, records: int, topic: str, partition: int) -> "asyncio.Future[object]":
         """Hand a record batch over; the future ends when the brokers have it or never will."""
-        future: asyncio.Future[object] = await self._connected().send_batch(batch, topic, partition=partition)
+        batch.built._relative_offset = records  # noqa: SLF001  see RecordBatch
+        future: asyncio.Future[object] = await self._connected().send_batch(batch.built, topic, partition=partition)
         future.add_done_callback(_look)
         return future
 

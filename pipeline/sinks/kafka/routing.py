@@ -3,11 +3,13 @@
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from pipeline.api import ConfigError, Context, Event
 from pipeline.errors import Problem
 from pipeline.expressions import ExpressionError, compile_value
 from pipeline.expressions.template import compile_confined, compile_template
+from pipeline.model.fields import BY_NAME, FieldType
 
 LONGEST_TOPIC = 249
 """Kafka's limit: a topic's name is part of a folder's name there."""
@@ -55,6 +57,9 @@ def compile_key(text: str, context: Context) -> Callable[[Event], str | None]:
         if "{{" in text:
             render = compile_template(text, context.attributes).render
             return lambda event: render(event) or None
+        field = BY_NAME.get(text)
+        if field is not None and field.type is FieldType.STRING:
+            return partial(_text, field.attribute)  # half of what a compiled expression costs
         value = compile_value(text, context.attributes).of
     except ExpressionError as error:
         raise ConfigError([Problem("key", str(error))]) from error
@@ -64,3 +69,7 @@ def compile_key(text: str, context: Context) -> Callable[[Event], str | None]:
         return found if found is None or isinstance(found, str) else str(found)
 
     return key
+
+
+def _text(attribute: str, event: Event) -> str | None:
+    return getattr(event, attribute, None)

@@ -12,56 +12,19 @@ where it was, instead of sending anything twice.
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
 
 from pipeline.errors import BackOff, BatchError, NotConnected, Reject
-from pipeline.kafka.partition import keyed
 from pipeline.model.exchange import Event
-from pipeline.sinks.kafka.outcome import REFUSED, cause, in_order, refusal, without_topic
-from pipeline.sinks.kafka.producer import Producer, RecordBatch
-
-RECORD_OVERHEAD_BYTES = 100
-"""Header of a record batch (61 bytes) and what surrounds key and value of its only record."""
+from pipeline.sinks.kafka.outcome import REFUSED, cause, in_order, refusal
+from pipeline.sinks.kafka.producer import Producer
+from pipeline.sinks.kafka.wave import Flight, Route, Slot, encoded, refilled
 
 AGAIN_SECS = 0.1
 """Pause before a write that was interrupted is gone on with: brokers were waited for already."""
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
-    """What a sink's options make of an event: its bytes, its key, its topic; and the limits."""
-
-    encode: Callable[[Event], bytes]
-    key: Callable[[Event], str | None]
-    topic: Callable[[Event], str | None]
-    headers: list[tuple[str, bytes]]
-    wave_bytes: int
-    max_record_bytes: int
-    patience_secs: float
-    delivery_timeout_secs: float
-    renew_on_failure: bool
-
-    @property
-    def header_bytes(self) -> int:
-        """What the headers add to every record."""
-        return sum(len(name) + len(value) + 4 for name, value in self.headers)
-
-
 BEHIND = NotConnected("an earlier event of its partition was not delivered")
-
-Slot = tuple[str, int]
-"""Topic and partition."""
-
-
-@dataclass(slots=True)
-class Flight:
-    """The events of one wave for one partition."""
-
-    slot: Slot
-    batch: RecordBatch
-    indices: list[int] = field(default_factory=list)
-    future: "asyncio.Future[object] | None" = None
 
 
 class Write:
@@ -77,7 +40,6 @@ class Write:
         self._split: list[tuple[Slot, list[int]]] = []
         self._failures: dict[int, Exception] = {}
         self._blocked: set[Slot] = set()
-        self._partitions: dict[str | None, int] = {}
         self._renew = False
         self._began = time.monotonic()
 
@@ -111,15 +73,17 @@ class Write:
             await self._producer.renew()
         if self._split:
             slot, indices = self._split.pop()
-            flights = [self._filled(slot, indices)]
+            flights = [refilled(self.events, indices, slot, self._route, self._producer)]
         else:
-            flights = await self._wave()
+            wave = await encoded(self.events, self._next, self._route, self._producer, self._spread)
+            flights, self._next = wave.flights, wave.next
+            self._failures.update(wave.failures)
         for position, flight in enumerate(flights):
             if flight.slot in self._blocked:
                 self._failures.update(dict.fromkeys(flight.indices, BEHIND))
                 continue
             try:
-                flight.future = await self._producer.submit(flight.batch, *flight.slot)
+                flight.future = await self._producer.submit(flight.batch, len(flight.indices), *flight.slot)
             except Exception as error:  # noqa: BLE001  aiokafka's own, or its assertion when a topic was made anew with fewer partitions
                 self._failed(flight, error)
             except BaseException:  # cancelled: these were not handed over
@@ -127,63 +91,6 @@ class Write:
                 raise
             else:
                 self._flights.append(flight)
-
-    async def _wave(self) -> list[Flight]:
-        """Encode from the next event on, for as much as one wave may hold."""
-        route, events = self._route, self.events
-        flights: dict[Slot, Flight] = {}
-        encode, key_of, topic_of, headers, limit = route.encode, route.key, route.topic, route.headers, route.max_record_bytes
-        overhead = RECORD_OVERHEAD_BYTES + route.header_bytes
-        total = 0
-        for index in range(self._next, len(events)):
-            event = events[index]
-            topic = topic_of(event)
-            partitions = self._partitions.get(topic)
-            if partitions is None:
-                partitions = await self._partitions_of(topic)
-            if not partitions or topic is None:
-                self._failures[index] = without_topic(topic, denied=topic is not None and self._producer.denied(topic))
-                continue
-            value = encode(event)
-            key = key_of(event)
-            if key is None:
-                data, partition = None, self._spread % partitions
-                size = len(value) + overhead
-            else:
-                data, hashed = keyed(key)
-                partition = hashed % partitions
-                size = len(value) + len(data) + overhead
-            if size > limit:
-                self._failures[index] = Reject(f"record of {size} bytes, more than max_record_bytes = {limit}")
-                continue
-            if total and total + size > route.wave_bytes:
-                self._next = index
-                return list(flights.values())
-            slot = (topic, partition)
-            flight = flights.get(slot)
-            if flight is None:
-                flight = flights[slot] = Flight(slot, self._producer.record_batch())
-            flight.batch.append(timestamp=event.timestamp_ns // 1_000_000, key=data, value=value, headers=headers)
-            flight.indices.append(index)
-            total += size
-        self._next = len(events)
-        return list(flights.values())
-
-    def _filled(self, slot: Slot, indices: list[int]) -> Flight:
-        """A flight of these events only."""
-        route = self._route
-        flight = Flight(slot, self._producer.record_batch(), indices)
-        for event in (self.events[index] for index in indices):
-            key = route.key(event)
-            data = None if key is None else keyed(key)[0]
-            flight.batch.append(
-                timestamp=event.timestamp_ns // 1_000_000, key=data, value=route.encode(event), headers=route.headers
-            )
-        return flight
-
-    async def _partitions_of(self, topic: str | None) -> int:
-        found = self._partitions[topic] = 0 if topic is None else await self._producer.partitions(topic)
-        return found
 
     # ---- back --------------------------------------------------------------------------------------------------------------
 
@@ -224,7 +131,7 @@ class Write:
             half = len(indices) // 2
             self._split += [(flight.slot, indices[half:]), (flight.slot, indices[:half])]
         else:
-            size = len(self._route.encode(self.events[indices[0]])) + RECORD_OVERHEAD_BYTES + self._route.header_bytes
+            size = len(self._route.encode(self.events[indices[0]])) + self._route.overhead_bytes
             self._failures[indices[0]] = refusal(name, size, topic)
 
     def _give_up(self, error: NotConnected) -> None:
