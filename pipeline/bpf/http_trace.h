@@ -12,8 +12,10 @@
 /* Bytes of one record's payload at most; longer segments are cut into several records. A power of two, so
  * that a mask proves the bound to the verifier; and scratch space must fit a per-CPU array's 32 KiB. */
 #define HTTP_CHUNK_BYTES    16384
-/* Records per segment at most: 33 chunks are 528 KiB, more than BIG TCP's 512 KiB. */
-#define HTTP_CHUNKS	    33
+/* Records per segment at most: 9 chunks are 144 KiB, twice what GSO makes of a segment. BIG TCP makes up to
+ * 512 KiB, of which only a pipeline that wants large bodies would copy more; and each chunk costs the
+ * verifier 1,500 instructions, a millisecond of starting. */
+#define HTTP_CHUNKS	    9
 /* A range of bytes that were not copied is told at this length, so that a long body shows signs of life. */
 #define HTTP_RANGE_BYTES    (4 << 20)
 /* A range not extended for this long may have been taken by the sweep: whoever extends it lists it again. */

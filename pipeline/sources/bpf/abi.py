@@ -8,7 +8,7 @@ from enum import IntEnum, IntFlag
 from struct import Struct
 
 CHUNK_BYTES = 16384
-CHUNKS = 33
+CHUNKS = 9
 RANGE_BYTES = 4 << 20
 RANGE_QUIET_NS = 50_000_000
 WAKE_BYTES = 65536
