@@ -37,9 +37,9 @@ class DecodeOptions(Config):
     """Longest head that is understood whole; common servers refuse heads beyond 8 to 32 KiB."""
     max_pipelined_requests: int = Field(default=1024, ge=1)
     """Requests of one connection that may wait for their responses; beyond it the oldest is reported without one."""
-    response_timeout_secs: float = Field(default=120.0, gt=0)
-    """A request on whose connection nothing was seen for so long is reported without its response."""
-    idle_timeout_secs: float = Field(default=300.0, gt=0)
+    response_timeout_secs: float = Field(default=300.0, gt=0)
+    """A request on whose connection nothing was seen for so long is reported without its response; long polls take minutes."""
+    idle_timeout_secs: float = Field(default=900.0, gt=0)
     """A connection on which nothing was seen for so long is forgotten."""
     reorder_timeout_secs: float = Field(default=2.0, gt=0)
     """How long a missing segment is waited for before it counts as lost."""
