@@ -58,6 +58,11 @@ class PcapSource(Source):
         if failures:
             raise InputError("\n".join(failures))
 
+    async def aclose(self) -> None:
+        """Let go of the files."""
+        for stream in self._streams:
+            stream.close()
+
     async def settled(self, position: object) -> None:
         """Progress is what has been delivered, in bytes of the files."""
         if self._total and isinstance(position, int):

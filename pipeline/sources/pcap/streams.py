@@ -25,11 +25,17 @@ class CaptureStream:
         self.done = 0
         self._opener = opener
         self._dissector = dissector
+        self._capture: Input | None = None
+
+    def close(self) -> None:
+        """Let go of the file, also in the middle of it. Safe twice, and safe unopened."""
+        if self._capture is not None:
+            self._capture.close()
 
     async def lists(self) -> AsyncIterator[list[Segment]]:
         """The segments, as they are read; a list may be empty."""
         try:
-            capture = self._opener()
+            capture = self._capture = self._opener()
         except InputError as error:
             self.failure = str(error)
             return
@@ -45,7 +51,7 @@ class CaptureStream:
         except InputError as error:
             self.failure = str(error)
         finally:
-            capture.close()
+            self.close()
         if reader.damage:
             before = "; what came before is reported" if reader.begun else ""
             self.failure = self.failure or f"{capture.name}: {reader.damage}{before}"

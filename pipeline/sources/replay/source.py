@@ -43,6 +43,7 @@ class ReplaySource(Source):
         self._openers: list[functools.partial[Input]] = []
         self._done = 0
         self._total = 0
+        self._playing: Recording | None = None
 
     async def open(self) -> None:
         """Find the files; that each can be opened is known before anything starts."""
@@ -58,7 +59,7 @@ class ReplaySource(Source):
         """One batch for each recorded batch, or for each read of events. Ends with ``InputError`` where a file was damaged."""
         failures: list[str] = []
         for opener in self._openers:
-            recording = Recording(opener(), self._context.now_ns)
+            recording = self._playing = Recording(opener(), self._context.now_ns)
             lists = recording.lists()
             if self._config.speed == "realtime":
                 lists = paced(lists, _time_ns)
@@ -73,6 +74,11 @@ class ReplaySource(Source):
                 failures.append(recording.failure)
         if failures:
             raise InputError("\n".join(failures))
+
+    async def aclose(self) -> None:
+        """Let go of the file that is being played."""
+        if self._playing is not None:
+            self._playing.close()
 
     async def settled(self, position: object) -> None:
         """Progress is what has been delivered, in bytes of the files."""
@@ -117,9 +123,13 @@ class Recording:
         except (InputError, DamagedInputError) as error:
             self._fail(error)
         finally:
-            self._file.close()
+            self.close()
         if self._reader and self._reader.damage:
             self._fail(self._reader.damage)
+
+    def close(self) -> None:
+        """Let go of the file. Safe twice."""
+        self._file.close()
 
     def _reader_for(self, beginning: bytes) -> RecordsReader | LinesReader:
         if beginning[:1] == MAGIC[:1]:  # JSON never begins so

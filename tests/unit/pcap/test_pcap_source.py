@@ -40,6 +40,11 @@ def numbers_of(batch: RecordBatch) -> list[int]:
     return [record.seq for record in batch.records if isinstance(record, Segment)]
 
 
+def open_files() -> int:
+    """How many files this process has open."""
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
+
+
 async def played(subject: PcapSource) -> list[int]:
     """The sequence numbers of all segments."""
     numbers: list[int] = []
@@ -77,6 +82,23 @@ async def test_file_that_is_not_in_memory(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(os, "preadv", absent)
     assert await played(source(path)[0]) == list(range(5000))
+
+
+@pytest.mark.anyio
+async def test_stopping_in_the_middle(tmp_path: Path) -> None:
+    """A source that is closed while it is read leaves no file open, and may be closed again or unopened."""
+    path = tmp_path / "a.pcap"
+    path.write_bytes(classic([frame(number) for number in range(5000)]))
+    before = open_files()
+    subject, _, _ = source(path)
+    await subject.aclose()
+    await subject.open()
+    batches = subject.batches()
+    await anext(batches)
+    assert open_files() == before + 1
+    await subject.aclose()
+    await subject.aclose()
+    assert open_files() == before
 
 
 @pytest.mark.anyio
