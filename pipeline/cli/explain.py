@@ -12,7 +12,8 @@ from pipeline.codecs.json import load
 from pipeline.errors import ConfigError, InputError
 from pipeline.expressions.explain import explain as parts_of
 from pipeline.expressions.explain import lines
-from pipeline.model.exchange import Event
+from pipeline.model.exchange import AttributeValue, Event
+from pipeline.model.fields import FieldType
 
 LONGEST_FILE = 16 << 20
 """An event has a kilobyte, one with bodies some more."""
@@ -29,11 +30,17 @@ def explain(*, expression: str, file: str, line: int) -> int:
     """
     event = _event(file, line)
     try:
-        part = parts_of(expression, event)
+        part = parts_of(expression, event, {name: type_of(value) for name, value in event.attributes.items()})
     except ConfigError as error:
         raise click.UsageError(str(error)) from error
     click.echo("\n".join(lines(part)))
     return ExitCode.OK
+
+
+def type_of(value: AttributeValue) -> FieldType:
+    """The type of an attribute, from its value: here nobody upstream declares it."""
+    types = {str: FieldType.STRING, bool: FieldType.BOOL, int: FieldType.INT, float: FieldType.FLOAT}
+    return types.get(type(value), FieldType.STRINGS)
 
 
 def _event(file: str, line: int) -> Event:

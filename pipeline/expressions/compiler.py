@@ -99,7 +99,7 @@ class Compiler:
                 raise ExpressionError(f'"{text}": "{term.literal}" is no time such as "2026-01-31T12:00:00Z"')
             return Term(str(moment), FieldType.TIMESTAMP)
         if guide.is_number:
-            number = parse_quantity(term.literal, guide.unit or "bytes")
+            number = parse_quantity(term.literal, guide.unit)
             if number is None:
                 wanted = {"bytes": '"10KiB"', "ms": '"250ms"', "secs": '"30s"', "ns": '"5us"'}.get(guide.unit)
                 hint = f"a text such as {wanted} or a plain number" if wanted else "a plain number"

@@ -5,6 +5,7 @@ no text, however made, can exhaust the parser or this process.
 """
 
 import ast
+import re
 
 from pipeline.expressions.errors import ExpressionError
 
@@ -71,8 +72,7 @@ def parse(text: str) -> ast.expr:
     if not text.strip():
         raise ExpressionError("an expression is wanted here, this text is empty")
     try:
-        # Parentheses let an expression run over several lines of a TOML string.
-        tree = ast.parse(f"({text}\n)", mode="eval").body
+        tree = ast.parse(_source(text), mode="eval").body
     except SyntaxError as error:
         raise ExpressionError(_syntax_message(text, error)) from None
     except (ValueError, RecursionError, MemoryError) as error:
@@ -81,16 +81,25 @@ def parse(text: str) -> ast.expr:
     return tree
 
 
+def _source(text: str) -> str:
+    """Parentheses let an expression run over several lines of a TOML string."""
+    text = text.strip()
+    return f"({text}\n)" if "\n" in text else text
+
+
+_ASSIGNMENT = re.compile(r"(?<![=!<>])=(?!=)")
+
+
 def _syntax_message(text: str, error: SyntaxError) -> str:
     line = error.lineno or 1
-    column = (error.offset or 1) - (line == 1)
+    column = (error.offset or 1) - (line == 1 and "\n" in text.strip())
     hint = ""
     if "&&" in text or "||" in text:
         hint = '; write "and", "or"'
-    elif "Maybe you meant '=='" in error.msg or "cannot assign" in error.msg:
+    elif _ASSIGNMENT.search(text):
         hint = '; write "==" to compare'
     where = f"column {max(column, 1)}" if "\n" not in text else f"line {line}, column {max(column, 1)}"
-    return f"cannot be read at {where}: {error.msg.removesuffix('. Perhaps you forgot a comma?')}{hint}"
+    return f"cannot be read at {where}: {error.msg.partition('.')[0]}{hint}"
 
 
 def _check(node: ast.AST, depth: int) -> None:

@@ -36,13 +36,10 @@ def as_exchange(event: Event) -> Exchange:
     """
     found: dict[str, Any] = {}
     for field in FIELDS:
-        value = getattr(event, field.attribute, None)
-        if value is None:
-            value = event.attributes.get(field.name)
-            if value.__class__ not in PYTHON_TYPES[field.type]:
-                continue
-        found[field.attribute] = value
-    return Exchange(attributes=event.attributes, **found)
+        for value in (getattr(event, field.attribute, None), event.attributes.get(field.name)):
+            if value.__class__ in PYTHON_TYPES[field.type] and field.type is not FieldType.TIMESTAMP:
+                found.setdefault(field.attribute, value)
+    return Exchange(timestamp_ns=event.timestamp_ns, attributes=event.attributes, **found)
 
 
 def combined(values: Sequence[str] | None) -> str | None:

@@ -3,7 +3,7 @@
 import pytest
 
 from pipeline.expressions import ExpressionError, compile_condition, compile_filter
-from pipeline.model.exchange import Exchange
+from pipeline.model.exchange import Event, Exchange
 from pipeline.model.fields import FieldType
 from pipeline.model.measurement import Measurement
 
@@ -148,6 +148,8 @@ def test_misses_are_counted() -> None:
         ('timestamp > "yesterday"', "is no time"),
         ("path == 'a' if status else 'b'", "is a number, where true or false"),
         ("has(1)", "name of a field"),
+        ('status > "5KB"', "write a plain number"),
+        ("status > 1) or (status < 5", "cannot be read at column 11"),
         ("coalesce(path, status) == 1", "must have the same type"),
         ("path.startswith(method)", "constant texts"),
         ('attributes["url.path"] == ""', "is a field, not an attribute"),
@@ -267,6 +269,17 @@ def test_other_events_are_seen_through_their_attributes() -> None:
     )
     assert condition.select([measured, FULL]) == [measured]
     assert not compile_filter("path == 'x'")(measured)
+
+
+def test_fields_of_plugins_events_are_checked() -> None:
+    """An event of a plugin may have fields of the same names and other types: they count as missing."""
+
+    class Odd(Event, frozen=True):
+        http_response_status_code: str = "many"
+        url_path: str = "/x"
+
+    assert compile_filter('path == "/x" and not status > 5')(Odd(timestamp_ns=0))
+    assert compile_filter("status > 5")(Odd(0, {"http.response.status_code": 6}))
 
 
 def test_hostile_text_is_matched_without_raising() -> None:
