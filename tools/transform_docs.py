@@ -1,4 +1,4 @@
-"""Writes docs/transforms/*.md and docs/cookbook.md from the models and from the tested files in examples/.
+"""Writes docs/transforms/*.md, docs/cookbook.md and docs/tests.md from the models and from the tested files in examples/.
 
 ``python -m tools.transform_docs``. A test compares what it would write with what is there.
 """
@@ -8,6 +8,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 from pipeline.api import Transform
+from pipeline.config.case import CaseConfig
 from pipeline.config.reference import first_sentence, markdown_table, option_rows
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -17,9 +18,38 @@ COOKBOOK = """# Cookbook
 
 {note}
 
-Ten real tasks, each a complete pipeline that is tested: `httpipe test FILE` runs the tests that stand at its end, and you can
-change both together. [Expressions](expressions.md) and the [transforms](transforms/README.md) have pages of their own.
+Ten real tasks, each a complete pipeline that is tested: `httpipe test FILE` runs [the tests](tests.md) that stand at its end, and
+you can change both together. [Expressions](expressions.md) and the [transforms](transforms/README.md) have pages of their own.
 
+"""
+
+TESTS = """# Tests in a pipeline file
+
+{note}
+
+A pipeline file can say what it does, and `httpipe test` holds it to that: events go in at one component, and what comes out at
+another is looked at. Nothing is captured and nothing is sent; queues and sinks take no part. The exit code is 1 when a test
+failed, so that CI can run it.
+
+```toml
+{example}```
+
+An event is written by its outside names or their short forms, also as nested tables; without a `timestamp` it has that of
+2026-01-01. `capture` reads a capture file instead, decoded with the options of the source that `insert_at` names. Windows and
+aggregates are flushed at the end, as at the end of a file. A test that failed shows where its events went and how the condition
+evaluated, part by part:
+
+```text
+FAIL  errors only
+      errors gave out no event:
+        errors (filter) took 1 and gave out none
+          false  status >= 500
+          └─ status = 404
+```
+
+## Options
+
+{options}
 """
 
 OVERVIEW = """# Transforms
@@ -44,7 +74,12 @@ def main() -> None:
 
 def pages() -> dict[Path, str]:
     """Every page by its path."""
-    found = {ROOT / "docs/cookbook.md": cookbook()}
+    options = markdown_table(option_rows(CaseConfig))
+    example = (ROOT / "examples/transforms/filter.toml").read_text()
+    found = {
+        ROOT / "docs/cookbook.md": cookbook(),
+        ROOT / "docs/tests.md": TESTS.format(note=NOTE.format("an example"), example=example, options=options),
+    }
     overview = OVERVIEW.format(note=NOTE.format("the examples"))
     for name, component in transforms():
         found[ROOT / f"docs/transforms/{name}.md"] = transform_page(name, component)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from pipeline.config.case import CaseConfig
 from pipeline.config.documentation import documented
 from pipeline.config.options import ID_PATTERN, ProcessOptions, TelemetryOptions
 
@@ -38,7 +39,7 @@ class ComponentModel(NamedTuple):
 def pipeline_schema(components: Mapping[str, Sequence[ComponentModel]]) -> dict[str, Any]:
     """The schema of a file with these components, by ``sources``, ``transforms`` and ``sinks``."""
     every = {model for each in components.values() for component in each for model in component.models}
-    every |= {ProcessOptions, TelemetryOptions}
+    every |= {ProcessOptions, TelemetryOptions, CaseConfig}
     ordered = sorted(map(documented, every), key=lambda model: (model.__module__, model.__qualname__))
     by_model, merged = models_json_schema([(model, "validation") for model in ordered], ref_template="#/$defs/{model}")
     definitions = merged.get("$defs", {})
@@ -56,9 +57,13 @@ def pipeline_schema(components: Mapping[str, Sequence[ComponentModel]]) -> dict[
             **tables,
             "process": _with_variables(own[ProcessOptions]),
             "telemetry": _with_variables(own[TelemetryOptions]),
-            "tests": {"type": "array", "items": {"type": "object"}, "description": "Tests of this pipeline, for `httpipe test`."},
+            "tests": {
+                "type": "array",
+                "items": _with_variables(own[CaseConfig]),
+                "description": "Tests of this pipeline, for `httpipe test`.",
+            },
         },
-        "$defs": _reachable(referenced, [tables, own[ProcessOptions], own[TelemetryOptions]]),
+        "$defs": _reachable(referenced, [tables, own[ProcessOptions], own[TelemetryOptions], own[CaseConfig]]),
     }
 
 

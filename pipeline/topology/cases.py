@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import Field
-
-from pipeline.api import Config, Event, FieldType
+from pipeline.api import Event, FieldType
 from pipeline.codecs.errors import DecodeError
 from pipeline.codecs.events import from_object
+from pipeline.config.case import CaseConfig
 from pipeline.config.models import check
 from pipeline.config.words import did_you_mean
 from pipeline.errors import Problem
@@ -21,31 +20,6 @@ DEFAULT_TIME = "2026-01-01T00:00:00Z"
 """The time of an event that does not say one: tests give the same result every day."""
 
 Object = Mapping[str, Any]
-
-
-class CaseConfig(Config):
-    """One test of the pipeline, for `httpipe test`."""
-
-    name: Annotated[str, Field(min_length=1)]
-    """What is tested, in words."""
-    insert_at: str
-    """Id of the source or transform that the events are given to."""
-    event: Object | None = None
-    """One event by its outside names or their short forms, such as `event = { status = 503, path = "/api/x" }`."""
-    events: tuple[Object, ...] = ()
-    """Several of them, in order."""
-    capture: str | None = None
-    """Capture file whose exchanges are the events; its path is relative to the pipeline file."""
-    extract_from: str | None = None
-    """Id of the component, or `id.output`, whose events are looked at."""
-    where: str | None = None
-    """Condition that holds for each of them. There must be at least one."""
-    expect: Object | None = None
-    """Fields and values that each of them has."""
-    count: Annotated[int, Field(ge=0)] | None = None
-    """How many there are."""
-    no_outputs_from: tuple[str, ...] = ()
-    """Components, or `id.output`, that give out nothing."""
 
 
 @dataclass(frozen=True, slots=True)
