@@ -1,6 +1,7 @@
 """What a capture sees and what it costs the ring; how it begins, ends and fails."""
 
 import os
+import select
 import signal
 import socket
 import subprocess
@@ -10,16 +11,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 from conftest import Serve
 from live_namespace import Namespace, join
 from live_recording import recording
 
-from pipeline.api import CaptureError, Context
+import pipeline.sources.bpf.capture as capture_module
+import pipeline.sources.bpf.source as source_module
+from pipeline.api import CaptureError, Context, Segment
 from pipeline.sources.bpf import abi
 from pipeline.sources.bpf.attach import interface_names
 from pipeline.sources.bpf.capture import Capture
 from pipeline.sources.bpf.config import BpfConfig
+from pipeline.sources.bpf.ring_libbpf import LibbpfRing
 from pipeline.sources.bpf.source import BpfSource
 
 GIBIBYTE = 1 << 30
@@ -113,6 +118,86 @@ async def test_interfaces_that_appear_later(namespace: Namespace, serve: Serve, 
     finally:
         late.remove()
     assert [exchange.network_local_address for exchange in taken.exchanges] == ["10.9.0.2"]
+
+
+@pytest.mark.anyio
+async def test_a_named_interface_that_comes_back(
+    namespace: Namespace, serve: Serve, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An interface that goes is missed aloud; one of the same name is watched when it comes."""
+    monkeypatch.setattr(source_module, "COUNT_SECS", 0.01)
+    source = BpfSource(BpfConfig(loader="libbpf", interfaces=("wire",)), Context(id="live"))
+    first, second = Namespace(), Namespace()
+    addresses = [("10.9.0.1/24", "10.9.0.2/24")]
+    try:
+        join(namespace, first, addresses)
+        serve(second, ["0.0.0.0:80"])
+        with namespace.entered():
+            await source.open()
+            # names are looked up in the namespace of the thread
+            async with anyio.create_task_group() as group:
+                seen = anyio.Event()
+                group.start_soon(first_payload, source, seen)
+                await anyio.run_process(["ip", "link", "delete", "wire"])
+                await logged(caplog, "has gone")
+                join(namespace, second, addresses)
+                await logged(caplog, "has come back")
+                with anyio.fail_after(WAIT_SECS):
+                    await anyio.run_process(["curl", "-sS", "http://10.9.0.2/small"], stdout=subprocess.DEVNULL)
+                    await seen.wait()
+                group.cancel_scope.cancel()
+    finally:
+        await source.aclose()
+        first.remove()
+        second.remove()
+
+
+async def first_payload(source: BpfSource, seen: anyio.Event) -> None:
+    """Read until some payload came."""
+    async for batch in source.batches():
+        if any(isinstance(record, Segment) and record.payload for record in batch.records):
+            seen.set()
+
+
+async def logged(caplog: pytest.LogCaptureFixture, words: str) -> None:
+    """Wait for a line in the log."""
+    with anyio.fail_after(WAIT_SECS):
+        while words not in caplog.text:
+            await anyio.lowlevel.checkpoint()
+
+
+@pytest.mark.anyio
+async def test_where_libbpf_reads_the_ring(namespace: Namespace, serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The reader of other machines than x86-64 gives the same, bodies and IPv6 included."""
+    monkeypatch.setattr(capture_module, "Ring", LibbpfRing)
+    server = serve(namespace, ["[::1]:80"])
+    server.file("large", MEBIBYTE)
+    urls = [f"http://[::1]/{'large' if number % 3 else 'small'}?{number}" for number in range(23)]
+    async with recording(BpfConfig(loader="libbpf"), namespace) as taken:
+        await anyio.run_process(namespace.command("curl", "-sSg", *urls), stdout=subprocess.DEVNULL)
+        await taken.until(lambda taken: len(taken.exchanges) >= 23)
+    assert [exchange.http_response_body_size for exchange in taken.exchanges] == [line.body_bytes for line in server.logged()]
+    assert {exchange.httpipe_marks for exchange in taken.exchanges} == {()}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+async def test_signals_end_the_command_well(namespace: Namespace, serve: Serve, tmp_path: Path, number: signal.Signals) -> None:
+    """Ctrl-C or SIGTERM: what was seen is written, the exit code is 0, and nothing stays attached."""
+    serve(namespace, ["127.0.0.1:80"])
+    output, ready, pipeline = tmp_path / "exchanges.jsonl", tmp_path / "ready", tmp_path / "pipeline.toml"
+    pipeline.write_text(f'[sources.http]\ntype = "bpf"\n[sinks.file]\ntype = "file"\npath = "{output}"\ninputs = ["http"]\n')
+    command = [str(Path(sys.executable).with_name("httpipe")), "run", str(pipeline), "--ready-file", str(ready)]
+    before = programs()
+    async with await anyio.open_process(namespace.command(*command), stdout=subprocess.DEVNULL) as process:
+        with anyio.fail_after(WAIT_SECS):
+            while not ready.exists():
+                await anyio.lowlevel.checkpoint()
+            await anyio.run_process(namespace.command("curl", "-sS", "http://127.0.0.1/small"), stdout=subprocess.DEVNULL)
+            process.send_signal(number)
+            assert await process.wait() == 0
+    assert output.read_text().count("\n") == 1
+    assert programs() <= before
 
 
 @pytest.mark.anyio
@@ -212,8 +297,6 @@ def test_wakes_for_a_batch_and_not_for_a_record(namespace: Namespace, loader: st
 
 def woken(capture: Capture) -> bool:
     """Whether the kernel has woken us; the wake-up passes through an interrupt, which may take a moment."""
-    import select  # noqa: PLC0415  only here
-
     return bool(select.select([capture.ring.fileno()], [], [], 0.002)[0])
 
 
@@ -229,9 +312,13 @@ def run_as(*options: str) -> Callable[[list[str]], subprocess.CompletedProcess[s
 
 OPEN = """
 import anyio
-from pipeline.api import CaptureError, Context
+import anyio.lowlevel
+import pipeline.sources.bpf.capture as capture_module
+import pipeline.sources.bpf.source as source_module
+from pipeline.api import CaptureError, Context, Segment
 from pipeline.sources.bpf.source import BpfSource
 from pipeline.sources.bpf.config import BpfConfig
+from pipeline.sources.bpf.ring_libbpf import LibbpfRing
 async def main():
     source = BpfSource(BpfConfig(loader="libbpf", interfaces=("lo",)), Context(id="live"))
     try:

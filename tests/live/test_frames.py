@@ -384,6 +384,19 @@ def test_ring_full_is_counted() -> None:
     assert counts["ring_full_bytes"] == 200 * counts["ring_full"]
 
 
+def test_displaced_connections_are_counted() -> None:
+    """More connections than the table has places: about as many as had to make place."""
+    capture = Capture(BpfConfig(loader="libbpf", kernel_connections=64))
+    capture.load()
+    try:
+        for number in range(500):
+            run_on_frame(capture.program_fd, ethernet(IPV4, ipv4(tcp(ports=(1024 + number, 80)))))
+        assert dict(capture.counters.news())["connections"] == 500
+        assert capture.displaced() == 500 - 64
+    finally:
+        capture.close()
+
+
 def test_time_is_the_wall_clock(run_once: Run) -> None:
     """Times are those of the wall clock at the packet, not at the reading."""
     before = time.time_ns()

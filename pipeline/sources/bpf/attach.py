@@ -8,6 +8,7 @@ import ctypes
 import errno
 import os
 import socket
+from collections.abc import Iterator
 from struct import Struct
 
 from pipeline.errors import CaptureError
@@ -44,6 +45,7 @@ class Sockets:
     def __init__(self, interfaces: tuple[str, ...]) -> None:
         self._interfaces = interfaces
         self._sockets: list[socket.socket] = []
+        self._bound: dict[str, int] = {}
 
     def open(self) -> None:
         """Create the sockets. They see nothing yet: their protocol is 0."""
@@ -53,23 +55,53 @@ class Sockets:
         except PermissionError as error:
             raise CaptureError("no permission to open a packet socket", remedy=CAPABILITIES, denied=True) from error
         except OSError as error:
-            raise CaptureError(
-                f"cannot open a packet socket: {error.strerror}", remedy="the kernel needs CONFIG_PACKET"
-            ) from error
+            what = f"cannot open a packet socket: {error.strerror}"
+            raise CaptureError(what, remedy="the kernel needs CONFIG_PACKET") from error
 
     def attach(self, program_fd: int) -> None:
         """Put the program on each socket, then let packets pass."""
         for name, packets in zip(self._interfaces, self._sockets, strict=True):
             try:
                 packets.setsockopt(socket.SOL_SOCKET, SO_ATTACH_BPF, program_fd)
-                _bind(packets, 0 if name == ANY else socket.if_nametoindex(name))
+                self._bind(name, packets)
             except OSError as error:
                 raise _cannot_attach(name, error) from error
+
+    def follow(self) -> Iterator[str]:
+        """What became of named interfaces, as sentences.
+
+        One that went and came back under its name is watched again; the kernel itself looks after one that was only down.
+        """
+        for name, packets in zip(self._interfaces, self._sockets, strict=False):
+            if name == ANY or self._bound[name] == (now := _index(name)):
+                continue
+            if not now:
+                self._bound[name] = 0
+                yield f"the interface {name} has gone; nothing is captured there until it comes back"
+                continue
+            try:
+                self._bind(name, packets)
+            except OSError:
+                continue  # gone again; the next look will tell
+            yield f"the interface {name} has come back, and is captured again"
 
     def close(self) -> None:
         """Detach. Safe twice."""
         while self._sockets:
             self._sockets.pop().close()
+
+    def _bind(self, name: str, packets: socket.socket) -> None:
+        index = 0 if name == ANY else socket.if_nametoindex(name)
+        _bind(packets, index)
+        self._bound[name] = index
+
+
+def _index(name: str) -> int:
+    """0 where there is no such interface."""
+    try:
+        return socket.if_nametoindex(name)
+    except OSError:
+        return 0
 
 
 def _bind(packets: socket.socket, interface: int) -> None:

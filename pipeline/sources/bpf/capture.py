@@ -8,6 +8,7 @@ import logging
 import mmap
 import platform
 import time
+from collections.abc import Iterator
 
 from pipeline.errors import CaptureError
 from pipeline.model.records import Segment
@@ -94,6 +95,10 @@ class Capture:
         """Packets pass the program from now on."""
         self.want(abi.Want.ANY)
         self._sockets.attach(self.program_fd)
+
+    def follow_interfaces(self) -> Iterator[str]:
+        """What became of named interfaces, as sentences."""
+        return self._sockets.follow()
 
     def want(self, want: abi.Want) -> None:
         """What the kernel may wake the reader for, once."""

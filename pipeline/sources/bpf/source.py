@@ -135,6 +135,8 @@ class BpfSource(Source):
         self._count_due = now + COUNT_SECS
         for name, by in self._news(capture):
             self._context.count(name, by)
+        for sentence in capture.follow_interfaces():
+            self._context.log.warning(sentence)
 
     def _news(self, capture: Capture) -> Iterator[tuple[str, int]]:
         yield from capture.counters.news()
