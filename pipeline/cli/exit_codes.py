@@ -30,8 +30,3 @@ MEANING: dict[ExitCode, str] = {
     ExitCode.BAD_CONFIG: "the pipeline file is wrong or missing; `httpipe validate` lists every problem",
     ExitCode.INTERRUPTED: "interrupted before it had begun",
 }
-
-
-def table() -> str:
-    """The codes and their meaning, one a line."""
-    return "\n".join(f"{code.value:>3}  {meaning}" for code, meaning in MEANING.items())

@@ -11,7 +11,7 @@ from importlib import import_module
 
 import click
 
-from pipeline.cli.exit_codes import ExitCode, table
+from pipeline.cli.exit_codes import MEANING, ExitCode
 
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Run": {
@@ -72,8 +72,13 @@ class Overview(click.Group):
         """First steps and exit codes, which click would otherwise wrap into one paragraph."""
         with formatter.section("First steps"):
             formatter.write_dl(FIRST_STEPS)
-        with formatter.section("Exit codes"):
-            formatter.write_dl([(line[:3].strip(), line[5:]) for line in table().splitlines()])
+        write_exit_codes(formatter)
+
+
+def write_exit_codes(formatter: click.HelpFormatter) -> None:
+    """What a script can tell from how the command ended."""
+    with formatter.section("Exit codes"):
+        formatter.write_dl([(str(code.value), meaning) for code, meaning in MEANING.items()])
 
 
 FIRST_STEPS = [

@@ -10,7 +10,17 @@ from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.loading import DEFAULT_FILE, load, load_for_start
 
 
-@click.command()
+class Run(click.Command):
+    """A command whose help ends with the exit codes."""
+
+    def format_epilog(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """As the overview does."""
+        from pipeline.cli.main import write_exit_codes  # noqa: PLC0415  main imports this module by name
+
+        write_exit_codes(formatter)
+
+
+@click.command(cls=Run)
 @click.argument("file", default=DEFAULT_FILE)
 @click.option("--dry-run", is_flag=True, help="Real input, but every sink only counts what it would get.")
 @click.option("--for", "for_secs", type=DURATION, metavar="TIME", help="Stop after TIME, such as 10s, 5m or 1h.")

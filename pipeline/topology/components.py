@@ -91,8 +91,8 @@ class Draft:
 
     @property
     def reload_key(self) -> str:
-        """The table as it stands in the file: equal keys mean that nothing changed."""
-        return json.dumps(self.entry.table, sort_keys=True, default=str)
+        """The table as it stands in the file: equal keys mean that nothing changed, a plugin that was mended included."""
+        return json.dumps(self.entry.table, sort_keys=True, default=str) + self.fault
 
 
 class Mode(Enum):

@@ -50,6 +50,13 @@ def test_help_shows_every_command_and_exit_code(capsys: pytest.CaptureFixture[st
         assert f"{code.value} {meaning}" in shown
 
 
+def test_the_help_of_run_ends_with_the_exit_codes(capsys: pytest.CaptureFixture[str]) -> None:
+    """Where who writes a unit file or a script looks for them."""
+    assert call(["run", "--help"]) == ExitCode.OK
+    shown = " ".join(capsys.readouterr().out.split())
+    assert all(f"{code.value} {meaning}" in shown for code, meaning in MEANING.items())
+
+
 @pytest.mark.parametrize("name", [name for commands in SECTIONS.values() for name in commands])
 def test_every_command_has_help(name: str, capsys: pytest.CaptureFixture[str]) -> None:
     """And is where the overview says."""
