@@ -59,6 +59,34 @@ if [ -n "$wanted" ]; then
     $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $wanted >/dev/null
 fi
 
+# bcc wants the headers of the running kernel. Where Debian has none for it (a cloud's own kernel), those of its newest kernel serve our program
+# well enough, if bcc finds them where it looks.
+modules=/lib/modules/$(uname -r)
+if [ "$purpose" = test ] && [ ! -e "$modules/build" ]; then
+    newest=$(ls -d /lib/modules/*/build 2>/dev/null | sort -V | tail -n 1)
+    if [ -n "$newest" ]; then
+        say "linking $modules to the headers of ${newest%/build} for bcc"
+        [ "$(id -u)" = 0 ] && root="" || root=sudo
+        $root mkdir -p "$modules"
+        $root ln -sfn "$(readlink -f "$newest")" "$modules/build"
+        $root ln -sfn "$(readlink -f "${newest%/build}/source")" "$modules/source"
+    fi
+fi
+
+# bcc compiles against the headers of the running kernel; where there are none (a cloud's own kernel), those of Debian's do for our program,
+# if it finds them where it looks.
+modules=/lib/modules/$(uname -r)
+if [ "$purpose" = test ] && [ ! -e "$modules/build" ] && [ "$(id -u)" = 0 ]; then
+    arch_headers=$(find /usr/src -maxdepth 1 -name 'linux-headers-*' ! -name '*-common*' | sort -V | tail -1)
+    common_headers=$(find /usr/src -maxdepth 1 -name 'linux-headers-*-common' | sort -V | tail -1)
+    if [ -n "$arch_headers" ] && [ -n "$common_headers" ]; then
+        say "linking $modules/build and source to Debian's kernel headers, for bcc"
+        mkdir -p "$modules"
+        ln -sfn "$arch_headers" "$modules/build"
+        ln -sfn "$common_headers" "$modules/source"
+    fi
+fi
+
 # --- virtual environment ---------------------------------------------------------------------------------------------------------------------------
 
 lock=requirements.lock
