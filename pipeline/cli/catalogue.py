@@ -43,7 +43,7 @@ def _about(known: Registry, plugin: Plugin) -> str:
     if not known.allowed(plugin):
         return click.style(f"not trusted{origin}", dim=True)
     try:
-        loaded = known.load(plugin.kind, plugin.name if plugin.builtin else f"{plugin.distribution}:{plugin.name}")
+        loaded = known.load(plugin.kind, known.type_of(plugin))
     except PluginError as error:
         return click.style(str(error), fg="red")
     return first_sentence(loaded.component.__doc__) + origin

@@ -63,7 +63,7 @@ def page(known: Registry) -> str:
     parts = [INTRODUCTION]
     for kind in Kind:
         parts.append(f"## {kind.value.capitalize()}s\n")
-        parts += [_component(loaded) for loaded in usable(known, kind)]
+        parts += [_component(known, loaded) for loaded in usable(known, kind)]
         parts += _engine(kind)
     parts.append(f"## The whole run: `[process]`\n\n{markdown_table(option_rows(ProcessOptions))}\n")
     parts.append(f"## Logs and metrics: `[telemetry]`\n\n{markdown_table(option_rows(TelemetryOptions))}\n")
@@ -71,13 +71,13 @@ def page(known: Registry) -> str:
     return "\n".join(parts)
 
 
-def _component(loaded: Loaded) -> str:
+def _component(known: Registry, loaded: Loaded) -> str:
     plugin = loaded.plugin
     origin = "" if plugin.builtin else f"\n\n*From {plugin.distribution} {plugin.version}.*"
     rows = option_rows(loaded.component.Config)
     options = markdown_table(rows) if rows else "No options."
     about = "\n".join(line.strip() for line in (loaded.component.__doc__ or "").strip().splitlines())
-    return f"### `{plugin.name}` ({plugin.kind})\n\n{about.replace('``', '`')}{origin}\n\n{options}\n"
+    return f"### `{known.type_of(plugin)}` ({plugin.kind})\n\n{about.replace('``', '`')}{origin}\n\n{options}\n"
 
 
 def _engine(kind: Kind) -> list[str]:

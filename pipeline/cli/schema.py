@@ -25,7 +25,8 @@ def schema(*, file: str) -> int:
         httpipe schema > pipeline.schema.json
         #:schema ./pipeline.schema.json
     """  # noqa: D301  \b is click's mark for lines that are not to be wrapped
-    components = {f"{kind}s": [_model(f"{kind}s", each) for each in usable(registry(file), kind)] for kind in Kind}
+    known = registry(file)
+    components = {f"{kind}s": [_model(known, each) for each in usable(known, kind)] for kind in Kind}
     click.echo(json.dumps(pipeline_schema(components), indent=2, ensure_ascii=False))
     return ExitCode.OK
 
@@ -37,13 +38,13 @@ def usable(known: Registry, kind: Kind) -> list[Loaded]:
         if not known.allowed(plugin):
             continue
         try:
-            found.append(known.load(kind, plugin.name))
+            found.append(known.load(kind, known.type_of(plugin)))
         except PluginError as error:
             click.echo(f"httpipe: left out: {error}", err=True)
     return found
 
 
-def _model(kind: str, loaded: Loaded) -> ComponentModel:
+def _model(known: Registry, loaded: Loaded) -> ComponentModel:
     component = loaded.component
-    models = (component.Config, *engine_models(kind, component))
-    return ComponentModel(loaded.plugin.name, first_sentence(component.__doc__), models)
+    models = (component.Config, *engine_models(f"{loaded.plugin.kind}s", component))
+    return ComponentModel(known.type_of(loaded.plugin), first_sentence(component.__doc__), models)

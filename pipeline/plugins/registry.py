@@ -84,6 +84,11 @@ class Registry:
             raise PluginError(f'"{name}" is a {kind} of both {owners}; choose with {choices}')
         return allowed[0]
 
+    def type_of(self, plugin: Plugin) -> str:
+        """What to write after ``type =`` for a plugin that is allowed: its name, qualified where that is not enough."""
+        same = [each for each in self._named(plugin.kind, plugin.name) if self.allowed(each)]
+        return plugin.name if len(same) == 1 else f"{plugin.distribution}:{plugin.name}"
+
     def load(self, kind: Kind, name: str) -> Loaded:
         """Import the class. Whatever its import raises is told as a problem of that plugin."""
         plugin = self.find(kind, name)

@@ -80,7 +80,8 @@ def _construct(drafts: Mapping[str, Draft], read_file: ReadFile, mode: Mode) -> 
     problems: list[Problem] = []
     for name in wiring.order:
         made = drafts[name]
-        upstream = [drafts[each].instance for each in wiring.order if each in wiring.upstream(name)]
+        feeding = wiring.upstream(name)
+        upstream = [drafts[each].instance for each in wiring.order if each in feeding]
         attributes[name] = {k: v for each in upstream if isinstance(each, Transform) for k, v in each.adds.items()}
         problems += construct(made, Context(name, attributes=attributes[name], read_file=read_file), mode)
     return attributes, problems

@@ -108,6 +108,8 @@ def test_two_trusted_plugins_of_one_name_are_told_with_a_way_to_choose(site: Pat
     assert 'type = "two-slack:slack"' in said
     assert known.load(Kind.SINK, "two-slack:slack").component.__module__ == "two"
     assert known.load(Kind.SINK, "One.Slack:slack").component.__module__ == "one"
+    types = [known.type_of(plugin) for plugin in known.plugins(Kind.SINK) if plugin.name in ("slack", "stdout")]
+    assert types == ["stdout", "one-slack:slack", "two-slack:slack"]
 
 
 def test_an_untrusted_distribution_cannot_take_a_built_ins_name(site: Path) -> None:
