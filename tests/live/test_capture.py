@@ -297,7 +297,7 @@ def test_wakes_for_a_batch_and_not_for_a_record(namespace: Namespace, loader: st
 
 def woken(capture: Capture) -> bool:
     """Whether the kernel has woken us; the wake-up passes through an interrupt, which may take a moment."""
-    return bool(select.select([capture.ring.fileno()], [], [], 0.002)[0])
+    return bool(select.select([capture.ring.fileno()], [], [], 0.02)[0])
 
 
 def run_as(*options: str) -> Callable[[list[str]], subprocess.CompletedProcess[str]]:

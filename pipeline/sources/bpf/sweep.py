@@ -31,7 +31,7 @@ class Sweep:
 
     def run(self, boot_ns: int, offset_ns: int, *, last: bool = False) -> list[Segment]:
         """Ranges that went quiet by ``boot_ns``; all of them when ``last``."""
-        self._take_list()
+        self._take_list(0x10000 if last else LOOKS)
         segments: list[Segment] = []
         for key in list(self._growing)[: None if last else LOOKS]:
             del self._growing[key]
@@ -41,8 +41,12 @@ class Sweep:
                 self._growing[key] = None
         return segments
 
-    def _take_list(self) -> None:
-        while len(self._growing) < 2 * LOOKS and (key := self._waiting.first_key()) is not None:
+    def _take_list(self, limit: int) -> None:
+        """At most so many: the kernel may list as fast as we take."""
+        for _ in range(limit):
+            key = self._waiting.first_key()
+            if key is None:
+                return
             self._waiting.delete(key)
             self._growing[key] = None
 
