@@ -121,7 +121,12 @@ class Decoder:
 
     def _arrival(self, seg: Segment) -> None:
         reader = self._table.arrival(seg)
-        if reader is not None:
+        if reader is None:
+            return
+        if seg.seq == reader.next_seq and not seg.flags & _SPECIAL and seg.length == len(seg.payload):
+            reader.next_seq = seg.seq + seg.length & MASK
+            reader.data(seg.payload, seg, seg.seq)
+        else:
             self._special(reader, seg)
 
     def _special(self, reader: Reader, seg: Segment) -> None:

@@ -17,6 +17,13 @@ CACHED_BLOCKS = 1024
 CACHED_BLOCK_BYTES = 4096
 """Clients repeat their header blocks, servers do within a second. Full, the cache starts anew: at most 8 MB, commonly 1."""
 
+CACHED_NAMES = 4096
+CACHED_NAME_BYTES = 64
+
+_OTHER, _MATTERS, _ODD = range(3)
+_ALWAYS = (b"content-length", b"transfer-encoding", b"upgrade")
+_OF_REQUESTS = (b"host", b"user-agent")
+_OF_BODIES = (b"content-type", b"content-encoding")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 _SPACED = re.compile(rb"(?m)^([^\s:]+)[ \t\v\f\r]+:")
 _BARE_CR = re.compile(rb"\r(?!\n)")
@@ -48,24 +55,66 @@ NO_FIELDS = Fields()
 
 
 class FieldParser:
-    """Reads header blocks of requests or of responses; ``reported`` names the fields to report, ``seen`` is what it remembers."""
+    """Reads header blocks of requests or of responses; ``reported`` names the fields to report, ``seen`` is what it remembers.
+
+    Most of a block does not matter here, and what matters repeats even where blocks differ (in a date, an identifier).
+    So a block is looked up whole, then by the lines that matter, and only then read.
+    """
 
     def __init__(self, reported: Sequence[str] = (), *, request: bool, bodies: bool = False) -> None:
         self._reported = [(name.lower(), name.lower().encode()) for name in dict.fromkeys(reported)]
         self._request = request
         self._bodies = bodies
+        self._keys = {
+            *_ALWAYS,
+            *(_OF_REQUESTS if request else ()),
+            *(_OF_BODIES if bodies else ()),
+            *(key for _, key in self._reported),
+        }
+        self._names: dict[bytes, int] = {}
+        self._lines: dict[bytes, Fields] = {}
         self.seen: dict[bytes, Fields] = {}
 
     def parse(self, block: bytes) -> Fields:
         """The fields of a block: the lines behind the start line, with or without the empty line that ends them."""
         fields = self.seen.get(block)
         if fields is None:
-            fields = self._read(block)
-            if len(block) <= CACHED_BLOCK_BYTES:
-                if len(self.seen) >= CACHED_BLOCKS:
-                    self.seen.clear()
-                self.seen[block] = fields
+            fields = self._parse(block)
+            remember(self.seen, block, fields)
         return fields
+
+    def _parse(self, block: bytes) -> Fields:
+        if block.count(b"\r") != block.count(b"\r\n"):
+            return self._read(block)
+        names = self._names
+        lines = []
+        for line in block.split(b"\n"):
+            name = line.partition(b":")[0]
+            matters = names.get(name)
+            if matters is None:
+                matters = self._learn(name)
+            if matters:
+                if matters == _ODD:
+                    return self._read(block)
+                lines.append(line)
+        lines.append(b"")
+        key = b"\n".join(lines)
+        fields = self._lines.get(key)
+        if fields is None:
+            fields = self._read(key)
+            remember(self._lines, key, fields)
+        return fields
+
+    def _learn(self, name: bytes) -> int:
+        """Whether lines with this name matter; one that is folded or has white space before its colon is for ``_read``."""
+        if name != name.strip() and name != b"\r":
+            return _ODD
+        matters = _MATTERS if name.lower() in self._keys else _OTHER
+        if len(name) <= CACHED_NAME_BYTES:
+            if len(self._names) >= CACHED_NAMES:
+                self._names.clear()
+            self._names[name] = matters
+        return matters
 
     def _read(self, block: bytes) -> Fields:
         """Look for the few names that matter; splitting all lines of a block costs three times as much."""
@@ -116,6 +165,14 @@ class FieldParser:
             if match[1].lower() in _FRAMING:
                 marks |= AMBIGUOUS_FRAMING
         return _SPACED.sub(rb"\1:", raw), marks
+
+
+def remember(cache: dict[bytes, Fields], block: bytes, fields: Fields) -> None:
+    """Keep what a block says for the next one like it."""
+    if len(block) <= CACHED_BLOCK_BYTES:
+        if len(cache) >= CACHED_BLOCKS:
+            cache.clear()
+        cache[block] = fields
 
 
 def values(raw: bytes, low: bytes, name: bytes) -> list[bytes]:

@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.decode import BodyOptions, DecodeOptions, Decoder
+from pipeline.decode.fields import FieldParser
 from pipeline.model.exchange import Exchange
 from pipeline.model.records import Segment
 from pipeline.testing.packets import Talk
@@ -190,3 +191,17 @@ def test_damage_never_raises(segments: list[Segment], bodies: bool) -> None:  # 
     assert counts["decoder_internal_errors"] == 0
     assert most <= 3 * MIB
     assert len(exchanges) <= 4 * len(segments)
+
+
+PIECES = st.sampled_from(
+    [b"Content-Length", b"Transfer-Encoding", b"Host", b"X-A", b":", b" ", b"\t", b"\r", b"\n", b"\r\n", b"chunked", b"5", b",", b"\x0b"]
+)  # fmt: skip
+
+
+@relaxed
+@given(st.lists(PIECES, max_size=30).map(b"".join))
+def test_remembered_fields(block: bytes) -> None:
+    """A header block says the same whether it is read, or looked up by its lines, or looked up whole."""
+    parser = FieldParser(("X-A",), request=True)
+    read = parser._read(block)
+    assert parser._parse(block) == parser._parse(block) == parser.parse(block) == parser.parse(block) == read
