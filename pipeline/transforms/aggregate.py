@@ -67,11 +67,11 @@ class Aggregate(Transform):
         self.window_ns = round(config.window_secs * 1e9)
         self.grace_ns = round(config.grace_secs * 1e9)
         with Compiled(context) as options:
-            values = [options.value(f"by[{index}]", name) for index, name in enumerate(config.by)]
+            values = [options.value(f"by.{index}", name) for index, name in enumerate(config.by)]
             for index, name in enumerate(config.by):
                 if not NAME.fullmatch(name):
                     options.refuse(
-                        f"by[{index}]", f'"{name}" is no name of a field; give the value a name with a `set` transform first'
+                        f"by.{index}", f'"{name}" is no name of a field; give the value a name with a `set` transform first'
                     )
             self.is_error = options.condition("errors", config.errors).test
             duration = options.value("duration", config.duration)

@@ -50,7 +50,7 @@ class MatchList(Transform):
             raise ConfigError([Problem("entries", "is empty, and there is no file: name at least one entry")])
         with Compiled(context) as options:
             own = [
-                options.of(f"entries[{index}]", lambda line=line: parse_entry(line), Entry(""))  # type: ignore[misc]
+                options.of(f"entries.{index}", lambda line=line: parse_entry(line), Entry(""))  # type: ignore[misc]
                 for index, line in enumerate(config.entries)
             ]
             self.own = options.of("entries", lambda: UrlList(own), UrlList())

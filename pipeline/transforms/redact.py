@@ -63,14 +63,16 @@ class Redact(Transform):
         self.parameters = frozenset(name.lower() for name in config.query)
         paths = [parse_path(text) for text in config.json_paths]
         with Compiled(context) as options:
+            if not any((config.headers, config.query, config.json_paths, config.patterns, config.regexes)):
+                options.refuse("", "there is nothing to redact: name headers, query, json_paths, patterns or regexes")
             for index, path in enumerate(paths):
                 if not path:
-                    options.refuse(f"json_paths[{index}]", f'"{config.json_paths[index]}" is no path such as user.password')
+                    options.refuse(f"json_paths.{index}", f'"{config.json_paths[index]}" is no path such as user.password')
             if config.action == "hash" and len(config.key) < 16:
                 options.refuse("key", "a hash needs a key of 16 characters or more, or anybody can try values")
             for index, pattern in enumerate(config.regexes):
                 if "\\A" in pattern or "\\z" in pattern:
-                    options.refuse(f"regexes[{index}]", "write ^ and $ for the ends of a text")
+                    options.refuse(f"regexes.{index}", "write ^ and $ for the ends of a text")
             found = (config.patterns, config.regexes, self.replace)
             self.finder = options.of("regexes", lambda: Finder(*found), None) if config.patterns or config.regexes else None
         self.json = JsonRedaction(paths, (lambda _text: None) if self.remove else self.replace) if paths else None

@@ -32,7 +32,7 @@ class Remove(Transform):
         with Compiled(context) as options:
             for index, name in enumerate(config.fields):
                 if not name.endswith(".*"):
-                    self.places.append(options.of(f"fields[{index}]", lambda name=name: place(name), NOWHERE))  # type: ignore[misc]
+                    self.places.append(options.of(f"fields.{index}", lambda name=name: place(name), NOWHERE))  # type: ignore[misc]
             self.places += [place(name) for name in declared() if name.startswith(self.prefixes)] if self.prefixes else []
 
     def process(self, batch: Sequence[Event]) -> Outputs:

@@ -77,9 +77,9 @@ class TemplatePath(Transform):
         with Compiled(context) as options:
             for index, rule in enumerate(config.rules):
                 if not rule.startswith("/"):
-                    options.refuse(f"rules[{index}]", f'"{rule}" does not start with "/"')
+                    options.refuse(f"rules.{index}", f'"{rule}" does not start with "/"')
                 elif any(segment.endswith("...}") for segment in rule.split("/")[:-1]):
-                    options.refuse(f"rules[{index}]", f'"{rule}": "{{name...}}" stands for the last segments only')
+                    options.refuse(f"rules.{index}", f'"{rule}": "{{name...}}" stands for the last segments only')
                 add_rule(self.rules, rule)
         self.template = lru_cache(maxsize=REMEMBERED_PATHS)(self._template)
 

@@ -95,7 +95,7 @@ def test_faulty_options_are_told_together() -> None:
     """Names, conditions and types are checked before any event comes."""
     with pytest.raises(ConfigError) as caught:
         Driven(Aggregate, {"by": ["hst", "host + path"], "errors": "statu", "duration": "path"})
-    assert [problem.path for problem in caught.value.problems] == ["by[0]", "by[1]", "errors", "duration"]
+    assert [problem.path for problem in caught.value.problems] == ["by.0", "by.1", "errors", "duration"]
 
 
 @pytest.mark.parametrize("seed", range(5))

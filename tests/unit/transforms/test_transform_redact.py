@@ -181,10 +181,11 @@ def test_luhn() -> None:
     ("options", "path"),
     [
         ({"action": "hash", "query": ["a"], "key": "short"}, "key"),
-        ({"json_paths": ["a..b"]}, "json_paths[0]"),
-        ({"json_paths": ["**"]}, "json_paths[0]"),
+        ({}, ""),
+        ({"json_paths": ["a..b"]}, "json_paths.0"),
+        ({"json_paths": ["**"]}, "json_paths.0"),
         ({"regexes": ["("]}, "regexes"),
-        ({"regexes": [r"\Aa"]}, "regexes[0]"),
+        ({"regexes": [r"\Aa"]}, "regexes.0"),
     ],
 )
 def test_faulty_options(options: dict[str, object], path: str) -> None:

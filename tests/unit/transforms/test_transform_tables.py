@@ -196,7 +196,7 @@ def test_faulty_entries_are_told_by_line() -> None:
         Driven(MatchList, {"file": "deny.txt"}, read_file=Files(b"/a\nGET POST /b").read)
     with pytest.raises(ConfigError) as caught:
         Driven(MatchList, {"entries": ["/[z-a]", "a*b.example", "/ok"]})
-    assert [problem.path for problem in caught.value.problems] == ["entries[0]", "entries[1]"]
+    assert [problem.path for problem in caught.value.problems] == ["entries.0", "entries.1"]
 
 
 def test_long_list_finds_first_and_last() -> None:
