@@ -74,7 +74,8 @@ class DiskBuffer(Buffer):
         self._clock = clock
         self._front = MemoryBuffer(bounds, ledger)
         self._store = DiskStore(folder, bounds.max_bytes, self._report)
-        self._thread = anyio.CapacityLimiter(1)
+        self._writing = anyio.CapacityLimiter(1)
+        self._loading = anyio.CapacityLimiter(1)
         self._stored: deque[tuple[Entry, float]] = deque()
         self._returned: deque[Batch] = deque()
         self._delivered: list[Entry] = []
@@ -298,7 +299,7 @@ class DiskBuffer(Buffer):
         reading = sum(entry.events for entry, _ in entries)
         self._reading += reading
         try:
-            blocks = await self._in_thread(partial(self._load, [entry.id for entry, _ in entries]))
+            blocks = await self._in_thread(partial(self._load, [entry.id for entry, _ in entries]), self._loading)
         except BaseException:
             self._stored.extendleft(reversed(entries))
             self._waiting_events += reading
@@ -368,10 +369,10 @@ class DiskBuffer(Buffer):
         """From the thread; logging is safe there."""
         self._log.error("the disk queue was damaged", extra={"error": sentence})
 
-    async def _in_thread(self, call: Callable[[], T]) -> T:
-        """A commit that has begun is never cancelled: its outcome must be known."""
+    async def _in_thread(self, call: Callable[[], T], turn: anyio.CapacityLimiter | None = None) -> T:
+        """A commit that has begun is never cancelled: its outcome must be known. One may read while another writes."""
         with anyio.CancelScope(shield=True):
-            result = await run_sync(call, limiter=self._thread)
+            result = await run_sync(call, limiter=turn or self._writing)
         return result  # noqa: RET504  for mypy a scope may swallow what is returned inside it
 
 

@@ -1,11 +1,13 @@
-"""The file of a disk queue: an SQLite database of blocks of events. Synchronous and for one thread at a time.
+"""The file of a disk queue: an SQLite database of blocks of events. Synchronous; one thread may write while another reads.
 
 In: blocks of bytes. Out: the same blocks, in order. It knows nothing of events but their number. WAL mode with
 ``synchronous=FULL`` syncs the log at every commit, so what ``commit`` returned for survives power loss
 (https://www.sqlite.org/wal.html); SQLite's own checksums end the log at the first frame that is not whole, and a CRC of ours
-finds a block that rotted in the database file. The lock is exclusive: no second process can use the queue.
+finds a block that rotted in the database file. A lock file keeps a second process out.
 """
 
+import fcntl
+import os
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterator, Sequence
@@ -21,7 +23,6 @@ SLACK_PAGES = 256
 
 _SETUP = (
     f"PRAGMA page_size={PAGE_BYTES}",
-    "PRAGMA locking_mode=EXCLUSIVE",
     "PRAGMA journal_mode=WAL",
     "PRAGMA synchronous=FULL",
     f"PRAGMA wal_autocheckpoint={LOG_PAGES}",
@@ -54,17 +55,21 @@ class DiskStore:
         self._max_pages = 2 * max_bytes // PAGE_BYTES + SLACK_PAGES
         self._report = report
         self._database: sqlite3.Connection | None = None
+        self._reader: sqlite3.Connection | None = None
+        self._lock: int | None = None
 
     def open(self) -> list[Entry]:
         """Open or create the database; the blocks it holds, in order. A broken one is put aside and what can be read is kept."""
         try:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._take_lock()
             self.path.touch(mode=0o600)
             return self._open_intact()
         except OSError as error:
+            self.close()
             raise StoreError(error) from error
         except sqlite3.DatabaseError as error:
-            self.close()
+            self._disconnect()
             if not _is_damage(error):
                 raise StoreError(error) from error
             self._report(f"{self.path} is damaged: {error}")
@@ -89,7 +94,7 @@ class DiskStore:
 
     def rescue(self) -> list[Entry]:
         """After damage was met: a fresh database with every block that can still be read, under new ids."""
-        self.close()
+        self._disconnect()
         try:
             return self._rescue()
         except (OSError, sqlite3.DatabaseError) as error:
@@ -97,10 +102,26 @@ class DiskStore:
 
     def close(self) -> None:
         """Let go of the file. Safe twice."""
-        database, self._database = self._database, None
-        if database is not None:
-            with suppress(sqlite3.Error):  # the last close moves the log into the database; on a full disk it stays a log
-                database.close()
+        self._disconnect()
+        lock, self._lock = self._lock, None
+        if lock is not None:
+            os.close(lock)
+
+    def _disconnect(self) -> None:
+        for connection in (self._reader, self._database):
+            if connection is not None:
+                with suppress(sqlite3.Error):  # the last close moves the log into the database; on a full disk it stays a log
+                    connection.close()
+        self._reader = self._database = None
+
+    def _take_lock(self) -> None:
+        """For this process, until it ends, however it ends. Raises ``OSError`` when another has it."""
+        if self._lock is None:
+            self._lock = os.open(self.path.with_name("queue.lock"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise OSError("locked: another httpipe uses this queue") from None
 
     def _open_intact(self) -> list[Entry]:
         database = sqlite3.connect(self.path, check_same_thread=False, timeout=0.2)
@@ -108,6 +129,8 @@ class DiskStore:
         for statement in _SETUP:
             database.execute(statement)
         database.execute(f"PRAGMA max_page_count={self._max_pages}")
+        self._reader = sqlite3.connect(self.path, check_same_thread=False, timeout=0.2)
+        self._reader.execute("PRAGMA query_only=ON")
         rows = database.execute("SELECT id, events, length(block) FROM blocks ORDER BY id").fetchall()
         return [Entry(block_id, events, size) for block_id, events, size in rows if isinstance(events, int)]
 
@@ -118,7 +141,7 @@ class DiskStore:
 
     def _read(self, block_id: int) -> bytes | None:
         try:
-            row = self._connected().execute("SELECT crc, block FROM blocks WHERE id = ?", (block_id,)).fetchone()
+            row = self._reading().execute("SELECT crc, block FROM blocks WHERE id = ?", (block_id,)).fetchone()
         except sqlite3.DatabaseError:
             return None
         if row is None or not isinstance(row[1], bytes) or zlib.crc32(row[1]) != row[0]:
@@ -138,6 +161,11 @@ class DiskStore:
         kept = self.commit(list(_readable(aside)), ())
         self._report(f"{aside} is the damaged queue; {sum(entry.events for entry in kept)} events were read back from it")
         return kept
+
+    def _reading(self) -> sqlite3.Connection:
+        if self._reader is None:
+            raise StoreError(RuntimeError("the queue is not open"))
+        return self._reader
 
     def _connected(self) -> sqlite3.Connection:
         if self._database is None:

@@ -226,7 +226,8 @@ class Writer:
             await self._give_up(batch, error, Reason.ATTEMPTS_EXHAUSTED)
             return
         jittered = self._backoff.next_secs()
-        await self._pause(error.secs if isinstance(error, BackOff) else jittered)
+        asked = error.secs if isinstance(error, BackOff) else None
+        await self._pause(jittered if asked is None else asked)
 
     async def _sort_out(self, batch: Batch, error: BatchError) -> None:
         """Part of the batch is delivered; the rest is dead-lettered or stays to be written again."""

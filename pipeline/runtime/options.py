@@ -15,6 +15,7 @@ class RunOptions:
     ``require_healthy``  end the run at once when a sink cannot take events.
     ``ready_file``     created when capturing has begun, removed at the end.
     ``handle_signals`` SIGINT and SIGTERM drain, a second one stops at once, SIGHUP reloads. Only in the main thread.
+    ``control``        listen on the control socket, for `top` and `tap`.
     ``configure_logs`` set up logging from the plan.
     ``on_ready``       called when capturing has begun.
     ``on_progress``    ``(source id, done, total)`` from sources that know how far they are.
@@ -25,6 +26,7 @@ class RunOptions:
     require_healthy: bool = False
     ready_file: str | None = None
     handle_signals: bool = True
+    control: bool = True
     configure_logs: bool = True
     on_ready: Callable[[], None] = lambda: None
     on_progress: Callable[[str, int, int], None] = lambda _id, _done, _total: None

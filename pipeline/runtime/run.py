@@ -57,7 +57,7 @@ async def run(plan: Plan, *, load: Load | None = None, options: RunOptions | Non
                 if options.for_secs is not None:
                     outside.start_soon(_time_limit, engine, options.for_secs)
                 control = plan.process.control_socket or default_path()
-                if control:
+                if control and options.control:
                     outside.start_soon(ControlServer(control, engine).run)
                 if systemd.watchdog_secs:
                     outside.start_soon(_watchdog, systemd)

@@ -297,7 +297,7 @@ async def test_sighup_reloads_sigterm_drains_and_a_second_one_stops_at_once() ->
         await run(
             plan(t=Part(Ticker), out=out("a")),
             load=plans.pop,
-            options=RunOptions(configure_logs=False, on_ready=ready.set),
+            options=RunOptions(configure_logs=False, control=False, on_ready=ready.set),
         )
         ended.set()
 

@@ -186,7 +186,7 @@ async def finished(made: Plan, clock: Clock | None = None, **options: Any) -> Su
     """Run to the end, within five seconds; every ledger must balance."""
     with anyio.fail_after(5):
         summary = await run(
-            made, options=RunOptions(handle_signals=False, configure_logs=False, clock=clock or Clock(), **options)
+            made, options=RunOptions(handle_signals=False, control=False, configure_logs=False, clock=clock or Clock(), **options)
         )
     assert [each.difference for each in summary.components] == [0] * len(summary.components)
     assert [each.in_flight for each in summary.components] == [0] * len(summary.components)
