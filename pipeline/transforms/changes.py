@@ -45,6 +45,10 @@ def place(name: str, type_: FieldType = FieldType.STRING) -> Place:
     return Place(name, type_)
 
 
+NOWHERE = Place("nowhere", FieldType.STRING)
+"""Stands in for a name that is none, until its problem is raised."""
+
+
 class Changes:
     """Collects what one event is to become; ``applied`` makes it. Reading goes to the event as it was."""
 

@@ -12,7 +12,7 @@ from pydantic import Field
 from pipeline.api import DEFAULT, NOTHING, AttributeValue, Config, Context, Event, FieldType, Outputs, Transform
 from pipeline.errors import ConfigError, Problem
 from pipeline.expressions.helpers import to_str
-from pipeline.transforms.changes import place
+from pipeline.transforms.changes import NOWHERE, place
 from pipeline.transforms.files import FileError, WatchedFile
 from pipeline.transforms.options import Compiled
 
@@ -53,7 +53,7 @@ class Enrich(Transform):
         with Compiled(context) as options:
             self.key = options.value("key", config.key).of
             for column, name in config.columns.items():
-                if not options.of(f"columns.{column}", lambda name=name: place(name), place("nowhere")).is_attribute:  # type: ignore[misc]
+                if not options.of(f"columns.{column}", NOWHERE, place, name).is_attribute:
                     options.refuse(f"columns.{column}", f'"{name}" is a field; choose the name of an attribute')
         self.adds = dict.fromkeys(config.columns.values(), FieldType.STRING)
         file_format = config.format or {".csv": "csv", ".json": "json"}.get(PurePath(config.file).suffix.lower())

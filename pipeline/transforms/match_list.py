@@ -49,11 +49,8 @@ class MatchList(Transform):
         if not config.entries and config.file is None:
             raise ConfigError([Problem("entries", "is empty, and there is no file: name at least one entry")])
         with Compiled(context) as options:
-            own = [
-                options.of(f"entries.{index}", lambda line=line: parse_entry(line), Entry(""))  # type: ignore[misc]
-                for index, line in enumerate(config.entries)
-            ]
-            self.own = options.of("entries", lambda: UrlList(own), UrlList())
+            own = [options.of(f"entries.{index}", Entry(""), parse_entry, line) for index, line in enumerate(config.entries)]
+            self.own = options.of("entries", UrlList(), UrlList, own)
         self.file = WatchedFile(config.file, _understand, UrlList(), context) if config.file is not None else None
 
     def process(self, batch: Sequence[Event]) -> Outputs:

@@ -1,7 +1,7 @@
 """What the constructors of transforms share: expressions compiled with every problem collected, each under its option's path."""
 
 from collections.abc import Callable
-from typing import Annotated, Self, TypeVar
+from typing import Annotated, ParamSpec, Self, TypeVar
 
 from pydantic import Field
 
@@ -10,6 +10,7 @@ from pipeline.errors import Problem
 from pipeline.expressions import Condition, ExpressionError, Value, compile_condition, compile_value
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 OutputName = Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=64)]
 """The name of an output, as in ``inputs = ["split.errors"]``."""
@@ -29,21 +30,21 @@ class Compiled:
         if kind is None and self.problems:
             raise ConfigError(self.problems)
 
-    def of(self, path: str, make: Callable[[], T], otherwise: T) -> T:
-        """What ``make`` gives; after an ``ExpressionError`` the problem is noted under ``path`` and ``otherwise`` stands in."""
+    def of(self, path: str, otherwise: T, make: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """What ``make(…)`` gives; an ``ExpressionError`` is noted under ``path``, and ``otherwise`` stands in."""
         try:
-            return make()
+            return make(*args, **kwargs)
         except ExpressionError as error:
             self.problems.append(error.at(path))
             return otherwise
 
     def condition(self, path: str, text: str) -> Condition:
         """The option's condition."""
-        return self.of(path, lambda: compile_condition(text, self.extra), NEVER)
+        return self.of(path, NEVER, compile_condition, text, self.extra)
 
     def value(self, path: str, text: str) -> Value:
         """The option's value."""
-        return self.of(path, lambda: compile_value(text, self.extra), NOTHING)
+        return self.of(path, NOTHING, compile_value, text, self.extra)
 
     def refuse(self, path: str, message: str) -> None:
         """Note a problem of another kind."""

@@ -73,8 +73,9 @@ class Redact(Transform):
             for index, pattern in enumerate(config.regexes):
                 if "\\A" in pattern or "\\z" in pattern:
                     options.refuse(f"regexes.{index}", "write ^ and $ for the ends of a text")
-            found = (config.patterns, config.regexes, self.replace)
-            self.finder = options.of("regexes", lambda: Finder(*found), None) if config.patterns or config.regexes else None
+            self.finder: Finder | None = None
+            if config.patterns or config.regexes:
+                self.finder = options.of("regexes", None, Finder, config.patterns, config.regexes, self.replace)
         self.json = JsonRedaction(paths, (lambda _text: None) if self.remove else self.replace) if paths else None
 
     def process(self, batch: Sequence[Event]) -> Outputs:

@@ -7,7 +7,7 @@ from pydantic import Field
 
 from pipeline.api import DEFAULT, Config, Context, Event, Exchange, Outputs, Transform
 from pipeline.model.fields import FIELDS
-from pipeline.transforms.changes import FIXED, Changes, Place, place
+from pipeline.transforms.changes import FIXED, NOWHERE, Changes, Place, place
 from pipeline.transforms.options import Compiled
 
 
@@ -32,7 +32,7 @@ class Remove(Transform):
         with Compiled(context) as options:
             for index, name in enumerate(config.fields):
                 if not name.endswith(".*"):
-                    self.places.append(options.of(f"fields.{index}", lambda name=name: place(name), NOWHERE))  # type: ignore[misc]
+                    self.places.append(options.of(f"fields.{index}", NOWHERE, place, name))
             self.places += [place(name) for name in declared() if name.startswith(self.prefixes)] if self.prefixes else []
 
     def process(self, batch: Sequence[Event]) -> Outputs:
@@ -63,6 +63,3 @@ def undeclared(event: Event, prefixes: tuple[str, ...]) -> list[Place]:
         names += [f"http.request.header.{key}" for key in event.http_request_headers]
         names += [f"http.response.header.{key}" for key in event.http_response_headers]
     return [place(name) for name in names if name.startswith(prefixes)]
-
-
-NOWHERE = place("nowhere")

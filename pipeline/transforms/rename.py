@@ -7,7 +7,7 @@ from pydantic import Field
 
 from pipeline.api import DEFAULT, Config, Context, Event, FieldType, Outputs, Transform
 from pipeline.expressions import ExpressionError
-from pipeline.transforms.changes import Changes, Place, place, types_of
+from pipeline.transforms.changes import NOWHERE, Changes, Place, place, types_of
 from pipeline.transforms.options import Compiled
 
 
@@ -27,11 +27,9 @@ class Rename(Transform):
     Config = RenameConfig
 
     def __init__(self, config: RenameConfig, context: Context) -> None:
-        nowhere = (place("nowhere"), place("nowhere"))
         with Compiled(context) as options:
             pairs = [
-                options.of(f"fields.{old}", lambda old=old, new=new: pair(old, new, context), nowhere)  # type: ignore[misc]
-                for old, new in config.fields.items()
+                options.of(f"fields.{old}", (NOWHERE, NOWHERE), pair, old, new, context) for old, new in config.fields.items()
             ]
         self.pairs = pairs
         self.adds = types_of([new for _, new in pairs])

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from pipeline.api import DEFAULT, AttributeValue, Config, Context, Event, FieldType, Outputs, Transform
 from pipeline.expressions import compile_template
-from pipeline.transforms.changes import Changes, Place, place, types_of
+from pipeline.transforms.changes import NOWHERE, Changes, Place, place, types_of
 from pipeline.transforms.options import Compiled
 
 NO_VALUES: Mapping[str, str] = {}
@@ -78,7 +78,7 @@ def _value(name: str, text: str, options: Compiled) -> tuple[Place, Of | str]:
     """An expression and where its value goes."""
     path = f"values.{name}"
     value = options.value(path, text)
-    where = options.of(path, lambda: place(name, value.type), Place("", value.type))
+    where = options.of(path, Place("", value.type), place, name, value.type)
     if not fits(value.type, where.type):
         options.refuse(path, f'"{text}" gives {value.type.value}, but {where.name} holds {where.type.value}')
     return where, value.of
@@ -87,8 +87,8 @@ def _value(name: str, text: str, options: Compiled) -> tuple[Place, Of | str]:
 def _text(name: str, text: str, options: Compiled) -> tuple[Place, Of | str]:
     """A template and where its text goes; a text without any value is a constant."""
     path = f"texts.{name}"
-    template = options.of(path, lambda: compile_template(text, options.extra), EMPTY)
-    where = options.of(path, lambda: place(name), Place("", FieldType.STRING))
+    template = options.of(path, EMPTY, compile_template, text, options.extra)
+    where = options.of(path, NOWHERE, place, name)
     if where.type not in (FieldType.STRING, FieldType.STRINGS):
         options.refuse(path, f"{where.name} holds {where.type.value}, a template gives text; use values.{name}")
     return where, text if template.is_literal else template.render
