@@ -73,20 +73,6 @@ if [ "$purpose" = test ] && [ ! -e "$modules/build" ]; then
     fi
 fi
 
-# bcc compiles against the headers of the running kernel; where there are none (a cloud's own kernel), those of Debian's do for our program,
-# if it finds them where it looks.
-modules=/lib/modules/$(uname -r)
-if [ "$purpose" = test ] && [ ! -e "$modules/build" ] && [ "$(id -u)" = 0 ]; then
-    arch_headers=$(find /usr/src -maxdepth 1 -name 'linux-headers-*' ! -name '*-common*' | sort -V | tail -1)
-    common_headers=$(find /usr/src -maxdepth 1 -name 'linux-headers-*-common' | sort -V | tail -1)
-    if [ -n "$arch_headers" ] && [ -n "$common_headers" ]; then
-        say "linking $modules/build and source to Debian's kernel headers, for bcc"
-        mkdir -p "$modules"
-        ln -sfn "$arch_headers" "$modules/build"
-        ln -sfn "$common_headers" "$modules/source"
-    fi
-fi
-
 # --- virtual environment ---------------------------------------------------------------------------------------------------------------------------
 
 lock=requirements.lock
