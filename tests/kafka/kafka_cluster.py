@@ -173,7 +173,7 @@ def make_cluster(  # noqa: PLR0913  what differs between tests, `make kafka` and
         if secure:
             broker.sasl_port, broker.tls_port = ports[4 * n + 2 : 4 * n + 4]
     cluster = Cluster(brokers, folder, jar_folder, _certificate(folder) if secure else None)
-    identity = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode()
+    identity = base64.urlsafe_b64encode(uuid.uuid4().bytes).rstrip(b"=").decode().replace("-", "0")  # "-" would begin an option
     formats = [_format(cluster, broker, identity, secure=secure) for broker in brokers]
     for process in formats:
         output, _ = process.communicate(timeout=START_SECS)

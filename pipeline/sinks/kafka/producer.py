@@ -17,7 +17,7 @@ In: built record batches. Out: one future each. It never retries on its own acco
 import asyncio
 import contextlib
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
@@ -25,6 +25,7 @@ import anyio.to_thread
 
 from pipeline.errors import NotConnected
 from pipeline.kafka.connection import INSTALL, ConnectionOptions
+from pipeline.kafka.ending import finish, patiently
 from pipeline.kafka.findings import quiet, unreachable
 
 if TYPE_CHECKING:
@@ -98,8 +99,7 @@ class Producer:
         if self._extra["enable_idempotence"]:
             kafka._message_accumulator._batch_ttl = self._delivery_timeout_secs  # noqa: SLF001  see the module's docstring
         try:
-            with anyio.fail_after(self._options.request_timeout_secs):
-                await kafka.start()
+            await patiently(self._started(kafka))
         except (KafkaError, OSError) as error:
             connection = {name: value for name, value in arguments.items() if name in _PROBE_ARGUMENTS}
             found = await unreachable(self._options, create_conn, connection)
@@ -109,6 +109,10 @@ class Producer:
         finally:
             if self._kafka is not kafka:  # also when cancelled: nothing of a half-made connection may stay
                 await finish(kafka.stop(), STOP_SECS)
+
+    async def _started(self, kafka: "AIOKafkaProducer") -> None:
+        with anyio.fail_after(self._options.request_timeout_secs + STOP_SECS):  # asking for a producer id is tried for ever
+            await kafka.start()
 
     def _arguments(self) -> dict[str, Any]:
         arguments = self._options.arguments()
@@ -238,14 +242,3 @@ def _look(future: "asyncio.Future[Any]") -> None:
     """A failure is always looked at, so that none is reported as forgotten when a write was cancelled."""
     if not future.cancelled():
         future.exception()
-
-
-async def finish(work: Awaitable[object], secs: float) -> bool:
-    """Run something to its end, for at most ``secs``, although the caller may be cancelled meanwhile. True: it ended well."""
-    with anyio.move_on_after(secs, shield=True):
-        try:
-            await work
-        except Exception:  # noqa: BLE001  it was to end, and it has
-            return False
-        return True
-    return False

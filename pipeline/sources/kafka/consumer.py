@@ -3,7 +3,7 @@
 In: options, and whom to tell when the group gives or takes partitions. Out: records by partition. It never commits by itself.
 """
 
-from collections.abc import Awaitable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
@@ -11,6 +11,7 @@ import anyio.to_thread
 
 from pipeline.errors import CaptureError
 from pipeline.kafka.connection import INSTALL, ConnectionOptions
+from pipeline.kafka.ending import finish, patiently
 from pipeline.kafka.findings import DENIED, LOGIN_ERRORS, quiet, unreachable
 from pipeline.sources.kafka.offsets import Partition
 from pipeline.sources.kafka.records import Record
@@ -67,8 +68,7 @@ class Consumer:
         kafka = AIOKafkaConsumer(enable_auto_commit=False, **(arguments | self._extra))
         kafka.subscribe(self._topics, listener=_listener(self._group))
         try:
-            with anyio.fail_after(self._options.request_timeout_secs + STOP_SECS):
-                await kafka.start()
+            await patiently(self._started(kafka))
         except (KafkaError, OSError) as error:
             found = await unreachable(self._options, create_conn, arguments)
             raise self._refusal(error, found) from error
@@ -76,7 +76,11 @@ class Consumer:
             self._kafka = kafka
         finally:
             if self._kafka is not kafka:
-                await _finish(kafka.stop())
+                await finish(kafka.stop(), STOP_SECS)
+
+    async def _started(self, kafka: "AIOKafkaConsumer") -> None:
+        with anyio.fail_after(self._options.request_timeout_secs + STOP_SECS):
+            await kafka.start()
 
     async def _look_for_topics(self, arguments: Mapping[str, Any]) -> None:
         """A consumer waits long for a topic that does not exist, and asking for it may create it: look first."""
@@ -85,14 +89,19 @@ class Consumer:
         from aiokafka.errors import KafkaError  # noqa: PLC0415
 
         client = AIOKafkaClient(**arguments)
-        try:
-            with anyio.fail_after(self._options.request_timeout_secs):
+        existing: set[str] = set()
+
+        async def ask() -> None:
+            with anyio.fail_after(self._options.request_timeout_secs + STOP_SECS):
                 await client.bootstrap()
-                existing = (await client.fetch_all_metadata()).topics()
+                existing.update((await client.fetch_all_metadata()).topics())
+
+        try:
+            await patiently(ask())
         except (KafkaError, OSError) as error:
             raise self._refusal(error, await unreachable(self._options, create_conn, arguments)) from error
         finally:
-            await _finish(client.close())
+            await finish(client.close(), STOP_SECS)
         missing = ", ".join(f'"{topic}"' for topic in self._topics if topic not in existing)
         if missing:
             where = self._options.bootstrap_servers
@@ -156,7 +165,7 @@ class Consumer:
         """Leave the group. Safe twice; the end is not put off by cancellation."""
         kafka, self._kafka = self._kafka, None
         if kafka is not None:
-            await _finish(kafka.stop())
+            await finish(kafka.stop(), STOP_SECS)
 
 
 def _listener(group: Group) -> Any:  # noqa: ANN401  aiokafka's type
@@ -170,9 +179,3 @@ def _listener(group: Group) -> Any:  # noqa: ANN401  aiokafka's type
             await group.assigned([Partition(*each) for each in assigned])
 
     return Listener()
-
-
-async def _finish(work: Awaitable[object]) -> None:
-    """Run it to its end, for a few seconds at most, although the caller may be cancelled meanwhile."""
-    with anyio.move_on_after(STOP_SECS, shield=True):
-        await work
