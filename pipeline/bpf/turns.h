@@ -37,7 +37,7 @@ static __always_inline void tell_range(struct __sk_buff *skb, struct http_scratc
 	record->seq = seq;
 	record->ack = 0;
 	record->length = length;
-	record->flags = TCP_ACK;
+	record->flags = 0; /* no acknowledgement: it belongs to several segments */
 	record->bits = HTTP_BIT_RANGE;
 	work->draft.side = side;
 	emit(skb, work, settings, counters);

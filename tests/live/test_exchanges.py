@@ -91,12 +91,18 @@ async def test_one_connection_each(namespace: Namespace, serve: Serve, loader: s
 
 
 @pytest.mark.anyio
-async def test_large_bodies(namespace: Namespace, serve: Serve, loader: str) -> None:
-    """Bodies of a megabyte and their sizes are exact, though most of their bytes never left the kernel."""
+@pytest.mark.parametrize(
+    "options", [(), ("-H", "Connection: close"), ("-Z", "--parallel-max", "12")], ids=["one", "each", "parallel"]
+)
+async def test_large_bodies(namespace: Namespace, serve: Serve, loader: str, options: tuple[str, ...]) -> None:
+    """Bodies of a megabyte and their sizes are exact, though most of their bytes never left the kernel.
+
+    Over one connection, one connection each (23 initial sequence numbers), and twelve at once.
+    """
     server = serve(namespace, ["127.0.0.1:80"])
     server.file("large", MEGABYTE)
     async with recording(BpfConfig(loader=loader), namespace) as taken:
-        await curl(namespace, "http://127.0.0.1/large")
+        await curl(namespace, "http://127.0.0.1/large", *options)
         await taken.until(lambda taken: len(taken.exchanges) >= REQUESTS)
     assert_same(taken, server)
     assert sum(len(segment.payload) for segment in taken.segments) < REQUESTS * 100_000

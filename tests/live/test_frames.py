@@ -291,6 +291,7 @@ def test_beyond_the_budget_only_ranges(run: Run) -> None:
     assert not any(segment.cut for segment in copied)
     [rest, request] = run(from_client(REQUEST, 1000 + len(REQUEST)))
     assert (rest.payload, rest.cut) == (b"", False)
+    assert (rest.flags, rest.ack) == (0, 0)  # it acknowledges nothing
     assert rest.ts_ns < rest.last_ns <= request.ts_ns
     assert rest.seq == copied[-1].seq + copied[-1].length
     assert rest.seq + rest.length == 2000 + len(head) + size
@@ -307,6 +308,7 @@ def test_quiet_connection_is_swept(run: Run) -> None:
     assert rest.seq == copied[-1].seq + copied[-1].length
     assert rest.seq + rest.length == 2019 + 60_000
     assert rest.key == KEY4[4:8] + KEY4[:4] + KEY4[-2:] + KEY4[-4:-2]
+    assert (rest.flags, rest.ack) == (0, 0)
     assert run.quiet() == []
 
 

@@ -5,7 +5,7 @@ and looks at the ranges then, so none is overlooked; it never writes to a connec
 by the kernel again: the same bytes, which decoding drops.
 """
 
-from pipeline.model.records import ACK, Segment
+from pipeline.model.records import Segment
 from pipeline.sources.bpf import abi
 from pipeline.sources.bpf.syscall import Map
 
@@ -67,5 +67,5 @@ class Sweep:
                 growing = True
                 continue
             times = first_ns + offset_ns, last_ns + offset_ns
-            segments.append(Segment(abi.flow(key, side), times[0], seq, 0, ACK, b"", length, times[1], False, 0, interface))
+            segments.append(Segment(abi.flow(key, side), times[0], seq, 0, 0, b"", length, times[1], False, 0, interface))
         return growing
