@@ -25,16 +25,18 @@ from pipeline.errors import (
     HttpipeError,
     InputError,
     NotConnected,
+    Problem,
     Reject,
 )
 from pipeline.model.exchange import AttributeValue, Event, Exchange, Mark
-from pipeline.model.fields import FieldType
+from pipeline.model.fields import FIELDS, FieldType
 from pipeline.model.measurement import Measurement, Metric
 from pipeline.model.records import Chunk, Closed, Gap, Opened, Record, Segment
 
 __all__ = [
     "API_VERSION",
     "DEFAULT",
+    "FIELDS",
     "AttributeValue",
     "BackOff",
     "BatchError",
@@ -58,6 +60,7 @@ __all__ = [
     "NotConnected",
     "Opened",
     "Outputs",
+    "Problem",
     "Record",
     "RecordBatch",
     "Reject",

@@ -63,11 +63,14 @@ class NotConnected(SinkSignal):
 
 
 class BackOff(SinkSignal):
-    """The other end asks for a pause. The same batch is written again after ``secs`` seconds."""
+    """The other end asks for a pause; the sink stays open. The same batch is written again after ``secs`` seconds.
 
-    def __init__(self, secs: float, message: str = "") -> None:
+    Without ``secs`` (it says no, not now, but not for how long) the engine waits as after any failed attempt: ``retry.*``.
+    """
+
+    def __init__(self, secs: float | None = None, message: str = "") -> None:
         self.secs = secs
-        super().__init__(message or f"asked to wait {secs:g} s")
+        super().__init__(message or ("asked to wait" if secs is None else f"asked to wait {secs:g} s"))
 
 
 class Reject(SinkSignal):

@@ -13,11 +13,27 @@ from typing import Any
 import msgspec
 
 from pipeline.codecs.selection import Selection
+from pipeline.codecs.text import whole
 from pipeline.codecs.timestamp import rfc3339
 from pipeline.model.exchange import AttributeValue, Event, Exchange
 from pipeline.model.fields import BY_NAME, EVENT_NAME, FieldType
 
 FlatObject = dict[str, Any]
+
+
+def flat(event: Event) -> dict[str, AttributeValue]:
+    """What an event says, under its outside names: for sinks that write columns or properties instead of bytes.
+
+    The timestamp is RFC 3339 text. All text can be written as UTF-8; it may still hold whatever strangers send, NUL too.
+    """
+    plain = exchange_to_object(Selection())(event) if type(event) is Exchange else event_to_object(event, Selection())
+    return {whole(name): _whole(value) for name, value in plain.items()}
+
+
+def _whole(value: AttributeValue) -> AttributeValue:
+    if isinstance(value, str):
+        return whole(value)
+    return tuple(map(whole, value)) if isinstance(value, tuple) else value
 
 
 @lru_cache(maxsize=64)

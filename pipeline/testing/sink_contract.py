@@ -60,6 +60,11 @@ class SinkContract:
 
     pytestmark = pytest.mark.anyio
 
+    @pytest.fixture
+    def anyio_backend(self) -> str:
+        """httpipe runs on asyncio only."""
+        return "asyncio"
+
     async def test_closes_unopened_twice_and_opens_again(self, tmp_path: Path) -> None:
         """Open and close come in every order."""
         with anyio.fail_after(DEADLINE_SECS):

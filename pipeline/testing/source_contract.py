@@ -42,6 +42,11 @@ class SourceContract:
 
     pytestmark = pytest.mark.anyio
 
+    @pytest.fixture
+    def anyio_backend(self) -> str:
+        """httpipe runs on asyncio only."""
+        return "asyncio"
+
     async def test_closes_unopened_and_twice(self, tmp_path: Path) -> None:
         """Open and close come in every order."""
         type(self).prepare(tmp_path)

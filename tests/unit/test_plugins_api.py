@@ -9,9 +9,10 @@ from pipeline import api
 from pipeline.api import DEFAULT, Config, Context, Event, Exchange, FieldType, Sink, Transform, sink, transform
 
 ERRORS = {
-    "BackOff": "(secs: float, message: str = '') -> None",
+    "BackOff": "(secs: float | None = None, message: str = '') -> None",
     "BatchError": "(failures: collections.abc.Mapping[int, Exception]) -> None",
     "CaptureError": "(message: str, *, remedy: str = '', denied: bool = False) -> None",
+    "Problem": "(path: str, message: str) -> None",
     "ConfigError": "(problems: collections.abc.Sequence[pipeline.errors.Problem], *, file: str = '') -> None",
     "Reject": "(cause: Exception | str) -> None",
 }
@@ -31,6 +32,7 @@ NAMES = [
     "Event",
     "EventBatch",
     "Exchange",
+    "FIELDS",
     "FieldType",
     "Finished",
     "Gap",
@@ -40,6 +42,7 @@ NAMES = [
     "NotConnected",
     "Opened",
     "Outputs",
+    "Problem",
     "Record",
     "RecordBatch",
     "Reject",

@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.codecs.errors import DecodeError
+from pipeline.codecs.flat import flat
 from pipeline.codecs.json import JsonCodec
 from pipeline.codecs.options import EncodingOptions
 from pipeline.codecs.registry import codec
@@ -214,3 +215,24 @@ def test_fields_can_be_chosen(options: dict[str, Any], keys: set[str]) -> None:
         attributes={"team": "x", "team.lead": "y"},
     )
     assert set(json.loads(codec(EncodingOptions.model_validate(options)).encode(exchange))) == keys
+
+
+def test_flat_is_what_is_written_as_text_that_utf8_can_carry() -> None:
+    """For sinks that write columns instead of bytes: the same names and values, whatever strangers have sent."""
+    exchange = Exchange(
+        timestamp_ns=TIMESTAMP_NS,
+        url_path="/\udc80\x00",
+        http_request_headers={"a\udcff": ("\ud83e\udd89", "2")},
+        http_response_status_code=200,
+        attributes={"f": float("nan"), "n": 2**70},
+    )
+    assert flat(exchange) == {
+        "event.name": "http.exchange",
+        "timestamp": json.loads(JSON.encode(exchange))["timestamp"],
+        "url.path": "/\ufffd\x00",
+        "http.response.status_code": 200,
+        "http.request.header.a\ufffd": ("🦉", "2"),
+        "n": 2**70,
+    }
+    other = flat(Event(timestamp_ns=TIMESTAMP_NS, attributes={"a": True}))
+    assert other == {"event.name": "event", "timestamp": flat(exchange)["timestamp"], "a": True}

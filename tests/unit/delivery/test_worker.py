@@ -76,6 +76,17 @@ async def test_back_off_waits_as_long_as_asked_and_keeps_the_connection() -> Non
     assert script.got == list(range(10))
 
 
+async def test_back_off_without_a_time_waits_like_any_failure_and_keeps_the_connection() -> None:
+    """The other end says no, but not for how long."""
+    clock = FakeClock()
+    script = Script(*[BackOff(message="503")] * 3)
+    options = SinkOptions(retry=RetryOptions(initial_backoff_secs=1, max_backoff_secs=6))
+    await run_dry(worker(script, clock.clock(random=0.5), options))
+    assert clock.slept == [0.5, 1.0, 2.0]
+    assert (script.opened, script.closed) == (1, 1)
+    assert script.got == list(range(10))
+
+
 async def test_reject_without_dead_letter_is_lost_and_counted() -> None:
     """No retry."""
     script = Script(Reject("too large"))
