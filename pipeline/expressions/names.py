@@ -74,6 +74,7 @@ class Names:
         hint = did_you_mean(name, known)
         if not hint and "." not in name and any(full.endswith("." + name) for full in BY_NAME):
             hint = f'; did you mean "{next(full for full in BY_NAME if full.endswith("." + name))}"?'
+        hint = hint or f'; an attribute that no transform upstream adds is written attributes["{name}"]'
         return f'unknown field "{name}"{hint}'
 
 
