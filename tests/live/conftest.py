@@ -7,8 +7,10 @@ from pathlib import Path
 import pytest
 from live_namespace import Namespace, join
 from live_nginx import Nginx
+from live_run import Run, loaded
 
 from pipeline.sources.bpf import bcc_loader
+from pipeline.sources.bpf.config import BpfConfig
 
 Serve = Callable[[Namespace, list[str]], Nginx]
 
@@ -66,3 +68,17 @@ def loader(request: pytest.FixtureRequest) -> str:
         if not Path(f"/lib/modules/{os.uname().release}/build").exists():
             pytest.skip("bcc finds no kernel headers (tools/setup.sh test links those of linux-headers-amd64)")
     return name
+
+
+@pytest.fixture
+def run(loader: str) -> Generator[Run, None, None]:
+    """The program on our own frames, by either loader."""
+    with loaded(BpfConfig(loader=loader)) as made:
+        yield made
+
+
+@pytest.fixture
+def run_once() -> Generator[Run, None, None]:
+    """By libbpf, where the loader makes no difference; port 80 only."""
+    with loaded(BpfConfig(loader="libbpf", ports=(80,))) as made:
+        yield made

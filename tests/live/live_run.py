@@ -1,0 +1,42 @@
+"""The program on frames of our own making: BPF_PROG_TEST_RUN, no interface, no traffic but ours."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+
+from pipeline.model.records import Segment
+from pipeline.sources.bpf.capture import Capture
+from pipeline.sources.bpf.config import BpfConfig
+from pipeline.sources.bpf.syscall import run_on_frame
+
+
+class Run:
+    """A loaded program that no packet reaches but ours."""
+
+    def __init__(self, capture: Capture) -> None:
+        self.capture = capture
+
+    def __call__(self, *frames: bytes) -> list[Segment]:
+        """What the program tells of these frames."""
+        for frame in frames:
+            run_on_frame(self.capture.program_fd, frame)
+        return self.capture.read()
+
+    def quiet(self) -> list[Segment]:
+        """What the sweep tells at the end."""
+        return self.capture.quiet(last=True)
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What was counted since this was asked last."""
+        return dict(self.capture.counters.news())
+
+
+@contextmanager
+def loaded(config: BpfConfig) -> Generator[Run, None, None]:
+    """Loaded, attached to nothing."""
+    capture = Capture(config)
+    capture.load()
+    try:
+        yield Run(capture)
+    finally:
+        capture.close()
