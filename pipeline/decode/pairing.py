@@ -25,8 +25,8 @@ class Conversation:
     """Both directions of one connection and what waits for the other half."""
 
     __slots__ = (
-        "_orphans", "_pipelined", "_requests_lost", "_sync", "answers", "client", "closed", "connection", "due", "generation",
-        "last_ns", "marks", "pending", "sequence", "server", "shared",
+        "_gap", "_holes", "_orphans", "_owed", "_pipelined", "_requests_lost", "_sync", "answers", "client", "closed", "connection",
+        "due", "generation", "last_ns", "marks", "pending", "sequence", "server", "shared",
     )  # fmt: skip
 
     def __init__(self, client: Reader, server: Reader, shared: Shared, now_ns: int, *, mid_stream: bool) -> None:
@@ -44,8 +44,11 @@ class Conversation:
         self.connection: Connection | None = None
         self._orphans: list[Response] | None = None
         self._pipelined = False
-        self._sync = True
+        self._sync = True  # the next response answers the oldest request
+        self._gap = False  # something was lost since the two were last in step
+        self._holes = 0  # in the responses since then: each swallowed one of them, or more
         self._requests_lost = False
+        self._owed = False  # requests were lost, and no response that may answer them was seen yet
         client.conversation = server.conversation = self
         client.other, server.other = server, client
 
@@ -53,12 +56,23 @@ class Conversation:
 
     def requested(self, request: Request) -> None:
         """A request begins: its head is complete."""
-        if self._orphans and self._adopt(request):
+        pending = self.pending
+        if not pending:
+            if self._orphans and self._adopt(request):
+                return
+            self.shared.held += 1
+            current = self.server.message
+            if current is not None and isinstance(current, Response) and current.request is None and self._fits(request, current):
+                current.request = request
+                self._in_step()
+                return
+            pending.append(request)
             return
         self.shared.held += 1
-        pending = self.pending
+        if pending[-1].ack == request.ack != UNKNOWN:
+            self._pipelined = True
         pending.append(request)
-        if len(pending) > 1 and len(pending) > self.shared.max_pending:
+        if len(pending) > self.shared.max_pending:
             self.shared.count("decoder_pipeline_overflow", 1)
             self._unmatched(pending.pop(0), "timeout", 0)
             self._sync = False
@@ -86,13 +100,13 @@ class Conversation:
         """A response ends, in front of sequence number ``end``."""
         self.answers += 1
         request = response.request
-        if request is None:
-            self._unrequested(response)
-            return
         if self.pending and end != UNKNOWN:
             ack = self.pending[0].ack
             if ack != UNKNOWN and ahead(ack, end) < 0:
                 self._pipelined = True
+        if request is None:
+            self._unrequested(response)
+            return
         if request.complete or response.error is not None or end == UNKNOWN or self.client.ended:
             self._emit(request, response)
         else:
@@ -108,13 +122,16 @@ class Conversation:
 
     def lost(self, *, client: bool) -> None:
         """Behind a hole in one direction: an unknown number of messages is missing."""
-        self._sync = False
+        self._sync, self._gap = False, True
         if client:
-            self._requests_lost = True
+            self._requests_lost = self._owed = True
             # What the server sent when it had received no more than what is lost answers that.
             while self._orphans and not self.client.missing_before(self._orphans[0].ack):
                 self._release_orphan(GAP)
-        elif not self._pipelined:
+            return
+        self._owed = False
+        self._holes += 1
+        if not self._pipelined:
             self._retire()
 
     def cruft(self) -> None:
@@ -165,22 +182,35 @@ class Conversation:
             return False
         return response.ack == UNKNOWN or (response.ack - request.seq - 1 & MASK) < HALF
 
+    def _fits(self, request: Request, response: Response) -> bool:
+        """Whether the response certainly answers the request."""
+        if self._sync:
+            return self._possible(request, response)
+        return request.ack == response.seq and not self._pipelined and not self._owed
+
+    def _in_step(self) -> None:
+        self._sync, self._gap, self._requests_lost, self._owed, self._holes = True, False, False, False, 0
+
     def _match_behind_hole(self, response: Response) -> Request | None:
         pending = self.pending
-        if not self._pipelined:
-            for place, request in enumerate(pending):
-                if request.ack == response.seq:
-                    self._abandon(place)
-                    self._sync, self._requests_lost = True, False
-                    return pending.pop(0)
+        for place, request in enumerate(pending):
+            if self._fits(request, response):
+                self._abandon(place)
+                self._in_step()
+                return pending.pop(0)
         if len(pending) == 1 and not self._requests_lost and self._possible(pending[0], response):
-            self._sync = True
+            self._in_step()
             return pending.pop(0)
-        if not self._sync:
+        if self._gap:
             response.marks |= GAP
-            if self._pipelined and pending:
-                # It answers this request or a later one: what is pending stays bounded by what is really outstanding.
-                self._abandon(1)
+        if self._pipelined and pending:
+            # It answers this request or a later one: what is pending stays bounded by what is really outstanding. Each hole has
+            # swallowed a response at least, and no more responses come than requests were sent: so when as many requests are
+            # left as there were holes, all of them have been answered.
+            self._abandon(1)
+            if not self._requests_lost and len(pending) <= self._holes:
+                self._abandon(len(pending))
+                self._in_step()
         return None
 
     def _abandon(self, count: int) -> None:
@@ -214,18 +244,20 @@ class Conversation:
                 self._release_orphan(GAP)
         else:
             self._emit(None, response)
+            if self.pending:
+                self._sync = False
+            self._owed = False
 
     def _adopt(self, request: Request) -> bool:
         """A late request: its response may be there already. Responses that cannot be for it or a later one are let go."""
         while self._orphans:
             response = self._orphans[0]
             if self._possible(request, response):
-                anchored = request.ack == response.seq and not self._pipelined
-                if not self._sync and not anchored:
+                if not self._fits(request, response):
                     return False
                 # Held was counted for the response and is now counted for the request.
                 self._orphans.pop(0)
-                self._sync, self._requests_lost = True, False
+                self._in_step()
                 response.request = request
                 if request.complete:
                     self._emit(request, response)
@@ -243,20 +275,21 @@ class Conversation:
             self.shared.held -= 1
             response.marks |= mark
             self._emit(None, response)
+            self._owed = False
 
     def _flush(self, error: str) -> None:
         """No response will come any more."""
         while self._orphans:
             self._release_orphan(GAP)
         for request in self.pending:
-            self._unmatched(request, error, 0 if self._sync else GAP)
+            self._unmatched(request, error, GAP if self._gap else 0)
         self.pending.clear()
 
     def overdue(self) -> None:
         """The requests that wait have waited for too long."""
         pending, self.pending = self.pending, []
         for request in pending:
-            self._unmatched(request, "timeout", 0 if self._sync else GAP)
+            self._unmatched(request, "timeout", GAP if self._gap else 0)
 
     # -- what comes out --------------------------------------------------------------------------------------------------
 

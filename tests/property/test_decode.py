@@ -194,8 +194,8 @@ def test_damage_never_raises(segments: list[Segment], bodies: bool) -> None:  # 
 
 
 PIECES = st.sampled_from(
-    [b"Content-Length", b"Transfer-Encoding", b"Host", b"X-A", b":", b" ", b"\t", b"\r", b"\n", b"\r\n", b"chunked", b"5", b",", b"\x0b"]
-)  # fmt: skip
+    b"Content-Length|Transfer-Encoding|Host|X-A|:| |\t|\r|\n|\r\n|chunked|5|,|\x0b".split(b"|"),
+)
 
 
 @relaxed
