@@ -7,7 +7,6 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
 import anyio
@@ -31,7 +30,6 @@ GIBIBYTE = 1 << 30
 MEBIBYTE = 1 << 20
 HEAD = 16 * 1024
 WAIT_SECS = 20
-CAPABILITIES = "-all,+net_raw,+bpf"
 
 
 @pytest.mark.anyio
@@ -300,14 +298,16 @@ def woken(capture: Capture) -> bool:
     return bool(select.select([capture.ring.fileno()], [], [], 0.02)[0])
 
 
-def run_as(*options: str) -> Callable[[list[str]], subprocess.CompletedProcess[str]]:
-    """A command without root's powers."""
+NOBODY = ("--reuid", "65534", "--clear-groups")
 
-    def run(command: list[str]) -> subprocess.CompletedProcess[str]:
-        prefix = ["setpriv", "--reuid", "65534", "--clear-groups", *options]
-        return subprocess.run([*prefix, *command], capture_output=True, text=True, check=False, timeout=WAIT_SECS)
 
-    return run
+def limited(given: str, code: str) -> subprocess.CompletedProcess[str]:
+    """Python code with these capabilities and no others; as nobody, unless only root can read the checkout or the interpreter."""
+    limits = [f"--{kind}={given}" for kind in ("bounding-set", "inh-caps", "ambient-caps")]
+    probe = ["setpriv", *NOBODY, sys.executable, "-c", "import pipeline.sources.bpf.source"]
+    readable = subprocess.run(probe, capture_output=True, check=False, timeout=WAIT_SECS).returncode == 0
+    command = ["setpriv", *(NOBODY if readable else ()), *limits, sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT_SECS)
 
 
 OPEN = """
@@ -332,26 +332,15 @@ anyio.run(main)
 """
 
 
-def readable_by_others() -> bool:
-    """The interpreter and the package can be used by a user without rights."""
-    return run_as()([sys.executable, "-c", "import pipeline.sources.bpf.source"]).returncode == 0
-
-
 def test_two_capabilities_are_enough() -> None:
-    """Without root, cap_net_raw and cap_bpf are all it takes."""
-    if not readable_by_others():
-        pytest.skip("other users cannot read the checkout or the interpreter")
-    limits = [f"--{kind}={CAPABILITIES}" for kind in ("bounding-set", "inh-caps", "ambient-caps")]
-    assert run_as(*limits)([sys.executable, "-c", OPEN]).stdout == "capturing\n"
+    """Without root's powers, cap_net_raw and cap_bpf are all it takes."""
+    assert limited("-all,+net_raw,+bpf", OPEN).stdout == "capturing\n"
 
 
 @pytest.mark.parametrize("given", ["-all", "-all,+net_raw", "-all,+bpf"])
 def test_a_missing_capability_is_named(given: str) -> None:
     """One of them missing: the error says what to do."""
-    if not readable_by_others():
-        pytest.skip("other users cannot read the checkout or the interpreter")
-    limits = [f"--{kind}={given}" for kind in ("bounding-set", "inh-caps", "ambient-caps")]
-    done = run_as(*limits)([sys.executable, "-c", OPEN])
+    done = limited(given, OPEN)
     assert done.stdout.startswith("denied")
     assert "cap_net_raw and cap_bpf" in done.stdout
 
