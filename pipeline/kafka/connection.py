@@ -8,7 +8,7 @@ import ssl
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, Field, SecretStr, model_validator
+from pydantic import AfterValidator, ConfigDict, Field, SecretStr, model_validator
 
 from pipeline.api import Config
 
@@ -43,6 +43,8 @@ def _checked(text: str) -> str:
 
 class TlsOptions(Config):
     """`tls`: encryption, and who the two ends are."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     enabled: bool = False
     """Talk TLS to the brokers."""
@@ -83,6 +85,8 @@ class TlsOptions(Config):
 class SaslOptions(Config):
     """`sasl`: how to log in."""
 
+    model_config = ConfigDict(hide_input_in_errors=True)
+
     enabled: bool = False
     """Log in with SASL."""
     mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER"] = "SCRAM-SHA-512"
@@ -122,6 +126,8 @@ class SaslOptions(Config):
 
 class ConnectionOptions(Config):
     """Options that every component which talks to Kafka has."""
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     bootstrap_servers: Annotated[str, AfterValidator(_checked)]
     """Brokers to ask for the rest of the cluster: `host:port`, several separated by commas."""

@@ -79,7 +79,7 @@ def bootstrap(why_no_kafka: str, request: pytest.FixtureRequest) -> Iterator[str
 
 
 @pytest.fixture
-async def topics(bootstrap: str) -> AsyncIterator[Topics]:
+async def topics(bootstrap: str, why_no_kafka: str) -> AsyncIterator[Topics]:
     """Makes topics and reads them whole."""
-    async with Topics(bootstrap) as made:
+    async with Topics(bootstrap, mock=bool(why_no_kafka)) as made:
         yield made

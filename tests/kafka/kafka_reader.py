@@ -5,18 +5,22 @@ import itertools
 import os
 from typing import Any, Self
 
+import pytest
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.structs import ConsumerRecord
 
 _number = itertools.count()
 
+MOCK_PARTITIONS = 4
+
 
 class Topics:
     """Makes topics and reads them."""
 
-    def __init__(self, bootstrap: str) -> None:
+    def __init__(self, bootstrap: str, *, mock: bool = False) -> None:
         self._bootstrap = bootstrap
+        self._mock = mock
         self._admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap, request_timeout_ms=10_000)
 
     async def __aenter__(self) -> Self:
@@ -29,6 +33,11 @@ class Topics:
     async def make(self, partitions: int = 4, replicas: int = 1, **configs: Any) -> str:
         """A new topic; it has a leader for each partition when this returns."""
         name = f"t{os.getpid()}-{next(_number)}"
+        if self._mock:
+            if partitions == 1 or configs:
+                pytest.skip("the mock cluster's topics have four partitions and no options")
+            await self._led(name, MOCK_PARTITIONS)  # asking for it makes it
+            return name
         settings = {key.replace("_", "."): str(value) for key, value in configs.items()}
         new = NewTopic(name, partitions, replicas, topic_configs=settings)
         made = await self._admin.create_topics([new], timeout_ms=10_000)
@@ -40,6 +49,11 @@ class Topics:
         """More partitions."""
         await self._admin.create_partitions({topic: NewPartitions(partitions)})
         await self._led(topic, partitions)
+
+    async def partitions(self, topic: str) -> int:
+        """How many the topic has."""
+        (described,) = await self._admin.describe_topics([topic])
+        return len(described["partitions"])
 
     async def _led(self, topic: str, partitions: int) -> None:
         async with asyncio.timeout(20):

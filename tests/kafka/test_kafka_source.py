@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from kafka_cluster import Cluster
 from kafka_events import numbered
 from kafka_reader import Topics
 from kafka_wait import until
@@ -80,7 +81,7 @@ async def test_events_come_as_they_were_sent(bootstrap: str, topics: Topics) -> 
         events = await take(made, 2500)
     came = [codec("json").encode(event) for event in sorted(events, key=lambda event: event.timestamp_ns)]
     assert came == encoded(2500)
-    assert await committed(bootstrap, topic, 4) == 2500
+    assert await committed(bootstrap, topic, await topics.partitions(topic)) == 2500
 
 
 async def test_only_what_is_settled_is_committed(bootstrap: str, topics: Topics) -> None:
@@ -89,7 +90,7 @@ async def test_only_what_is_settled_is_committed(bootstrap: str, topics: Topics)
     await fill(bootstrap, topic, encoded(300))
     async with source(bootstrap, topic, rebalance_timeout_secs=1) as made:
         first = await take(made, 100, settle=False)
-    assert await committed(bootstrap, topic, 3) == 0
+    assert await committed(bootstrap, topic, await topics.partitions(topic)) == 0
     async with source(bootstrap, topic) as made:
         second = await take(made, 300)
     assert len(first) >= 100
@@ -143,8 +144,9 @@ async def test_what_does_not_decode_is_kept_with_its_bytes(bootstrap: str, topic
     assert counted == {"undecodable_records": 3}
 
 
-async def test_workers_share_the_partitions_without_loss(bootstrap: str, topics: Topics) -> None:
+async def test_workers_share_the_partitions_without_loss(cluster: Cluster, topics: Topics) -> None:
     """Two, then three, then one worker of a group: every number comes out, and after an orderly leave none twice."""
+    bootstrap = cluster.bootstrap  # the mock cluster's groups do not share anew
     topic = await topics.make(12)
     seen: dict[int, int] = {}
     took: dict[str, int] = {}
@@ -182,7 +184,7 @@ async def test_workers_share_the_partitions_without_loss(bootstrap: str, topics:
         stops["c"].set()
     assert sorted(seen) == expected
     assert set(seen.values()) == {1}
-    assert await committed(bootstrap, topic, 12) == len(expected)
+    assert await committed(bootstrap, topic, await topics.partitions(topic)) == len(expected)
 
 
 async def test_while_it_is_held_back_it_stays_in_the_group(

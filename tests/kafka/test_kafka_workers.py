@@ -11,6 +11,7 @@ from typing import Self
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from kafka_cluster import Cluster
 from kafka_events import numbered
 from kafka_reader import Topics
 from kafka_wait import until
@@ -88,8 +89,9 @@ class Workers:
         return set().union(*(worker.seen() for worker in self.all))
 
 
-async def test_every_number_arrives_although_workers_are_killed(bootstrap: str, topics: Topics, workers: Workers) -> None:
+async def test_every_number_arrives_although_workers_are_killed(cluster: Cluster, topics: Topics, workers: Workers) -> None:
     """Two workers, then three, then one, the others killed with -9 under load: every number reaches a sink."""
+    bootstrap = cluster.bootstrap
     topic = await topics.make(12)
     sent = 0
     encode = codec("json").encode

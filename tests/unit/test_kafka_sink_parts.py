@@ -114,7 +114,7 @@ def test_a_bad_key_is_told() -> None:
         ({"sasl": {"username": "u"}}, "write enabled = true"),
         ({"sasl": {"enabled": True, "username": "u"}}, "needs username and one of password and password_file"),
         (
-            {"sasl": {"enabled": True, "username": "u", "password": "p", "password_file": "f"}},
+            {"sasl": {"enabled": True, "username": "u", "password": "pass-word", "password_file": "f"}},
             "one of password and password_file",
         ),
         ({"sasl": {"enabled": True, "mechanism": "OAUTHBEARER"}}, "needs one of token and token_file"),
@@ -126,8 +126,9 @@ def test_a_bad_key_is_told() -> None:
 )
 def test_options_that_contradict_each_other_are_told(table: dict[str, Any], said: str) -> None:
     """Before anything runs, and without the secret that stands in the table."""
-    with pytest.raises(ValidationError, match=said.replace("(", r"\(")):
+    with pytest.raises(ValidationError, match=said) as raised:
         KafkaSinkConfig.model_validate({"bootstrap_servers": "a:1", "topic": "t"} | table)
+    assert "pass-word" not in str(raised.value)
 
 
 def test_secrets_are_never_shown() -> None:
