@@ -54,6 +54,7 @@ class Engine:
         self._began = time.monotonic()
         self._lost_at_shutdown = 0
         self._group: TaskGroup | None = None
+        self._closing = False
 
     async def open(self) -> None:
         """Open the sources, which may need privileges; give those up where asked; open the disk queues. Raises what hinders."""
@@ -87,16 +88,19 @@ class Engine:
         self.wire()
         async with anyio.create_task_group() as group:
             self._group = group
-            for sink in self.sinks.values():
-                self.start_sink(sink)
-            group.start_soon(self._tick)
-            for source in self.sources.values():
-                self.start_source(source)
-            self.ready = True
-            self.options.on_ready()
-            while not self._over():
-                await self.changed.wait()
-            await self._wind_down()
+            try:
+                for sink in self.sinks.values():
+                    self.start_sink(sink)
+                group.start_soon(self._tick)
+                for source in self.sources.values():
+                    self.start_source(source)
+                self.ready = True
+                self.options.on_ready()
+                while not self._over():
+                    await self.changed.wait()
+                await self._wind_down()
+            finally:
+                self._closing = True
             group.cancel_scope.cancel()
 
     def stop(self) -> None:
@@ -232,6 +236,9 @@ class Engine:
     def _start(self, task: Task, run: Callable[[], Awaitable[None]]) -> None:
         if self._group is None:
             raise RuntimeError("the engine is not running")
+        if self._closing:  # a reload that is being finished while everything ends; anyio would never cancel such a task
+            task.ended.set()
+            return
         self._group.start_soon(self._supervise, task, run)
 
     async def _supervise(self, task: Task, run: Callable[[], Awaitable[None]]) -> None:

@@ -5,6 +5,7 @@ a ``block`` queue has no room for is dropped there and counted, as if it were ``
 """
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
@@ -24,6 +25,9 @@ from pipeline.delivery.signal import Signal
 from pipeline.runtime.recorder import Recorder
 
 RESTART_BACKOFF_SECS = (0.5, 30.0)
+
+SLICE_SECS = 0.001
+"""How long a source that always has something may keep the loop. A sink's wait for it is as long at most."""
 
 
 class Decoder(Protocol):
@@ -68,6 +72,7 @@ class SourceRunner:
         self.decoder = make_decoder() if make_decoder else None
         self.settlement = self._new_settlement()
         self._refused: Refused = []
+        self._turn_began = 0.0
         self.damaged: InputError | None = None
         self.dead_letter: DeadLetter | None = None
 
@@ -200,7 +205,7 @@ class SourceRunner:
         await self._push(events, ticket)
         if ticket is not None:
             ticket.release()
-        await asyncio.sleep(0)  # sinks and other sources get their turn after every batch
+        await self._give_way()
 
     async def _bury(self, undecodable: Sequence[tuple[Event, Exception]], ticket: Ticket | None) -> None:
         """To the dead letter with what is no event; without one it is counted as lost."""
@@ -212,6 +217,16 @@ class SourceRunner:
         for event, reason in undecodable:
             await self.dead_letter.send([event], reason, 0, (ticket,) if ticket else (), self._clock.monotonic())
         self.ledger.discard(Reason.DEAD_LETTER, len(undecodable))
+
+    async def _give_way(self) -> None:
+        """Sinks and other sources get their turn: after every batch of a live source, else after a slice of time.
+
+        A file gives batches without end; one turn of the loop for each would cost more than the batches themselves.
+        """
+        now = time.monotonic()
+        if not self.source.can_wait or now - self._turn_began >= SLICE_SECS:
+            await asyncio.sleep(0)
+            self._turn_began = time.monotonic()
 
     async def _push(self, events: Sequence[Event], ticket: Ticket | None) -> None:
         if not events:

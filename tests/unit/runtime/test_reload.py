@@ -127,7 +127,7 @@ async def running(made: Plan) -> AsyncIterator[Engine]:
     """An engine at work; at the end every ledger must balance."""
     Ticker.rings = [anyio.Event()]
     engine = Engine(made, RunOptions(configure_logs=False))
-    with anyio.fail_after(10):
+    with anyio.fail_after(60):
         await engine.open()
         async with anyio.create_task_group() as group:
             group.start_soon(engine.run)
@@ -315,6 +315,23 @@ async def test_sighup_reloads_sigterm_drains_and_a_second_one_stops_at_once() ->
             os.kill(os.getpid(), signal.SIGTERM)
             with anyio.fail_after(2):
                 await ended.wait()
+
+
+async def test_a_run_that_is_cancelled_in_the_middle_of_a_reload_ends() -> None:
+    """A task that is started while everything ends must not wait for ever (anyio cancels no task that comes so late)."""
+    for turn in range(8):
+        forget_all()
+        Ticker.rings = [anyio.Event()]
+        engine = Engine(plan(t=Part(Ticker), out=out("a")), RunOptions(configure_logs=False))
+        await engine.open()
+        with anyio.fail_after(20), anyio.move_on_after(0.02 + turn * 0.005):
+            async with anyio.create_task_group() as group:
+                group.start_soon(engine.run)
+                await until(lambda engine=engine: engine.ready)  # type: ignore[misc]
+                for number in range(10_000):
+                    await reload(engine, plan(t=Part(Ticker, key=str(number)), out=out(str(number))))
+                    await anyio.lowlevel.checkpoint()
+        await engine.aclose()
 
 
 @pytest.mark.slow
