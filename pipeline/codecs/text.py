@@ -8,7 +8,7 @@ import re
 
 _HARMFUL = "\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"
 _CONTROL = re.compile(f"[\x00-\x1f{_HARMFUL}]")
-_LEADS = (b"\x7f", b"\xc2", b"\xd8", b"\xe2", b"\xef")
+_LEADS = (0x7F, 0xC2, 0xD8, 0xE2, 0xEF)
 _HARMFUL_IN_JSON = re.compile(f"[{_HARMFUL}]")
 
 
@@ -35,7 +35,9 @@ def whole(text: str) -> str:
 
 def is_harmless(text: bytes | bytearray) -> bool:
     """Whether UTF-8 text certainly has nothing to escape beside C0: it has none of the bytes with which that begins."""
-    return not any(lead in text for lead in ((b"\x7f",) if text.isascii() else _LEADS))
+    if text.isascii():
+        return 0x7F not in text  # a search for a number is memchr: 0.05 µs a line, where `any` over one element costs 0.8
+    return not any(lead in text for lead in _LEADS)
 
 
 def harmless_json(line: bytes) -> bytes:
