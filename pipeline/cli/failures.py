@@ -20,8 +20,9 @@ def told(error: BaseException) -> tuple[ExitCode, str]:
                 return (ExitCode.NO_PERMISSION if leaf.denied else ExitCode.CANNOT_CAPTURE), f"httpipe: {leaf}"
             case InputError():
                 return ExitCode.DAMAGED_INPUT, f"httpipe: {leaf}"
-            case PermissionError() if leaf.filename is not None:
-                return ExitCode.NO_PERMISSION, f"httpipe: no permission for {leaf.filename}"
+            case PermissionError():
+                what = f"no permission for {leaf.filename}" if leaf.filename is not None else leaf.strerror or str(leaf)
+                return ExitCode.NO_PERMISSION, f"httpipe: {what}"
             case HttpipeError():
                 return ExitCode.UNDELIVERED, f"httpipe: {leaf}"
             case _:

@@ -165,7 +165,7 @@ def _closed_output() -> ExitCode:
 def _failed(error: Exception, arguments: Sequence[str]) -> ExitCode:
     from pipeline.cli import failures  # noqa: PLC0415  start-up
 
-    if os.environ.get("HTTPIPE_DEBUG") or "--debug" in arguments[:1]:
+    if os.environ.get("HTTPIPE_DEBUG", "0") not in ("", "0") or "--debug" in arguments[:1]:
         import traceback  # noqa: PLC0415  start-up
 
         traceback.print_exception(error)

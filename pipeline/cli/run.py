@@ -1,13 +1,16 @@
 """`httpipe run`: from a pipeline file to a running pipeline and, at its end, a summary and an exit code."""
 
+import os
 import sys
 from functools import partial
+from pathlib import Path
 
 import click
 
 from pipeline.cli.durations import DURATION
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.loading import DEFAULT_FILE, load, load_for_start
+from pipeline.errors import ConfigError
 
 
 class Run(click.Command):
@@ -35,6 +38,8 @@ def run(  # noqa: PLR0913  one for each option
     FILE defaults to pipeline.toml; - is standard input. The first Ctrl-C or SIGTERM delivers what is queued, a second one
     stops at once; SIGHUP reads FILE again. Output goes to standard output, everything about the run to standard error.
     """
+    if ready_file is not None and not os.access(Path(ready_file).absolute().parent, os.W_OK):
+        raise click.UsageError(f"--ready-file: cannot create {ready_file}: its folder is missing or not writable")
     plan = load_for_start(file)
     for warning in plan.warnings:
         click.echo(f"{plan.file}: warning: {warning}", err=True)
@@ -56,6 +61,8 @@ def run(  # noqa: PLR0913  one for each option
     )
     try:
         summary = anyio.run(partial(run_plan, plan, load=partial(load, file), options=options))
+    except ConfigError as error:  # what only opening can find, such as an address that is taken
+        raise ConfigError(error.problems, file=error.file or plan.file) from error
     finally:
         progress.clear()
     if not quiet:

@@ -126,7 +126,7 @@ def _sentence(details: list[ErrorDetails], place: tuple[str | int, ...], known: 
             return "is required"
         case "value_error" | "assertion_error":
             said = str(first.get("ctx", {}).get("error", first["msg"]))
-            return f"{value}: {said}" if not isinstance(first["input"], dict) else said
+            return _joined("" if isinstance(first["input"], dict) else value, said)
     wanted = [_wanted(detail) for detail in details]
     if len(details) == 1 and first["type"] in BOUNDS:
         return f"{value} {_bound(first)}"
@@ -135,6 +135,13 @@ def _sentence(details: list[ErrorDetails], place: tuple[str | int, ...], known: 
         return f"{value} is not {_either(list(dict.fromkeys(wanted)))}{near}"
     messages = [_bound(detail) if detail["type"] in BOUNDS else _lower(detail["msg"]) for detail in details]
     return f"{value}: " + ", or ".join(dict.fromkeys(messages))
+
+
+def _joined(value: str, said: str) -> str:
+    """A validator's own words behind the value: as one sentence where they go on like one."""
+    if not value:
+        return said
+    return f"{value} {said}" if said.startswith(("is ", "has ", "does ")) else f"{value}: {said}"
 
 
 def _wanted(detail: ErrorDetails) -> str:

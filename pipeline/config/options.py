@@ -5,7 +5,7 @@ A component's own options are its ``Config`` model; the two sets of names never 
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from pipeline.api import Config
 
@@ -13,6 +13,13 @@ ID_PATTERN = r"^[a-z0-9_]+$"
 
 WhenFull = Literal["block", "drop_oldest", "drop_newest"]
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
+
+
+def _host_and_port(text: str) -> str:
+    host, _, port = text.rpartition(":")
+    if not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
+        raise ValueError('is not host:port, such as "127.0.0.1:9598"')
+    return text
 
 
 class BatchOptions(Config):
@@ -105,5 +112,5 @@ class TelemetryOptions(Config):
     """Least severe log lines that are written."""
     log_format: Literal["text", "json"] = "text"
     """Sentences with fields, or one JSON object a line. Always on standard error."""
-    metrics_address: str | None = None
+    metrics_address: Annotated[str, AfterValidator(_host_and_port)] | None = None
     """`host:port` of the Prometheus endpoint with `/metrics`, `/health` and `/ready`; such as `127.0.0.1:9598`. Default: none."""

@@ -221,6 +221,10 @@ def test_a_glob_never_means_the_component_it_stands_in() -> None:
             SOURCE + SINK + '[telemetry]\nlog_format = "txt"',
             'telemetry.log_format: "txt" is not one of "text", "json"; did you mean "text"?',
         ),
+        (
+            SOURCE + SINK + '[telemetry]\nmetrics_address = "9598"',
+            'telemetry.metrics_address: "9598" is not host:port, such as "127.0.0.1:9598"',
+        ),
         (SOURCE + '[sinks.s]\ninputs = ["a"]', "sinks.s.type: is required; known: print"),
         (SOURCE + '[sinks.s]\ntype = 1\ninputs = ["a"]', "sinks.s.type: 1 is not a string; known: print"),
         (
