@@ -16,17 +16,22 @@ from pipeline.decode.bodies import HEAD, OTHER
 from pipeline.decode.build import build
 from pipeline.decode.http1 import Reader
 from pipeline.decode.marks import GAP, MID_STREAM, PROTOCOL_ERROR, UNMATCHED_REQUEST, UNMATCHED_RESPONSE
-from pipeline.decode.message import UNKNOWN, Request, Response, Shared
+from pipeline.decode.message import NO_FIELDS, UNKNOWN, Request, Response, Shared
+from pipeline.decode.startline import NO_REQUEST_LINE
 from pipeline.decode.tcp import HALF, MASK, Stream, ahead
 from pipeline.model.connection import Connection
+
+LOST = Request(NO_FIELDS, 0, 0, UNKNOWN, UNKNOWN, 0)
+LOST_AND_ANSWERED = Request(NO_FIELDS, 0, 0, UNKNOWN, UNKNOWN, 0)
+"""What stands in the queue for an unknown number of requests that the capture lost; whether responses to them may have come."""
 
 
 class Conversation:
     """Both directions of one connection and what waits for the other half."""
 
     __slots__ = (
-        "_gap", "_holes", "_orphans", "_owed", "_pipelined", "_requests_lost", "_sync", "answers", "client", "closed", "connection",
-        "due", "generation", "last_ns", "marks", "pending", "sequence", "server", "shared",
+        "_gap", "_holes", "_orphans", "_pipelined", "_sync", "answers", "client", "closed",
+        "connection", "due", "generation", "last_ns", "marks", "pending", "sequence", "server", "shared",
     )  # fmt: skip
 
     def __init__(self, client: Reader, server: Reader, shared: Shared, now_ns: int, *, mid_stream: bool) -> None:
@@ -47,8 +52,6 @@ class Conversation:
         self._sync = True  # the next response answers the oldest request
         self._gap = False  # something was lost since the two were last in step
         self._holes = 0  # in the responses since then: each swallowed one of them, or more
-        self._requests_lost = False
-        self._owed = False  # requests were lost, and no response that may answer them was seen yet
         client.conversation = server.conversation = self
         client.other, server.other = server, client
 
@@ -57,24 +60,20 @@ class Conversation:
     def requested(self, request: Request) -> None:
         """A request begins: its head is complete."""
         pending = self.pending
-        if not pending:
-            if self._orphans and self._adopt(request):
+        if not pending or pending[-1].seq == UNKNOWN:
+            if self._late(request):
                 return
-            self.shared.held += 1
-            current = self.server.message
-            if current is not None and isinstance(current, Response) and current.request is None and self._fits(request, current):
-                current.request = request
-                self._in_step()
+            if not pending:
+                self.shared.held += 1
+                pending.append(request)
                 return
-            pending.append(request)
-            return
         self.shared.held += 1
         if pending[-1].ack == request.ack != UNKNOWN:
             self._pipelined = True
         pending.append(request)
         if len(pending) > self.shared.max_pending:
             self.shared.count("decoder_pipeline_overflow", 1)
-            self._unmatched(pending.pop(0), "timeout", 0)
+            self._abandon(1)
             self._sync = False
 
     def uploaded(self, request: Request) -> None:
@@ -91,10 +90,11 @@ class Conversation:
             self.client.interrupt()
         if pending and self._sync:
             request = pending[0]
-            if request.ack == response.seq or self._possible(request, response):
+            if request.ack == response.seq:
                 return pending.pop(0)
-            return None
-        return self._match_behind_hole(response)
+            if request is not LOST and request is not LOST_AND_ANSWERED:
+                return pending.pop(0) if self._possible(request, response) else None
+        return self._match_behind_hole(response) if pending else None
 
     def answered(self, response: Response, end: int) -> None:
         """A response ends, in front of sequence number ``end``."""
@@ -102,8 +102,8 @@ class Conversation:
         request = response.request
         if self.pending and end != UNKNOWN:
             ack = self.pending[0].ack
-            if ack != UNKNOWN and ahead(ack, end) < 0:
-                self._pipelined = True
+            if ack != UNKNOWN and ahead(ack, end) < 0 and (request is not None or ahead(ack, response.seq) > 0):
+                self._pipelined = True  # it was sent before this response had been received
         if request is None:
             self._unrequested(response)
             return
@@ -120,23 +120,28 @@ class Conversation:
             self.client.message = self.server.message = None
         self.answers = 0 if status == 101 else 1
 
-    def lost(self, *, client: bool) -> None:
-        """Behind a hole in one direction: an unknown number of messages is missing."""
-        self._sync, self._gap = False, True
+    def lost(self, *, client: bool, whole: bool = True) -> None:
+        """Behind a hole in one direction: an unknown number of messages is missing; one at least where a ``whole`` one may be."""
+        self._gap = True
         if client:
-            self._requests_lost = self._owed = True
+            answered = False
             # What the server sent when it had received no more than what is lost answers that.
             while self._orphans and not self.client.missing_before(self._orphans[0].ack):
                 self._release_orphan(GAP)
+                answered = True
+            if self.pending and self.pending[-1].seq == UNKNOWN:
+                self.pending.pop()
+            self.pending.append(LOST_AND_ANSWERED if answered else LOST)
             return
-        self._owed = False
-        self._holes += 1
+        self._sync = False
+        self._holes += whole
+        self._answer_lost()
         if not self._pipelined:
             self._retire()
 
     def cruft(self) -> None:
         """The client sent what is no request: it belongs to the one before, if to any."""
-        if self.pending:
+        if self.pending and self.pending[-1].seq != UNKNOWN:
             self.pending[-1].marks |= PROTOCOL_ERROR
 
     def answers_simply(self) -> bool:
@@ -160,8 +165,6 @@ class Conversation:
     def ended(self, reader: Stream, error: str) -> None:
         """One direction has ended."""
         if reader is self.client:
-            for request in self.pending:
-                request.complete = True
             if self.server.ended:
                 self._flush(error)
         elif self.client.ended or self.client.disorder is None:
@@ -183,38 +186,56 @@ class Conversation:
         return response.ack == UNKNOWN or (response.ack - request.seq - 1 & MASK) < HALF
 
     def _fits(self, request: Request, response: Response) -> bool:
-        """Whether the response certainly answers the request."""
-        if self._sync:
+        """Whether a response that came before its request, or is under way, certainly answers this one."""
+        if self._sync and not self.pending:
             return self._possible(request, response)
-        return request.ack == response.seq and not self._pipelined and not self._owed
+        return request.ack == response.seq and not self._pipelined and not (self.pending and self.pending[0] is LOST)
 
     def _in_step(self) -> None:
-        self._sync, self._gap, self._requests_lost, self._owed, self._holes = True, False, False, False, 0
+        self._sync, self._gap, self._holes = True, False, 0
 
     def _match_behind_hole(self, response: Response) -> Request | None:
         pending = self.pending
-        for place, request in enumerate(pending):
-            if self._fits(request, response):
-                self._abandon(place)
-                self._in_step()
-                return pending.pop(0)
-        if len(pending) == 1 and not self._requests_lost and self._possible(pending[0], response):
+        if not self._pipelined:
+            for place, request in enumerate(pending):
+                if request is LOST:
+                    break  # the response may answer one of those
+                if request.ack == response.seq:
+                    self._abandon(place)
+                    self._in_step()
+                    return pending.pop(0)
+        request = pending[0]
+        known = len(pending) == 1 and request.seq != UNKNOWN and not self.client.missing_before(response.ack)
+        if known and self._possible(request, response):
+            # Every request that the server had is known, and this one alone is not answered.
             self._in_step()
             return pending.pop(0)
         if self._gap:
             response.marks |= GAP
-        if self._pipelined and pending:
-            # It answers this request or a later one: what is pending stays bounded by what is really outstanding. Each hole has
-            # swallowed a response at least, and no more responses come than requests were sent: so when as many requests are
-            # left as there were holes, all of them have been answered.
-            self._abandon(1)
-            if not self._requests_lost and len(pending) <= self._holes:
-                self._abandon(len(pending))
-                self._in_step()
+        if self._pipelined:
+            self._count_down()
         return None
 
+    def _count_down(self) -> None:
+        """A response answers the oldest request or a later one: what is pending stays bounded by what is outstanding.
+
+        Each hole has swallowed a response at least, and no more responses come than requests were sent: so when as many requests
+        are left as there were holes, all of them have been answered.
+        """
+        if any(request.seq == UNKNOWN for request in self.pending):
+            return
+        self._abandon(1)
+        if len(self.pending) <= self._holes:
+            self._abandon(len(self.pending))
+            self._in_step()
+
+    def _answer_lost(self) -> None:
+        """A response, or a hole that may have been one, where lost requests are the oldest."""
+        if self.pending and self.pending[0] is LOST:
+            self.pending[0] = LOST_AND_ANSWERED
+
     def _abandon(self, count: int) -> None:
-        for _ in range(count):
+        for _ in range(min(count, len(self.pending))):
             self._unmatched(self.pending.pop(0), None, GAP)
 
     def _retire(self) -> None:
@@ -244,19 +265,20 @@ class Conversation:
                 self._release_orphan(GAP)
         else:
             self._emit(None, response)
-            if self.pending:
+            if self.pending and self.pending[0].seq != UNKNOWN:
                 self._sync = False
-            self._owed = False
+            self._answer_lost()
 
-    def _adopt(self, request: Request) -> bool:
-        """A late request: its response may be there already. Responses that cannot be for it or a later one are let go."""
+    def _late(self, request: Request) -> bool:
+        """A late request: its response may be there already, or be under way."""
+        if any(waiting.seq != UNKNOWN for waiting in self.pending):
+            return False
         while self._orphans:
             response = self._orphans[0]
-            if self._possible(request, response):
-                if not self._fits(request, response):
-                    return False
+            if self._fits(request, response) and self._possible(request, response):
                 # Held was counted for the response and is now counted for the request.
                 self._orphans.pop(0)
+                self.pending.clear()
                 self._in_step()
                 response.request = request
                 if request.complete:
@@ -264,9 +286,16 @@ class Conversation:
                 else:
                     request.response = response
                 return True
-            if (response.seq - request.ack & MASK) < HALF:
-                return False  # it was sent later, but before the server had this request: it answers one that is still missing
-            self._release_orphan(GAP)
+            if request.ack == UNKNOWN or (response.seq - request.ack & MASK) < HALF:
+                return False  # it answers this request, one that is still missing, or a later one: nobody knows
+            self._release_orphan(GAP)  # this request was sent later
+        current = self.server.message
+        if isinstance(current, Response) and current.request is None and self._fits(request, current):
+            self.shared.held += 1
+            self.pending.clear()
+            self._in_step()
+            current.request = request
+            return True
         return False
 
     def _release_orphan(self, mark: int) -> None:
@@ -275,7 +304,7 @@ class Conversation:
             self.shared.held -= 1
             response.marks |= mark
             self._emit(None, response)
-            self._owed = False
+            self._answer_lost()
 
     def _flush(self, error: str) -> None:
         """No response will come any more."""
@@ -294,6 +323,8 @@ class Conversation:
     # -- what comes out --------------------------------------------------------------------------------------------------
 
     def _unmatched(self, request: Request, error: str | None, mark: int) -> None:
+        if request.seq == UNKNOWN and request.line is NO_REQUEST_LINE:
+            return  # LOST: nothing is known of it
         request.marks |= mark
         request.error = error or request.error
         self._emit(request, None)

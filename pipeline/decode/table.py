@@ -19,7 +19,9 @@ MAX_EARLY = 1 << 20
 
 _ANSWERS = 1 << 32
 _NOT_HTTP = -1
-"""An opening is the first sequence number of a direction, with a bit of its own for the end that answered (SYN and ACK)."""
+_RECEIVED = 33
+"""An opening is the first sequence number of a direction. For the end that answered (SYN and ACK) a bit says so, and the bits
+above are the first sequence number of the other direction."""
 
 
 class Table:
@@ -39,7 +41,7 @@ class Table:
         """A segment of a connection that is not followed: the reader that it is for, if it is worth following now."""
         flags, payload, key = seg.flags, seg.payload, seg.key
         if flags & SYN:
-            self.opening(key, seg.seq + 1 & MASK, answers=bool(flags & ACK))
+            self.opening(key, seg.seq + 1 & MASK, answers=bool(flags & ACK), received=seg.ack)
         if not payload:
             if flags & (FIN | RST):
                 self._openings.pop(key, None)
@@ -73,10 +75,10 @@ class Table:
             client = begins_request(payload)
         return self._begin(seg, opening, client=client)
 
-    def opening(self, key: FlowKey, seq: int, *, answers: bool) -> None:
-        """A direction whose first byte is number ``seq``; ``answers`` for the end that was asked."""
+    def opening(self, key: FlowKey, seq: int, *, answers: bool, received: int = 0) -> None:
+        """A direction whose first byte is number ``seq``; ``answers`` for the end that was asked and has ``received`` a SYN."""
         openings = self._openings
-        openings[key] = seq | _ANSWERS if answers else seq
+        openings[key] = seq | _ANSWERS | received << _RECEIVED if answers else seq
         if len(openings) > self._max_readers:
             del openings[next(iter(openings))]
 
@@ -106,6 +108,11 @@ class Table:
         client = not begins_response(seg.payload)
         reader, other = self._follow(key, back, seg.ts_ns, client=client, mid_stream=known is None and answered is None)
         reader.next_seq = seg.seq
+        if known is None and answered is not None and answered & _ANSWERS and answered >= 0:
+            # The capture lost the SYN; its answer tells where this direction began.
+            begin = answered >> _RECEIVED
+            if 0 < ahead(seg.seq, begin) <= MAX_EARLY:
+                reader.next_seq = begin
         if answered == _NOT_HTTP:
             other.phase = SEEK
         if seg.flags & ACK:
