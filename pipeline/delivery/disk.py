@@ -230,7 +230,7 @@ class DiskBuffer(Buffer):
         self._committing = len(events)
         self._share()
         try:
-            entries = await self._in_thread(partial(self._write, blocks, [entry.id for entry in delivered]))
+            entries, unwritable = await self._in_thread(partial(self._write, blocks, [entry.id for entry in delivered]))
         except StoreError as error:
             self._delivered = delivered + self._delivered
             if chunk is not None:
@@ -243,14 +243,17 @@ class DiskBuffer(Buffer):
         self._committed_at = self._clock.monotonic()
         self._backoff.reset()
         self._take_in(entries)
+        self.ledger.discard(Reason.DAMAGED, unwritable)
         if chunk is not None:
             release(chunk.tickets)
         self._filled.set()
         return True
 
-    def _write(self, blocks: Sequence[Sequence[Event]], delivered: Sequence[int]) -> list[Entry]:
-        """In the thread."""
-        return self._store.commit([(len(block), binary.encode(block)) for block in blocks], delivered)
+    def _write(self, blocks: Sequence[Sequence[Event]], delivered: Sequence[int]) -> tuple[list[Entry], int]:
+        """In the thread. Also returns how many events could not be written down at all."""
+        encoded = [_encode(block) for block in blocks]
+        entries = self._store.commit([(count, block) for count, block in encoded if count], delivered)
+        return entries, sum(map(len, blocks)) - sum(count for count, _ in encoded)
 
     def _make_room(self, events: int, weight: int) -> None:
         """Drop whole blocks from the old end, as far as nobody is writing them."""
@@ -374,6 +377,23 @@ class DiskBuffer(Buffer):
         with anyio.CancelScope(shield=True):
             result = await run_sync(call, limiter=turn or self._writing)
         return result  # noqa: RET504  for mypy a scope may swallow what is returned inside it
+
+
+def _encode(events: Sequence[Event]) -> tuple[int, bytes]:
+    """How many events the block holds, and the block. An event that a plugin made and nothing can write is left out."""
+    try:
+        return len(events), binary.encode(events)
+    except Exception:  # noqa: BLE001  a plugin may put anything into an event; the others must not wait for it for ever
+        writable = [event for event in events if _is_writable(event)]
+        return len(writable), binary.encode(writable)
+
+
+def _is_writable(event: Event) -> bool:
+    try:
+        binary.encode([event])
+    except Exception:  # noqa: BLE001  as above
+        return False
+    return True
 
 
 def _decode(block: bytes) -> list[Event] | None:

@@ -39,8 +39,9 @@ class Health:
         self.state = State.OK
 
     def trouble(self, error: BaseException | str, state: State = State.DEGRADED) -> None:
-        """A call failed."""
-        self.state = state
+        """A call failed. One that has finished stays finished, whatever its closing says."""
+        if self.state is not State.FINISHED:
+            self.state = state
         self.errors += 1
         self.error = describe(error)
 

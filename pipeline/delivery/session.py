@@ -29,6 +29,7 @@ class Session:
         self._sink: Sink | None = None
         self._opened = False
         self._lock = anyio.Lock()
+        self.close_secs = CLOSE_SECS
         self.generation = 0
 
     @property
@@ -82,13 +83,13 @@ class Session:
             await self._close(sink)
 
     async def _close(self, sink: Sink) -> None:
-        with anyio.move_on_after(CLOSE_SECS, shield=True) as scope:
+        with anyio.move_on_after(self.close_secs, shield=True) as scope:
             try:
                 await timed(sink.aclose(), self._health)
             except Exception as error:  # noqa: BLE001  a plugin's fault while closing must not stop the others
                 self._health.trouble(error)
         if scope.cancelled_caught:
-            self._health.trouble(f"did not close within {CLOSE_SECS:g} s")
+            self._health.trouble(f"did not close within {self.close_secs:g} s")
 
 
 class timed(Awaitable[T]):  # noqa: N801  used like a function: ``await timed(sink.write(batch), health)``

@@ -128,13 +128,23 @@ class Writer:
         """Until there is no next batch. What is in flight when cancelled goes back to the queue."""
         try:
             while not self._ended:
-                bitten = await self._watched()
-                if bitten and self.batch is not None:  # it may have come back in the very moment
-                    await self._failed(TimeoutError(f"no answer within {self._worker.options.write_timeout_secs:g} s"))
+                try:
+                    await self._turn()
+                except Exception as error:  # a fault of ours must not end the other sinks
+                    self._worker.health.trouble(error)
+                    self._worker.log.exception("internal error, the batch is tried again")
+                    await self._worker.clock.sleep(1.0)
         finally:
             if self.batch is not None:
                 self._worker.buffer.put_back(self.batch)
                 self.batch = None
+            self._worker.idle.set()
+
+    async def _turn(self) -> None:
+        """Until the queue ends or a write hangs."""
+        bitten = await self._watched()
+        if bitten and self.batch is not None:  # it may have come back in the very moment
+            await self._failed(TimeoutError(f"no answer within {self._worker.options.write_timeout_secs:g} s"))
 
     async def _watched(self) -> bool:
         """Work under one watchdog, which stays for as long as no write hangs. True: it bit."""

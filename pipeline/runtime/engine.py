@@ -28,6 +28,9 @@ from pipeline.runtime.units import Outputs, SinkUnit, SourceUnit, Task, Transfor
 from pipeline.telemetry.logs import ComponentLog
 from pipeline.topology.plan import Plan
 
+HURRIED_CLOSE_SECS = 0.2
+"""After a second signal nobody waits for a sink to close well."""
+
 TICK_SECS = 1.0
 """How often time-outs of decoders and windows of transforms are looked at."""
 
@@ -112,6 +115,8 @@ class Engine:
     def stop_now(self) -> None:
         """Do not drain."""
         self.stop()
+        for sink in (*self.sinks.values(), *self.retired):
+            sink.worker.session.close_secs = HURRIED_CLOSE_SECS
         self.drained.cancel()
 
     async def aclose(self) -> None:
@@ -208,6 +213,9 @@ class Engine:
         await self._end(unit, Reason.REMOVED)
         self.retired.remove(unit)
 
+    async def _end_for_good(self, unit: SinkUnit) -> None:
+        self._lost_at_shutdown += await self._end(unit, Reason.SHUTDOWN)
+
     async def _end(self, unit: SinkUnit, reason: Reason) -> int:
         """Stop a sink; returns how many events are lost by that."""
         with anyio.CancelScope(shield=True):
@@ -269,8 +277,9 @@ class Engine:
                     draining.start_soon(self._drain, sink)
         for source in self.sources.values():
             self._lost_at_shutdown += source.runner.give_up()
-        for sink in (*self.sinks.values(), *self.retired):
-            self._lost_at_shutdown += await self._end(sink, Reason.SHUTDOWN)
+        async with anyio.create_task_group() as ending:  # all at once: one that does not close must not hold up the others
+            for sink in (*self.sinks.values(), *self.retired):
+                ending.start_soon(self._end_for_good, sink)
         for source in self.sources.values():
             with anyio.move_on_after(self.plan.process.shutdown_timeout_secs):
                 await source.runner.settle_now()

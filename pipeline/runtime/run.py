@@ -1,7 +1,10 @@
 """``run``: one pipeline from start to summary, with everything around it: logs, signals, reloads, time limit, ready file."""
 
 import contextlib
+import gc
+import os
 import signal
+import threading
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from importlib.metadata import version
@@ -27,6 +30,9 @@ from pipeline.topology.plan import Plan
 if TYPE_CHECKING:
     from pipeline.telemetry.exposition import Exposition
 
+HARD_STOP_SECS = 3.0
+"""After a second signal the process ends so long after at the latest (exit code 74)."""
+
 Load = Callable[[], Plan]
 
 
@@ -42,6 +48,7 @@ async def run(plan: Plan, *, load: Load | None = None, options: RunOptions | Non
     with _ready_file(options.ready_file) as mark_ready, contextlib.closing(SdNotify()) as systemd:
 
         def on_ready() -> None:
+            gc.freeze()  # what is there now stays: full collections need not look at it again and again, 20 ms each
             mark_ready()
             systemd.ready()
             options.on_ready()
@@ -86,17 +93,23 @@ def _expose(engine: Engine) -> "Exposition | None":
 async def _signals(engine: Engine, load: Load | None, systemd: SdNotify) -> None:
     """The first SIGINT or SIGTERM drains, the second stops at once; SIGHUP reads the pipeline file again."""
     reloads = _Reloads(engine, load, systemd)
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-        async with anyio.create_task_group() as group:
-            group.start_soon(reloads.run)
-            async for number in signals:
-                if number == signal.SIGHUP:
-                    reloads.ask()
-                elif engine.stopping:
-                    engine.stop_now()
-                else:
-                    systemd.stopping()
-                    engine.stop()
+    leaving = threading.Timer(HARD_STOP_SECS, os._exit, [os.EX_IOERR])  # stopping at once must not depend on anybody
+    leaving.daemon = True
+    try:
+        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+            async with anyio.create_task_group() as group:
+                group.start_soon(reloads.run)
+                async for number in signals:
+                    if number == signal.SIGHUP:
+                        reloads.ask()
+                    elif not engine.stopping:
+                        systemd.stopping()
+                        engine.stop()
+                    elif not leaving.is_alive():
+                        engine.stop_now()
+                        leaving.start()
+    finally:
+        leaving.cancel()
 
 
 class _Reloads:

@@ -245,3 +245,19 @@ async def test_refuse_gives_up_what_is_on_disk_too(tmp_path: Path) -> None:
         assert buffer.ledger.balance() == 0
     async with running(made(tmp_path)) as again:
         assert again.events == 0
+
+
+async def test_an_event_that_nothing_can_write_down_is_counted_and_left_out(tmp_path: Path) -> None:
+    """A plugin may put anything into an event; the others must not wait for it for ever."""
+
+    class Unprintable:
+        def __str__(self) -> str:
+            raise RuntimeError("no")
+
+    async with running(made(tmp_path)) as buffer:
+        mixed = chunk(0, 10)
+        bad = mixed.events[3].replace(attributes={"bad": Unprintable()})
+        await buffer.offer(mixed._replace(events=[*mixed.events[:3], bad, *mixed.events[4:]]))
+        assert await drained(buffer) == [0, 1, 2, 4, 5, 6, 7, 8, 9]
+        assert buffer.ledger.discarded == {("damaged", False): 1}
+        assert buffer.ledger.balance() == 0

@@ -249,3 +249,38 @@ async def test_a_sink_that_blocks_the_loop_is_named(caplog: pytest.LogCaptureFix
     assert sink.health.blocked_secs == 1.0
     record = next(record for record in caplog.records if "kept the whole pipeline waiting" in record.message)
     assert vars(record)["component"] == "scripted"
+
+
+async def test_a_sink_that_has_finished_stays_finished_whatever_its_closing_says() -> None:
+    """A closed pipe often complains once more when it is closed."""
+    script = Script(Finished("closed pipe"))
+    sink = worker(script, FakeClock().clock())
+    made = script.make
+
+    async def aclose() -> None:
+        raise BrokenPipeError
+
+    def make() -> object:
+        sink_object = made()
+        sink_object.aclose = aclose  # type: ignore[method-assign]
+        return sink_object
+
+    sink.session._make = make  # type: ignore[assignment]
+    await run_dry(sink)
+    assert sink.health.state is State.FINISHED
+
+
+async def test_a_fault_of_the_engine_itself_keeps_the_worker_alive(caplog: pytest.LogCaptureFixture) -> None:
+    """It is logged with its traceback, and the batch is tried again."""
+    script = Script(Reject("no"))
+    sink = worker(script, FakeClock().clock())
+
+    class Broken:
+        async def send(self, *_: object) -> None:
+            sink.dead_letter = None
+            raise AssertionError("a bug")
+
+    sink.dead_letter = Broken()  # type: ignore[assignment]
+    await run_dry(sink)
+    assert script.got == list(range(10))
+    assert "internal error" in caplog.text
