@@ -30,7 +30,7 @@ class Conversation:
     """Both directions of one connection and what waits for the other half."""
 
     __slots__ = (
-        "_gap", "_holes", "_orphans", "_pipelined", "_sync", "answers", "client", "closed",
+        "_doubt", "_gap", "_holes", "_orphans", "_pipelined", "_sync", "answers", "client", "closed",
         "connection", "due", "generation", "last_ns", "marks", "pending", "sequence", "server", "shared",
     )  # fmt: skip
 
@@ -48,6 +48,7 @@ class Conversation:
         self.marks = MID_STREAM if mid_stream else 0
         self.connection: Connection | None = None
         self._orphans: list[Response] | None = None
+        self._doubt = False  # there is a hole among the responses that came before their requests
         self._pipelined = False
         self._sync = True  # the next response answers the oldest request
         self._gap = False  # something was lost since the two were last in step
@@ -60,13 +61,12 @@ class Conversation:
     def requested(self, request: Request) -> None:
         """A request begins: its head is complete."""
         pending = self.pending
-        if not pending or pending[-1].seq == UNKNOWN:
-            if self._late(request):
-                return
-            if not pending:
-                self.shared.held += 1
-                pending.append(request)
-                return
+        if (self._orphans or not pending or pending[-1].seq == UNKNOWN) and self._late(request):
+            return
+        if not pending:
+            self.shared.held += 1
+            pending.append(request)
+            return
         self.shared.held += 1
         if pending[-1].ack == request.ack != UNKNOWN:
             self._pipelined = True
@@ -134,6 +134,7 @@ class Conversation:
             self.pending.append(LOST_AND_ANSWERED if answered else LOST)
             return
         self._sync = False
+        self._doubt = bool(self._orphans)
         self._holes += whole
         self._answer_lost()
         if not self._pipelined:
@@ -187,12 +188,13 @@ class Conversation:
 
     def _fits(self, request: Request, response: Response) -> bool:
         """Whether a response that came before its request, or is under way, certainly answers this one."""
-        if self._sync and not self.pending:
-            return self._possible(request, response)
-        return request.ack == response.seq and not self._pipelined and not (self.pending and self.pending[0] is LOST)
+        if request.ack == response.seq and not self._pipelined:
+            return not (self.pending and self.pending[0] is LOST)
+        return self._sync and not self.pending and not self._doubt and self._possible(request, response)
 
     def _in_step(self) -> None:
-        self._sync, self._gap, self._holes = True, False, 0
+        self._doubt = self._doubt and bool(self._orphans)
+        self._sync, self._gap, self._holes = not self._doubt, self._doubt, 0
 
     def _match_behind_hole(self, response: Response) -> Request | None:
         pending = self.pending
@@ -271,16 +273,12 @@ class Conversation:
 
     def _late(self, request: Request) -> bool:
         """A late request: its response may be there already, or be under way."""
-        if any(waiting.seq != UNKNOWN for waiting in self.pending):
-            return False
         while self._orphans:
             response = self._orphans[0]
             if self._fits(request, response) and self._possible(request, response):
-                # Held was counted for the response and is now counted for the request.
                 self._orphans.pop(0)
-                self.pending.clear()
-                self._in_step()
-                response.request = request
+                self.shared.held -= 1
+                self._claim(request, response)
                 if request.complete:
                     self._emit(request, response)
                 else:
@@ -291,12 +289,15 @@ class Conversation:
             self._release_orphan(GAP)  # this request was sent later
         current = self.server.message
         if isinstance(current, Response) and current.request is None and self._fits(request, current):
-            self.shared.held += 1
-            self.pending.clear()
-            self._in_step()
-            current.request = request
+            self._claim(request, current)
             return True
         return False
+
+    def _claim(self, request: Request, response: Response) -> None:
+        self._abandon(len(self.pending))
+        self._in_step()
+        self.shared.held += 1
+        response.request = request
 
     def _release_orphan(self, mark: int) -> None:
         if self._orphans:
