@@ -218,7 +218,8 @@ class Transform(ABC):
 class Sink(ABC):
     """Where events go.
 
-    The engine calls ``open`` (again after ``NotConnected``), then ``write`` with one batch at a time, then ``aclose``.
+    The engine calls ``open`` (again after ``NotConnected``), then ``write`` with one batch at a time (several at once where the
+    file says ``max_in_flight``: a sink with one connection takes a lock), then ``aclose``.
     Returning from ``write`` means delivered. ``NotConnected``, ``BackOff``, ``BatchError``, ``Reject`` and ``Finished``
     steer the engine;
     any other exception is a fault of the sink: it is closed and opened again with backoff, the batch is kept.
