@@ -25,7 +25,11 @@ class Connection(msgspec.Struct, frozen=True, gc=False):
 
     @classmethod
     def from_client_key(cls, key: FlowKey, generation: int = 0) -> Self:
-        """The connection whose client sends in direction ``key``; ``generation`` counts the uses of the same four values."""
+        """The connection whose client sends in direction ``key``.
+
+        ``generation`` tells uses of the same four values apart: the initial sequence number of the end that opened it, 0 where
+        the opening was not seen. It needs no memory, and names the same connection in captures from both ends alike.
+        """
         client, client_port, server, server_port = ends(key)
         suffix = f"-{generation}" if generation else ""
         name = f"{_host(client)}:{client_port}-{_host(server)}:{server_port}{suffix}"
