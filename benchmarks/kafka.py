@@ -21,7 +21,7 @@ sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "kafka"))
 from pipeline.api import Context, Exchange
 from pipeline.codecs.registry import codec
 
-EVENTS = 150_000
+EVENTS = 100_000
 CONNECTIONS = 2000
 PARTITIONS = 12
 ENGINE_BATCH = 1000

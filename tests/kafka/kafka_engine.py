@@ -93,14 +93,21 @@ def first_in_order(numbers: Sequence[int]) -> bool:
     return list(seen) == sorted(seen)
 
 
+class Collected(Config):
+    """Where a collector keeps what it is given."""
+
+    events: Any
+
+
 class Collector(Sink):
     """Keeps what it is given."""
 
-    taken: list[Event] = []  # noqa: RUF012  each test clears it
+    Config = Collected
 
-    def __init__(self, config: Any, context: Context) -> None:
-        del config, context
+    def __init__(self, config: Collected, context: Context) -> None:
+        del context
+        self._events: list[Event] = config.events
 
     async def write(self, batch: Sequence[Event]) -> None:
         """Keep."""
-        Collector.taken += batch
+        self._events += batch

@@ -13,22 +13,28 @@ from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
+from aiokafka import AIOKafkaProducer
 from aiokafka.structs import ConsumerRecord
 from kafka_cluster import START_SECS, Broker, Cluster
-from kafka_engine import Flow, FlowConfig, FlowSource, engine, first_in_order
+from kafka_engine import Collected, Collector, Flow, FlowConfig, FlowSource, engine, first_in_order
+from kafka_events import numbered
 from kafka_reader import Topics
 from kafka_wait import until
 
+from pipeline.api import Event, Exchange
+from pipeline.codecs.registry import codec
 from pipeline.runtime.engine import Engine
 from pipeline.sinks.kafka.sink import KafkaSink, KafkaSinkConfig
+from pipeline.sources.kafka.source import KafkaSource, KafkaSourceConfig
 
 pytestmark = pytest.mark.anyio
 
 FULL = os.environ.get("HTTPIPE_KAFKA_FULL") == "1"
-EXCHANGES = 100_000 if FULL else 20_000
+EXCHANGES = 100_000 if FULL else 10_000
 PAUSE_SECS = 20 if FULL else 4
 DARK_SECS = 60 if FULL else 3
 REQUEST_SECS = 15 if FULL else 2
+PER_SEC = 4000 if FULL else 1500
 
 
 def leader_of(out: Engine, cluster: Cluster, topic: str, partition: int) -> Broker:
@@ -89,7 +95,7 @@ async def test_nothing_is_lost_whatever_the_cluster_does(three: Cluster, capsys:
     """Leader killed, restarted, paused; partitions grow; all brokers down: every number arrives, and the ledger says the same."""
     async with Topics(three.bootstrap) as topics:
         topic = await topics.make(6, 3, min_insync_replicas=2)
-        flow = Flow(per_sec=4000, keys=300, least=EXCHANGES)
+        flow = Flow(per_sec=PER_SEC, keys=300, least=EXCHANGES)
         breaking = Breaking(three, topics, flow)
         config = KafkaSinkConfig(
             bootstrap_servers=three.bootstrap, topic=topic, request_timeout_secs=REQUEST_SECS, metadata_max_age_secs=1
@@ -108,20 +114,67 @@ async def test_nothing_is_lost_whatever_the_cluster_does(three: Cluster, capsys:
                 flow.enough.set()
         finally:
             await run.aclose()
-        records = await topics.read(topic)
+        records = [(record.key, record.partition, number_of(record)) for record in await topics.read(topic)]
 
     ledger = run.sinks["out"].worker.buffer.ledger
-    numbers = Counter(number_of(record) for record in records)
+    numbers = Counter(number for _, _, number in records)
     repeated = len(records) - len(numbers)
     with capsys.disabled():
         print(f"\n{flow.sent} exchanges, {repeated} repeated; " + "; ".join(breaking.told))  # noqa: T201  a finding to read
     assert sorted(numbers) == list(range(flow.sent))
     assert (ledger.received, ledger.sent, ledger.lost) == (flow.sent, flow.sent, 0)
     assert flow.settled == flow.sent
-    assert {record.partition for record in records} == set(range(12))
+    assert {partition for _, partition, _ in records} == set(range(12))
     assert not out_of_order(records)
     # A request that was cut off is repeated under its sequence number; only a connection that was given up may repeat events.
     assert not repeated or run.sinks["out"].worker.session.generation > 1
+
+
+async def test_a_source_goes_on_after_all_brokers_were_away(three: Cluster) -> None:
+    """A worker outlives its cluster: what was written before and after the darkness reaches its sink, and is committed."""
+    async with Topics(three.bootstrap) as topics:
+        topic = await topics.make(6, 3, min_insync_replicas=2)
+        await fill(three.bootstrap, topic, 0, 500)
+        taken: list[Event] = []
+        config = KafkaSourceConfig(
+            bootstrap_servers=three.bootstrap,
+            topics=(topic,),
+            group_id=f"g-{topic}",
+            session_timeout_secs=3,
+            rebalance_timeout_secs=5,
+            request_timeout_secs=3,
+            commit_interval_secs=0.1,
+        )
+        run = engine((KafkaSource, config), (Collector, Collected(events=taken)))
+        await run.open()
+        try:
+            async with asyncio.timeout(120), asyncio.TaskGroup() as group:
+                group.create_task(run.run())
+                await until(lambda: len(taken) >= 500)
+                await asyncio.to_thread(three.stop)
+                await asyncio.sleep(DARK_SECS)
+                await asyncio.to_thread(three.start)
+                await fill(three.bootstrap, topic, 500, 500)
+                await until(lambda: len({number_in(event) for event in taken}) == 1000, 90)
+                run.stop()
+        finally:
+            await run.aclose()
+    assert sorted({number_in(event) for event in taken}) == list(range(1000))
+
+
+async def fill(bootstrap: str, topic: str, start: int, count: int) -> None:
+    """Write numbered exchanges, with patience: the cluster may just have come up."""
+    encode = codec("json").encode
+    async with AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True) as producer:
+        for event in numbered(count, start=start):
+            await producer.send(topic, encode(event), key=b"%d" % (event.httpipe_sequence or 0))
+
+
+def number_in(event: Event) -> int:
+    """The number of a numbered exchange."""
+    assert isinstance(event, Exchange)
+    assert event.httpipe_sequence is not None
+    return event.httpipe_sequence
 
 
 def number_of(record: ConsumerRecord) -> int:
@@ -130,11 +183,11 @@ def number_of(record: ConsumerRecord) -> int:
     return number
 
 
-def out_of_order(records: Sequence[ConsumerRecord]) -> list[bytes]:
+def out_of_order(records: Sequence[tuple[bytes, int, int]]) -> list[bytes]:
     """Keys whose numbers do not rise, repeats left out. A key moves once, when the partitions grow: then all of them follow."""
     where: dict[bytes, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))
-    for record in records:
-        where[record.key][record.partition].append(number_of(record))
+    for key, partition, number in records:
+        where[key][partition].append(number)
     wrong = []
     for key, by_partition in where.items():
         spans = sorted((min(part), max(part)) for part in by_partition.values())

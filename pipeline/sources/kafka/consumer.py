@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import anyio
 import anyio.to_thread
 
-from pipeline.errors import CaptureError
+from pipeline.errors import CaptureError, NotConnected
 from pipeline.kafka.connection import INSTALL, ConnectionOptions
 from pipeline.kafka.ending import finish, patiently
 from pipeline.kafka.findings import DENIED, LOGIN_ERRORS, quiet, unreachable
@@ -133,7 +133,7 @@ class Consumer:
         """The next records, waiting so long for the first. Raises what cannot be got over."""
         kafka = self._kafka
         if kafka is None:
-            return {}
+            raise NotConnected("not connected to Kafka")  # after a restart that failed: the engine tries again, with backoff
         found: dict[Partition, list[Record]] = await kafka.getmany(timeout_ms=int(secs * 1000), max_records=most)
         return found
 
