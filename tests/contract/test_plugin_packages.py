@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.exit_codes import ExitCode
+from pipeline.plugins.trust import NAME, SYSTEM
 
 pytestmark = pytest.mark.wheel
 
@@ -84,6 +85,7 @@ def made(environment: Environment, kind: str, name: str, work: Path) -> Path:
 def trusted(environment: Environment, distribution: str, work: Path) -> None:
     """Refused before, with the lines to add; accepted after."""
     refused = environment.httpipe("validate", cwd=work)
+    assert not (SYSTEM / NAME).exists(), "this machine has a trust list of its own, which would hold here too"
     assert refused.returncode == ExitCode.BAD_CONFIG
     assert f"[trust.{distribution}]" in refused.stderr
     assert f"httpipe plugins trust {distribution}" in refused.stderr
