@@ -23,6 +23,8 @@ def build(  # noqa: PLR0913, PLR0917  called once per exchange, by position
         start_ns = request.start_ns
         if response is not NO_RESPONSE:
             ttfb, duration = (response.start_ns - start_ns) / 1e6, (response.end_ns - start_ns) / 1e6
+            if ttfb < 0:  # the response was captured before its request: the clocks or queues of two interfaces
+                ttfb, duration = 0.0, max(duration, 0.0)
     line, asked, reply, answered = request.line, request.fields, response.line, response.fields
     status, protocol = reply.status, "http"
     error = request.error if response is NO_RESPONSE else response.error

@@ -35,7 +35,7 @@ class DecodeOptions(Config):
     """Bytes held for incomplete heads, segments out of order and bodies; beyond it the idlest connections are let go."""
     max_head_bytes: int = Field(default=64 * 1024, ge=1024, le=16 * 1024 * 1024)
     """Longest head that is understood whole; common servers refuse heads beyond 8 to 32 KiB."""
-    max_pipelined_requests: int = Field(default=1024, ge=1)
+    max_pipelined_requests: int = Field(default=256, ge=1)
     """Requests of one connection that may wait for their responses; beyond it the oldest is reported without one."""
     response_timeout_secs: float = Field(default=300.0, gt=0)
     """A request on whose connection nothing was seen for so long is reported without its response; long polls take minutes."""

@@ -178,4 +178,6 @@ class Table:
                 reader.forget()
             if reader.partial is not None:
                 reader.release()
+            # Without these cycles a connection is freed at once, and not by the next full collection.
+            del reader.conversation, reader.other
         self.timers.remove(conversation)
