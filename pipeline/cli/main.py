@@ -137,6 +137,10 @@ def call(arguments: list[str]) -> int:
         return ExitCode.INTERRUPTED
     except BrokenPipeError:
         return _closed_output()
+    except SystemExit as ended:  # click makes exit code 1 of a broken pipe
+        if isinstance(ended.__context__, BrokenPipeError):
+            return _closed_output()
+        raise
     except Exception as error:  # noqa: BLE001  the last line of defence: no traceback for a user
         return _failed(error, arguments)
     return int(result) if isinstance(result, int) else ExitCode.OK
