@@ -58,19 +58,19 @@ _requests = msgspec.json.Decoder(Request)
 class ControlServer:
     """Answers on ``path``. Taps are taken off when their client goes."""
 
-    def __init__(self, path: str, engine: Engine) -> None:
+    def __init__(self, path: str, engine: Engine, *, asked_for: bool = True) -> None:
         self.path = path
+        self._asked_for = asked_for
         self._engine = engine
         self._clients = anyio.Semaphore(MAX_CLIENTS)
 
     async def run(self) -> None:
-        """Listen until cancelled. A socket that cannot be made is a warning: the pipeline runs without."""
+        """Listen until cancelled. The pipeline runs without a socket too: whoever named one is warned, others need not care."""
         try:
             listener = await self._listen()
         except OSError as error:
-            self._engine.log.warning(
-                "no control socket: top and tap will not work", extra={"path": self.path, "error": str(error)}
-            )
+            tell = self._engine.log.warning if self._asked_for else self._engine.log.debug
+            tell("no control socket: top and tap will not work", extra={"path": self.path, "error": str(error)})
             return
         try:
             async with listener:

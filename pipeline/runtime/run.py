@@ -65,7 +65,7 @@ async def run(plan: Plan, *, load: Load | None = None, options: RunOptions | Non
                     outside.start_soon(_time_limit, engine, options.for_secs)
                 control = plan.process.control_socket or default_path()
                 if control and options.control:
-                    outside.start_soon(ControlServer(control, engine).run)
+                    outside.start_soon(ControlServer(control, engine, asked_for=bool(plan.process.control_socket)).run)
                 if systemd.watchdog_secs:
                     outside.start_soon(_watchdog, systemd)
                 await engine.run()
