@@ -151,6 +151,7 @@ class TestTogether:
             expected = [json.loads(line) for line in (trusting / "expected.jsonl").read_text().splitlines()]
             rows = self.rows(database.dsn)
         assert len(expected) > 20
+        assert f"{len(expected)} exchanges seen" in done.stderr
         assert hook.ids["/"][0] == hook.ids["/"][1], "the batch that was told to wait came again"
         assert [without_names(event) for event in hook.events["/"]] == expected
         names = ("httpipe.connection", "httpipe.sequence", "url.path", "http.response.status_code", "user_agent.original")
