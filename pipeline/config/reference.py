@@ -25,15 +25,6 @@ class Row(NamedTuple):
     meaning: str
 
 
-class Described(NamedTuple):
-    """A component as the page shows it."""
-
-    name: str
-    origin: str
-    about: str
-    tables: Sequence[Sequence[Row]]
-
-
 def option_rows(model: type[BaseModel], prefix: str = "") -> list[Row]:
     """The options of a model, those of tables inside it by their dotted names."""
     schema = documented(model).model_json_schema()

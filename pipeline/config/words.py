@@ -42,8 +42,3 @@ def unknown(word: str, what: str, known: Iterable[str]) -> str:
     listed = f"known: {', '.join(names)}" if names else "there are none"
     near = nearest(word, names)
     return f'"{word}" is not a known {what}; ' + (f'did you mean "{near}"? ({listed})' if near else listed)
-
-
-def one_of(alternatives: Iterable[str]) -> str:
-    """``a, b, c``: what would have been right."""
-    return ", ".join(alternatives)
