@@ -1,5 +1,6 @@
 """The kafka sink on a real broker: what arrives, where, and what is said when it cannot."""
 
+import asyncio
 import json
 import subprocess
 from collections import defaultdict
@@ -145,6 +146,22 @@ async def test_a_missing_topic_is_named(cluster: Cluster) -> None:
             await out.healthcheck()
         with pytest.raises(BackOff, match='topic "no-such-topic" does not exist'):
             await out.write(numbered(3))
+
+
+async def test_topics_that_are_missing_hold_up_nobody(cluster: Cluster, topics: Topics) -> None:
+    """Of the topics that a template makes those that exist get their events; the rest is to be tried again, each by name."""
+    topic = await topics.make(2)
+    hosts = ["a", *(f"missing-{number}" for number in range(20))]
+    events = [event.replace(server_address=hosts[number % 21]) for number, event in enumerate(numbered(42))]
+    async with sink(cluster.bootstrap, topic[:-1] + "{{server.address}}") as out:
+        events = [event.replace(server_address=topic[-1]) if event.server_address == "a" else event for event in events]
+        async with asyncio.timeout(10):
+            with pytest.raises(BatchError) as raised:
+                await out.write(events)
+    assert sorted(raised.value.failures) == [number for number in range(42) if number % 21]
+    assert all(isinstance(each, BackOff) for each in raised.value.failures.values())
+    assert "missing-0" in str(raised.value.failures[1])
+    assert len(await topics.read(topic)) == 2
 
 
 async def test_an_unreachable_broker_is_named() -> None:

@@ -17,7 +17,7 @@ In: built record batches. Out: one future each. It never retries on its own acco
 import asyncio
 import contextlib
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Literal
 
 import anyio
@@ -33,13 +33,19 @@ if TYPE_CHECKING:
 
 Compression = Literal["none", "gzip", "snappy", "lz4", "zstd"]
 
-STOP_SECS = 3.0
-"""How long a stop may flush; the engine leaves a sink behind after 5 s."""
+FLUSH_SECS, STOP_SECS = 2.0, 1.0
+"""How long a stop may flush, then end what is left, then disconnect; the engine leaves a sink behind after 5 s."""
+
+START_SECS = 3.0
+"""What a start may take beyond the time-out of its requests: asking for a producer id is tried for ever."""
 
 TOPIC_SECS = 3.0
 """How long to wait for the metadata of a topic that was not seen before."""
 
 ASK_AGAIN_SECS = 0.1
+
+ABSENT_SECS = 10.0
+"""For so long a topic that was not found is not looked for again."""
 
 
 class RecordBatch:
@@ -111,7 +117,7 @@ class Producer:
                 await finish(kafka.stop(), STOP_SECS)
 
     async def _started(self, kafka: "AIOKafkaProducer") -> None:
-        with anyio.fail_after(self._options.request_timeout_secs + STOP_SECS):  # asking for a producer id is tried for ever
+        with anyio.fail_after(self._options.request_timeout_secs + START_SECS):
             await kafka.start()
 
     def _arguments(self) -> dict[str, Any]:
@@ -148,6 +154,10 @@ class Producer:
         """How many partitions the topic has, as far as is known; 0 where it is not."""
         return len(self._connected().client.cluster.partitions_for_topic(topic) or ())
 
+    async def look_for(self, topics: Iterable[str]) -> None:
+        """Ask for all of these at once; those that do not exist are known not to for some seconds."""
+        await asyncio.gather(*(self.partitions(topic) for topic in topics))
+
     async def partitions(self, topic: str) -> int:
         """How many partitions the topic has, asking the cluster; 0 where it does not exist or may not be seen."""
         known, now = self.known_partitions(topic), time.monotonic()
@@ -167,7 +177,7 @@ class Producer:
         if known:
             self._most[topic] = known  # made anew with fewer partitions, if they are fewer
         else:
-            self._absent = {name: until for name, until in self._absent.items() if until > now} | {topic: now + 2 * TOPIC_SECS}
+            self._absent = {name: until for name, until in self._absent.items() if until > now} | {topic: now + ABSENT_SECS}
         return known
 
     def denied(self, topic: str) -> bool:
@@ -205,7 +215,7 @@ class Producer:
         if kafka is None:
             return
         self._kafka = None
-        flushed = await finish(kafka.flush(), STOP_SECS)
+        flushed = await finish(kafka.flush(), FLUSH_SECS)
         if not flushed:
             await finish(self._abandon(kafka), STOP_SECS)
         await finish(kafka.stop(), STOP_SECS)

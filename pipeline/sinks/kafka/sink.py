@@ -78,6 +78,7 @@ class KafkaSink(Sink):
             encode=chosen.encode,
             key=compile_key(config.key, context),
             topic=self._topic.of,
+            topics_vary=self._topic.literal is None,
             headers=[("httpipe-schema", SCHEMA_VERSION), *((name, value.encode()) for name, value in headers.items())],
             wave_bytes=wave_bytes,
             max_record_bytes=config.max_record_bytes,

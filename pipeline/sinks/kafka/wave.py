@@ -34,6 +34,7 @@ class Route:
     headers: list[tuple[str, bytes]]
     wave_bytes: int
     max_record_bytes: int
+    topics_vary: bool
     patience_secs: float
     delivery_timeout_secs: float
     renew_on_failure: bool

@@ -57,6 +57,9 @@ class Write:
         until = time.monotonic() + self._route.patience_secs
         try:
             await self._land(until)
+            if self._route.topics_vary:
+                topics = {self._route.topic(event) for event in self.events[self._next :]}
+                await self._producer.look_for(topic for topic in topics if topic is not None)
             while self._split or self._next < len(self.events):
                 await self._launch()
                 await self._land(until)
