@@ -135,12 +135,10 @@ def call(arguments: list[str]) -> int:
         return _usage(error)
     except click.Abort:
         return ExitCode.INTERRUPTED
-    except BrokenPipeError:
+    except (BrokenPipeError, SystemExit) as ended:
+        if BrokenPipeError not in (type(ended), type(ended.__context__)):  # click makes SystemExit(1) of a broken pipe
+            raise
         return _closed_output()
-    except SystemExit as ended:  # click makes exit code 1 of a broken pipe
-        if isinstance(ended.__context__, BrokenPipeError):
-            return _closed_output()
-        raise
     except Exception as error:  # noqa: BLE001  the last line of defence: no traceback for a user
         return _failed(error, arguments)
     return int(result) if isinstance(result, int) else ExitCode.OK
