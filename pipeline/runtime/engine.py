@@ -23,6 +23,7 @@ from pipeline.runtime import privileges
 from pipeline.runtime.dry_run import counted
 from pipeline.runtime.options import RunOptions
 from pipeline.runtime.status import Status
+from pipeline.runtime.steady import SteadyNow
 from pipeline.runtime.summary import Outcome, Summary
 from pipeline.runtime.units import Outputs, SinkUnit, SourceUnit, Task, TransformUnit
 from pipeline.telemetry.logs import ComponentLog
@@ -307,16 +308,21 @@ class Engine:
 
     async def _tick(self) -> None:
         """Time-outs and windows, once a second. It never waits for a sink: it is everybody's clock."""
+        clock = self.options.clock
+        steady = SteadyNow(clock.now_ns, clock.monotonic, self._clock_was_set)
         while True:
-            await self.options.clock.sleep(TICK_SECS)
-            self.heartbeat = self.options.clock.monotonic()
-            now_ns = self.options.clock.now_ns()
+            await clock.sleep(TICK_SECS)
+            self.heartbeat = clock.monotonic()
+            now_ns, steady_ns = clock.now_ns(), steady()
             for source in self.sources.values():
                 if not source.runner.can_wait:
-                    source.runner.tick(now_ns)
+                    source.runner.tick(steady_ns)
             for unit in self.transforms.values():
                 if unit.flushes:
                     self._flush(unit, now_ns)
+
+    def _clock_was_set(self, secs: float) -> None:
+        self.log.warning("the clock was set while capturing", extra={"by_secs": round(secs, 1)})
 
     def _flush(self, unit: TransformUnit, now_ns: int) -> None:
         """What a full ``block`` queue has no room for waits beside the clock, and the transform keeps the rest meanwhile."""
