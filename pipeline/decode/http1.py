@@ -14,6 +14,8 @@ from pipeline.decode.startline import RequestLine, StatusLine, parse_request_lin
 from pipeline.decode.tcp import MASK
 from pipeline.model.records import ACK, FlowKey, Segment
 
+MAX_DOUBT = 40
+"""Bytes of a head after which it is clear that it may be one: a method, or a status line."""
 CACHED_LINES = 2048
 CACHED_LINE_BYTES = 512
 """Start lines repeat: health checks, polling, status lines. Full, the cache starts anew: at most 2 MB, commonly 0.5."""
@@ -102,10 +104,19 @@ class Reader(BodyStream):
         if bare >= 0:
             stop = bare + 2
         elif stop == 2:
-            self._hold(partial, joined)
-            return len(data)
+            if held >= MAX_DOUBT or (may_begin_request(joined) if self.client else may_begin_response(joined)):
+                self._hold(partial, joined)
+                return len(data)
+            self.release()
+            return self._disappointed(joined[:held], partial, pos, self._cruft(partial.first, partial.seq))
         self.release()
-        return pos + max(0, self._begin(joined, 0, stop, seg, partial.first, partial.seq) - held)
+        return self._disappointed(joined[:held], partial, pos, self._begin(joined, 0, stop, seg, partial.first, partial.seq))
+
+    def _disappointed(self, held: bytes, partial: Partial, pos: int, done: int) -> int:
+        """Where to go on in a segment when ``done`` bytes of what was held and of it are done with; none: they are a body."""
+        if not done:
+            self.body(held, 0, partial.first, partial.seq)
+        return pos + max(0, done - len(held))
 
     def _incomplete(self, data: bytes, start: int, seg: Segment, seq: int) -> int:
         """The end of the head is not here yet: keep what there is, unless it can be no head. Returns where to go on."""

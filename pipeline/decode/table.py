@@ -63,8 +63,7 @@ class Table:
             # RFC 9112, section 2.2: blank lines in front of a request line are to be ignored.
             payload = payload.lstrip(b"\r\n")
             if not payload:
-                self._openings[seg.key] = opening & ~MASK | opening + seg.length & MASK
-                return None
+                return self._begin(seg, opening, client=client)
         if len(payload) >= 5 and may_begin_response(payload):
             client = False
         elif not (may_begin_request(payload) or preamble(payload)):
