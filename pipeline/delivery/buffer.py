@@ -117,8 +117,9 @@ class Offer:
         """Wait for room as long as the options allow, then drop what is still outside."""
         with anyio.move_on_after(self.buffer.bounds.block_timeout_secs):
             while self.rest is not None:
-                await self.buffer.room()
-                self.rest = self.buffer.offer_nowait(self.rest)
+                self.rest = self.buffer.offer_nowait(self.rest)  # first: room may have come while nobody waited for it
+                if self.rest is not None:
+                    await self.buffer.room()
         self.drop(Reason.QUEUE_FULL)
 
     def drop(self, reason: Reason) -> int:

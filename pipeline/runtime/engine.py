@@ -71,7 +71,7 @@ class Engine:
         if self.plan.complete is not None:
             await self._complete(self.plan.complete())
         for sink in self.sinks.values():
-            await sink.worker.buffer.open()
+            await sink.open_queue()
         if self.options.require_healthy:
             await self._require_healthy()
 

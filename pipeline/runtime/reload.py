@@ -102,7 +102,7 @@ async def _open(change: Change) -> None:
             raise HttpipeError(f"{source.spec.id}: cannot be opened: {error}") from error
     for sink in change.sinks.values():
         if not sink.inherits:
-            await sink.worker.buffer.open()
+            await sink.open_queue()
 
 
 async def _carry_out(engine: Engine, change: Change) -> None:

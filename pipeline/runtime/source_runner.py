@@ -110,19 +110,20 @@ class SourceRunner:
     async def settle(self) -> None:
         """Tell the source what is settled, as long as it runs. It may take its time: several batches are told at once."""
         while True:
-            await self._settled.wait()
-            await self.settle_now()
+            if not await self.settle_now():
+                await self._settled.wait()
 
-    async def settle_now(self) -> None:
-        """Tell the source the last position that is settled, if it does not know yet."""
+    async def settle_now(self) -> bool:
+        """Tell the source the last position that is settled; False when it knows already."""
         if self.settlement is None:
-            return
+            return False
         news, position = self.settlement.take_position()
         if news:
             try:
                 await timed(self.source.settled(position), self.health)
             except Exception as error:  # noqa: BLE001  a plugin's fault; the next position includes this one
                 self._trouble(error, "could not be told what is settled")
+        return news
 
     def tick(self, now_ns: int) -> None:
         """Look at the decoder's time-outs by the wall clock; for live sources, about once a second."""

@@ -19,6 +19,7 @@ from pipeline.delivery.ledger import Ledger
 from pipeline.delivery.session import Session
 from pipeline.delivery.signal import Signal
 from pipeline.delivery.worker import Worker
+from pipeline.errors import ConfigError, Problem
 from pipeline.runtime.files import FileReader
 from pipeline.runtime.options import RunOptions
 from pipeline.runtime.recorder import Recorder
@@ -178,6 +179,14 @@ class SinkUnit:
             clock=options.clock,
             finished=finished.set,
         )
+
+    async def open_queue(self) -> None:
+        """Raises ``ConfigError`` with the place in the pipeline file."""
+        try:
+            await self.worker.buffer.open()
+        except ConfigError as error:
+            found = [Problem(f"sinks.{self.spec.id}.{each.path}", each.message) for each in error.problems]
+            raise ConfigError(found, file=error.file) from error
 
     def status(self) -> ComponentStatus:
         """The picture of now."""

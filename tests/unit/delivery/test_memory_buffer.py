@@ -7,7 +7,7 @@ import anyio.lowlevel
 import pytest
 
 from pipeline.delivery.acknowledgement import Settlement
-from pipeline.delivery.buffer import MemoryBuffer
+from pipeline.delivery.buffer import MemoryBuffer, Offer
 from pipeline.delivery.ledger import Ledger, Reason
 from pipeline.testing.fakes import bounds, chunk, numbers
 
@@ -119,6 +119,25 @@ async def test_block_waits_for_room_and_loses_nothing(make: Make) -> None:
             await anyio.lowlevel.checkpoint()
     assert found == list(range(35))
     assert buffer.ledger.received == 35
+
+
+@pytest.mark.anyio
+async def test_room_that_came_while_nobody_waited_is_found(make: Make) -> None:
+    """A source that waits for one full queue must not wait for ever for another that has drained meanwhile."""
+    slow, quick = make(10), make(10)
+    offers = [Offer(buffer, rest) for buffer in (slow, quick) if (rest := buffer.offer_nowait(chunk(0, 15))) is not None]
+
+    async def source() -> None:
+        for offer in offers:
+            await offer.wait()
+
+    with anyio.fail_after(2):
+        async with anyio.create_task_group() as group:
+            group.start_soon(source)
+            await anyio.lowlevel.checkpoint()
+            assert drained(quick) == list(range(10))
+            assert drained(slow) == list(range(10))
+    assert drained(quick) == drained(slow) == list(range(10, 15))
 
 
 @pytest.mark.anyio

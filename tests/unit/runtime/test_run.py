@@ -212,6 +212,32 @@ async def test_a_finite_source_is_delivered_whole_in_order_and_settled() -> None
     assert Numbers.closed
 
 
+async def test_a_position_that_settles_while_another_is_being_told_is_told_too() -> None:
+    """A slow ``settled`` misses none: not even the last one before a long silence."""
+    told = anyio.Event()
+
+    class Committing(Numbers):
+        can_wait = True
+
+        async def batches(self) -> AsyncIterator[EventBatch]:
+            async for batch in super().batches():
+                yield batch
+            await anyio.sleep_forever()
+
+        async def settled(self, position: object) -> None:
+            for _ in range(20):
+                await anyio.lowlevel.checkpoint()
+            await super().settled(position)
+            if position == COUNT - STEP:
+                told.set()
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            group.start_soon(finished, plan(n=Part(Committing), out=Part(Keep, ["n"])))
+            await told.wait()
+            group.cancel_scope.cancel()
+
+
 async def test_four_sinks_one_hangs_one_fails_one_is_slow_one_is_healthy() -> None:
     """The healthy sink gets every event in order; the others hurt nobody, and all ledgers balance."""
     made = plan(
