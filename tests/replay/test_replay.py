@@ -15,10 +15,6 @@ from pipeline.sources.pcap.reader import read_segments
 
 CAPTURES = Path(__file__).parent / "captures"
 SMALL_BYTES = 12_000
-NOT_YET_IN_PIECES = {
-    "socket-nginx-http09": "a bare HTTP/0.9 answer that begins as a status line could, cut after that",
-    "socket-nginx-blank-lines": "the connection is named after the byte behind blank lines that came alone",
-}
 CASES = sorted(path.stem for path in CAPTURES.glob("*.jsonl"))
 
 
@@ -94,10 +90,8 @@ def pieces(segment: Segment, size: int) -> list[Segment]:
 
 
 @pytest.mark.parametrize("name", CASES)
-def test_capture_in_small_pieces(name: str, request: pytest.FixtureRequest) -> None:
+def test_capture_in_small_pieces(name: str) -> None:
     """However small the segments are in which the same bytes come, the exchanges are the same; small captures byte by byte."""
-    if name in NOT_YET_IN_PIECES:
-        request.applymarker(pytest.mark.xfail(reason=NOT_YET_IN_PIECES[name]))
     batches = list(read_segments(capture(name)))
     size = 1 if sum(segment.length for batch in batches for segment in batch) < SMALL_BYTES else 97
     cut = [[piece for segment in batch for piece in pieces(segment, size)] for batch in batches]
