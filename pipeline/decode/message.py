@@ -70,8 +70,8 @@ class Shared:
     """What all connections of one decoder share: options in the units they are needed in, caches, counters, and the events."""
 
     __slots__ = (
-        "bodies", "capture", "count", "disordered", "events", "held", "keep_heads", "max_head", "max_pending", "memory",
-        "options", "reorder_ns", "request_fields", "request_lines", "response_fields", "source", "status_lines",
+        "bodies", "capture", "count", "disordered", "events", "held", "keep_heads", "max_head", "max_held", "max_pending",
+        "memory", "options", "reorder_ns", "request_fields", "request_lines", "response_fields", "source", "status_lines",
     )  # fmt: skip
 
     def __init__(
@@ -85,6 +85,7 @@ class Shared:
         self.bodies = options.bodies
         self.max_head = options.max_head_bytes
         self.max_pending = options.max_pipelined_requests
+        self.max_held = 4 * options.max_connections
         self.reorder_ns = int(options.reorder_timeout_secs * 1e9)
         self.request_fields = FieldParser(options.request_headers, request=True, bodies=options.bodies is not None)
         self.response_fields = FieldParser(options.response_headers, request=False, bodies=options.bodies is not None)

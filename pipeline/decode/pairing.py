@@ -71,9 +71,9 @@ class Conversation:
         if pending[-1].ack == request.ack != UNKNOWN:
             self._pipelined = True
         pending.append(request)
-        if len(pending) > self.shared.max_pending:
+        if len(pending) > self.shared.max_pending or self.shared.held > self.shared.max_held:
             self.shared.count("decoder_pipeline_overflow", 1)
-            self._abandon(1)
+            self._unmatched(pending.pop(0), None, 0)
             self._sync = False
 
     def uploaded(self, request: Request) -> None:

@@ -13,6 +13,8 @@ HALF = 0x80000000
 MAX_WAITING_SEGMENTS = 1024
 MAX_WAITING_BYTES = 1 << 20
 """What may gather behind a hole: a receive window of usual size."""
+SEGMENT_BYTES = 250
+"""What a waiting segment costs beside its payload."""
 REORDER_NS = 50_000_000
 """How much later a segment may appear than its acknowledgement: queues of a network card, and captures merged of several."""
 MAX_JUMP = 1 << 29
@@ -173,7 +175,7 @@ class Stream:
             return
         moved = False
         while disorder.segments and self._deliver(disorder.segments[0][1], disorder.segments[0][0]):
-            self._count(disorder, -len(disorder.segments.pop(0)[1].payload))
+            self._count(disorder, -SEGMENT_BYTES - len(disorder.segments.pop(0)[1].payload))
             moved = True
         if self.ended or not (disorder.segments or self.missing_before(disorder.acked)):
             self.forget()
@@ -212,7 +214,7 @@ class Stream:
         disorder = self.disorder
         if disorder is not None:
             disorder.segments.insert(place, (seq, seg))
-            self._count(disorder, len(seg.payload))
+            self._count(disorder, SEGMENT_BYTES + len(seg.payload))
 
     def _disorder(self, now_ns: int) -> Disorder:
         disorder = self.disorder

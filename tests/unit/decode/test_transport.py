@@ -235,3 +235,13 @@ def test_memory_bound() -> None:
         talk.server(b"x" * 200_000)
         decoder.feed(talk.segments)
         assert decoder.held_bytes <= 1 << 20
+
+
+def test_pipelined_requests_are_bounded() -> None:
+    """Requests that nobody answers are reported when too many of one connection wait, counted."""
+    lost: list[str] = []
+    decoder = Decoder(DecodeOptions(max_pipelined_requests=5), source="test", count=lambda name, _by: lost.append(name))
+    talk = Talk()
+    talk.client(*(request(f"/{number}") for number in range(20)))
+    events = decoder.feed(talk.segments)
+    assert (len(events), decoder.held_exchanges, lost.count("decoder_pipeline_overflow")) == (15, 5, 15)
