@@ -4,22 +4,34 @@ import json
 import threading
 from collections import defaultdict, deque
 from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from standardwebhooks import Webhook
 
 SECRET = "whsec_bm90IGEgc2VjcmV0LCBvbmx5IGFuIGV4YW1wbGU="  # noqa: S105  for tests only
 
+NO_CONTENT = 204
+ZEROS = bytes(1 << 16)
+
+
+class Answer(NamedTuple):
+    """To one request."""
+
+    status: int
+    fields: Mapping[str, str] = {}
+    length: int = 0
+
 
 class Receiver:
-    """``url(path)`` is where to send; ``events`` what arrived, ``ids`` every attempt, each by path."""
+    """``url(path)`` is where to send; ``events`` what arrived, ``ids`` every attempt, each by path; ``connections`` who came."""
 
     def __init__(self) -> None:
         self.events: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
         self.ids: defaultdict[str, list[str]] = defaultdict(list)
-        self.answers: deque[tuple[int, Mapping[str, str]]] = deque()
+        self.answers: deque[Answer] = deque()
+        self.connections: set[tuple[str, int]] = set()
         self.closed = False
         receiver = self
 
@@ -30,12 +42,18 @@ class Receiver:
 
             def do_POST(self) -> None:
                 """Take a batch."""
+                receiver.connections.add(self.client_address)
                 body = self.rfile.read(int(self.headers["content-length"]))
-                status, fields = receiver.take(self.path, body, dict(self.headers))
-                self.send_response(status)
-                for name, value in {**fields, "content-length": "0"}.items():
+                answer = receiver.take(self.path, body, dict(self.headers))
+                self.send_response(answer.status)
+                for name, value in answer.fields.items():
                     self.send_header(name, value)
+                if answer.status != NO_CONTENT:
+                    self.send_header("content-length", str(answer.length))
                 self.end_headers()
+                with suppress(OSError):  # not everybody reads on and on
+                    for _ in range(0, answer.length, len(ZEROS)):
+                        self.wfile.write(ZEROS[: answer.length])
 
             def log_message(self, *_: object) -> None:
                 """Nothing."""
@@ -57,9 +75,9 @@ class Receiver:
         """Where a test sends to."""
         return f"http://127.0.0.1:{self.server.server_address[1]}{path}"
 
-    def answer(self, status: int, **fields: str) -> None:
+    def answer(self, status: int, *, length: int = 0, **fields: str) -> None:
         """Answer the next request like this; 204 again afterwards."""
-        self.answers.append((status, {name.replace("_", "-"): value for name, value in fields.items()}))
+        self.answers.append(Answer(status, {name.replace("_", "-"): value for name, value in fields.items()}, length))
 
     @contextmanager
     def away(self) -> Generator[None]:
@@ -70,11 +88,11 @@ class Receiver:
         finally:
             self.closed = False
 
-    def take(self, path: str, body: bytes, fields: dict[str, str]) -> tuple[int, Mapping[str, str]]:
+    def take(self, path: str, body: bytes, fields: dict[str, str]) -> Answer:
         """Raises, which breaks the connection, unless the signature is right; keeps what it says yes to."""
         Webhook(SECRET).verify(body, fields, json_parse=False)
         self.ids[path].append({name.lower(): value for name, value in fields.items()}["webhook-id"])
-        status, more = (503, {}) if self.closed else self.answers.popleft() if self.answers else (204, {})
-        if 200 <= status < 300:
+        answer = Answer(503) if self.closed else self.answers.popleft() if self.answers else Answer(204)
+        if 200 <= answer.status < 300:
             self.events[path] += [json.loads(line) for line in body.splitlines()]
-        return status, more
+        return answer

@@ -6,8 +6,10 @@ from email.utils import formatdate
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
-from httpipe_webhook import Webhook, WebhookConfig, retry_after
+from httpipe_webhook import Webhook, WebhookConfig
+from httpipe_webhook.answer import retry_after
 from pydantic import ValidationError
 from receiver import SECRET, Receiver
 
@@ -76,20 +78,18 @@ async def test_a_batch_that_is_sent_again_has_the_same_id(receiver: Receiver, tm
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(
-    ("status", "fields", "secs"),
+    ("status", "pause", "secs"),
     [
-        (429, {"retry_after": "7"}, 7.0),
-        (429, {}, None),
-        (503, {"retry_after": "120"}, 120.0),
-        (500, {}, None),
-        (408, {}, None),
+        (429, "7", 7.0),
+        (429, "", None),
+        (503, "120", 120.0),
+        (500, "", None),
+        (408, "", None),
     ],
 )
-async def test_who_says_not_now_is_asked_again(
-    receiver: Receiver, status: int, fields: dict[str, str], secs: float | None
-) -> None:
+async def test_who_says_not_now_is_asked_again(receiver: Receiver, status: int, pause: str, secs: float | None) -> None:
     """After the time that it asks for, else after the engine's backoff."""
-    receiver.answer(status, **fields)
+    receiver.answer(status, retry_after=pause)
     with pytest.raises(BackOff, match=str(status)) as raised:
         await sent(make(receiver.url()))
     assert raised.value.secs == secs
@@ -113,6 +113,28 @@ async def test_no_answer_means_not_connected(receiver: Receiver) -> None:
         await sent(make(url))
     with pytest.raises(NotConnected, match=r"127\.0\.0\.1"):
         await sent(make(receiver.url(), secret="A" * 32))
+
+
+@pytest.mark.anyio
+async def test_a_connection_is_used_again(receiver: Receiver, tmp_path: Path) -> None:
+    """Also when there is something to read in the answers."""
+    receiver.connections.clear()
+    sink = make(receiver.url(str(tmp_path)))
+    await sink.open()
+    for status, length in ((200, 0), (202, 1000), (204, 0)):
+        receiver.answer(status, length=length)
+        await sink.write(EVENTS)
+    await sink.aclose()
+    assert len(receiver.events[str(tmp_path)]) == 9
+    assert len(receiver.connections) == 1
+
+
+@pytest.mark.anyio
+async def test_an_answer_without_end_is_not_read(receiver: Receiver) -> None:
+    """Only the status counts; a terabyte behind it is neither waited for nor kept."""
+    receiver.answer(200, length=1 << 40)
+    with anyio.fail_after(5):
+        await sent(make(receiver.url()))
 
 
 @pytest.mark.parametrize(

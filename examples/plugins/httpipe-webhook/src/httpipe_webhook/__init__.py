@@ -1,21 +1,16 @@
 """The sink `webhook`: each batch as one signed POST."""
 
 from collections.abc import Mapping, Sequence
-from email.utils import parsedate_to_datetime
 from typing import Annotated
 
 import httpx
 from pydantic import Field, HttpUrl, SecretStr, field_validator
 
+from httpipe_webhook.answer import judge, skim
 from httpipe_webhook.signature import key_of, signature
-from pipeline.api import BackOff, Config, Context, Event, Finished, NotConnected, Reject, Sink
+from pipeline.api import Config, Context, Event, NotConnected, Sink
 from pipeline.codecs.options import EncodingOptions
 from pipeline.codecs.registry import codec
-
-NOT_NOW = {408, 425, 429}
-"""Request Timeout, Too Early, Too Many Requests: the same request may be taken later (RFC 9110, 8470, 6585)."""
-NO_MORE = 410
-"""Gone: the receiver wants no more, as the Standard Webhooks specification reads it."""
 
 
 class WebhookConfig(Config):
@@ -65,37 +60,14 @@ class Webhook(Sink):
         body = bytes(self.codec.encode_batch(batch))
         fields = self.fields | signature(self.key, body, self.now_ns())
         try:
-            response = await self.client.post(str(self.config.url), content=body, headers=fields)
+            async with self.client.stream("POST", str(self.config.url), content=body, headers=fields) as response:
+                await skim(response)
         except httpx.TransportError as error:
             raise NotConnected(f"{self.config.url.host}: {str(error) or type(error).__name__}") from error
-        self.judge(response)
-
-    def judge(self, response: httpx.Response) -> None:
-        """What the answer means to the engine."""
-        status = response.status_code
-        said = f"{self.config.url.host} answered {status} {response.reason_phrase}"
-        if response.is_success:
-            return
-        if status in NOT_NOW or response.is_server_error:
-            raise BackOff(retry_after(response.headers.get("retry-after", ""), self.now_ns()), said)
-        raise Finished(said) if status == NO_MORE else Reject(said)
+        judge(response, self.now_ns())
 
     async def aclose(self) -> None:
         """Close; safe twice, and safe unopened."""
         client, self.client = self.client, None
         if client is not None:
             await client.aclose()
-
-
-def retry_after(value: str, now_ns: int) -> float | None:
-    """The pause that a Retry-After field asks for, in seconds or as a date (RFC 9110, section 10.2.3).
-
-    None where it asks for nothing that can be understood, or for no pause at all: then the engine's own backoff does.
-    """
-    if value.isascii() and value.isdigit():
-        return float(value) or None
-    try:
-        pause = parsedate_to_datetime(value).timestamp() - now_ns / 1e9
-    except (ValueError, OverflowError):
-        return None
-    return pause if pause > 0 else None
