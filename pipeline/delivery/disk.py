@@ -16,8 +16,8 @@ import anyio
 from anyio.to_thread import run_sync
 
 from pipeline.api import Event
-from pipeline.codecs import binary
 from pipeline.delivery.acknowledgement import Ticket, release
+from pipeline.delivery.blocks import decode_block, encode_block
 from pipeline.delivery.buffer import Bounds, Buffer, MemoryBuffer
 from pipeline.delivery.chunk import Batch, Chunk, merge, weight_of
 from pipeline.delivery.clock import Backoff, Clock
@@ -40,7 +40,7 @@ FRONT_EVENTS = 20_000
 FRONT_BYTES = 32 << 20
 """The part of the queue that may be in memory: as much as a whole queue in memory holds by default."""
 
-RETRY_SECS = (0.1, 5.0)
+RETRY_SECS = (0.1, 2.0)
 
 
 class _Row(Ticket):
@@ -251,7 +251,7 @@ class DiskBuffer(Buffer):
 
     def _write(self, blocks: Sequence[Sequence[Event]], delivered: Sequence[int]) -> tuple[list[Entry], int]:
         """In the thread. Also returns how many events could not be written down at all."""
-        encoded = [_encode(block) for block in blocks]
+        encoded = [encode_block(block) for block in blocks]
         entries = self._store.commit([(count, block) for count, block in encoded if count], delivered)
         return entries, sum(map(len, blocks)) - sum(count for count, _ in encoded)
 
@@ -302,7 +302,7 @@ class DiskBuffer(Buffer):
         reading = sum(entry.events for entry, _ in entries)
         self._reading += reading
         try:
-            blocks = await self._in_thread(partial(self._load, [entry.id for entry, _ in entries]), self._loading)
+            blocks = await self._in_thread(partial(self._load, [entry for entry, _ in entries]), self._loading)
         except BaseException:
             self._stored.extendleft(reversed(entries))
             self._waiting_events += reading
@@ -311,15 +311,16 @@ class DiskBuffer(Buffer):
             self._reading -= reading
         chunks = []
         for (entry, since), events in zip(entries, blocks, strict=True):
-            if events is None or len(events) != entry.events:
+            if events is None:
                 self._damaged(entry)
             else:
                 chunks.append(Chunk(events, weight_of(events), (_Row(entry, self._generation, self._delete),), since))
         return merge(chunks) if chunks else None
 
-    def _load(self, block_ids: Sequence[int]) -> list[list[Event] | None]:
+    def _load(self, entries: Sequence[Entry]) -> list[list[Event] | None]:
         """In the thread."""
-        return [None if block is None else _decode(block) for block in self._store.read(block_ids)]
+        blocks = self._store.read([entry.id for entry in entries])
+        return [decode_block(block, entry.events) for entry, block in zip(entries, blocks, strict=True)]
 
     def _next_entries(self, max_events: int, max_bytes: int) -> list[tuple[Entry, float]]:
         taken = [self._stored.popleft()]
@@ -377,27 +378,3 @@ class DiskBuffer(Buffer):
         with anyio.CancelScope(shield=True):
             result = await run_sync(call, limiter=turn or self._writing)
         return result  # noqa: RET504  for mypy a scope may swallow what is returned inside it
-
-
-def _encode(events: Sequence[Event]) -> tuple[int, bytes]:
-    """How many events the block holds, and the block. An event that a plugin made and nothing can write is left out."""
-    try:
-        return len(events), binary.encode(events)
-    except Exception:  # noqa: BLE001  a plugin may put anything into an event; the others must not wait for it for ever
-        writable = [event for event in events if _is_writable(event)]
-        return len(writable), binary.encode(writable)
-
-
-def _is_writable(event: Event) -> bool:
-    try:
-        binary.encode([event])
-    except Exception:  # noqa: BLE001  as above
-        return False
-    return True
-
-
-def _decode(block: bytes) -> list[Event] | None:
-    try:
-        return binary.decode(block)
-    except binary.DamagedBlock:
-        return None
