@@ -10,7 +10,7 @@ from pipeline.decode.bodies import CLOSED, UNSEEN
 from pipeline.decode.http1 import Reader
 from pipeline.decode.message import UNKNOWN, Shared
 from pipeline.decode.options import DecodeOptions
-from pipeline.decode.table import Table
+from pipeline.decode.table import ANSWERS, Table
 from pipeline.decode.tcp import HALF, MASK, ahead
 from pipeline.model.exchange import Event
 from pipeline.model.records import ACK, FIN, RST, SYN, Chunk, Closed, Gap, Opened, Record, Segment, reverse
@@ -161,8 +161,8 @@ class Decoder:
             case Opened():
                 if reader is not None:
                     self._table.close(reader.conversation, record.ts_ns, CLOSED)
-                self._table.opening(record.key, 0, answers=False)
-                self._table.opening(reverse(record.key), 0, answers=True)
+                self._table.opening(record.key, 0)
+                self._table.opening(reverse(record.key), ANSWERS)
             case Gap() if reader is not None:
                 nothing = Segment(record.key, record.ts_ns, max(reader.next_seq, 0), 0, 0, b"", 0)
                 reader.hole(record.length or 1, nothing, lost=True)

@@ -17,7 +17,7 @@ from pipeline.model.records import ACK, FIN, RST, SYN, FlowKey, Segment, reverse
 MAX_EARLY = 1 << 20
 """How far behind the opening a segment may lie and still be one of the first that came out of order."""
 
-_ANSWERS = 1 << 32
+ANSWERS = 1 << 32
 _NOT_HTTP = -1
 _RECEIVED = 33
 """An opening is the first sequence number of a direction. For the end that answered (SYN and ACK) a bit says so, and the bits
@@ -41,7 +41,10 @@ class Table:
         """A segment of a connection that is not followed: the reader that it is for, if it is worth following now."""
         flags, payload, key = seg.flags, seg.payload, seg.key
         if flags & SYN:
-            self.opening(key, seg.seq + 1 & MASK, answers=bool(flags & ACK), received=seg.ack)
+            first = seg.seq + 1 & MASK
+            self.opening(key, first | ANSWERS | seg.ack << _RECEIVED if flags & ACK else first)
+            if not payload:
+                return None
         if not payload:
             if flags & (FIN | RST):
                 self._openings.pop(key, None)
@@ -51,7 +54,7 @@ class Table:
         if opening < 0:
             return self._join(seg) if begins_request(payload) or begins_response(payload) else None
         seq = seg.seq + 1 & MASK if flags & SYN else seg.seq
-        client = not opening & _ANSWERS
+        client = not opening & ANSWERS
         if seq != opening & MASK:
             return self._begin(seg, opening, client=client) if 0 < ahead(seq, opening) <= MAX_EARLY else None
         return self._first(seg, opening, client=client)
@@ -74,10 +77,10 @@ class Table:
             client = begins_request(payload)
         return self._begin(seg, opening, client=client)
 
-    def opening(self, key: FlowKey, seq: int, *, answers: bool, received: int = 0) -> None:
-        """A direction whose first byte is number ``seq``; ``answers`` for the end that was asked and has ``received`` a SYN."""
+    def opening(self, key: FlowKey, opening: int) -> None:
+        """A direction begins."""
         openings = self._openings
-        openings[key] = seq | _ANSWERS | received << _RECEIVED if answers else seq
+        openings[key] = opening
         if len(openings) > self._max_readers:
             del openings[next(iter(openings))]
 
@@ -94,7 +97,7 @@ class Table:
             other.next_seq = answered & MASK
         elif seg.flags & ACK:
             other.next_seq = seg.ack
-        first = answered if opening & _ANSWERS else opening
+        first = answered if opening & ANSWERS else opening
         if first is not None and first >= 0:
             reader.conversation.generation = first - 1 & MASK
         return reader
@@ -107,7 +110,7 @@ class Table:
         client = not begins_response(seg.payload)
         reader, other = self._follow(key, back, seg.ts_ns, client=client, mid_stream=known is None and answered is None)
         reader.next_seq = seg.seq
-        if known is None and answered is not None and answered & _ANSWERS and answered >= 0:
+        if known is None and answered is not None and answered & ANSWERS and answered >= 0:
             # The capture lost the SYN; its answer tells where this direction began.
             begin = answered >> _RECEIVED
             if 0 < ahead(seg.seq, begin) <= MAX_EARLY:

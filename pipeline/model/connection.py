@@ -2,11 +2,14 @@
 
 from functools import lru_cache
 from ipaddress import IPv6Address
+from struct import Struct
 from typing import Self
 
 import msgspec
 
 from pipeline.model.records import FlowKey
+
+_IPV4 = Struct("!4s4sHH").unpack
 
 
 class Connection(msgspec.Struct, frozen=True, gc=False):
@@ -30,10 +33,15 @@ class Connection(msgspec.Struct, frozen=True, gc=False):
         ``generation`` tells uses of the same four values apart: the initial sequence number of the end that opened it, 0 where
         the opening was not seen. It needs no memory, and names the same connection in captures from both ends alike.
         """
-        client, client_port, server, server_port = ends(key)
         suffix = f"-{generation}" if generation else ""
+        if len(key) == 12:  # by far the commonest, and one is made for each connection
+            source, destination, client_port, server_port = _IPV4(key)
+            client, server = address_text(source), address_text(destination)
+            name = f"{client}:{client_port}-{server}:{server_port}{suffix}"
+            return cls(client, client_port, server, server_port, "ipv4", name)
+        client, client_port, server, server_port = ends(key)
         name = f"{_host(client)}:{client_port}-{_host(server)}:{server_port}{suffix}"
-        return cls(client, client_port, server, server_port, "ipv4" if len(key) == 12 else "ipv6", name)
+        return cls(client, client_port, server, server_port, "ipv6", name)
 
 
 def ends(key: FlowKey) -> tuple[str, int, str, int]:
