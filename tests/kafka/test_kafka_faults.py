@@ -4,6 +4,7 @@ Scaled down in time by default; HTTPIPE_KAFKA_FULL=1 runs the whole length: 100,
 """
 
 import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from itertools import pairwise
 
 import pytest
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaConnectionError
 from aiokafka.structs import ConsumerRecord
 from kafka_cluster import START_SECS, Broker, Cluster
 from kafka_engine import Collected, Collector, Flow, FlowConfig, FlowSource, engine, first_in_order
@@ -165,9 +167,24 @@ async def test_a_source_goes_on_after_all_brokers_were_away(three: Cluster) -> N
 async def fill(bootstrap: str, topic: str, start: int, count: int) -> None:
     """Write numbered exchanges, with patience: the cluster may just have come up."""
     encode = codec("json").encode
-    async with AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True) as producer:
+    async with asyncio.timeout(60), contextlib.AsyncExitStack() as stack:
+        producer = await patient_producer(bootstrap)
+        stack.push_async_callback(producer.stop)
         for event in numbered(count, start=start):
             await producer.send(topic, encode(event), key=b"%d" % (event.httpipe_sequence or 0))
+
+
+async def patient_producer(bootstrap: str) -> AIOKafkaProducer:
+    """A started producer, as soon as the brokers take one."""
+    while True:
+        producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", enable_idempotence=True)
+        try:
+            await producer.start()
+        except KafkaConnectionError:
+            await producer.stop()
+            await asyncio.sleep(0.2)
+        else:
+            return producer
 
 
 def number_in(event: Event) -> int:
