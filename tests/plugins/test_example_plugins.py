@@ -101,7 +101,8 @@ def test_its_own_tests_pass(environment: PluginEnvironment, plugin: Path, tmp_pa
     """Against the installed wheel: the sources are not there."""
     shutil.copytree(plugin / "tests", tmp_path / "tests")
     shutil.copy(plugin / "pyproject.toml", tmp_path)
-    tested = environment.run("python", "-m", "pytest", "-q", "-p", "no:cacheprovider", cwd=tmp_path)
+    options = ("-q", "-p", "no:cacheprovider", f"--basetemp={tmp_path / 'tmp'}")
+    tested = environment.run("python", "-m", "pytest", *options, cwd=tmp_path)
     assert tested.returncode == 0, tested.stdout
     assert " passed" in tested.stdout
     assert "skipped" not in tested.stdout
