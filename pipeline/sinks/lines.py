@@ -1,6 +1,7 @@
 """Events as readable, aligned lines for people. Out: UTF-8; colours and widths on a terminal only.
 
-``time status method host+path duration sizes client → server marks``. Every text that came off the wire passes ``visible``.
+``time status method host+path duration sizes client → server marks``; on a terminal the marks stand behind the path, where they
+neither wrap nor move the other columns. Every text that came off the wire passes ``visible``.
 Colour obeys https://no-color.org. Off a terminal nothing is shortened: what is written there is searched by tools.
 """
 
@@ -19,6 +20,8 @@ _STATUS_COLOURS = {1: _DIM, 2: _GREEN, 3: _CYAN, 4: _YELLOW, 5: _RED}
 
 _URL_PIPED = 48
 _URL_LEAST = 16
+_MARKS_LEAST = 5
+"""Less than this says nothing: then ``!`` stands for them."""
 _ENDS_WIDTH = 43
 """Two IPv4 addresses with ports and an arrow between them, nearly always."""
 
@@ -53,16 +56,19 @@ class LineFormat:
         method = _fitted(visible(event.http_request_method_original or event.http_request_method or "-"), 7, columns)
         numbers = f"{_duration(event.httpipe_duration_ms):>8} {_sizes(event):>15}"
         ends, marks = _ends(event), ",".join(event.httpipe_marks)
-        room = _URL_PIPED
-        if columns is not None:
-            room, numbers, ends, marks = _share(columns, clock, numbers, ends, marks)
-        url = _fitted(_url(event), room, columns)
-        if not self._colour:
+        if columns is None:
+            url = _fitted(_url(event), _URL_PIPED, None)
             return f"{clock} {status} {method} {url} {numbers}  {ends}{'  ' if marks else ''}{marks}".rstrip() + "\n"
+        room, numbers, ends = _share(columns, clock, numbers, ends)
+        ends = ends.rstrip()
+        marks = _marks(marks, room)
+        url = _fitted(_url(event), room - len(marks), columns)
+        if not self._colour:
+            return f"{clock} {status} {method} {url}{marks}{numbers}{ends}\n"
         tint = _STATUS_COLOURS.get((event.http_response_status_code or 0) // 100, _MAGENTA)
-        tail = f"  {_DIM}{ends}{_RESET}" if ends else ""
-        tail += f"  {_YELLOW}{marks}{_RESET}" if marks else ""
-        return f"{_DIM}{clock}{_RESET} {tint}{status}{_RESET} {method} {url} {numbers}{tail}\n"
+        marks = f"{_YELLOW}{marks}{_RESET}" if marks else ""
+        ends = f"{_DIM}{ends}{_RESET}" if ends else ""
+        return f"{_DIM}{clock}{_RESET} {tint}{status}{_RESET} {method} {url}{marks}{numbers}{ends}\n"
 
     def _other(self, event: Event, columns: int | None) -> str:
         """An event that is no exchange: its name and its attributes."""
@@ -71,23 +77,23 @@ class LineFormat:
         return (line if columns is None else _shortened(line, columns)) + "\n"
 
 
-def _share(columns: int, clock: str, numbers: str, ends: str, marks: str) -> tuple[int, str, str, str]:
-    """What fits on a terminal of this width: the URL's room; marks, ends and numbers give way on narrow ones, in this order."""
+def _share(columns: int, clock: str, numbers: str, ends: str) -> tuple[int, str, str]:
+    """What fits on a terminal of this width: the URL's room; ends, then numbers give way on narrow ones."""
     fixed = len(clock) + 1 + 3 + 1 + 7 + 1
     if columns < fixed + _URL_LEAST + 1 + len(numbers):
-        return max(columns - fixed, 1), "", "", ""
+        return max(columns - fixed, 1), "", ""
     fixed += 1 + len(numbers)
     if columns < fixed + _URL_LEAST + 2 + _ENDS_WIDTH:
-        ends = ""
-    else:
-        fixed += 2 + max(_ENDS_WIDTH, len(ends))
-    room = columns - fixed
-    if marks:
-        if room - 2 - len(marks) < _URL_LEAST:
-            marks = ""
-        elif not ends:
-            room -= 2 + len(marks)
-    return room, numbers, ends, marks
+        return columns - fixed, f" {numbers}", ""
+    return columns - fixed - 2 - max(_ENDS_WIDTH, len(ends)), f" {numbers}", f"  {ends}"
+
+
+def _marks(marks: str, room: int) -> str:
+    """Marks as they stand at the end of the URL's room, so that nothing moves: shortened rather than the URL, never left out."""
+    if not marks or room < _MARKS_LEAST:
+        return ""
+    width = room - 1 - min(_URL_LEAST, room // 2)
+    return f" {_shortened(marks, width) if width >= _MARKS_LEAST else '!'}"
 
 
 @lru_cache(maxsize=64)

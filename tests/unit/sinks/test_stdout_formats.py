@@ -110,9 +110,10 @@ def test_what_is_missing_and_what_is_marked(no_terminal: int) -> None:
     assert unknown == "00:00:00.000 --- - - - - / - ?:? → ?:?"
 
 
-@pytest.mark.parametrize("columns", [10, 20, 40, 60, 80, 100, 132, 200])
-def test_a_terminal_is_never_overrun(terminal: int, columns: int) -> None:
-    """Whatever the width, no line is wider than the terminal."""
+@pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "xterm"}])
+@pytest.mark.parametrize("columns", [10, 20, 26, 30, 40, 50, 60, 80, 100, 120, 132, 200])
+def test_a_terminal_is_never_overrun(terminal: int, columns: int, environment: dict[str, str]) -> None:
+    """Whatever the width, no line is wider than the terminal, trailing blanks included."""
     termios.tcsetwinsize(terminal, (24, columns))
     texts = printed(
         terminal,
@@ -120,10 +121,27 @@ def test_a_terminal_is_never_overrun(terminal: int, columns: int) -> None:
         exchange(url_path="/long" * 100, http_request_method="PROPPATCH"),
         exchange(url_path="/zh/" + "漢字" * 40, httpipe_duration_ms=123_456.0),
         exchange(http_response_status_code=None, httpipe_duration_ms=None, url_path=None),
-        NO_COLOR="1",
-    ).splitlines()
-    cells = [lines._cells(text) for text in texts]
+        exchange(httpipe_marks=("gap",)),
+        exchange(url_path="/long" * 100, httpipe_marks=("unmatched_response", "ambiguous_framing", "protocol_error")),
+        **environment,
+    )
+    cells = [lines._cells(ANSI.sub("", text)) for text in texts.splitlines()]
     assert max(cells) <= max(columns, 26)  # time, status and method are the least
+
+
+@pytest.mark.parametrize(
+    ("columns", "shown"),
+    [(30, " !"), (60, "unmatched_request"), (80, "unmatched…uest"), (120, "unmatche…est"), (200, "unmatched_request")],
+)
+def test_a_mark_is_shown_on_any_terminal(terminal: int, columns: int, shown: str) -> None:
+    """However narrow it is, what is not whole is told, and no other column moves."""
+    termios.tcsetwinsize(terminal, (24, columns))
+    whole, marked = printed(
+        terminal, exchange(url_path="/p" * 100), exchange(url_path="/p" * 100, httpipe_marks=("unmatched_request",)), NO_COLOR="1"
+    ).splitlines()
+    assert shown in marked
+    assert len(marked) == len(whole)
+    assert marked.find("12.3ms") == whole.find("12.3ms")
 
 
 def test_columns_stand_below_each_other(terminal: int) -> None:
