@@ -1,0 +1,32 @@
+"""The systemd unit in contrib/ fits what the program does."""
+
+from pathlib import Path
+
+from pipeline.config.options import ProcessOptions
+
+UNIT = Path(__file__).parents[3] / "contrib" / "httpipe.service"
+
+
+def settings() -> dict[str, str]:
+    """Names and values; every name of interest stands once."""
+    lines = [line for line in UNIT.read_text().splitlines() if "=" in line and not line.startswith("#")]
+    return dict(line.split("=", 1) for line in lines)
+
+
+def test_it_asks_for_the_least() -> None:
+    """Two capabilities and no more, as a user of its own, without a way to more."""
+    unit = settings()
+    assert unit["AmbientCapabilities"] == unit["CapabilityBoundingSet"] == "CAP_NET_RAW CAP_BPF"
+    assert unit["User"] == "httpipe"
+    assert unit["NoNewPrivileges"] == "yes"
+
+
+def test_it_speaks_as_the_program_does() -> None:
+    """READY and WATCHDOG by sd_notify, reload by SIGHUP, folders where queues and socket are looked for, time to drain."""
+    unit = settings()
+    assert unit["Type"] == "notify"
+    assert float(unit["WatchdogSec"]) > 0
+    assert unit["ExecReload"] == "/bin/kill -HUP $MAINPID"
+    assert f"/var/lib/{unit['StateDirectory']}" == ProcessOptions().data_dir
+    assert unit["RuntimeDirectory"] == "httpipe"
+    assert float(unit["TimeoutStopSec"]) > ProcessOptions().shutdown_timeout_secs + 5
