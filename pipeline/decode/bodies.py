@@ -165,6 +165,7 @@ class BodyStream(Stream):
         """``count`` bytes are missing inside the body. Returns how many of them lie behind it."""
         if self.phase == CHUNKED and self.chunks is not None and not self.chunks.skip(count):
             self._drift(message, self.chunks)
+        if self.phase == ADRIFT:
             self.conversation.lost(client=self.client, whole=False)
         known = min(count, self.left) if self.phase == LENGTH else count
         message.size += known

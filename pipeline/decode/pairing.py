@@ -12,7 +12,7 @@ the client had received when it was sent; a response, how much the server had. S
 Where a hole leaves more than one possibility, both halves are reported unmatched and marked.
 """
 
-from pipeline.decode.bodies import HEAD, OTHER
+from pipeline.decode.bodies import ADRIFT, HEAD, OTHER
 from pipeline.decode.build import build
 from pipeline.decode.http1 import Reader
 from pipeline.decode.marks import GAP, MID_STREAM, PROTOCOL_ERROR, UNMATCHED_REQUEST, UNMATCHED_RESPONSE
@@ -61,7 +61,7 @@ class Conversation:
     def requested(self, request: Request) -> None:
         """A request begins: its head is complete."""
         pending = self.pending
-        if (self._orphans or not pending or pending[-1].seq == UNKNOWN) and self._late(request):
+        if (self._orphans or self.server.message is not None) and self._late(request):
             return
         if not pending:
             self.shared.held += 1
@@ -124,7 +124,7 @@ class Conversation:
         """Behind a hole in one direction: an unknown number of messages is missing; one at least where a ``whole`` one may be."""
         self._gap = True
         if client:
-            answered = False
+            answered = not whole
             # What the server sent when it had received no more than what is lost answers that.
             while self._orphans and not self.client.missing_before(self._orphans[0].ack):
                 self._release_orphan(GAP)
@@ -194,7 +194,8 @@ class Conversation:
 
     def _in_step(self) -> None:
         self._doubt = self._doubt and bool(self._orphans)
-        self._sync, self._gap, self._holes = not self._doubt, self._doubt, 0
+        # A response whose framing was lost may have swallowed the next ones.
+        self._sync, self._gap, self._holes = not self._doubt and self.server.phase != ADRIFT, self._doubt, 0
 
     def _match_behind_hole(self, response: Response) -> Request | None:
         pending = self.pending

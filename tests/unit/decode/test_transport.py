@@ -245,3 +245,11 @@ def test_pipelined_requests_are_bounded() -> None:
     talk.client(*(request(f"/{number}") for number in range(20)))
     events = decoder.feed(talk.segments)
     assert (len(events), decoder.held_exchanges, lost.count("decoder_pipeline_overflow")) == (15, 5, 15)
+
+
+def test_chunked_upload_that_was_not_copied() -> None:
+    """Where the kernel left out a chunked upload its size is estimated, and the next exchanges are whole."""
+    talk = Talk().client(b"POST /u HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n400\r\nxxx")
+    talk.send(client=True, length=5000)
+    talk.server(OK).exchange(GET, OK).exchange(GET, OK)
+    assert [brief(e) for e in decode(talk.close().segments)] == [("POST", "/u", 200, 5003, 3, "size_estimated"), WHOLE, WHOLE]
