@@ -5,6 +5,7 @@ completion must be instant; and it never shows a traceback, which is for `--debu
 """
 
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from importlib import import_module
@@ -114,6 +115,8 @@ def cli(ctx: click.Context, *, debug: bool) -> None:
     filters and transforms to any number of sinks. What it does stands in a pipeline.toml.
     """
     ctx.obj = debug
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # cli/start.py; from here on every interruption is answered in words
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -126,22 +129,31 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def call(arguments: list[str]) -> int:
     """Run the command; whatever happens becomes words on standard error and an exit code."""
     try:
-        result = cli.main(arguments, prog_name="httpipe", standalone_mode=False)
+        # not cli.main(): it makes exit code 1 of a broken pipe
+        with cli.make_context("httpipe", arguments) as context:
+            result = cli.invoke(context)
         sys.stdout.flush()
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
-        return ExitCode.USAGE
-    except click.UsageError as error:
-        return _usage(error)
-    except click.Abort:
-        return ExitCode.INTERRUPTED
-    except (BrokenPipeError, SystemExit) as ended:
-        if BrokenPipeError not in (type(ended), type(ended.__context__)):  # click makes SystemExit(1) of a broken pipe
-            raise
-        return _closed_output()
-    except Exception as error:  # noqa: BLE001  the last line of defence: no traceback for a user
-        return _failed(error, arguments)
+    except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  the last line of defence: no traceback for a user
+        return _ended_by(error, arguments)
     return int(result) if isinstance(result, int) else ExitCode.OK
+
+
+def _ended_by(error: BaseException, arguments: list[str]) -> int:
+    match error:
+        case click.exceptions.Exit():  # --help, --version
+            code = error.exit_code
+        case click.exceptions.NoArgsIsHelpError():
+            click.echo(error.format_message())
+            code = ExitCode.USAGE
+        case click.UsageError():
+            code = _usage(error)
+        case click.Abort() | KeyboardInterrupt():
+            code = ExitCode.INTERRUPTED
+        case BrokenPipeError():
+            code = _closed_output()
+        case _:
+            code = _failed(error, arguments)
+    return code
 
 
 def _fill_standard_streams() -> None:
@@ -164,7 +176,7 @@ def _closed_output() -> ExitCode:
     return ExitCode.OK
 
 
-def _failed(error: Exception, arguments: Sequence[str]) -> ExitCode:
+def _failed(error: BaseException, arguments: Sequence[str]) -> ExitCode:
     from pipeline.cli import failures  # noqa: PLC0415  start-up
 
     if os.environ.get("HTTPIPE_DEBUG", "0") not in ("", "0") or "--debug" in arguments[:1]:

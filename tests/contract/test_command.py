@@ -1,6 +1,7 @@
 """`httpipe run` as a process of its own: what goes to which output, and how it ends."""
 
 import json
+import signal
 import struct
 import subprocess
 import sys
@@ -11,6 +12,22 @@ import pytest
 from pipeline.cli.exit_codes import ExitCode
 
 COMMAND = [sys.executable, "-c", "from pipeline.cli.main import main; main()"]
+
+INTERRUPTED = """
+import signal, sys
+from pipeline.cli.start import main
+
+class Interrupts:
+    def find_spec(self, name, path, target=None):
+        if name == MODULE:
+            signal.raise_signal(signal.SIGINT)
+
+MODULE = sys.argv.pop(1)
+signal.signal(signal.SIGINT, getattr(signal, sys.argv.pop(1)))
+sys.meta_path.insert(0, Interrupts())
+main()
+"""
+"""Ctrl-C in the middle of importing a module."""
 
 EVENT = '{"event.name":"http.exchange","timestamp":"2026-01-01T00:00:00Z","http.request.method":"GET","url.path":"/x"}\n'
 
@@ -106,3 +123,27 @@ def test_pydantics_own_plugins_are_not_imported(folder: Path, monkeypatch: pytes
     assert httpipe("run").returncode == ExitCode.OK
     assert httpipe("schema").returncode == ExitCode.OK
     assert not (folder / "imported").exists()
+
+
+@pytest.mark.parametrize(
+    ("module", "code"),
+    [("click", -signal.SIGINT), ("pipeline.cli.run", -signal.SIGINT), ("anyio", ExitCode.INTERRUPTED)],
+)
+def test_ctrl_c_while_it_starts(module: str, code: int, folder: Path) -> None:
+    """Whatever is being imported: no traceback, and what a shell shows as 130."""
+    (folder / "events.jsonl").write_text(EVENT)
+    done = interrupted(module, "default_int_handler")
+    assert (done.returncode, done.stdout, done.stderr.strip()) == (code, "", "")
+
+
+def test_ctrl_c_stays_ignored_while_it_starts(folder: Path) -> None:
+    """Where the parent ignores it, as nohup and shells without job control do."""
+    (folder / "events.jsonl").write_text(EVENT)
+    done = interrupted("click", "SIG_IGN")
+    assert (done.returncode, len(done.stdout.splitlines())) == (ExitCode.OK, 1), done.stderr
+
+
+def interrupted(module: str, handler: str) -> subprocess.CompletedProcess[str]:
+    """`httpipe run`, with a SIGINT as it begins to import ``module``."""
+    command = [sys.executable, "-c", INTERRUPTED, module, handler, "run"]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
