@@ -129,8 +129,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def call(arguments: list[str]) -> int:
     """Run the command; whatever happens becomes words on standard error and an exit code."""
     try:
-        # not cli.main(): it makes exit code 1 of a broken pipe
-        with cli.make_context("httpipe", arguments) as context:
+        # not cli.main(), which makes exit code 1 of a broken pipe; a copy, because parsing eats the list
+        with cli.make_context("httpipe", list(arguments)) as context:
             result = cli.invoke(context)
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  the last line of defence: no traceback for a user
