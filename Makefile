@@ -25,7 +25,8 @@ run: setup
 	@$(SUDO) $(BIN)/httpipe run pipeline.toml || { code=$$?; \
 	  [ $$code = 69 ] || [ $$code = 77 ] && echo 'Without capture rights, see the same on a capture file: make demo' >&2; exit $$code; }
 
-demo: setup
+demo:
+	@tools/setup.sh demo
 	@$(BIN)/httpipe run examples/demo.toml
 
 test:

@@ -1,5 +1,6 @@
 #!/bin/sh
 # Makes a clone ready to run (`setup.sh run`) or to test (`setup.sh test`): Debian packages, .venv, the package with its BPF object.
+# `setup.sh demo` does without the BPF object where it is not built yet: what reads capture files needs no compiler and no privileges.
 # Repeats safely and quickly: each step looks first whether there is anything to do. Installs Debian packages only as root or through sudo,
 # and names them before it does.
 set -eu
@@ -13,6 +14,12 @@ die() { say "$*"; exit 1; }
 
 command -v "$python" >/dev/null || die "no $python here; name another interpreter (3.11 or later): make PYTHON=python3 $purpose"
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || die "$python is older than 3.11; name another: make PYTHON=… $purpose"
+
+sources=$(cat pipeline/bpf/*.c pipeline/bpf/*.h 2>/dev/null | cksum)
+if [ "$purpose" = demo ]; then
+    purpose=run
+    [ "$(cat .venv/.object 2>/dev/null)" = "$sources" ] || export HTTPIPE_NO_BPF=1
+fi
 
 # --- Debian packages -------------------------------------------------------------------------------------------------------------------------------
 
@@ -29,7 +36,7 @@ if [ -z "${HTTPIPE_NO_BPF:-}" ]; then
     want clang command -v clang
     want libbpf-dev test -e /usr/include/bpf/bpf_helpers.h
     want linux-libc-dev test -e /usr/include/linux/bpf.h
-    want libbpf1 sh -c 'ldconfig -p | grep -q libbpf.so.1'
+    want libbpf1 "$python" -c 'import ctypes; ctypes.CDLL("libbpf.so.1")'
 fi
 if [ "$purpose" = test ]; then
     headers=linux-headers-$(dpkg --print-architecture 2>/dev/null || echo amd64)
@@ -44,7 +51,8 @@ if [ -n "$wanted" ]; then
     root=""
     if [ "$(id -u)" != 0 ]; then
         root=sudo
-        command -v sudo >/dev/null || die "needs these Debian packages; as root: apt-get install$wanted"
+        command -v sudo >/dev/null || die "needs these Debian packages; as root: apt-get install$wanted
+  Without root, see httpipe on a capture file: make demo"
     fi
     say "installing Debian packages:$wanted"
     # Packages of servers start them when installed; nothing here needs that.
@@ -81,7 +89,6 @@ object=pipeline/bpf/http_trace.bpf.o
 
 # What was installed last time, so that the second time costs nothing. The test set includes the run set.
 state=$(cat requirements.lock requirements-dev.lock pyproject.toml hatch_build.py | cksum)
-sources=$(cat pipeline/bpf/*.c pipeline/bpf/*.h 2>/dev/null | cksum)
 if [ ! -x .venv/bin/python ] || ! .venv/bin/python -c '' 2>/dev/null; then
     say "making .venv with $($python --version)"
     rm -rf .venv
