@@ -54,6 +54,10 @@ class InputError(HttpipeError):
     """What a source reads is damaged or missing. What came before the damage has been reported already."""
 
 
+class UnhealthyError(HttpipeError):
+    """A sink cannot take events, and the run was told not to begin without it. Nothing has been read (exit code 69)."""
+
+
 class SinkSignal(HttpipeError):  # noqa: N818  a signal to the engine, not a failure to show
     """Base of what a sink raises from ``write`` to steer the engine."""
 

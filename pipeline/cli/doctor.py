@@ -34,7 +34,7 @@ def doctor(*, as_json: bool) -> int:
             click.echo(json.dumps(point))
     else:
         _show(found)
-    return ExitCode.CANNOT_CAPTURE if missing(found) else ExitCode.OK
+    return ExitCode.UNAVAILABLE if missing(found) else ExitCode.OK
 
 
 def missing(found: "Sequence[Check]") -> "list[Check]":

@@ -10,7 +10,7 @@ class ExitCode(IntEnum):
     TESTS_FAILED = 1
     USAGE = 64
     DAMAGED_INPUT = 65
-    CANNOT_CAPTURE = 69
+    UNAVAILABLE = 69
     INTERNAL = 70
     UNDELIVERED = 74
     NO_PERMISSION = 77
@@ -22,10 +22,10 @@ MEANING: dict[ExitCode, str] = {
     ExitCode.OK: "everything went well",
     ExitCode.TESTS_FAILED: "a test of the pipeline file failed",
     ExitCode.USAGE: "the command line was wrong",
-    ExitCode.DAMAGED_INPUT: "input was damaged; what came before the damage was delivered",
-    ExitCode.CANNOT_CAPTURE: "this host cannot capture; `httpipe doctor` says why",
+    ExitCode.DAMAGED_INPUT: "input was damaged, or some of it was no event (`undecodable`); all that is good was delivered",
+    ExitCode.UNAVAILABLE: "this host cannot capture (`httpipe doctor` says why), or a sink is down that the run was told to require",
     ExitCode.INTERNAL: "an internal error of httpipe",
-    ExitCode.UNDELIVERED: "some output could not be delivered",
+    ExitCode.UNDELIVERED: "some output was not delivered: left at the end, `rejected`, or given up after `retry.max_attempts`",
     ExitCode.NO_PERMISSION: "permission is missing; the message says which",
     ExitCode.BAD_CONFIG: "the pipeline file is wrong or missing; `httpipe validate` lists every problem",
     ExitCode.INTERRUPTED: "interrupted before it had begun",

@@ -3,10 +3,11 @@
 Task groups wrap what happens inside them in exception groups; the user is told the first error of the most telling kind.
 """
 
+import errno
 from collections.abc import Iterator
 
 from pipeline.cli.exit_codes import ExitCode
-from pipeline.errors import CaptureError, ConfigError, HttpipeError, InputError
+from pipeline.errors import CaptureError, ConfigError, HttpipeError, InputError, UnhealthyError
 
 
 def told(error: BaseException) -> tuple[ExitCode, str]:
@@ -16,13 +17,17 @@ def told(error: BaseException) -> tuple[ExitCode, str]:
         match leaf:
             case ConfigError():
                 return ExitCode.BAD_CONFIG, _problems(leaf)
-            case CaptureError():
-                return (ExitCode.NO_PERMISSION if leaf.denied else ExitCode.CANNOT_CAPTURE), f"httpipe: {leaf}"
+            case CaptureError() | UnhealthyError():
+                denied = isinstance(leaf, CaptureError) and leaf.denied
+                return (ExitCode.NO_PERMISSION if denied else ExitCode.UNAVAILABLE), f"httpipe: {leaf}"
             case InputError():
                 return ExitCode.DAMAGED_INPUT, f"httpipe: {leaf}"
             case PermissionError():
                 what = f"no permission for {leaf.filename}" if leaf.filename is not None else leaf.strerror or str(leaf)
                 return ExitCode.NO_PERMISSION, f"httpipe: {what}"
+            case OSError(errno=errno.ENOSPC | errno.EDQUOT):
+                where = leaf.filename if leaf.filename is not None else "the output"
+                return ExitCode.UNDELIVERED, f"httpipe: cannot write {where}: {leaf.strerror}"
             case HttpipeError():
                 return ExitCode.UNDELIVERED, f"httpipe: {leaf}"
             case _:

@@ -17,14 +17,14 @@ from pipeline.delivery.fanout import Refused
 from pipeline.delivery.health import State, describe
 from pipeline.delivery.ledger import Reason
 from pipeline.delivery.signal import Signal
-from pipeline.errors import HttpipeError
+from pipeline.errors import UnhealthyError
 from pipeline.model.measurement import Metric
 from pipeline.runtime import privileges
 from pipeline.runtime.dry_run import counted
 from pipeline.runtime.options import RunOptions
 from pipeline.runtime.status import Status
 from pipeline.runtime.steady import SteadyNow
-from pipeline.runtime.summary import Outcome, Summary
+from pipeline.runtime.summary import Summary, outcome_of
 from pipeline.runtime.units import Outputs, SinkUnit, SourceUnit, Task, TransformUnit
 from pipeline.telemetry.logs import ComponentLog
 from pipeline.topology.plan import Plan
@@ -153,14 +153,8 @@ class Engine:
         """How it ended."""
         status = self.status()
         damage = [f"{unit.spec.id}: {unit.runner.damaged}" for unit in self.sources.values() if unit.runner.damaged]
-        exhausted = any(gone.reason == Reason.ATTEMPTS_EXHAUSTED for each in status.components for gone in each.discarded)
-        outcome = Outcome.OK
-        if self._lost_at_shutdown or (exhausted and not self.stopping):
-            outcome = Outcome.UNDELIVERED
-        elif damage:
-            outcome = Outcome.DAMAGED_INPUT
         return Summary(
-            outcome=outcome,
+            outcome=outcome_of(status.components, left=self._lost_at_shutdown, damaged=bool(damage)),
             uptime_secs=status.uptime_secs,
             components=status.components,
             left_events=self._lost_at_shutdown,
@@ -339,7 +333,7 @@ class Engine:
             try:
                 await sink.worker.check()
             except Exception as error:
-                raise HttpipeError(f"{sink.spec.id}: not healthy: {describe(error)}") from error
+                raise UnhealthyError(f"{sink.spec.id}: not healthy: {describe(error)}") from error
 
 
 async def _wait_for(refused: Refused) -> None:

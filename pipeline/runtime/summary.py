@@ -1,10 +1,11 @@
 """How a run ended: the exit code's reason and the last picture of every component, as data and as lines for people."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from enum import StrEnum
 
 import msgspec
 
+from pipeline.delivery.ledger import Reason
 from pipeline.runtime.status import ComponentStatus, Discarded
 
 
@@ -12,8 +13,20 @@ class Outcome(StrEnum):
     """Why the run ended as it did; the command gives each its exit code."""
 
     OK = "ok"
-    DAMAGED_INPUT = "damaged_input"  # a source could not read its input to the end
+    DAMAGED_INPUT = "damaged_input"  # a source could not read its input to the end, or what it read was no event
     UNDELIVERED = "undelivered"  # events were left or lost at the sinks
+
+
+UNDELIVERED = frozenset({Reason.REJECTED, Reason.ATTEMPTS_EXHAUSTED})
+"""What nobody chose to lose. ``queue_full`` is not here: dropping is what ``when_full`` says, and no fault of the run."""
+
+
+def outcome_of(components: Iterable[ComponentStatus], *, left: int, damaged: bool) -> Outcome:
+    """From the books. Output that is missing weighs more than input that was."""
+    lost = {gone.reason for each in components for gone in each.discarded if not gone.intentional}
+    if left or lost & UNDELIVERED:
+        return Outcome.UNDELIVERED
+    return Outcome.DAMAGED_INPUT if damaged or Reason.UNDECODABLE in lost else Outcome.OK
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):

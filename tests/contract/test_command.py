@@ -107,6 +107,18 @@ def test_damaged_input_has_its_own_exit_code(folder: Path) -> None:
     assert "Traceback" not in done.stderr
 
 
+def test_a_line_that_is_no_event_is_damaged_input_unless_a_dead_letter_has_it(folder: Path) -> None:
+    """The others are delivered either way."""
+    (folder / "events.jsonl").write_text(EVENT + "no event\n" + EVENT)
+    done = httpipe("run")
+    assert (done.returncode, done.stdout.count("/x")) == (ExitCode.DAMAGED_INPUT, 2), done.stderr
+    assert "dropped 1 (undecodable)" in done.stderr
+    letters = '\n[sinks.letters]\ntype = "file"\npath = "letters.jsonl"\n'
+    (folder / "pipeline.toml").write_text(REPLAY.replace("[sinks.out]", 'dead_letter = "letters"\n\n[sinks.out]') + letters)
+    kept = httpipe("run")
+    assert (kept.returncode, kept.stdout.count("/x")) == (ExitCode.OK, 2), kept.stderr
+
+
 def test_pydantics_own_plugins_are_not_imported(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pydantic would import whatever any installed distribution declares for it: code that nobody trusted."""
     metadata = folder / "sneak-1.0.dist-info"
@@ -147,3 +159,21 @@ def interrupted(module: str, handler: str) -> subprocess.CompletedProcess[str]:
     """`httpipe run`, with a SIGINT as it begins to import ``module``."""
     command = [sys.executable, "-c", INTERRUPTED, module, handler, "run"]
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+def test_a_full_standard_error_changes_nothing(folder: Path) -> None:
+    """As with `2> log` on a full disk: everything is delivered, and the exit code says so."""
+    (folder / "events.jsonl").write_text(EVENT * 3)
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([*COMMAND, "run"], stdout=subprocess.PIPE, stderr=full, check=False, timeout=60)
+        assert (done.returncode, len(done.stdout.splitlines())) == (ExitCode.OK, 3)
+        (folder / "pipeline.toml").write_text("[sinks]")
+        assert subprocess.run([*COMMAND, "run"], stderr=full, check=False, timeout=60).returncode == ExitCode.BAD_CONFIG
+
+
+@pytest.mark.parametrize("arguments", [["list"], ["schema"], ["validate"], ["--help"]])
+def test_a_full_standard_output_is_told(arguments: list[str]) -> None:
+    """In words and with the exit code for it."""
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run([*COMMAND, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (ExitCode.UNDELIVERED, "httpipe: cannot write the output: No space left on device\n")

@@ -15,7 +15,7 @@ from pipeline.cli.durations import DURATION
 from pipeline.cli.exit_codes import MEANING, ExitCode
 from pipeline.cli.main import SECTIONS, call, cli
 from pipeline.cli.progress import Progress, size
-from pipeline.errors import CaptureError, ConfigError, HttpipeError, InputError, Problem
+from pipeline.errors import CaptureError, ConfigError, HttpipeError, InputError, Problem, UnhealthyError
 from pipeline.sources.bpf import host
 from pipeline.sources.bpf.host import Check
 
@@ -203,7 +203,7 @@ def test_doctor_tells_each_point_with_a_remedy_and_fails_only_for_what_is_needed
     assert call(["doctor"]) == ExitCode.OK
     assert "This host can capture." in capsys.readouterr().out
     points.append(Check("capabilities", ok=False, detail="user 5", remedy="setcap a\nsudo b"))
-    assert call(["doctor"]) == ExitCode.CANNOT_CAPTURE
+    assert call(["doctor"]) == ExitCode.UNAVAILABLE
     lines = capsys.readouterr().out.splitlines()
     assert lines[:6] == [
         "ok   kernel        Linux 6",
@@ -214,7 +214,7 @@ def test_doctor_tells_each_point_with_a_remedy_and_fails_only_for_what_is_needed
         "                   sudo b",
     ]
     assert lines[7] == "httpipe cannot capture here as it is: capabilities. Mend it from the top."
-    assert call(["doctor", "--json"]) == ExitCode.CANNOT_CAPTURE
+    assert call(["doctor", "--json"]) == ExitCode.UNAVAILABLE
     assert [json.loads(line)["ok"] for line in capsys.readouterr().out.splitlines()] == [True, False, False]
 
 
@@ -231,12 +231,13 @@ def test_doctor_agrees_with_this_host(capsys: pytest.CaptureFixture[str]) -> Non
     [
         (ConfigError([Problem("a.b", "is wrong")], file="p.toml"), ExitCode.BAD_CONFIG, "p.toml: a.b: is wrong"),
         (ConfigError([Problem("a", "x"), Problem("b", "y")]), ExitCode.BAD_CONFIG, "a: x\nb: y\n2 problems"),
-        (CaptureError("no BPF", remedy="type this"), ExitCode.CANNOT_CAPTURE, "httpipe: no BPF\n  type this"),
+        (CaptureError("no BPF", remedy="type this"), ExitCode.UNAVAILABLE, "httpipe: no BPF\n  type this"),
         (CaptureError("not allowed", denied=True), ExitCode.NO_PERMISSION, "httpipe: not allowed"),
         (InputError("cut short"), ExitCode.DAMAGED_INPUT, "httpipe: cut short"),
         (PermissionError(13, "Permission denied", "/x"), ExitCode.NO_PERMISSION, "httpipe: no permission for /x"),
         (PermissionError("not root"), ExitCode.NO_PERMISSION, "httpipe: not root"),
         (HttpipeError("a sink is gone"), ExitCode.UNDELIVERED, "httpipe: a sink is gone"),
+        (UnhealthyError("out: not healthy"), ExitCode.UNAVAILABLE, "httpipe: out: not healthy"),
         (ExceptionGroup("", [ValueError("x"), ExceptionGroup("", [InputError("cut")])]), ExitCode.DAMAGED_INPUT, "httpipe: cut"),
         (KeyError("x"), ExitCode.INTERNAL, "httpipe: internal error: KeyError: 'x'"),
     ],

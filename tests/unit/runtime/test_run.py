@@ -15,7 +15,6 @@ from pipeline.api import (
     Event,
     EventBatch,
     Finished,
-    HttpipeError,
     InputError,
     NotConnected,
     Outputs,
@@ -26,6 +25,7 @@ from pipeline.api import (
 )
 from pipeline.config.options import BufferOptions, ProcessOptions, RetryOptions, SinkOptions
 from pipeline.delivery.clock import Clock
+from pipeline.errors import UnhealthyError
 from pipeline.runtime import Outcome, RunOptions, Summary, run
 from pipeline.testing.fakes import FakeClock, events, in_order, numbers
 from pipeline.testing.plans import Part, plan
@@ -417,6 +417,45 @@ async def test_a_dead_letter_gets_what_another_sink_rejects_also_while_draining(
     assert Numbers.settled_at[-1] == COUNT - STEP
 
 
+@pytest.mark.parametrize(("failing", "reason"), [(Reject("never"), "rejected"), (OSError("no"), "attempts_exhausted")])
+@pytest.mark.parametrize(("source", "options"), [(Numbers, {}), (Live, {"for_secs": 0.2})])
+async def test_what_a_sink_did_not_take_is_no_success(
+    failing: Exception, reason: str, source: type[Source], options: dict[str, Any]
+) -> None:
+    """At the end of the input as when it is stopped."""
+
+    class Picky(Keep):
+        async def write(self, batch: Sequence[Event]) -> None:
+            raise failing
+
+    once = SinkOptions(retry=RetryOptions(max_attempts=1))
+    summary = await finished(plan(n=Part(source), picky=Part(Picky, ["n"], options=once)), **options)
+    assert {(each.reason, each.intentional, each.events) for each in summary.of("picky").discarded} == {(reason, False, COUNT)}
+    assert summary.outcome is Outcome.UNDELIVERED
+
+
+async def test_what_the_policy_of_a_queue_drops_is_no_failure_of_the_run() -> None:
+    """``drop_newest`` was asked for, or is the default of a live source."""
+    made = plan(
+        n=Part(Live), out=Part(Slow, ["n"], options=SinkOptions(buffer=BufferOptions(max_events=STEP)), when_full="drop_newest")
+    )
+    summary = await finished(made, for_secs=0.2)
+    assert {each.reason for each in summary.of("out").discarded} == {"queue_full"}
+    assert summary.outcome is Outcome.OK
+
+
+async def test_what_is_no_event_is_damaged_input() -> None:
+    """Where no dead letter has it."""
+
+    class Garbled(Numbers):
+        async def batches(self) -> AsyncIterator[EventBatch]:
+            yield EventBatch(events(0, 10), 0, [(event, ValueError("no event")) for event in events(10, 12)])
+
+    summary = await finished(plan(n=Part(Garbled), out=Part(Keep, ["n"])))
+    assert Keep.got["out"] == list(range(10))
+    assert summary.outcome is Outcome.DAMAGED_INPUT
+
+
 async def test_the_pipeline_starts_though_a_sink_is_down_unless_told_otherwise() -> None:
     """Events wait in its queue; with require_healthy the run does not begin."""
     fails = [3]
@@ -430,7 +469,7 @@ async def test_the_pipeline_starts_though_a_sink_is_down_unless_told_otherwise()
     await finished(plan(n=Part(Numbers), out=Part(Down, ["n"], options=quick())))
     assert Keep.got["out"] == list(range(COUNT))
     fails[0] = 1
-    with pytest.raises(HttpipeError, match="out: not healthy: NotConnected: refused"):
+    with pytest.raises(UnhealthyError, match="out: not healthy: NotConnected: refused"):
         await finished(plan(n=Part(Numbers), out=Part(Down, ["n"])), require_healthy=True)
 
 
