@@ -23,7 +23,7 @@ MEANING: dict[ExitCode, str] = {
     ExitCode.TESTS_FAILED: "a test of the pipeline file failed",
     ExitCode.USAGE: "the command line was wrong",
     ExitCode.DAMAGED_INPUT: "input was damaged, or some of it was no event (`undecodable`); all that is good was delivered",
-    ExitCode.UNAVAILABLE: "this host cannot capture (`httpipe doctor` says why), or a sink is down that the run was told to require",
+    ExitCode.UNAVAILABLE: "this host cannot capture (`httpipe doctor` says why), or a required sink is down",
     ExitCode.INTERNAL: "an internal error of httpipe",
     ExitCode.UNDELIVERED: "some output was not delivered: left at the end, `rejected`, or given up after `retry.max_attempts`",
     ExitCode.NO_PERMISSION: "permission is missing; the message says which",

@@ -11,6 +11,10 @@ from pipeline.plugins import trust as trust_module
 from pipeline.plugins.discovery import BUILTIN, Kind, Plugin, canonical, discover
 from pipeline.plugins.trust import NAME, Entry, TrustList, find_trust, is_version_range, ownership_fault
 
+SYSTEM = click.option("--system", is_flag=True, help="The list of the whole system, in /etc/httpipe.")
+PLACE = click.option(
+    "--file", "place", type=click.Path(dir_okay=False, path_type=Path), help="This list, plugins.toml or another."
+)
 FOR = click.option("--for", "file", default=DEFAULT_FILE, metavar="FILE", help="Pipeline file that the trust list is for.")
 
 
@@ -43,11 +47,14 @@ def list_(*, file: str) -> int:
 @plugins.command(short_help="Trust a distribution as it is installed now.")
 @click.argument("name")
 @FOR
+@SYSTEM
+@PLACE
 @click.option("--version", "version", metavar="RANGE", help='Trust these versions, such as ">=1.2,<2", whatever their files are.')
-def trust(*, name: str, file: str, version: str | None) -> int:
+def trust(*, name: str, file: str, system: bool, place: Path | None, version: str | None) -> int:
     """Trust a distribution (or the one that has the plugin NAME).
 
-    Without --version exactly what is installed now is trusted: this version, these files.
+    Without --version exactly what is installed now is trusted: this version, these files. The list is the one that holds for
+    the pipeline file. Where there is neither a list nor a pipeline file, say which is meant: --system or --file.
     """
     from pipeline.plugins.editing import put  # noqa: PLC0415  only here
 
@@ -60,7 +67,7 @@ def trust(*, name: str, file: str, version: str | None) -> int:
         return ExitCode.USAGE
     plugin = found[0]
     entry = Entry(version=version) if version else _pinned(plugin)
-    place = list_to_write(file)
+    place = list_to_write(file, system=system, place=place)
     put(place, plugin.distribution, entry)
     names = ", ".join(f"{each.kind} {each.name}" for each in found)
     click.echo(f"Wrote {place}: trusts {plugin.distribution} {entry.version} ({names}).")
@@ -71,13 +78,15 @@ def trust(*, name: str, file: str, version: str | None) -> int:
 @plugins.command()
 @click.argument("name")
 @FOR
-def untrust(*, name: str, file: str) -> int:
+@SYSTEM
+@PLACE
+def untrust(*, name: str, file: str, system: bool, place: Path | None) -> int:
     """Trust a distribution no more."""
     from pipeline.plugins.editing import remove  # noqa: PLC0415  only here
 
     found = _installed(name)
     distribution = canonical(name) if isinstance(found, str) else found[0].distribution
-    place = list_to_write(file)
+    place = list_to_write(file, system=system, place=place)
     if not remove(place, distribution):
         click.echo(f"httpipe: {distribution} is not trusted in {place}", err=True)
         return ExitCode.USAGE
@@ -120,12 +129,26 @@ def new(*, kind: str, name: str, into: Path) -> int:
     return ExitCode.OK
 
 
-def list_to_write(file: str) -> Path:
-    """The list that holds for a pipeline file; a new one beside it where there is a pipeline, else the system's."""
-    existing = find_trust(Path(file).parent).file
+def list_to_write(file: str, *, system: bool = False, place: Path | None = None) -> Path:
+    """The list that is named; else the one that holds for a pipeline file; else a new one beside that file.
+
+    A list for the whole system is never begun, because somebody stood in the wrong folder, unless it was asked for.
+    """
+    if system and place is not None:
+        raise click.UsageError("--system and --file name two lists; give one of them")
+    if system or place is not None:
+        return place or trust_module.SYSTEM / NAME
+    folder = Path(file).parent
+    existing = find_trust(folder).file
     if existing is not None:
         return existing
-    return (Path(file).parent if Path(file).exists() else trust_module.SYSTEM) / NAME
+    if not Path(file).exists():
+        where = "this folder" if folder == Path() else str(folder)
+        raise click.UsageError(
+            f"neither {Path(file).name} nor {NAME} is in {where}: go to the folder of a pipeline or name it with --for, "
+            "or say --system (for every pipeline of this host) or --file PATH"
+        )
+    return folder / NAME
 
 
 def _installed(name: str) -> tuple[Plugin, ...] | str:

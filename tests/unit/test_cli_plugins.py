@@ -106,14 +106,38 @@ def test_verify_finds_changes_and_files_that_others_may_write(
 
 
 def test_the_list_is_written_where_it_will_be_read(folder: Path, tmp_path: Path) -> None:
-    """Where one exists already; else beside the pipeline; else, without a pipeline, the system's."""
+    """Where one exists already; else beside the pipeline."""
     assert list_to_write("pipeline.toml") == Path("plugins.toml")
-    assert list_to_write("elsewhere/none.toml") == tmp_path / "etc" / "plugins.toml"
     (tmp_path / "etc").mkdir()
     (tmp_path / "etc" / "plugins.toml").touch()
     assert list_to_write("pipeline.toml") == tmp_path / "etc" / "plugins.toml"
+    assert list_to_write("elsewhere/none.toml") == tmp_path / "etc" / "plugins.toml"
     (folder / "plugins.toml").touch()
     assert list_to_write("pipeline.toml") == Path("plugins.toml")
+
+
+@pytest.mark.parametrize("command", ["trust", "untrust"])
+def test_a_list_for_the_whole_system_is_never_begun_by_standing_in_the_wrong_folder(
+    command: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Neither a pipeline nor a list is here: the words say how to name the one that is meant."""
+    (folder / "pipeline.toml").unlink()
+    assert call(["plugins", command, "acme"]) == ExitCode.USAGE
+    said = capsys.readouterr().err
+    assert "neither pipeline.toml nor plugins.toml is in this folder" in said
+    assert "--system" in said
+    assert call(["plugins", command, "acme", "--system", "--file", "x.toml"]) == ExitCode.USAGE
+    assert not (tmp_path / "etc").exists()
+
+
+def test_a_list_that_is_named_is_the_one(folder: Path, tmp_path: Path) -> None:
+    """With --system or --file, wherever one stands."""
+    (folder / "pipeline.toml").unlink()
+    for arguments, place in ((["--system"], tmp_path / "etc/plugins.toml"), (["--file", "mine.toml"], folder / "mine.toml")):
+        assert call(["plugins", "trust", "acme", *arguments]) == ExitCode.OK
+        assert "acme-pipe" in place.read_text()
+        assert call(["plugins", "untrust", "acme", *arguments]) == ExitCode.OK
+        assert "acme-pipe" not in place.read_text()
 
 
 @pytest.mark.parametrize("name", ["", "Sink", "1st", "a b", "../x", "class", "pipeline", "a__b", "_a", "é"])
