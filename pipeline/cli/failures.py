@@ -10,7 +10,7 @@ from pipeline.cli.exit_codes import ExitCode
 from pipeline.errors import CaptureError, ConfigError, HttpipeError, InputError, UnhealthyError
 
 
-def told(error: BaseException) -> tuple[ExitCode, str]:
+def told(error: BaseException) -> tuple[ExitCode, str]:  # noqa: PLR0911  one for each kind of error
     """Exit code and words."""
     leaves = list(_leaves(error))
     for leaf in leaves:

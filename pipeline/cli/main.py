@@ -13,6 +13,7 @@ from importlib import import_module
 import click
 
 from pipeline.cli.exit_codes import MEANING, ExitCode
+from pipeline.cli.say import let_go, say
 
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Run": {
@@ -123,7 +124,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and leave with its exit code."""
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"  # else pydantic imports code of any distribution that asks for it
     _fill_standard_streams()
-    sys.exit(call(list(sys.argv[1:] if arguments is None else arguments)))
+    code = call(list(sys.argv[1:] if arguments is None else arguments))
+    let_go()
+    sys.exit(code)
 
 
 def call(arguments: list[str]) -> int:
@@ -166,14 +169,22 @@ def _fill_standard_streams() -> None:
 
 def _usage(error: click.UsageError) -> ExitCode:
     command = error.ctx.command_path if error.ctx else "httpipe"
-    click.echo(f"httpipe: {error.format_message()}\nTry `{command} --help`.", err=True)
+    say(f"httpipe: {error.format_message()}\nTry `{command} --help`.")
     return ExitCode.USAGE
 
 
 def _closed_output() -> ExitCode:
     """`httpipe … | head`: the reader has seen enough, which is no error; Python must not try to flush once more at exit."""
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    _drop_unwritten()
     return ExitCode.OK
+
+
+def _drop_unwritten() -> None:
+    """What standard output has not taken until now it will not take at exit either."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _failed(error: BaseException, arguments: Sequence[str]) -> ExitCode:
@@ -184,5 +195,7 @@ def _failed(error: BaseException, arguments: Sequence[str]) -> ExitCode:
 
         traceback.print_exception(error)
     code, text = failures.told(error)
-    click.echo(text, err=True)
+    say(text)
+    if code == ExitCode.UNDELIVERED:
+        _drop_unwritten()
     return code

@@ -10,6 +10,7 @@ import click
 from pipeline.cli.durations import DURATION
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.loading import DEFAULT_FILE, load, load_for_start
+from pipeline.cli.say import say
 from pipeline.errors import ConfigError
 
 
@@ -42,7 +43,7 @@ def run(  # noqa: PLR0913  one for each option
         raise click.UsageError(f"--ready-file: cannot create {ready_file}: its folder is missing or not writable")
     plan = load_for_start(file)
     for warning in plan.warnings:
-        click.echo(f"{plan.file}: warning: {warning}", err=True)
+        say(f"{plan.file}: warning: {warning}")
     import anyio  # noqa: PLC0415  start-up: a wrong file is told before the slow imports
 
     from pipeline.cli.progress import Progress  # noqa: PLC0415
@@ -66,7 +67,7 @@ def run(  # noqa: PLR0913  one for each option
     finally:
         progress.clear()
     if not quiet:
-        click.echo("\n".join(summary.lines()), err=True)
+        say("\n".join(summary.lines()))
     return {
         Outcome.OK: ExitCode.OK,
         Outcome.DAMAGED_INPUT: ExitCode.DAMAGED_INPUT,
