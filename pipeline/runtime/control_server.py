@@ -11,7 +11,6 @@ anything that cannot be answered
     ``{"error": "…"}``, then the server hangs up.
 """
 
-import os
 import socket
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -82,11 +81,9 @@ class ControlServer:
         if _somebody_answers(self.path):
             raise OSError("another httpipe uses this socket; name one in [process] control_socket")
         Path(self.path).unlink(missing_ok=True)  # noqa: ASYNC240  a socket that a crash left behind
-        before = os.umask(0o177)  # so that it is never open to others, not even for a moment
-        try:
-            return await anyio.create_unix_listener(self.path, mode=0o600)
-        finally:
-            os.umask(before)
+        # Never open to others, not even for a moment: anyio binds, changes the mode, and listens only then; until a socket
+        # listens, whoever connects is refused (unix(7)). A umask would be the whole process's, and other threads write files.
+        return await anyio.create_unix_listener(self.path, mode=0o600)
 
     async def _serve(self, client: SocketStream) -> None:
         async with client:

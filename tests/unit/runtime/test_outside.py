@@ -160,6 +160,31 @@ async def test_control_socket_shows_status_and_taps(tmp_path: Path) -> None:
     assert not os.path.exists(path)  # noqa: ASYNC240, PTH110
 
 
+async def test_the_control_socket_is_its_owners_before_anybody_can_connect(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """And the umask, which belongs to the threads that write files meanwhile too, is left alone."""
+    path = tmp_path / "control"
+    modes: list[int] = []
+
+    class Watched(socket.socket):
+        def listen(self, *backlog: int) -> None:
+            modes.append(path.stat().st_mode & 0o777)
+            super().listen(*backlog)
+
+    umasks: list[int] = []
+    before = os.umask(0)
+    try:
+        monkeypatch.setattr(socket, "socket", Watched)
+        monkeypatch.setattr(os, "umask", umasks.append)
+        listener = await ControlServer(str(path), Engine(plan(), RunOptions()))._listen()
+    finally:
+        monkeypatch.undo()
+        os.umask(before)
+    async with listener:
+        assert (modes, umasks) == ([0o600], [])
+
+
 @pytest.mark.parametrize(
     ("request_line", "told"),
     [
