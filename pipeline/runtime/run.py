@@ -5,10 +5,9 @@ import gc
 import os
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import anyio
@@ -21,6 +20,7 @@ from pipeline.runtime.control_server import ControlServer
 from pipeline.runtime.dry_run import counted
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.options import RunOptions
+from pipeline.runtime.ready_file import ReadyFile
 from pipeline.runtime.reload import reload
 from pipeline.runtime.sd_notify import SdNotify
 from pipeline.runtime.summary import Summary
@@ -45,11 +45,11 @@ async def run(plan: Plan, *, load: Load | None = None, options: RunOptions | Non
     options = options or RunOptions()
     if options.configure_logs:
         logs.configure(plan.telemetry.log_level, plan.telemetry.log_format)
-    with _ready_file(options.ready_file) as mark_ready, contextlib.closing(SdNotify()) as systemd:
+    with ReadyFile(options.ready_file) as ready_file, contextlib.closing(SdNotify()) as systemd:
 
         def on_ready() -> None:
             gc.freeze()  # what is there now stays: full collections need not look at it again and again, 20 ms each
-            mark_ready()
+            ready_file.create()
             systemd.ready()
             options.on_ready()
 
@@ -57,6 +57,7 @@ async def run(plan: Plan, *, load: Load | None = None, options: RunOptions | Non
         engine = Engine(counted(plan) if options.dry_run else plan, replace(options, on_ready=on_ready))
         try:
             await engine.open()
+            ready_file.check(plan.process.user)
             exposition = _expose(engine)
             async with anyio.create_task_group() as outside:
                 if options.handle_signals:
@@ -168,17 +169,3 @@ async def _watchdog(systemd: SdNotify) -> None:
     while True:
         systemd.alive()
         await anyio.sleep(systemd.watchdog_secs / 2)
-
-
-@contextlib.contextmanager
-def _ready_file(path: str | None) -> Iterator[Callable[[], None]]:
-    """Gives the function that creates the file; removes the file at the end."""
-    if path is None:
-        yield lambda: None
-        return
-    file = Path(path)
-    file.unlink(missing_ok=True)
-    try:
-        yield file.touch
-    finally:
-        file.unlink(missing_ok=True)
