@@ -17,16 +17,13 @@ CACHED_BLOCKS = 1024
 CACHED_BLOCK_BYTES = 4096
 """Clients repeat their header blocks, servers do within a second. Full, the cache starts anew: at most 8 MB, commonly 1."""
 
-CACHED_NAMES = 4096
-CACHED_NAME_BYTES = 64
-
-_OTHER, _MATTERS, _ODD = range(3)
 _ALWAYS = (b"content-length", b"transfer-encoding", b"upgrade")
 _OF_REQUESTS = (b"host", b"user-agent")
 _OF_BODIES = (b"content-type", b"content-encoding")
 _FOLD = re.compile(rb"\r?\n[ \t]+")
 _SPACED = re.compile(rb"(?m)^([^\s:]+)[ \t\v\f\r]+:")
 _BARE_CR = re.compile(rb"\r(?!\n)")
+_LENGTH = b"\ncontent-length:"
 _FRAMING = (b"content-length", b"transfer-encoding")
 _MAX_LENGTH = (1 << 63) - 1
 _MAX_DIGITS = 256
@@ -58,20 +55,23 @@ class FieldParser:
     """Reads header blocks of requests or of responses; ``reported`` names the fields to report, ``seen`` is what it remembers.
 
     Most of a block does not matter here, and what matters repeats even where blocks differ (in a date, an identifier).
-    So a block is looked up whole, then by the lines that matter, and only then read.
+    So a block is looked up whole, then by the lines that matter, found in one pass, and only then read.
     """
 
     def __init__(self, reported: Sequence[str] = (), *, request: bool, bodies: bool = False) -> None:
         self._reported = [(name.lower(), name.lower().encode()) for name in dict.fromkeys(reported)]
         self._request = request
         self._bodies = bodies
-        self._keys = {
+        keys = {
             *_ALWAYS,
             *(_OF_REQUESTS if request else ()),
             *(_OF_BODIES if bodies else ()),
             *(key for _, key in self._reported),
         }
-        self._names: dict[bytes, int] = {}
+        # Lines that matter, and any that go on with a folded one.
+        names = b"|".join(re.escape(key) for key in sorted(keys))
+        self._find = re.compile(rb"\n(?:(?i:%s):| )[^\n]*" % names).findall
+        self._brief = b"content-length" not in (key for _, key in self._reported)
         self._lines: dict[bytes, Fields] = {}
         self.seen: dict[bytes, Fields] = {}
 
@@ -84,37 +84,23 @@ class FieldParser:
         return fields
 
     def _parse(self, block: bytes) -> Fields:
-        if block.count(b"\r") != block.count(b"\r\n"):
+        if block.count(b"\r") != block.count(b"\r\n") or b" :" in block or b"\t" in block or b"\v" in block or b"\f" in block:
             return self._read(block)
-        names = self._names
-        lines = []
-        for line in block.split(b"\n"):
-            name = line.partition(b":")[0]
-            matters = names.get(name)
-            if matters is None:
-                matters = self._learn(name)
-            if matters:
-                if matters == _ODD:
-                    return self._read(block)
-                lines.append(line)
-        lines.append(b"")
-        key = b"\n".join(lines)
+        lines = self._find(b"\n" + block)
+        if len(lines) == 1 and lines[0][:16].lower() == _LENGTH and self._brief:
+            # What most responses have; its value differs from one to the next, so that remembering it is of little use.
+            value = lines[0][16:].strip()
+            if value.isdigit() and len(value) < 19:
+                length = int(value)
+                return Fields(length, False, False, not length)
+        key = b"".join(lines)
         fields = self._lines.get(key)
         if fields is None:
-            fields = self._read(key)
+            if b"\n " in key:
+                return self._read(block)
+            fields = self._read(key[1:] + b"\n")
             remember(self._lines, key, fields)
         return fields
-
-    def _learn(self, name: bytes) -> int:
-        """Whether lines with this name matter; one that is folded or has white space before its colon is for ``_read``."""
-        if name != name.strip() and name != b"\r":
-            return _ODD
-        matters = _MATTERS if name.lower() in self._keys else _OTHER
-        if len(name) <= CACHED_NAME_BYTES:
-            if len(self._names) >= CACHED_NAMES:
-                self._names.clear()
-            self._names[name] = matters
-        return matters
 
     def _read(self, block: bytes) -> Fields:
         """Look for the few names that matter; splitting all lines of a block costs three times as much."""
