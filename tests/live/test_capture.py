@@ -14,6 +14,7 @@ import anyio.lowlevel
 import pytest
 from conftest import Serve
 from live_namespace import Namespace, join
+from live_readable import readable
 from live_recording import recording
 
 import pipeline.sources.bpf.capture as capture_module
@@ -304,11 +305,9 @@ NOBODY = ("--reuid", "65534", "--clear-groups")
 
 
 def limited(given: str, code: str) -> subprocess.CompletedProcess[str]:
-    """Python code with these capabilities and no others; as nobody, unless only root can read the checkout or the interpreter."""
+    """Python code as nobody, with these capabilities and no others."""
     limits = [f"--{kind}={given}" for kind in ("bounding-set", "inh-caps", "ambient-caps")]
-    probe = ["setpriv", *NOBODY, sys.executable, "-c", "import pipeline.sources.bpf.source"]
-    readable = subprocess.run(probe, capture_output=True, check=False, timeout=WAIT_SECS).returncode == 0
-    command = ["setpriv", *(NOBODY if readable else ()), *limits, sys.executable, "-c", code]
+    command = readable(["setpriv", *NOBODY, *limits, sys.executable, "-c", code])
     return subprocess.run(command, capture_output=True, text=True, check=False, timeout=WAIT_SECS)
 
 

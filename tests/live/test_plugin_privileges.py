@@ -10,6 +10,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
+from live_readable import readable
 
 EVENT = '{"event.name":"http.exchange","timestamp":"2026-01-01T00:00:00Z","url.path":"/x"}\n'
 
@@ -43,7 +44,7 @@ inputs = ["recorded"]
 
 @pytest.fixture
 def folder() -> Generator[Path, None, None]:
-    """A folder that nobody may read, with a trusted plugin in it that says who it is."""
+    """A folder that the user nobody may read, with a trusted plugin in it that says who it is."""
     made = Path(tempfile.mkdtemp(prefix="httpipe-privileges-"))
     made.chmod(0o755)
     metadata = made / "who-1.0.dist-info"
@@ -59,7 +60,7 @@ def folder() -> Generator[Path, None, None]:
 
 def httpipe(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     """The command, with the plugin on the path and no socket that another run could have."""
-    command = [sys.executable, "-c", "from pipeline.cli.main import main; main()", *arguments]
+    command = readable([sys.executable, "-c", "from pipeline.cli.main import main; main()", *arguments])
     environment = {**os.environ, "PYTHONPATH": str(folder), "RUNTIME_DIRECTORY": str(folder)}
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60, env=environment)
 
@@ -92,3 +93,19 @@ def test_a_plugin_that_is_not_trusted_is_refused_before_anything_opens(folder: P
     assert done.returncode == 78
     assert "imported" not in done.stderr
     assert "not trusted" in done.stderr
+
+
+def test_a_ready_file_that_the_user_may_not_create_is_told_before_capturing(folder: Path) -> None:
+    """In a folder of root the run does not begin; in one of the user the file is there and goes again."""
+    done = httpipe(folder, "run", "--ready-file", "ready")
+    assert done.returncode == 77, done.stderr
+    assert f'[process] user "nobody" may not create the --ready-file {folder}/ready' in done.stderr
+    assert done.stdout == ""
+    theirs = folder / "theirs"
+    theirs.mkdir()
+    os.chown(theirs, pwd.getpwnam("nobody").pw_uid, -1)
+    (theirs / "ready").touch()
+    done = httpipe(folder, "run", "--ready-file", "theirs/ready")
+    assert done.returncode == 0, done.stderr
+    assert "wrote as" in done.stdout
+    assert list(theirs.iterdir()) == []

@@ -118,6 +118,7 @@ def test_a_folder_and_a_huge_file_are_no_pipeline_files(folder: Path, capsys: py
 
 def test_an_unreadable_pipeline_file_is_a_matter_of_permission(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Exit code 77. Root may read everything, so this one test is nobody for a moment."""
+    assert call(["validate"]) == ExitCode.BAD_CONFIG  # now all is imported that nobody may not be able to read
     folder.chmod(0o755)
     (folder / "pipeline.toml").touch(mode=0o000)
     user = os.geteuid()
