@@ -4,6 +4,7 @@ In: arguments. Out: an exit code. It imports a subcommand only when that one is 
 completion must be instant; and it never shows a traceback, which is for `--debug`.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -116,6 +117,7 @@ def cli(ctx: click.Context, *, debug: bool) -> None:
     filters and transforms to any number of sinks. What it does stands in a pipeline.toml.
     """
     ctx.obj = debug
+    gc.enable()  # cli/start.py
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # cli/start.py; from here on every interruption is answered in words
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -138,6 +140,8 @@ def call(arguments: list[str]) -> int:
         sys.stdout.flush()
     except (Exception, KeyboardInterrupt) as error:  # noqa: BLE001  the last line of defence: no traceback for a user
         return _ended_by(error, arguments)
+    finally:
+        gc.enable()
     return int(result) if isinstance(result, int) else ExitCode.OK
 
 

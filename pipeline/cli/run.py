@@ -1,5 +1,6 @@
 """`httpipe run`: from a pipeline file to a running pipeline and, at its end, a summary and an exit code."""
 
+import gc
 import os
 import sys
 from functools import partial
@@ -41,6 +42,7 @@ def run(  # noqa: PLR0913  one for each option
     """
     if ready_file is not None and not os.access(Path(ready_file).absolute().parent, os.W_OK):
         raise click.UsageError(f"--ready-file: cannot create {ready_file}: its folder is missing or not writable")
+    gc.disable()  # until the pipeline is ready: starting makes no garbage
     plan = load_for_start(file)
     for warning in plan.warnings:
         say(f"{plan.file}: warning: {warning}")

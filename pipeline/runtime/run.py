@@ -48,6 +48,7 @@ async def run(plan: Plan, *, load: Load | None = None, options: RunOptions | Non
     with ReadyFile(options.ready_file) as ready_file, contextlib.closing(SdNotify()) as systemd:
 
         def on_ready() -> None:
+            gc.enable()  # the command had turned it off to start faster
             gc.freeze()  # what is there now stays: full collections need not look at it again and again, 20 ms each
             ready_file.create()
             systemd.ready()
