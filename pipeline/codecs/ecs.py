@@ -107,7 +107,7 @@ class EcsCodec:
         """One object without a newline."""
         return dump(self.to_object(event))
 
-    def encode_batch(self, events: Sequence[Event]) -> bytearray:
+    def encode_batch(self, events: Sequence[Event]) -> bytes | bytearray:
         """One object a line, each line ended by a newline."""
         return dump_lines(events, self.to_object)
 

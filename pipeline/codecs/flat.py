@@ -10,15 +10,15 @@ from collections.abc import Callable, Mapping
 from functools import lru_cache
 from typing import Any
 
-import msgspec
-
 from pipeline.codecs.selection import Selection
 from pipeline.codecs.text import whole
 from pipeline.codecs.timestamp import rfc3339
 from pipeline.model.exchange import AttributeValue, Event, Exchange
-from pipeline.model.fields import BY_NAME, EVENT_NAME, FieldType
+from pipeline.model.fields import BY_NAME, EVENT_NAME, FAMILIES, Family, FieldType
 
 FlatObject = dict[str, Any]
+HeaderAdder = Callable[[FlatObject, str, Mapping[str, tuple[str, ...]]], None]
+AttributeAdder = Callable[[FlatObject, Mapping[str, AttributeValue]], None]
 
 
 def flat(event: Event) -> dict[str, AttributeValue]:
@@ -39,22 +39,20 @@ def _whole(value: AttributeValue) -> AttributeValue:
 @lru_cache(maxsize=64)
 def exchange_to_object(selection: Selection) -> Callable[[Exchange], FlatObject]:
     """A function that makes the flat object of an exchange, written out field by field from the table."""
-    names = [each.name for each in msgspec.structs.fields(Exchange)]
     shown = [f"{EVENT_NAME!r}: {Exchange.event_name!r}"] if selection.takes(EVENT_NAME) else []
-    shown += ["'timestamp': rfc3339(timestamp_ns)"] if selection.takes("timestamp") else []
-    lines = ["def to_object(exchange):", f" ({', '.join(names)}) = astuple(exchange)", f" o = {{{', '.join(shown)}}}"]
+    shown += ["'timestamp': rfc3339(exchange.timestamp_ns)"] if selection.takes("timestamp") else []
+    lines = ["def to_object(exchange):", f" o = {{{', '.join(shown)}}}"]
     for field in selection.fields():
         match field.type:
             case FieldType.TIMESTAMP:
                 continue
             case FieldType.STRINGS:
-                lines.append(f" if {field.attribute}: o[{field.name!r}] = {field.attribute}")
+                lines.append(f" if value := exchange.{field.attribute}: o[{field.name!r}] = value")
             case _:
-                lines.append(f" if {field.attribute} is not None: o[{field.name!r}] = {field.attribute}")
-    lines += [f" if {family.attribute}: add_headers(o, {family.prefix!r}, {family.attribute})" for family in selection.families()]
-    lines += [" if attributes: add_attributes(o, attributes)", " return o"]
+                lines.append(f" if (value := exchange.{field.attribute}) is not None: o[{field.name!r}] = value")
+    lines += [f" if value := exchange.{each.attribute}: add_headers(o, {each.prefix!r}, value)" for each in selection.families()]
+    lines += [" if value := exchange.attributes: add_attributes(o, value)", " return o"]
     scope: dict[str, Any] = {
-        "astuple": msgspec.structs.astuple,
         "rfc3339": rfc3339,
         "add_headers": _header_adder(selection),
         "add_attributes": _attribute_adder(selection, BY_NAME.__contains__),
@@ -64,22 +62,30 @@ def exchange_to_object(selection: Selection) -> Callable[[Exchange], FlatObject]
     return function
 
 
-def _header_adder(selection: Selection) -> Callable[[FlatObject, str, Mapping[str, tuple[str, ...]]], None]:
+def undeclared() -> tuple[list[tuple[Family, HeaderAdder]], AttributeAdder]:
+    """Functions that add what stands behind the declared fields of an exchange: headers by family, and attributes."""
+    selection = Selection()
+    return [(family, _header_adder(selection)) for family in FAMILIES], _attribute_adder(selection, BY_NAME.__contains__)
+
+
+def _header_adder(selection: Selection) -> HeaderAdder:
+    chosen = bool(selection)
+
     def add(target: FlatObject, prefix: str, headers: Mapping[str, tuple[str, ...]]) -> None:
         for key, values in headers.items():
-            if not selection or selection.takes(prefix + key):
+            if not chosen or selection.takes(prefix + key):
                 target[prefix + key] = values
 
     return add
 
 
 @lru_cache(maxsize=64)
-def _attribute_adder(
-    selection: Selection, reserved: Callable[[str], bool]
-) -> Callable[[FlatObject, Mapping[str, AttributeValue]], None]:
+def _attribute_adder(selection: Selection, reserved: Callable[[str], bool]) -> AttributeAdder:
+    chosen = bool(selection)
+
     def add(target: FlatObject, attributes: Mapping[str, AttributeValue]) -> None:
         for name, value in attributes.items():
-            if reserved(name) or (selection and not selection.takes(name)):
+            if reserved(name) or (chosen and not selection.takes(name)):
                 continue  # what the event itself says is never overwritten
             if not (isinstance(value, float) and not math.isfinite(value)) and value is not None:
                 target[name] = value

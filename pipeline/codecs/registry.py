@@ -20,7 +20,7 @@ class Codec(Protocol):
         """One event without framing. Never raises."""
         ...
 
-    def encode_batch(self, events: Sequence[Event]) -> bytearray:
+    def encode_batch(self, events: Sequence[Event]) -> bytes | bytearray:
         """Events with framing, so that batches can follow each other in one stream. Never raises."""
         ...
 
