@@ -49,6 +49,10 @@ class Set(Transform):
 
     def _attributes(self, event: Event) -> Event:
         """The common case, at half the cost: nothing but attributes is set."""
+        if not self.values and not event.attributes:
+            return replace(
+                event, attributes=self.constants
+            )  # shared, as nobody changes an event: encoders see that they are the same
         attributes: dict[str, AttributeValue] = {**event.attributes, **self.constants}
         for where, of in self.values:
             value = of(event)

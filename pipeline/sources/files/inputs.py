@@ -54,7 +54,7 @@ class Input:
             if error.errno not in (errno.EAGAIN, errno.EOPNOTSUPP):
                 raise
             return await anyio.to_thread.run_sync(os.pread, self._fd, THREAD_READ_BYTES, offset)
-        return bytes(self._buffer[:count])
+        return bytes(memoryview(self._buffer)[:count])  # copied once, not twice
 
     async def _read_pipe(self) -> bytes:
         """Not read before it has something: a pipe that others share may not be switched to non-blocking."""

@@ -14,7 +14,6 @@ MOST_LINE_BYTES = 256 * 1024
 """Of a line that is no event, so much is kept."""
 WEIGHT_PER_BYTE = 2
 """Memory of an event is about twice its JSON."""
-USUAL_LINE_BYTES = 600
 
 
 class Undecodable(Event, frozen=True, gc=False, kw_only=True):
@@ -59,26 +58,23 @@ class LinesReader:
 
     def _read(self, lines: Sequence[bytes]) -> list[Event]:
         events: list[Event] = []
-        for line in lines:
-            self._line += 1
+        append, decode = events.append, self._decode
+        for number, line in enumerate(lines, self._line + 1):
             if not line or line.isspace():
                 continue
             try:
-                event = self._decode(line)
+                append(decode(line))
             except DecodeError as error:
-                reason = DecodeError(f"{self._name}, line {self._line}, is no event: {error}")
-                self._undecodable.append((self._carrying(line), reason))
-                continue
-            if len(line) > USUAL_LINE_BYTES:
-                event = event.replace(weight=max(event.weight, WEIGHT_PER_BYTE * len(line)))
-            events.append(event)
+                reason = DecodeError(f"{self._name}, line {number}, is no event: {error}")
+                self._undecodable.append((self._carrying(line, number), reason))
+        self._line += len(lines)
         return events
 
-    def _carrying(self, line: bytes) -> Undecodable:
+    def _carrying(self, line: bytes, number: int) -> Undecodable:
         kept = line[:MOST_LINE_BYTES]
         attributes: dict[str, AttributeValue] = {
             "log.file.path": self._name,
-            "httpipe.replay.line": self._line,
+            "httpipe.replay.line": number,
             "httpipe.replay.content": b64encode(kept).decode(),
         }
         return Undecodable(timestamp_ns=self._now_ns(), attributes=attributes, weight=1024 + WEIGHT_PER_BYTE * len(kept))
