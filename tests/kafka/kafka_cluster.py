@@ -124,12 +124,25 @@ class Cluster:
         return self.brokers[node - 1]
 
     def start(self) -> None:
-        """Start all brokers and wait until each answers."""
+        """Start all brokers and wait until they are ready."""
+        self.begin()
+        self.ready()
+
+    def begin(self) -> None:
+        """Start all brokers. From the main thread only: a broker ends with the *thread* that started it, see prctl(2)."""
         for broker in self.brokers:
             broker.start()
+
+    def ready(self) -> None:
+        """Wait until each broker knows all the others: a port opens seconds before that."""
         deadline = time.monotonic() + START_SECS
         for broker in self.brokers:
             broker.wait(deadline)
+        for broker in self.brokers:
+            while _known_brokers(broker.address) < len(self.brokers):
+                if time.monotonic() > deadline:
+                    raise TimeoutError(f"broker {broker.node} knows too few others: {broker.log.read_text()[-2000:]}")
+                time.sleep(0.1)
 
     def stop(self) -> None:
         """Kill all brokers; their data stay, so that ``start`` goes on where they were."""
@@ -270,6 +283,13 @@ def _certificate(folder: Path) -> Path:
 
 
 def _die_with_parent() -> None:
-    """In the child: have the kernel end it when the test process dies, however that happens; see prctl(2)."""
+    """In the child: have the kernel end it when the thread that started it dies, however that happens; see prctl(2)."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     os.setsid()  # Ctrl-C is for the tests, which then end the brokers in order
+
+
+def _known_brokers(address: str) -> int:
+    """How many brokers the metadata of one of them names."""
+    command = ["kcat", "-L", "-b", address, "-m", "5"]
+    listed = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False).stdout
+    return sum(line.startswith("  broker ") for line in listed.splitlines())
