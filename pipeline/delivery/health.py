@@ -56,6 +56,26 @@ class Health:
             )
 
 
+class Said:
+    """What has been said of a trouble that goes on, so that not every attempt says it again. Sentences are constants: bounded."""
+
+    __slots__ = ("_errors",)
+
+    def __init__(self) -> None:
+        self._errors: dict[str, str] = {}
+
+    def is_news(self, sentence: str, error: BaseException | str) -> bool:
+        """Whether this sentence was said last with another error, or never. From now on it has been said."""
+        now = describe(error)
+        before = self._errors.get(sentence)
+        self._errors[sentence] = now
+        return now != before
+
+    def forget(self) -> None:
+        """It works again: the next trouble is a new one."""
+        self._errors.clear()
+
+
 def describe(error: BaseException | str) -> str:
     """An error as one short line for people: its type where the text alone says little."""
     if isinstance(error, str):

@@ -152,14 +152,14 @@ class Engine:
     def summary(self) -> Summary:
         """How it ended."""
         status = self.status()
-        damage = [f"{unit.spec.id}: {unit.runner.damaged}" for unit in self.sources.values() if unit.runner.damaged]
+        damage = {unit.spec.id: str(unit.runner.damaged) for unit in self.sources.values() if unit.runner.damaged}
         return Summary(
             outcome=outcome_of(status.components, left=self._lost_at_shutdown, damaged=bool(damage)),
             uptime_secs=status.uptime_secs,
             components=status.components,
             left_events=self._lost_at_shutdown,
             dry_run=self.options.dry_run,
-            damage=tuple(damage),
+            damage=damage,
         )
 
     def wire(self) -> None:

@@ -18,7 +18,7 @@ from pipeline.delivery.chunk import weight_of
 from pipeline.delivery.clock import Backoff, Clock
 from pipeline.delivery.dead_letter import DeadLetter
 from pipeline.delivery.fanout import Fanout, Refused
-from pipeline.delivery.health import Health, Logger, State, describe
+from pipeline.delivery.health import Health, Logger, Said, State, describe
 from pipeline.delivery.ledger import Ledger, Reason
 from pipeline.delivery.session import CLOSE_SECS, timed
 from pipeline.delivery.signal import Signal
@@ -67,6 +67,7 @@ class SourceRunner:
         self._clock = clock
         self._recorder = recorder
         self._backoff = Backoff(*RESTART_BACKOFF_SECS, clock.random)
+        self._said = Said()
         self._settled = Signal()
         self.source = make()
         self.decoder = make_decoder() if make_decoder else None
@@ -158,8 +159,7 @@ class SourceRunner:
                     batch = await timed(anext(batches), self.health)
                     await self._pass_on(batch)
                     if self._backoff.failures:
-                        self._backoff.reset()
-                        self.health.ok()
+                        self._works_again()
             except StopAsyncIteration:
                 pass
             finally:
@@ -172,7 +172,7 @@ class SourceRunner:
             self._trouble(error, "cannot be read further; what came before the damage was used", State.FAILED)
             return True
         except Exception as error:  # noqa: BLE001  a fault of this source; the others go on
-            self._trouble(error, "failed and is started anew", State.FAILED)
+            self._still_down(error, "failed and is started anew")
             return False
         self.health.state = State.FINISHED
         return True
@@ -189,7 +189,7 @@ class SourceRunner:
             await self.open()
         except Exception as error:  # noqa: BLE001  tried again with backoff by the next read
             remedy = error.remedy if isinstance(error, CaptureError) else ""
-            self._trouble(error, f"cannot be opened {remedy}".strip(), State.FAILED)
+            self._still_down(error, f"cannot be opened {remedy}".strip())
 
     async def _pass_on(self, batch: RecordBatch | EventBatch) -> None:
         if isinstance(batch, EventBatch):
@@ -264,6 +264,18 @@ class SourceRunner:
     def _new_settlement(self) -> Settlement | None:
         wants = type(self.source).settled is not Source.settled
         return Settlement(self._settled.set) if wants else None
+
+    def _works_again(self) -> None:
+        self._log.info("works again", extra={"failed_attempts": self._backoff.failures})
+        self._backoff.reset()
+        self._said.forget()
+        self.health.ok()
+
+    def _still_down(self, error: Exception, sentence: str) -> None:
+        """Say once what is wrong, and what else is wrong by now; the attempts that follow are only counted."""
+        self.health.trouble(error, State.FAILED)
+        tell = self._log.error if self._said.is_news(sentence, error) else self._log.debug
+        tell(sentence, extra={"error": describe(error)})
 
     def _trouble(self, error: BaseException | str, sentence: str, state: State = State.DEGRADED) -> None:
         self.health.trouble(error, state)

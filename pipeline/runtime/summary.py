@@ -1,6 +1,6 @@
 """How a run ended: the exit code's reason and the last picture of every component, as data and as lines for people."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
@@ -30,14 +30,17 @@ def outcome_of(components: Iterable[ComponentStatus], *, left: int, damaged: boo
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """The end of a run. ``left_events`` waited or were being written when the shutdown deadline passed."""
+    """The end of a run. ``left_events`` waited or were being written when the shutdown deadline passed.
+
+    ``damage`` says by source what could not be read; the log has told it already, so the lines do not repeat it.
+    """
 
     outcome: Outcome
     uptime_secs: float
     components: tuple[ComponentStatus, ...]
     left_events: int = 0
     dry_run: bool = False
-    damage: tuple[str, ...] = ()
+    damage: dict[str, str] = {}
 
     @property
     def exchanges(self) -> int:
@@ -50,19 +53,19 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 
     def lines(self) -> list[str]:
         """For people: one line a component, aligned, with what was lost and why."""
-        rows = [_row(each, dry_run=self.dry_run) for each in self.components if each.kind != "transform" or each.lost]
+        rows = [
+            _row(each, dry_run=self.dry_run, damaged=each.id in self.damage)
+            for each in self.components
+            if each.kind != "transform" or each.lost
+        ]
         widths = [max(len(row[column]) for row in rows) for column in range(2)] if rows else []
         table = [f"  {row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}{row[2]}" for row in rows]
         head = f"{_count(self.exchanges, 'exchange')} seen in {self.uptime_secs:.1f} s"
-        return [head, *table, *(f"  {line}" for line in self._remarks())]
-
-    def _remarks(self) -> Iterator[str]:
-        if self.left_events:
-            yield f"{_count(self.left_events, 'event')} could not be delivered before the shutdown deadline"
-        yield from self.damage
+        left = f"  {_count(self.left_events, 'event')} could not be delivered before the shutdown deadline"
+        return [head, *table, *([left] if self.left_events else [])]
 
 
-def _row(each: ComponentStatus, *, dry_run: bool) -> tuple[str, str, str]:
+def _row(each: ComponentStatus, *, dry_run: bool, damaged: bool) -> tuple[str, str, str]:
     """Name, main number, remarks."""
     number = each.received if each.kind == "source" else each.sent
     verb = {"source": "seen", "transform": "passed", "sink": "would get" if dry_run else "sent"}[each.kind]
@@ -71,7 +74,7 @@ def _row(each: ComponentStatus, *, dry_run: bool) -> tuple[str, str, str]:
     if each.in_flight:
         remarks.append(f"{each.in_flight:,} kept on disk" if each.kind == "sink" else f"{each.in_flight:,} held")
     if each.state in {"degraded", "failed"} and each.error:
-        remarks.append(f"{each.state}: {each.error}")
+        remarks.append("its input is damaged" if damaged else f"{each.state}: {each.error}")
     return f"{each.kind} {each.id}", f"{verb} {number:,}", "".join(f" · {remark}" for remark in remarks)
 
 

@@ -14,8 +14,9 @@ from pipeline.delivery.acknowledgement import Ticket, Tickets, hold, release
 from pipeline.delivery.chunk import weight_of
 from pipeline.delivery.clock import Backoff, Clock
 from pipeline.delivery.fanout import Fanout, Refused
-from pipeline.delivery.health import Health, Logger, State, describe
+from pipeline.delivery.health import Health, Logger, Said, State, describe
 from pipeline.delivery.ledger import Ledger, Reason
+from pipeline.errors import HttpipeError
 
 RESTART_BACKOFF_SECS = (0.5, 30.0)
 CALM_SECS = 60.0
@@ -48,6 +49,7 @@ class TransformNode:
         self._log = log
         self._clock = clock
         self._backoff = Backoff(*RESTART_BACKOFF_SECS, clock.random)
+        self._said = Said()
         self._restart_at = 0.0
         self._failed_at = 0.0
         self._kept: deque[tuple[int, Ticket]] = deque()
@@ -137,14 +139,17 @@ class TransformNode:
         now = self._clock.monotonic()
         if now - self._failed_at > CALM_SECS:
             self._backoff.reset()
+            self._said.forget()
         self._restart_at = now if not self._backoff.failures else now + self._backoff.next_secs()
         self._backoff.failures = max(1, self._backoff.failures)
         self._failed_at = now
         self.health.trouble(error, State.FAILED)
-        self._log.error(
-            "the transform raised and is started anew; its batch is lost",
+        sentence = "the transform raised and is started anew; its batch is lost"
+        tell = self._log.error if self._said.is_news(sentence, error) else self._log.debug
+        tell(
+            sentence,
             extra={"error": describe(error), "events": events + self.held},
-            exc_info=error,
+            exc_info=None if isinstance(error, HttpipeError) else error,  # what is raised on purpose says all in words
         )
         self.transform = None
         self.ledger.discard(Reason.COMPONENT_ERROR, events)

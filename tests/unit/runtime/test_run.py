@@ -15,6 +15,7 @@ from pipeline.api import (
     Event,
     EventBatch,
     Finished,
+    HttpipeError,
     InputError,
     NotConnected,
     Outputs,
@@ -345,7 +346,7 @@ async def test_damaged_input_uses_what_came_before() -> None:
     summary = await finished(plan(n=Part(Torn), out=Part(Keep, ["n"])))
     assert Keep.got["out"] == list(range(10))
     assert summary.outcome is Outcome.DAMAGED_INPUT
-    assert summary.damage == ("n: cut off at byte 17",)
+    assert summary.damage == {"n": "cut off at byte 17"}
 
 
 async def test_a_source_that_fails_is_started_anew() -> None:
@@ -366,6 +367,48 @@ async def test_a_source_that_fails_is_started_anew() -> None:
     assert len(Keep.got["out"]) == 30
     assert Keep.got["other"] == list(range(COUNT))
     assert summary.of("n").restarts == 2
+
+
+async def test_a_source_that_stays_broken_says_so_once_and_what_is_new(caplog: pytest.LogCaptureFixture) -> None:
+    """Not with every attempt; when it works again that is said, and the next trouble is a new one."""
+    starts: list[bool] = []
+
+    class Broken(Numbers):
+        async def batches(self) -> AsyncIterator[EventBatch]:
+            starts.append(True)
+            if len(starts) < 10 or len(starts) == 14:
+                raise RuntimeError("oops")
+            if len(starts) < 13:
+                raise RuntimeError("oh no")
+            yield EventBatch(events(len(starts), len(starts) + 1), len(starts))
+            if len(starts) == 13:
+                raise RuntimeError("oh no")
+
+    with caplog.at_level("INFO", logger="httpipe"):
+        await finished(plan(n=Part(Broken), out=Part(Keep, ["n"])), clock=FakeClock().clock())
+    told = [(record.message, getattr(record, "error", "")) for record in caplog.records]
+    down = "failed and is started anew"
+    news = [(down, f"RuntimeError: {text}") for text in ("oops", "oh no")]
+    assert told == [*news, ("works again", ""), *reversed(news), ("works again", "")]
+    assert Keep.got["out"] == [13, 15]
+
+
+@pytest.mark.parametrize(("error", "traces"), [(HttpipeError("table.csv: line 5 is wrong"), 0), (ZeroDivisionError(), 1)])
+async def test_a_transform_that_stays_broken_says_so_once(
+    error: Exception, traces: int, caplog: pytest.LogCaptureFixture
+) -> None:
+    """With a traceback only where it is a fault of the code and not something that is said in words."""
+
+    class Bad(Even):
+        def process(self, batch: Sequence[Event]) -> Outputs:
+            raise error
+
+    summary = await finished(plan(n=Part(Numbers), bad=Part(Bad, ["n"]), out=Part(Keep, ["bad"])))
+    assert summary.of("bad").lost == COUNT
+    assert summary.of("bad").errors > 1
+    told = [record for record in caplog.records if record.levelname == "ERROR"]
+    assert len(told) == 1
+    assert sum(bool(record.exc_info) for record in told) == traces
 
 
 async def test_a_source_that_gives_something_else_than_events_hurts_nobody() -> None:
