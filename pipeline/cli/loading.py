@@ -7,6 +7,7 @@ import errno
 import os
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from pipeline.config.document import Document, parse
 from pipeline.errors import ConfigError, Problem
@@ -15,6 +16,9 @@ from pipeline.plugins.registry import Registry, Trust
 from pipeline.topology.build import build
 from pipeline.topology.components import Mode
 from pipeline.topology.plan import Plan
+
+if TYPE_CHECKING:
+    from pipeline.topology.cases import Case
 
 DEFAULT_FILE = "pipeline.toml"
 
@@ -40,8 +44,8 @@ def load_for_start(file: str) -> Plan:
     return build(read, registry(file), read_table, Mode.DEFERRED if drops else Mode.TOLERANT)
 
 
-def load_to_check(file: str) -> Plan:
-    """The whole plan, strictly; privileges are given up before anybody else's code is imported, as `run` would."""
+def load_to_check(file: str) -> "tuple[Plan, list[Case]]":
+    """The plan and the tests, strictly; privileges are given up before anybody else's code is imported, as `run` would."""
     read, known = document(file), registry(file)
     user = read.process.get("user")
     if os.geteuid() == 0 and isinstance(user, str):
@@ -49,7 +53,25 @@ def load_to_check(file: str) -> Plan:
 
         if build(read, known, read_table, Mode.DEFERRED).complete is not None:
             privileges.drop(privileges.find(user))
-    return build(read, known, read_table)
+    return _with_tests(read, known)
+
+
+def load_with_tests(file: str) -> "tuple[Plan, list[Case]]":
+    """The plan of a pipeline file and its tests, both wholly checked."""
+    return _with_tests(document(file), registry(file))
+
+
+def _with_tests(read: Document, known: Registry) -> "tuple[Plan, list[Case]]":
+    plan = build(read, known, read_table)
+    if not read.tests:
+        return plan, []
+    from pipeline.topology.case_runner import added_attributes  # noqa: PLC0415  start-up: `run` looks at no tests
+    from pipeline.topology.cases import cases  # noqa: PLC0415
+
+    found, problems = cases(read.tests, plan, added_attributes(plan, read_table))
+    if problems:
+        raise ConfigError(read.in_order(problems), file=read.file)
+    return plan, found
 
 
 def read_table(path: str) -> bytes:

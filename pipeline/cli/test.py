@@ -8,11 +8,10 @@ import click
 
 from pipeline.api import Event
 from pipeline.cli.exit_codes import ExitCode
-from pipeline.cli.loading import DEFAULT_FILE, document, read_table, registry
+from pipeline.cli.loading import DEFAULT_FILE, load_with_tests, read_table
 from pipeline.errors import ConfigError, InputError, Problem
-from pipeline.topology.build import build
-from pipeline.topology.case_runner import Outcome, added_attributes, run_case
-from pipeline.topology.cases import Case, cases
+from pipeline.topology.case_runner import Outcome, run_case
+from pipeline.topology.cases import Case
 from pipeline.topology.plan import Plan
 
 
@@ -28,16 +27,6 @@ def test(*, files: tuple[str, ...]) -> int:
     words = f"{len(outcomes)} test{'' if len(outcomes) == 1 else 's'}"
     click.echo(f"{words}, {failed} failed" if failed else f"{words}, all passed" if outcomes else "no tests")
     return ExitCode.TESTS_FAILED if failed else ExitCode.OK
-
-
-def load_with_tests(file: str) -> tuple[Plan, list[Case]]:
-    """The plan of a pipeline file and its tests, both wholly checked."""
-    read = document(file)
-    plan = build(read, registry(file), read_table)
-    found, problems = cases(read.tests, plan, added_attributes(plan, read_table)) if read.tests else ([], [])
-    if problems:
-        raise ConfigError(read.in_order(problems), file=read.file)
-    return plan, found
 
 
 def run_file(file: str) -> list[Outcome]:

@@ -1,4 +1,7 @@
-"""`httpipe validate`: is this pipeline file right? Opens nothing, captures nothing; third-party plugins it names are imported."""
+"""`httpipe validate`: is this pipeline file right? Opens nothing, captures nothing; third-party plugins it names are imported.
+
+Its tests are checked as `httpipe test` would, and not run.
+"""
 
 import click
 
@@ -13,7 +16,7 @@ from pipeline.topology.plan import Plan
 @click.argument("files", nargs=-1, metavar="[FILE]…")
 @click.option("--strict", is_flag=True, help="Count warnings as problems.")
 def validate(*, files: tuple[str, ...], strict: bool) -> int:
-    """Check pipeline files and list every problem at once.
+    """Check pipeline files, their tests included, and list every problem at once.
 
     FILE defaults to pipeline.toml; - is standard input.
     """
@@ -22,7 +25,7 @@ def validate(*, files: tuple[str, ...], strict: bool) -> int:
 
 def _validate(file: str, *, strict: bool) -> int:
     try:
-        plan = load_to_check(file)
+        plan, cases = load_to_check(file)
     except (ConfigError, PermissionError) as error:
         code, text = told(error)
         click.echo(text, err=True)
@@ -31,11 +34,12 @@ def _validate(file: str, *, strict: bool) -> int:
         click.echo(f"{plan.file}: {'' if strict else 'warning: '}{warning}", err=True)
     if strict and plan.warnings:
         return ExitCode.BAD_CONFIG
-    click.echo(f"{plan.file}: ok: {counted(plan)}")
+    click.echo(f"{plan.file}: ok: {counted(plan, len(cases))}")
     return ExitCode.OK
 
 
-def counted(plan: Plan) -> str:
-    """``1 source, no transforms, 2 sinks``."""
-    parts = (("source", plan.sources), ("transform", plan.transforms), ("sink", plan.sinks))
-    return ", ".join(f"{len(found) or 'no'} {word}{'' if len(found) == 1 else 's'}" for word, found in parts)
+def counted(plan: Plan, tests: int) -> str:
+    """``1 source, no transforms, 2 sinks``, and the tests where there are any."""
+    parts = [("source", len(plan.sources)), ("transform", len(plan.transforms)), ("sink", len(plan.sinks))]
+    parts += [("test", tests)] if tests else []
+    return ", ".join(f"{count or 'no'} {word}{'' if count == 1 else 's'}" for word, count in parts)

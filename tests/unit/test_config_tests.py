@@ -133,6 +133,22 @@ def test_faulty_tests_are_told_as_faults_of_the_file(case: str, message: str, ca
     assert (code, message in shown) == (ExitCode.BAD_CONFIG, True), shown
 
 
+def test_validate_checks_tests_and_does_not_run_them(capsys: pytest.CaptureFixture[str]) -> None:
+    """One that would fail is right in form; one that is wrong is told as by `httpipe test`."""
+    fails = CASE + 'insert_at = "http"\nevent = { status = 200 }\nextract_from = "tag"\ncount = 9\n'
+    assert run(fails, capsys)[0] == ExitCode.TESTS_FAILED
+    assert call(["validate"]) == ExitCode.OK
+    assert capsys.readouterr().out == "pipeline.toml: ok: 1 source, 3 transforms, 1 sink, 1 test\n"
+    wrong = CASE + 'insert_at = "htp"\nevnt = {}\nextract_from = "tag"\nwhere = "statu > 1"\n'
+    _, told = run(fails + wrong + CASE + 'insert_at = "htp"\nevent = {}\nextract_from = "tag"\nwhere = "statu > 1"\n', capsys)
+    assert call(["validate"]) == ExitCode.BAD_CONFIG
+    said = capsys.readouterr().err
+    assert said == told
+    assert 'tests.1.evnt: unknown option; did you mean "event"?' in said
+    assert 'tests.2.insert_at: no source or transform "htp"; did you mean "http"?' in said
+    assert 'tests.2.where: unknown field "statu"' in said
+
+
 def test_events_from_a_capture_file(capsys: pytest.CaptureFixture[str], folder: Path) -> None:
     """The path is relative to the pipeline file, and what is read is decoded as the source would."""
     (folder / "demo.pcap").write_bytes((ROOT / "examples/demo.pcap").read_bytes())
