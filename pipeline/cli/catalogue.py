@@ -64,8 +64,8 @@ def _details(known: Registry, kinds: list[Kind], name: str) -> int:
         click.secho(f"{kind} {plugin.name}{origin}", bold=True)
         click.echo(f"{(loaded.component.__doc__ or '').strip()}\n")
         _options("options", option_rows(loaded.component.Config))
-        for model in engine_models(f"{kind}s", loaded.component):
-            _options("options of the engine", option_rows(model))
+        engine = [row for model in engine_models(f"{kind}s", loaded.component) for row in option_rows(model)]
+        _options("options of the engine", engine)
     if shown:
         return ExitCode.OK
     every = sorted({plugin.name for kind in kinds for plugin in known.plugins(kind)})

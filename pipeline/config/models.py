@@ -4,7 +4,7 @@ In: a model, the table as it stands in the file, its path. Out: the instance or 
 wrong. It never lets a pydantic sentence reach the user that we have a better one for, and never shows a secret.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
@@ -62,9 +62,29 @@ BOUNDS: Mapping[str, tuple[str, str]] = {
 def check(model: type[M], table: Mapping[str, object], path: str, *, also: Iterable[str] = ()) -> tuple[M | None, list[Problem]]:
     """An instance of the model, or what is wrong. ``also``: other names that would be right here, for "did you mean"."""
     try:
-        return model.model_validate(table), []
+        made = model.model_validate(table)
     except ValidationError as error:
         return None, translated(error, model, table, path, also=also)
+    problems = list(_flags_for_numbers(table, made, path))
+    return (None, problems) if problems else (made, [])
+
+
+def _flags_for_numbers(given: object, made: object, path: str) -> Iterator[Problem]:
+    """Booleans that pydantic took for 0 or 1, as it must take the text "80" for a number: `${PORT}` is text."""
+    match given, made:
+        case Mapping(), BaseModel():
+            inner = [(name, value, getattr(made, str(name), None)) for name, value in given.items()]
+        case Mapping(), Mapping():
+            inner = [(name, value, made.get(name)) for name, value in given.items()]
+        case list(), list() | tuple():
+            inner = [(place, *pair) for place, pair in enumerate(zip(given, made, strict=False))]
+        case bool(), int() | float() if not isinstance(made, bool):
+            yield Problem(path, f"{shown(given)} is not a number")
+            return
+        case _:
+            return
+    for name, value, result in inner:
+        yield from _flags_for_numbers(value, result, f"{path}.{name}" if path else str(name))
 
 
 def translated(

@@ -104,6 +104,14 @@ def test_every_problem_of_a_table_is_told() -> None:
     assert len(said({"acks": 2, "port": "x", "inner": {"a": 1, "max_bytes": 0}, "zzz": 1})) == 5
 
 
+def test_a_flag_is_no_number() -> None:
+    """Wherever it stands; TOML has numbers of its own."""
+    table = {"port": True, "inner": {"max_bytes": True}, "several": {"x": {"max_bytes": True}}, "enabled": True}
+    made, problems = check(Model, table, "out")
+    assert made is None
+    assert [problem.path for problem in problems] == ["out.port", "out.inner.max_bytes", "out.several.x.max_bytes"]
+
+
 def test_strings_from_variables_become_numbers() -> None:
     """``port = "${PORT}"`` is a string in TOML."""
     made, _ = check(Model, {"port": "8080", "enabled": "true", "ratio": "0.5"}, "x")
