@@ -3,7 +3,7 @@
 Prints exchanges per CPU second (user and system, start-up taken off as measured on an empty run), peak resident memory, and
 how both grow with exchanges and with open connections. Peers on the same kind of machine, 100,000 exchanges over 64
 keep-alive connections, per CPU second: tshark 2,350 (JSON) to 10,400 (fields), Suricata 41,000, GoReplay 57,000, httpflow
-97,000, httpry 147,000 (no pairing). Events through a filter: Benthos 62,000, jq 73,000.
+97,000, httpry 147,000 (no pairing). Events through a filter: Benthos 62,000, jq 73,000, a plain json loop in Python 159,000.
 """
 
 import os
@@ -18,6 +18,18 @@ from benchmarks import captures
 
 HTTPIPE = str(Path(sys.executable).with_name("httpipe"))
 EVENTS = 200_000
+TURNS = 3
+
+PLAIN_LOOP = """
+import json, sys
+with open(sys.argv[1]) as source, open(sys.argv[2], "w") as target:
+    for line in source:
+        event = json.loads(line)
+        if event.get("http.response.status_code", 0) < 500 and event.get("url.path", "").startswith("/api/"):
+            event["team"] = "shop"
+            target.write(json.dumps(event, separators=(",", ":")) + "\\n")
+"""
+"""The same filter and set with the standard library and nothing else: the yardstick for what this machine can do."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +57,18 @@ def run(folder: Path, text: str) -> Cost:
     with out.open("rb") as file:
         lines = sum(block.count(b"\n") for block in iter(lambda: file.read(1 << 20), b"")) if out.exists() else 0
     return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1000, lines)
+
+
+def plain_loop(folder: Path) -> Cost:
+    """One run of the yardstick over the same events."""
+    out = folder / "plain.jsonl"
+    child = subprocess.Popen([sys.executable, "-c", PLAIN_LOOP, folder / "events.jsonl", out])
+    _, status, usage = os.wait4(child.pid, 0)
+    child.returncode = os.waitstatus_to_exitcode(status)
+    if child.returncode:
+        raise SystemExit("the plain loop failed")
+    with out.open("rb") as file:
+        return Cost(usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1000, sum(1 for _ in file))
 
 
 def from_capture(folder: Path) -> str:
@@ -100,8 +124,12 @@ def main() -> None:
         run(folder, from_capture(folder))
         (folder / "out.jsonl").rename(folder / "events.jsonl")
         size = (folder / "events.jsonl").stat().st_size // EVENTS
-        cost = run(folder, through_filter(folder))
-        show(f"replay, filter, set, file ({size} bytes each)", EVENTS, cost, empty.cpu_secs, "wanted: 200,000")
+        # Taken in turn, the best of each: what else the machine does must not favour one of them.
+        turns = [(plain_loop(folder), run(folder, through_filter(folder))) for _ in range(TURNS)]
+        plain, cost = (min(costs, key=lambda each: each.cpu_secs) for costs in zip(*turns, strict=True))
+        show(f"plain json loop, the same ({size} bytes each)", EVENTS, plain, 0.0)
+        show(f"replay, filter, set, file ({size} bytes each)", EVENTS, cost, empty.cpu_secs, "wanted: 1.26 times the plain loop")
+        print(f"{'times the plain loop':<46} {plain.cpu_secs / (cost.cpu_secs - empty.cpu_secs):>27.2f}")
 
 
 if __name__ == "__main__":

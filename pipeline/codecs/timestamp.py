@@ -48,10 +48,10 @@ def _whole_second(text: str) -> int:
 
 def from_rfc3339(text: str) -> int:
     """Nanoseconds since 1970. Accepts any offset from UTC and 0 to 9 digits of fraction; further digits are cut."""
-    if len(text) == 30 and text[19] == "." and text[29] == "Z" and text[20:29].isdecimal() and text.isascii():  # as we write it
-        return _whole_second(text[:20]) + int(text[20:29])
+    if text[29:] == "Z" and text[19] == "." and (fraction := text[20:29]).isdecimal() and fraction.isascii():  # as we write it
+        return _whole_second(text[:20]) + int(fraction)
     match = _TEXT.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r:.60} is not an RFC 3339 timestamp")
-    date, clock, fraction, offset = match.groups()
-    return _seconds(date, clock, offset) * _SECOND_NS + int((fraction or "").ljust(9, "0"))
+    date, clock, digits, offset = match.groups()
+    return _seconds(date, clock, offset) * _SECOND_NS + int((digits or "").ljust(9, "0"))
