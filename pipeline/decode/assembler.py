@@ -56,7 +56,7 @@ class Decoder:
 
     def feed(self, records: Sequence[Record]) -> list[Event]:  # noqa: C901, PLR0912  the hot loop: a call more per record costs 0.1 µs
         """The events that these records complete."""
-        find = self._table.readers.get
+        find, arrival = self._table.readers.get, self._table.arrival
         for record in records:
             try:
                 reader = find(record.key)
@@ -65,7 +65,9 @@ class Decoder:
                     continue
                 if reader is None:
                     if record.payload or record.flags & _SPECIAL:
-                        self._arrival(record)
+                        reader = arrival(record)
+                        if reader is not None:
+                            self._begin(reader, record)
                     continue
                 other = reader.other
                 if (
@@ -119,10 +121,8 @@ class Decoder:
 
     # -- records that are not simply the next one ------------------------------------------------------------------------
 
-    def _arrival(self, seg: Segment) -> None:
-        reader = self._table.arrival(seg)
-        if reader is None:
-            return
+    def _begin(self, reader: Reader, seg: Segment) -> None:
+        """The first segment with payload of a connection that is followed from here on."""
         if seg.seq == reader.next_seq and not seg.flags & _SPECIAL and seg.length == len(seg.payload):
             reader.next_seq = seg.seq + seg.length & MASK
             reader.data(seg.payload, seg, seg.seq)
@@ -132,19 +132,23 @@ class Decoder:
     def _special(self, reader: Reader, seg: Segment) -> None:
         conversation = reader.conversation
         flags = seg.flags
-        if flags & SYN and not flags & ACK and conversation.generation != seg.seq:
+        if flags & FIN and not flags & (SYN | RST) and not seg.length and seg.seq == reader.next_seq and reader.disorder is None:
+            conversation.last_ns = seg.ts_ns
+            reader.end(seg.ts_ns)
+            if conversation.closed:
+                self._table.forget(conversation)
+        elif flags & SYN and not flags & ACK and conversation.generation != seg.seq:
             # The same ports again; a repetition of the SYN that was seen has its sequence number.
             self._table.close(conversation, seg.ts_ns, CLOSED)
-            self._arrival(seg)
+            begun = self._table.arrival(seg)
+            if begun is not None:
+                self._begin(begun, seg)
         elif flags & RST:
             if reader.next_seq == UNKNOWN or 0 <= ahead(seg.seq, reader.next_seq) < RESET_WINDOW:
                 self._table.close(conversation, seg.ts_ns, "reset")
         else:
             conversation.last_ns = seg.ts_ns
-            if flags & FIN and not seg.length and seg.seq == reader.next_seq and reader.disorder is None:
-                reader.end(seg.ts_ns)
-            else:
-                reader.push(seg)
+            reader.push(seg)
             if conversation.closed:
                 self._table.forget(conversation)
 

@@ -26,17 +26,14 @@ _LAST_CHUNK = (b"\r\n0\r\n\r\n", b"\n0\n\n")
 _LONE_LAST_CHUNK = b"0\r\n\r\n"
 
 
-class BodyStream(Stream):
-    """One direction, ``client`` when it carries requests, with ``message`` while it is in a body."""
+class BodyStream(Stream, gc=False, eq=False):
+    """One direction, with ``message`` while it is in a body."""
 
-    __slots__ = ("chunks", "client", "conversation", "left", "message", "phase")
-
-    client: bool
-    conversation: "Conversation"
-    phase: int
-    message: Message | None
-    left: int
-    chunks: Chunks | None
+    conversation: "Conversation" = None  # type: ignore[assignment]  # as ``other``
+    phase: int = HEAD
+    message: Message | None = None
+    left: int = 0
+    chunks: Chunks | None = None
 
     # -- a body begins ---------------------------------------------------------------------------------------------------
 

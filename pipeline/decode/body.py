@@ -6,6 +6,8 @@ import re
 import zlib
 from enum import Enum, auto
 
+import msgspec
+
 _CHUNK_SIZE = re.compile(rb"[ \t]*([0-9A-Fa-f]{1,16})[ \t]*(?:;.*)?\r?\Z", re.DOTALL)
 _CHARSET = re.compile(rb"(?i);[ \t]*charset=\"?([A-Za-z0-9_.:-]{1,40})")
 _MAX_LINE = 16 * 1024
@@ -23,18 +25,15 @@ class _In(Enum):
     TRAILER = auto()
 
 
-class Chunks:
+class Chunks(msgspec.Struct, gc=False):
     """A chunked body being read (RFC 9112, section 7.1): ``size`` counts its data, ``done`` and ``broken`` say how it ended."""
 
-    __slots__ = ("_line", "_state", "broken", "done", "left", "size")
-
-    def __init__(self) -> None:
-        self.size = 0
-        self.left = 0
-        self.done = False
-        self.broken = False
-        self._state = _In.SIZE
-        self._line = b""
+    size: int = 0
+    left: int = 0
+    done: bool = False
+    broken: bool = False
+    _state: _In = _In.SIZE
+    _line: bytes = b""
 
     def feed(self, data: bytes, pos: int, keep: "Collector | None") -> int:
         """Read from ``data[pos:]``; returns where it stopped: at the end, behind the last chunk, or where framing breaks."""

@@ -29,12 +29,12 @@ _MAX_LINE = 16 * 1024
 
 
 _PROXY_2 = b"\r\n\r\n\0\r\nQUIT\n"
-_COMMON = frozenset((b"GET ", b"POST", b"HEAD", b"PUT "))
+COMMON_REQUESTS = frozenset((b"GET ", b"POST", b"HEAD", b"PUT "))
 
 
 def may_begin_request(data: bytes) -> bool:
     """Whether this can be the beginning, however short, of a request line."""
-    if data[:4] in _COMMON:
+    if data[:4] in COMMON_REQUESTS:
         return True
     return _REQUEST_PREFIX.match(data, 0, _MAX_METHOD + 2) is not None and not data.startswith(b"PRI * HTTP/2")
 

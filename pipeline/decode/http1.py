@@ -6,13 +6,15 @@ the next message again behind a hole or behind bytes that are no HTTP. It never 
 
 import re
 
+import msgspec
+
 from pipeline.decode.bodies import CLOSED, HEAD, OTHER, SEEK, BodyStream
 from pipeline.decode.detect import KNOWN_METHODS, begins_request, begins_response, may_begin_request, may_begin_response, preamble
 from pipeline.decode.marks import GAP, PROTOCOL_ERROR, TRUNCATED
-from pipeline.decode.message import NO_FIELDS, UNKNOWN, Request, Response, Shared
+from pipeline.decode.message import NO_FIELDS, UNKNOWN, Request, Response
 from pipeline.decode.startline import RequestLine, StatusLine, parse_request_line, parse_status_line
 from pipeline.decode.tcp import MASK
-from pipeline.model.records import ACK, FlowKey, Segment
+from pipeline.model.records import ACK, Segment
 
 MAX_DOUBT = 40
 """Bytes of a head after which it is clear that it may be one: a method, or a status line."""
@@ -23,35 +25,18 @@ CACHED_LINE_BYTES = 512
 _REQUEST_INSIDE = re.compile(rb"\n\r?\n(?=(?:%s) [^\x00-\x20]{1,8192} HTTP/1\.\d\r?\n)" % b"|".join(sorted(KNOWN_METHODS)))
 
 
-class Partial:
+class Partial(msgspec.Struct, gc=False):
     """A head of which not all is there: its bytes, and the segment and sequence number at which it begins."""
 
-    __slots__ = ("data", "first", "seq")
-
-    def __init__(self, data: bytes, first: Segment, seq: int) -> None:
-        self.data = data
-        self.first = first
-        self.seq = seq
+    data: bytes
+    first: Segment
+    seq: int
 
 
-class Reader(BodyStream):
+class Reader(BodyStream, gc=False, eq=False):
     """One direction of a connection."""
 
-    __slots__ = ("partial",)
-
-    def __init__(self, key: FlowKey, shared: Shared, *, client: bool) -> None:
-        # All of the chain in one place: two of these are made for each connection.
-        self.key = key
-        self.shared = shared
-        self.next_seq = UNKNOWN
-        self.ended = False
-        self.disorder = None
-        self.client = client
-        self.phase = HEAD
-        self.message = None
-        self.left = 0
-        self.chunks = None
-        self.partial: Partial | None = None
+    partial: Partial | None = None
 
     def data(self, data: bytes, seg: Segment, seq: int) -> None:
         """Read all of ``data``; how much each phase takes is its own business."""

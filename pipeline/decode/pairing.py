@@ -12,10 +12,12 @@ the client had received when it was sent; a response, how much the server had. S
 Where a hole leaves more than one possibility, both halves are reported unmatched and marked.
 """
 
+import msgspec
+
 from pipeline.decode.bodies import ADRIFT, HEAD, OTHER
 from pipeline.decode.build import build
 from pipeline.decode.http1 import Reader
-from pipeline.decode.marks import GAP, MID_STREAM, PROTOCOL_ERROR, UNMATCHED_REQUEST, UNMATCHED_RESPONSE
+from pipeline.decode.marks import GAP, PROTOCOL_ERROR, UNMATCHED_REQUEST, UNMATCHED_RESPONSE
 from pipeline.decode.message import NO_FIELDS, UNKNOWN, Request, Response, Shared
 from pipeline.decode.startline import NO_REQUEST_LINE
 from pipeline.decode.tcp import HALF, MASK, Stream, ahead
@@ -26,35 +28,27 @@ LOST_AND_ANSWERED = Request(NO_FIELDS, 0, 0, UNKNOWN, UNKNOWN, 0)
 """What stands in the queue for an unknown number of requests that the capture lost; whether responses to them may have come."""
 
 
-class Conversation:
-    """Both directions of one connection and what waits for the other half."""
+class Conversation(msgspec.Struct, gc=False, eq=False):
+    """Both directions of one connection and what waits for the other half. Why ``gc=False``: see ``Stream``."""
 
-    __slots__ = (
-        "_doubt", "_gap", "_holes", "_orphans", "_pipelined", "_sync", "answers", "client", "closed",
-        "connection", "due", "generation", "last_ns", "marks", "pending", "sequence", "server", "shared",
-    )  # fmt: skip
-
-    def __init__(self, client: Reader, server: Reader, shared: Shared, now_ns: int, *, mid_stream: bool) -> None:
-        self.client = client
-        self.server = server
-        self.shared = shared
-        self.last_ns = now_ns
-        self.due = 0
-        self.generation = 0
-        self.pending: list[Request] = []
-        self.answers = 0
-        self.sequence = 0
-        self.closed = False
-        self.marks = MID_STREAM if mid_stream else 0
-        self.connection: Connection | None = None
-        self._orphans: list[Response] | None = None
-        self._doubt = False  # there is a hole among the responses that came before their requests
-        self._pipelined = False
-        self._sync = True  # the next response answers the oldest request
-        self._gap = False  # something was lost since the two were last in step
-        self._holes = 0  # in the responses since then: each swallowed one of them, or more
-        client.conversation = server.conversation = self
-        client.other, server.other = server, client
+    client: Reader
+    server: Reader
+    shared: Shared
+    last_ns: int
+    marks: int = 0
+    due: int = 0
+    generation: int = 0
+    answers: int = 0
+    sequence: int = 0
+    closed: bool = False
+    connection: Connection | None = None
+    pending: list[Request] = []  # a list of its own for each: msgspec copies it
+    _orphans: list[Response] | None = None
+    _doubt: bool = False  # there is a hole among the responses that came before their requests
+    _pipelined: bool = False
+    _sync: bool = True  # the next response answers the oldest request
+    _gap: bool = False  # something was lost since the two were last in step
+    _holes: int = 0  # in the responses since then: each swallowed one of them, or more
 
     # -- what the readers tell -------------------------------------------------------------------------------------------
 

@@ -75,8 +75,11 @@ def parse_request_line(line: bytes) -> RequestLine | None:
     words = line.split(b" ")
     if len(words) == 3 and words[1]:
         method, target, last = words
-        usual = _COMMON_VERSIONS.get(last)
-        if usual is not None and method in _METHODS:
+        usual, name = _COMMON_VERSIONS.get(last), _METHODS.get(method)
+        if usual is not None and name is not None:
+            if target[0] == 47 and b"?" not in target:  # "/": nearly all there are
+                path = text(target)
+                return RequestLine(name, None, path, "http", path, None, None, None, usual, 0, len(target))
             return _request_line(method, target, usual, 0)
     else:
         stripped = line.replace(b"\t", b" ").strip(b" ")

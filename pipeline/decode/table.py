@@ -5,8 +5,16 @@ and other protocols cost next to nothing; everything else costs a look at its fi
 """
 
 from pipeline.decode.bodies import SEEK, UNSEEN
-from pipeline.decode.detect import begins_request, begins_response, may_begin_request, may_begin_response, preamble
+from pipeline.decode.detect import (
+    COMMON_REQUESTS,
+    begins_request,
+    begins_response,
+    may_begin_request,
+    may_begin_response,
+    preamble,
+)
 from pipeline.decode.http1 import Reader
+from pipeline.decode.marks import MID_STREAM
 from pipeline.decode.message import Shared
 from pipeline.decode.options import DecodeOptions
 from pipeline.decode.pairing import Conversation
@@ -41,12 +49,13 @@ class Table:
         """A segment of a connection that is not followed: the reader that it is for, if it is worth following now."""
         flags, payload, key = seg.flags, seg.payload, seg.key
         if flags & SYN:
+            openings = self._openings
             first = seg.seq + 1 & MASK
-            self.opening(key, first | ANSWERS | seg.ack << _RECEIVED if flags & ACK else first)
-            if not payload:
-                return None
+            openings[key] = first | ANSWERS | seg.ack << _RECEIVED if flags & ACK else first
+            if len(openings) > self._max_readers:
+                del openings[next(iter(openings))]
         if not payload:
-            if flags & (FIN | RST):
+            if flags & (FIN | RST) and not flags & SYN:
                 self._openings.pop(key, None)
                 self._openings.pop(reverse(key), None)
             return None
@@ -57,6 +66,8 @@ class Table:
         client = not opening & ANSWERS
         if seq != opening & MASK:
             return self._begin(seg, opening, client=client) if 0 < ahead(seq, opening) <= MAX_EARLY else None
+        if client and payload[:4] in COMMON_REQUESTS:
+            return self._begin(seg, opening, client=True)
         return self._first(seg, opening, client=client)
 
     def _first(self, seg: Segment, opening: int, *, client: bool) -> Reader | None:
@@ -137,9 +148,11 @@ class Table:
         shared, readers = self._shared, self.readers
         if len(readers) >= self._max_readers:
             self._evict()
-        reader, other = Reader(key, shared, client=client), Reader(back, shared, client=not client)
+        reader, other = Reader(key, shared, client), Reader(back, shared, not client)
         requests, responses = (reader, other) if client else (other, reader)
-        conversation = Conversation(requests, responses, shared, now_ns, mid_stream=mid_stream)
+        conversation = Conversation(requests, responses, shared, now_ns, MID_STREAM if mid_stream else 0)
+        reader.conversation = other.conversation = conversation
+        reader.other, other.other = other, reader
         readers[key], readers[back] = reader, other
         self.timers.add(conversation)
         return reader, other
@@ -180,6 +193,6 @@ class Table:
                 reader.forget()
             if reader.partial is not None:
                 reader.release()
-            # Without these cycles a connection is freed at once, and not by the next full collection.
+            # Nobody looks for cycles of these: see Stream.
             del reader.conversation, reader.other
         self.timers.remove(conversation)

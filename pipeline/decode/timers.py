@@ -26,7 +26,11 @@ class Timers:
 
     def add(self, conversation: "Conversation") -> None:
         """Look at it for the first time in due course."""
-        self._put(conversation, conversation.last_ns + self._look_ns)
+        second = conversation.due = (conversation.last_ns + self._look_ns) // SECOND
+        waiting = self._seconds.get(second)
+        if waiting is None:
+            waiting = self._seconds[second] = {}
+        waiting[conversation] = None
 
     def remove(self, conversation: "Conversation") -> None:
         """It is no longer followed."""
@@ -63,8 +67,5 @@ class Timers:
         return None
 
     def _put(self, conversation: "Conversation", at_ns: int) -> None:
-        second = conversation.due = at_ns // SECOND
-        waiting = self._seconds.get(second)
-        if waiting is None:
-            waiting = self._seconds[second] = {}
-        waiting[conversation] = None
+        conversation.due = at_ns // SECOND
+        self._seconds.setdefault(conversation.due, {})[conversation] = None
