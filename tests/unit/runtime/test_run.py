@@ -1,6 +1,7 @@
 """The engine as a whole: order of start and stop, faults, drain, ledger, with real queues and made-up components."""
 # ruff: noqa: ARG002  made-up components have the whole interface
 
+import gc
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, ClassVar
 
@@ -536,6 +537,17 @@ async def test_the_ready_file_stands_while_it_runs(tmp_path: Any) -> None:
     await finished(plan(n=Part(Numbers), out=Part(Look, ["n"])), ready_file=str(ready))
     assert all(seen)
     assert not ready.exists()
+
+
+async def test_python_looks_for_garbage_as_soon_as_the_pipeline_runs() -> None:
+    """The command turns that off to start faster."""
+    seen: list[bool] = []
+    gc.disable()
+    try:
+        await finished(plan(n=Part(Numbers), out=Part(Keep, ["n"])), on_ready=lambda: seen.append(gc.isenabled()))
+    finally:
+        gc.enable()
+    assert seen == [True]
 
 
 async def test_lines_of_the_summary_say_what_was_lost_and_why() -> None:
