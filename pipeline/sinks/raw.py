@@ -5,37 +5,11 @@ In: exchanges with their heads. Out: text in which no credential stands unless a
 
 import re
 from collections.abc import Sequence
-from urllib.parse import unquote
 
 from pipeline.api import Event, Exchange
 from pipeline.codecs.text import visible
+from pipeline.model.secrets import REDACTED, SENSITIVE_FIELDS, is_sensitive_parameter
 from pipeline.sinks.lines import endpoint
-
-_SECRET_FIELDS = frozenset(
-    {
-        "authorization",
-        "proxy-authorization",
-        "cookie",
-        "set-cookie",
-        "cookie2",
-        "set-cookie2",
-        "x-api-key",
-        "x-auth-token",
-        "x-amz-security-token",
-    }
-)
-_SECRET_PARAMETERS = frozenset(
-    {
-        "x-amz-signature",
-        "x-amz-credential",
-        "x-amz-security-token",
-        "awsaccesskeyid",
-        "signature",
-        "sig",
-        "x-goog-signature",
-    }
-)
-"""OpenTelemetry, semantic conventions for URLs: query values that should not be shown."""
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _PARAMETER = re.compile(r"([?&;])([^=&;\s?#]{1,256})=([^&;\s#]+)")
@@ -85,14 +59,14 @@ def without_secrets(lines: Sequence[str]) -> list[str]:
                 continue
         else:
             name, colon, _ = line.partition(":")
-            secret = bool(colon) and name.strip().lower() in _SECRET_FIELDS
+            secret = bool(colon) and name.strip().lower() in SENSITIVE_FIELDS
             if secret:
-                kept.append(f"{name}: REDACTED")
+                kept.append(f"{name}: {REDACTED}")
                 continue
-        kept.append(_PARAMETER.sub(_redacted, _USER_INFO.sub(r"\1REDACTED@", line)))
+        kept.append(_PARAMETER.sub(_redacted, _USER_INFO.sub(rf"\1{REDACTED}@", line)))
     return kept
 
 
 def _redacted(match: re.Match[str]) -> str:
     mark, name, _ = match.groups()
-    return f"{mark}{name}=REDACTED" if unquote(name).lower() in _SECRET_PARAMETERS else match[0]
+    return f"{mark}{name}={REDACTED}" if is_sensitive_parameter(name) else match[0]
