@@ -60,11 +60,11 @@ class LinesReader:
         events: list[Event] = []
         append, decode = events.append, self._decode
         for number, line in enumerate(lines, self._line + 1):
-            if not line or line.isspace():
-                continue
             try:
                 append(decode(line))
             except DecodeError as error:
+                if not line or line.isspace():
+                    continue
                 reason = DecodeError(f"{self._name}, line {number}, is no event: {error}")
                 self._undecodable.append((self._carrying(line, number), reason))
         self._line += len(lines)
