@@ -38,6 +38,7 @@ class Decoder:
         self._table = Table(options, self._shared)
         self._max_memory = options.max_memory_bytes
         self._next_expiry_ns = 0
+        self._latest_ns = 0
 
     @property
     def held_exchanges(self) -> int:
@@ -91,7 +92,10 @@ class Decoder:
             except Exception:  # noqa: BLE001  hostile bytes must not stop the capture; every test asserts that this stays 0
                 self._shared.count("decoder_internal_errors", 1)
         if records:
-            now_ns = records[-1].ts_ns
+            # Time goes as far as two records say: a single stamp of garbage from the far future must not end every connection.
+            latest_ns = records[-1].ts_ns
+            now_ns = min(latest_ns, records[-2].ts_ns if len(records) > 1 else self._latest_ns)
+            self._latest_ns = latest_ns
             if not self._next_expiry_ns - 2 * SECOND <= now_ns < self._next_expiry_ns:
                 self._expire(now_ns)
             if self._shared.memory > self._max_memory:

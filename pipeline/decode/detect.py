@@ -15,8 +15,8 @@ KNOWN_METHODS = frozenset(
     b"LABEL MERGE BASELINE-CONTROL MKACTIVITY ORDERPATCH ACL MKREDIRECTREF UPDATEREDIRECTREF MKCALENDAR SEARCH BIND REBIND "
     b"UNBIND".split()
 )
-HTTP2_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"
-"""RFC 9113, section 3.4: sent so that an HTTP/1 server fails on it; no request."""
+HTTP2 = b"PRI * HTTP/2"
+"""RFC 9113, section 3.4: how a client that knows that its server speaks HTTP/2 begins; made to be no request of HTTP/1."""
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
 _MAX_METHOD = 32
@@ -36,7 +36,7 @@ def may_begin_request(data: bytes) -> bool:
     """Whether this can be the beginning, however short, of a request line."""
     if data[:4] in COMMON_REQUESTS:
         return True
-    return _REQUEST_PREFIX.match(data, 0, _MAX_METHOD + 2) is not None and not data.startswith(b"PRI * HTTP/2")
+    return _REQUEST_PREFIX.match(data, 0, _MAX_METHOD + 2) is not None and not data.startswith(HTTP2)
 
 
 def may_begin_response(data: bytes) -> bool:
@@ -67,7 +67,7 @@ def begins_request(data: bytes) -> bool:
         return False
     return (
         _REQUEST_LINE.match(data, 0, _MAX_LINE) is not None or _KNOWN_START.match(data, 0, _MAX_LINE) is not None
-    ) and not data.startswith(b"PRI * HTTP/2")
+    ) and not data.startswith(HTTP2)
 
 
 def begins_response(data: bytes) -> bool:

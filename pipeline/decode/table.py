@@ -7,6 +7,7 @@ and other protocols cost next to nothing; everything else costs a look at its fi
 from pipeline.decode.bodies import SEEK, UNSEEN
 from pipeline.decode.detect import (
     COMMON_REQUESTS,
+    HTTP2,
     begins_request,
     begins_response,
     may_begin_request,
@@ -61,7 +62,11 @@ class Table:
             return None
         opening = self._openings.get(key, _NOT_HTTP)
         if opening < 0:
-            return self._join(seg) if begins_request(payload) or begins_response(payload) else None
+            if begins_request(payload) or begins_response(payload):
+                return self._join(seg)
+            if payload[:4] == b"PRI " and key not in self._openings and payload.startswith(HTTP2):
+                self._leave(key, payload)
+            return None
         seq = seg.seq + 1 & MASK if flags & SYN else seg.seq
         client = not opening & ANSWERS
         if seq != opening & MASK:
@@ -81,12 +86,16 @@ class Table:
         if len(payload) >= 5 and may_begin_response(payload):
             client = False
         elif not (may_begin_request(payload) or preamble(payload)):
-            self._openings[seg.key] = _NOT_HTTP
-            self._shared.count("decoder_not_http", 1)
+            self._leave(seg.key, payload)
             return None
         elif not client:
             client = begins_request(payload)
         return self._begin(seg, opening, client=client)
+
+    def _leave(self, key: FlowKey, payload: bytes) -> None:
+        """A direction that is not HTTP/1: HTTP/2, whose client says so with its first bytes, or something else."""
+        self.opening(key, _NOT_HTTP)
+        self._shared.count("decoder_http2" if payload.startswith(HTTP2) else "decoder_not_http", 1)
 
     def opening(self, key: FlowKey, opening: int) -> None:
         """A direction begins."""
@@ -137,6 +146,8 @@ class Table:
         opening = self._openings.pop(key, _NOT_HTTP)
         responds = begins_response(payload)
         if not responds and not begins_request(payload) and (opening < 0 or not may_begin_request(payload)):
+            if payload.startswith(HTTP2):
+                self._shared.count("decoder_http2", 1)
             return None
         back = reverse(key)
         self._openings.pop(back, None)

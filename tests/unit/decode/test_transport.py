@@ -253,3 +253,30 @@ def test_chunked_upload_that_was_not_copied() -> None:
     talk.send(client=True, length=5000)
     talk.server(OK).exchange(GET, OK).exchange(GET, OK)
     assert [brief(e) for e in decode(talk.close().segments)] == [("POST", "/u", 200, 5003, 3, "size_estimated"), WHOLE, WHOLE]
+
+
+def test_time_stamp_from_the_far_future() -> None:
+    """One record with a garbage time stamp ends no other connection, wherever in a batch it stands; two move the clock."""
+    garbage = Talk(flow_key(client_port=2), start_ns=Talk().now_ns + 10**18, handshake=False).client(GET).segments[:1]
+    for batch in (1, 2, 3, 100):
+        talk = Talk().client(GET)
+        asked = len(talk.segments)
+        talk.server(OK)
+        exchanges = decode(talk.segments[:asked] + garbage + talk.segments[asked:], batch=batch)
+        assert brief(exchanges[0]) == WHOLE
+    decoder = Decoder(DecodeOptions(), source="test")
+    decoder.feed(Talk().client(GET).segments)
+    late = Talk(flow_key(client_port=3), start_ns=Talk().now_ns + 2000 * SECOND, handshake=False).client(GET).segments
+    assert [brief(e) for e in decoder.feed(late) if isinstance(e, Exchange)] == [("GET", "/", None, 0, None, "unmatched_request")]
+
+
+def test_http2_is_recognized_and_skipped() -> None:
+    """A connection of HTTP/2 gives no exchange and is counted once, its opening seen or not."""
+    preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\x04\0\0\0\0\0"
+    for handshake in (True, False):
+        counted: list[str] = []
+        decoder = Decoder(DecodeOptions(), source="test", count=lambda name, _by, to=counted: to.append(name))
+        talk = Talk(handshake=handshake).client(preface).server(b"\0\0\0\x04\0\0\0\0\0")
+        talk.client(b"\0\0\x05\x01\x05\0\0\0\x01abcde").close()
+        assert decoder.feed(talk.segments) == decoder.finish() == []
+        assert counted.count("decoder_http2") == 1
