@@ -31,18 +31,21 @@ def key(number: int) -> bytes:
     return flow_key(f"10.{number >> 22 & 255}.{number >> 14 & 255}.{number >> 7 & 127}", 1024 + (number & 127))
 
 
-def exchange(talk: Talk, number: int, extra: Iterable[str] = ()) -> None:
-    """A request and its response of 200 bytes, each in one segment, each acknowledged."""
-    talk.exchange(request(f"/item/{number}", fields=[*ASKS, *extra]), response(b"x" * 200, fields=[*ANSWERS, *extra]))
+def exchange(talk: Talk, number: int, extra: Iterable[str] = (), size: int = 200) -> None:
+    """A request and its response, each in one segment, each acknowledged."""
+    talk.exchange(request(f"/item/{number}", fields=[*ASKS, *extra]), response(b"x" * size, fields=[*ANSWERS, *extra]))
 
 
 def keep_alive(exchanges: int, connections: int = 64, *, alike: bool = True) -> list[Segment]:
-    """Connections that take turns; with ``alike`` false no two header blocks are the same."""
+    """Connections that take turns; with ``alike`` false no two header blocks are the same, nor most lengths."""
     talks = [Talk(key(number)) for number in range(connections)]
     segments: list[Segment] = []
     for number in range(exchanges):
         talk = talks[number % connections]
-        exchange(talk, number, () if alike else (f"X-Request-Id: {number}",))
+        if alike:
+            exchange(talk, number)
+        else:
+            exchange(talk, number, (f"X-Request-Id: {number}",), number % 1200)
         segments += talk.segments
         talk.segments.clear()
     return segments
