@@ -44,6 +44,7 @@ class Family(msgspec.Struct, frozen=True):
 
 STRING, INT, FLOAT, TIMESTAMP, STRINGS = FieldType.STRING, FieldType.INT, FieldType.FLOAT, FieldType.TIMESTAMP, FieldType.STRINGS
 
+# fmt: off
 FIELDS: tuple[Field, ...] = (
     Field("timestamp", "timestamp_ns", TIMESTAMP, "Capture time of the first byte of the request (of the response where no request was seen)."),
     Field("http.request.method", "http_request_method", STRING, "Method; `_OTHER` where it is none that RFC 9110, PATCH, QUERY or WebDAV define.", alias="method"),
@@ -92,6 +93,7 @@ FAMILIES: tuple[Family, ...] = (
     Family("http.request.header.", "http_request_headers", STRINGS, "Values of a request header that was asked for, in order; the name in lower case."),
     Family("http.response.header.", "http_response_headers", STRINGS, "Values of a response header that was asked for, in order; the name in lower case."),
 )
+# fmt: on
 
 EVENT_NAME = "event.name"
 """The tag: which kind of event a JSON object is."""
