@@ -107,6 +107,10 @@ class EcsCodec:
         """One object without a newline."""
         return dump(self.to_object(event))
 
+    def encode_each(self, events: Sequence[Event]) -> list[bytes]:
+        """One each."""
+        return [self.encode(event) for event in events]
+
     def encode_batch(self, events: Sequence[Event]) -> bytes | bytearray:
         """One object a line, each line ended by a newline."""
         return dump_lines(events, self.to_object)

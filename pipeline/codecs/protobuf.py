@@ -41,6 +41,10 @@ class ProtobufCodec:
                 return bytes(self._exchange(_encodable(event)))
         return self._other(event)
 
+    def encode_each(self, events: Sequence[Event]) -> list[bytes]:
+        """One each."""
+        return [self.encode(event) for event in events]
+
     def encode_batch(self, events: Sequence[Event]) -> bytearray:
         """Messages, each after its length."""
         out = bytearray()

@@ -20,6 +20,10 @@ class Codec(Protocol):
         """One event without framing. Never raises."""
         ...
 
+    def encode_each(self, events: Sequence[Event]) -> list[bytes]:
+        """Each event without framing, at the price of a batch. Never raises."""
+        ...
+
     def encode_batch(self, events: Sequence[Event]) -> bytes | bytearray:
         """Events with framing, so that batches can follow each other in one stream. Never raises."""
         ...

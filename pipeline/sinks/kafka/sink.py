@@ -75,7 +75,7 @@ class KafkaSink(Sink):
         headers = {"content-type": "application/json" if chosen.text else chosen.content_type, **config.headers}
         wave_bytes = WAVE_BYTES[config.compression]
         self._route = Route(
-            encode=chosen.encode,
+            encode_each=chosen.encode_each,
             key=compile_key(config.key, context),
             topic=self._topic.of,
             topics_vary=self._topic.literal is None,

@@ -134,7 +134,8 @@ class Write:
             half = len(indices) // 2
             self._split += [(flight.slot, indices[half:]), (flight.slot, indices[:half])]
         else:
-            size = len(self._route.encode(self.events[indices[0]])) + self._route.overhead_bytes
+            [value] = self._route.encode_each([self.events[indices[0]]])
+            size = len(value) + self._route.overhead_bytes
             self._failures[indices[0]] = refusal(name, size, topic)
 
     def _give_up(self, error: NotConnected) -> None:
