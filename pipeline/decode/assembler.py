@@ -108,7 +108,7 @@ class Decoder:
         return self._take()
 
     def finish(self) -> list[Event]:
-        """The end of input: everything that is held, marked."""
+        """The end of input: everything that is held, marked. To be called always: it frees what no collector looks for."""
         table = self._table
         for reader in list(table.readers.values()):
             try:

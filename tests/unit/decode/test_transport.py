@@ -1,5 +1,8 @@
 """TCP as captures have it: late, repeated, overlapping, cut and missing segments, connections without beginning or end."""
 
+import gc
+import tracemalloc
+
 import pytest
 from decode_support import brief, decode, talk_of
 
@@ -280,3 +283,29 @@ def test_http2_is_recognized_and_skipped() -> None:
         talk.client(b"\0\0\x05\x01\x05\0\0\0\x01abcde").close()
         assert decoder.feed(talk.segments) == decoder.finish() == []
         assert counted.count("decoder_http2") == 1
+
+
+@pytest.mark.parametrize("ending", ["close", "reset", "finish", "evict", "time-out"])
+def test_connections_leave_nothing_behind(ending: str) -> None:
+    """However a connection ends, its memory is free at once: the collector of cycles does not look for what decode holds."""
+    decoder = Decoder(DecodeOptions(max_connections=10 if ending == "evict" else 1000), source="test")
+
+    def use(count: int) -> int:
+        for number in range(count):
+            talk = Talk(flow_key(client_port=number)).exchange(GET, OK).client(GET)
+            talk.skip(10, client=False).server(b"late")
+            talk = talk.close() if ending == "close" else talk.reset() if ending == "reset" else talk
+            decoder.feed(talk.segments)
+        if ending == "time-out":
+            decoder.expire(Talk().now_ns + 10_000 * SECOND)
+        decoder.finish()
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        use(50)
+        before = use(50)
+        assert use(150) - before < 10_000
+    finally:
+        tracemalloc.stop()
