@@ -64,7 +64,7 @@ class Table:
         if opening < 0:
             if begins_request(payload) or begins_response(payload):
                 return self._join(seg)
-            if payload[:4] == b"PRI " and key not in self._openings and payload.startswith(HTTP2):
+            if payload[0] == 80 and payload.startswith(HTTP2) and key not in self._openings:  # "P"
                 self._leave(key, payload)
             return None
         seq = seg.seq + 1 & MASK if flags & SYN else seg.seq
