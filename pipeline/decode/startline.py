@@ -77,9 +77,16 @@ def parse_request_line(line: bytes) -> RequestLine | None:
         method, target, last = words
         usual, name = _COMMON_VERSIONS.get(last), _METHODS.get(method)
         if usual is not None and name is not None:
-            if target[0] == 47 and b"?" not in target:  # "/": nearly all there are
-                path = text(target)
-                return RequestLine(name, None, path, "http", path, None, None, None, usual, 0, len(target))
+            if target[0] == 47:  # "/": nearly all there are
+                whole = text(target)
+                path, mark, query = whole.partition("?")
+                if mark:
+                    clean = redact_query(query)
+                    if clean != query:
+                        whole, query = whole.replace(query, clean), clean
+                return RequestLine(
+                    name, None, whole, "http", path, query if mark else None, None, None, usual, 0, 2 * len(whole)
+                )  # fmt: skip
             return _request_line(method, target, usual, 0)
     else:
         stripped = line.replace(b"\t", b" ").strip(b" ")
