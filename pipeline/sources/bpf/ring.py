@@ -24,8 +24,8 @@ _LARGEST = _HEADER_BYTES + abi.RECORD.size + abi.CHUNK_BYTES
 _RECORD = Struct("=II" + "QQIIIIIHBB12s")
 """The ring's own header (length, page offset), then a record up to the flow key of an IPv4 segment."""
 
-DRAIN_BYTES = 2 << 20
-"""Taken at once at most: some milliseconds of work, after which others have their turn."""
+DRAIN_BYTES = 256 << 10
+"""Taken at once at most: about 600 small exchanges, some milliseconds of work, after which sinks have their turn."""
 
 
 class Ring:
