@@ -153,6 +153,8 @@ class Decoder:
         else:
             conversation.last_ns = seg.ts_ns
             reader.push(seg)
+            if conversation.doubt is not None:
+                conversation.review()
             if conversation.closed:
                 self._table.forget(conversation)
 

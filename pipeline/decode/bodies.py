@@ -69,6 +69,9 @@ class BodyStream(Stream, gc=False, eq=False):
             return pos
         if not pos and self._next_begins(data, seq, message):
             marks = PROTOCOL_ERROR if phase != ADRIFT and self.conversation.expects(seq) else 0
+            if message.marks & GAP:
+                # What is missing was not of this body, or not all of it.
+                self.conversation.lost(self, message.seq, seq, 0)
             self.complete(message, self.so_far(message), marks, None)
             return pos
         message.end_ns = seg.last_ns or seg.ts_ns
@@ -142,6 +145,8 @@ class BodyStream(Stream, gc=False, eq=False):
 
     def complete(self, message: Message, body_size: int | None, marks: int, error: str | None) -> None:
         """The message is as whole as it will get."""
+        if self.phase == ADRIFT:
+            self.conversation.passed(self, message.seq + message.size & MASK)
         message.body_size = body_size
         message.marks |= marks
         message.error = error or None
@@ -153,6 +158,11 @@ class BodyStream(Stream, gc=False, eq=False):
         elif isinstance(message, Response):
             self.conversation.answered(message, message.seq + message.size & MASK)
 
+    def bodiless(self, message: Message) -> None:
+        """It turns out that the message answers a HEAD: what its head announces does not come."""
+        if message is self.message and not self.so_far(message):
+            self.complete(message, 0, 0, None)
+
     def finish_upload(self) -> None:
         """The answer is there and so is everything that came of the request: where its framing was lost, this is its end."""
         if self.phase == ADRIFT and self.message is not None:
@@ -163,7 +173,7 @@ class BodyStream(Stream, gc=False, eq=False):
         if self.phase == CHUNKED and self.chunks is not None and not self.chunks.skip(count):
             self._drift(message, self.chunks)
         if self.phase == ADRIFT:
-            self.conversation.lost(client=self.client, whole=False)
+            self.conversation.lost(self, self.next_seq - count & MASK, self.next_seq, 0)
         known = min(count, self.left) if self.phase == LENGTH else count
         message.size += known
         message.end_ns = max(message.end_ns, seg.last_ns or seg.ts_ns)

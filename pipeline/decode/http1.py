@@ -190,7 +190,7 @@ class Reader(BodyStream, gc=False, eq=False):
         self.phase = SEEK
         line, newline, rest = partial.data.partition(b"\n") if partial is not None else (b"", b"", b"")
         if partial is None or not newline:
-            self.conversation.lost(client=self.client)
+            self.conversation.lost(self, self.next_seq, self.next_seq, 1)
             return
         line = line.removesuffix(b"\r")
         first, size = partial.first, len(partial.data)
@@ -233,6 +233,7 @@ class Reader(BodyStream, gc=False, eq=False):
         conversation = self.conversation
         status = response.line.status or 0
         if 100 <= status < 200 and status != 101:
+            conversation.interim = True
             return stop  # RFC 9110, section 15.2: the final one is still to come
         request = response.request = conversation.match(response)
         length = response.fields.length
@@ -271,6 +272,8 @@ class Reader(BodyStream, gc=False, eq=False):
             response.marks = 0 if request is not None and request.line.version == "0.9" else PROTOCOL_ERROR
             self.begin_body(response, None)
             return 0
+        else:
+            self.conversation.lost(self, seq, seq, 0, PROTOCOL_ERROR)
         return 1
 
     def _seek(self, data: bytes, pos: int, seq: int) -> int:
@@ -285,6 +288,7 @@ class Reader(BodyStream, gc=False, eq=False):
             place = self.conversation.boundary(seq, pos, len(data))
             if place < len(data) and not begins_response(data[place:]):
                 place = len(data)
+        self.conversation.passed(self, seq + place & MASK)
         if place < len(data):
             self.phase = HEAD
         return place
@@ -296,15 +300,22 @@ class Reader(BodyStream, gc=False, eq=False):
         if self.phase == OTHER:
             return
         message = self.message
+        if isinstance(message, Response) and message.request is None and self.conversation.asks_head(message):
+            self.bodiless(message)
+            message = self.message
         if message is not None:
-            if not self.body_hole(message, count, seg, lost=lost):
+            if isinstance(message, Response) and message.request is None and not self.so_far(message):
+                # It may answer a HEAD, and what is missing be the next response.
+                self.conversation.lost(self, self.next_seq - count & MASK, self.next_seq, 0)
+            count = self.body_hole(message, count, seg, lost=lost)
+            if not count:
                 return
-            self.phase = SEEK
-        elif self.partial is not None:
+        # Where a message must begin, one at least has begun in the hole.
+        least = int(self.phase == HEAD and self.partial is None)
+        if self.partial is not None:
             self._break_off(GAP)
-        else:
-            self.phase = SEEK
-        self.conversation.lost(client=self.client)
+        self.phase = SEEK
+        self.conversation.lost(self, self.next_seq - count & MASK, self.next_seq, least)
 
     def end(self, now_ns: int, error: str | None = None) -> None:  # noqa: ARG002  streams end at a time, messages with their last byte
         """The stream ends; a message that is not complete ends with it."""

@@ -44,10 +44,15 @@ class Request(Message, gc=False):
 
 
 class Response(Message, gc=False):
-    """A response. ``request`` is what it answers, None where that is not known (yet)."""
+    """A response. ``request`` is what it answers, None where that is not known (yet); ``done`` while it waits to be known.
+
+    ``why`` are the marks that say why it is never known.
+    """
 
     line: StatusLine = NO_STATUS_LINE
     request: Request | None = None
+    done: bool = False
+    why: int = 0
 
 
 NO_REQUEST = Request(NO_FIELDS, 0, 0, UNKNOWN, UNKNOWN, None, None)  # type: ignore[arg-type]  # its size is not known

@@ -1,31 +1,20 @@
-"""Which response answers which request: the conversation on one connection. Messages in, exchanges out; it never guesses.
+"""The conversation on one connection: messages in, exchanges out. It never guesses which response answers which request.
 
 Responses come in the order of their requests (RFC 9112, section 9.3.2), so while nothing is lost the first response answers the
-first request. What makes it right under loss is TCP's own bookkeeping. A request carries, as its acknowledgement number, how much
-the client had received when it was sent; a response, how much the server had. So
-
-* a response never answers a request whose sender had already received a part of that response;
-* a response never answers a request that its sender had not received;
-* where the client waits for each response before it sends the next request, a response begins exactly at the acknowledgement
-  number of its request: that pairs them again behind a hole, whatever was in it.
-
-Where a hole leaves more than one possibility, both halves are reported unmatched and marked.
+first request. Where a hole may have swallowed a request or a response, and where a response comes while its request may be late,
+both wait in a ``Doubt`` until it is certain which belong together.
 """
 
 import msgspec
 
-from pipeline.decode.bodies import ADRIFT, HEAD, OTHER
+from pipeline.decode.bodies import CLOSED, HEAD, OTHER
 from pipeline.decode.build import build
+from pipeline.decode.doubt import Doubt, Habit, Hole, Pair, possible
 from pipeline.decode.http1 import Reader
 from pipeline.decode.marks import GAP, PROTOCOL_ERROR, UNMATCHED_REQUEST, UNMATCHED_RESPONSE
-from pipeline.decode.message import NO_FIELDS, UNKNOWN, Request, Response, Shared
-from pipeline.decode.startline import NO_REQUEST_LINE
-from pipeline.decode.tcp import HALF, MASK, Stream, ahead
+from pipeline.decode.message import UNKNOWN, Request, Response, Shared
+from pipeline.decode.tcp import MASK, Stream, ahead
 from pipeline.model.connection import Connection
-
-LOST = Request(NO_FIELDS, 0, 0, UNKNOWN, UNKNOWN, 0)
-LOST_AND_ANSWERED = Request(NO_FIELDS, 0, 0, UNKNOWN, UNKNOWN, 0)
-"""What stands in the queue for an unknown number of requests that the capture lost; whether responses to them may have come."""
 
 
 class Conversation(msgspec.Struct, gc=False, eq=False):
@@ -41,34 +30,26 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
     answers: int = 0
     sequence: int = 0
     closed: bool = False
+    interim: bool = False  # there are 1xx responses, so not every response answers a request
     connection: Connection | None = None
-    pending: list[Request] = []  # a list of its own for each: msgspec copies it
-    _orphans: list[Response] | None = None
-    _doubt: bool = False  # there is a hole among the responses that came before their requests
-    _pipelined: bool = False
-    _sync: bool = True  # the next response answers the oldest request
-    _gap: bool = False  # something was lost since the two were last in step
-    _holes: int = 0  # in the responses since then: each swallowed one of them, or more
+    pending: list[Request] = []  # in step: what waits for its response. A list of its own for each: msgspec copies it
+    doubt: Doubt | None = None
+    _habit: Habit = Habit.WAITS
+    _batch: int = UNKNOWN  # the acknowledgement number that the requests of a batch share
+    rejoined: int = UNKNOWN  # how many answers there had been when the two came in step behind requests that were not seen
 
     # -- what the readers tell -------------------------------------------------------------------------------------------
 
     def requested(self, request: Request) -> None:
         """A request begins: its head is complete."""
-        pending = self.pending
-        if (self._orphans or self.server.message is not None) and self._late(request):
-            return
-        if not pending:
-            self.shared.held += 1
-            pending.append(request)
-            return
         self.shared.held += 1
-        if pending[-1].ack == request.ack != UNKNOWN:
-            self._pipelined = True
-        pending.append(request)
-        if len(pending) > self.shared.max_pending or self.shared.held > self.shared.max_held:
-            self.shared.count("decoder_pipeline_overflow", 1)
-            self._unmatched(pending.pop(0), None, 0)
-            self._sync = False
+        pending = self.pending
+        if self.doubt is not None or self.server.message is not None:
+            self._requested_in_doubt(request)
+        elif not pending:
+            pending.append(request)
+        else:
+            self._pipelined(pending, request)
 
     def uploaded(self, request: Request) -> None:
         """A request ends; its response may have been there before."""
@@ -80,27 +61,34 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
     def match(self, response: Response) -> Request | None:
         """The request that a final response answers, no longer pending; None where there is none or no certainty."""
         pending = self.pending
-        if not pending and self.client.phase == HEAD:
-            self.client.interrupt()
-        if pending and self._sync:
+        if pending:
             request = pending[0]
             if request.ack == response.seq:
                 return pending.pop(0)
-            if request is not LOST and request is not LOST_AND_ANSWERED:
-                return pending.pop(0) if self._possible(request, response) else None
-        return self._match_behind_hole(response) if pending else None
+            if not possible(request, response):
+                return None
+            if request.ack != UNKNOWN:
+                # It was sent before all responses before this one had been received.
+                self._pipelines(in_batch=request.ack == self._batch)
+            return pending.pop(0)
+        return self._match_in_doubt(response)
 
     def answered(self, response: Response, end: int) -> None:
         """A response ends, in front of sequence number ``end``."""
         self.answers += 1
         request = response.request
+        if request is None:
+            if self.doubt is not None and any(each is response for each in self.doubt.responses):
+                response.done = True
+                self._settle(self._asked, response.seq if end == UNKNOWN else end)
+            else:
+                self._emit(None, response)
+            return
         if self.pending and end != UNKNOWN:
             ack = self.pending[0].ack
-            if ack != UNKNOWN and ahead(ack, end) < 0 and (request is not None or ahead(ack, response.seq) > 0):
-                self._pipelined = True  # it was sent before this response had been received
-        if request is None:
-            self._unrequested(response)
-            return
+            if ack != UNKNOWN and ahead(ack, end) < 0:
+                # It was sent before this response had been received.
+                self._pipelines(in_batch=ack == request.ack)
         if request.complete or response.error is not None or end == UNKNOWN or self.client.ended:
             self._emit(request, response)
         else:
@@ -114,44 +102,55 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
             self.client.message = self.server.message = None
         self.answers = 0 if status == 101 else 1
 
-    def lost(self, *, client: bool, whole: bool = True) -> None:
-        """Behind a hole in one direction: an unknown number of messages is missing; one at least where a ``whole`` one may be."""
-        self._gap = True
-        if client:
-            answered = not whole
-            # What the server sent when it had received no more than what is lost answers that.
-            while self._orphans and not self.client.missing_before(self._orphans[0].ack):
-                self._release_orphan(GAP)
-                answered = True
-            if self.pending and self.pending[-1].seq == UNKNOWN:
-                self.pending.pop()
-            self.pending.append(LOST_AND_ANSWERED if answered else LOST)
-            return
-        self._sync = False
-        self._doubt = bool(self._orphans)
-        self._holes += whole
-        self._answer_lost()
-        if not self._pipelined:
-            self._retire()
+    def lost(self, reader: Stream, seq: int, end: int, least: int, mark: int = GAP) -> None:
+        """What a direction said from ``seq`` to ``end`` is missing or not understood: ``least`` messages began there, or more."""
+        if self.interim and not reader.client:
+            least = 0
+        self._doubt(mark).hole(client=reader.client, seq=seq, end=end, least=least)
+        if reader.client:
+            self._settle(end, self.server.next_seq)
+        else:
+            self._settle(self._asked, end)
+
+    def passed(self, reader: Stream, upto: int) -> None:
+        """What a direction said up to ``upto`` was no message that is known."""
+        if self.doubt is not None:
+            self.doubt.extend(client=reader.client, end=upto)
 
     def cruft(self) -> None:
         """The client sent what is no request: it belongs to the one before, if to any."""
-        if self.pending and self.pending[-1].seq != UNKNOWN:
-            self.pending[-1].marks |= PROTOCOL_ERROR
+        for request in self.waiting[-1:]:
+            if isinstance(request, Request):
+                request.marks |= PROTOCOL_ERROR
+
+    @property
+    def waiting(self) -> "list[Request] | list[Request | Hole]":
+        """Requests that wait for their responses, holes among them."""
+        return self.pending if self.doubt is None else self.doubt.requests
 
     def answers_simply(self) -> bool:
         """Whether bytes that are no response can be one of HTTP/0.9: the first ones on a connection with a request."""
-        if not self.pending and self.client.phase == HEAD:
+        if not self.waiting and self.client.phase == HEAD and self.client.disorder is None:
             self.client.interrupt()
-        return bool(self.pending) and self._sync and not self.answers and not self.marks
+        return bool(self.pending) and not self.answers and not self.marks
+
+    def asks_head(self, response: Response) -> bool:
+        """Whether the request of a response that is not known yet must be a HEAD: its client waited for all before."""
+        if self._habit is not Habit.WAITS:
+            return False
+        seq, disorder = response.seq, self.client.disorder
+        heads = {request.line.method == "HEAD" for request in self.waiting if isinstance(request, Request) and request.ack == seq}
+        if disorder is not None:
+            heads |= {late.payload.startswith(b"HEAD ") for _, late in disorder.segments if late.ack == seq and late.payload}
+        return heads == {True}
 
     def expects(self, seq: int) -> bool:
         """Whether the client, having received everything before ``seq``, has sent another request."""
-        return bool(self.pending) and self.pending[0].ack == seq
+        return any(request.ack == seq for request in self.waiting)
 
     def boundary(self, seq: int, pos: int, size: int) -> int:
         """Where in ``size`` bytes at ``seq`` a response begins, by the acknowledgement number of a request; else ``size``."""
-        for request in self.pending:
+        for request in self.waiting:
             place = request.ack - seq & MASK
             if request.ack != UNKNOWN and pos <= place < size:
                 return place
@@ -169,158 +168,153 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
             reader.other.surrender(self.last_ns)
         self.closed = self.client.ended and self.server.ended
 
-    # -- how they are paired ---------------------------------------------------------------------------------------------
+    def overdue(self) -> None:
+        """The requests that wait have waited for too long."""
+        self._flush("timeout")
 
-    @staticmethod
-    def _possible(request: Request, response: Response) -> bool:
-        """Whether by causality the response may answer the request."""
-        if request.ack == UNKNOWN:
-            return True
-        if (response.seq - request.ack & MASK) >= HALF:
-            return False
-        return response.ack == UNKNOWN or (response.ack - request.seq - 1 & MASK) < HALF
+    # -- in step ---------------------------------------------------------------------------------------------------------
 
-    def _fits(self, request: Request, response: Response) -> bool:
-        """Whether a response that came before its request, or is under way, certainly answers this one."""
-        if request.ack == response.seq and not self._pipelined:
-            return not (self.pending and self.pending[0] is LOST)
-        return self._sync and not self.pending and not self._doubt and self._possible(request, response)
+    def _pipelined(self, pending: list[Request], request: Request) -> None:
+        """A request while others wait."""
+        ack, before = request.ack, pending[-1].ack
+        pending.append(request)
+        if ack == before:
+            if ack != UNKNOWN:
+                if self._habit is Habit.MAY_BATCH and ack != self._batch and len(pending) == 2:
+                    self._habit = Habit.BATCHES  # all of the batch before was answered
+                self._batch = ack
+                self._habit = max(self._habit, Habit.MAY_BATCH)
+                if self.rejoined == self.answers:
+                    # It was no client that waits: what was taken for the first of a batch may have been another of it.
+                    self.rejoined, first = UNKNOWN, pending[0].seq
+                    self._doubt(0 if self.marks else GAP).requests.insert(0, Hole(first, first, 0, sure=False))
+        elif ahead(ack, self.server.next_seq) <= 0:
+            self._habit = Habit.WINDOW
+        if len(pending) > self.shared.max_pending or self.shared.held > self.shared.max_held:
+            self._overflow()
 
-    def _in_step(self) -> None:
-        self._doubt = self._doubt and bool(self._orphans)
-        # A response whose framing was lost may have swallowed the next ones.
-        self._sync, self._gap, self._holes = not self._doubt and self.server.phase != ADRIFT, self._doubt, 0
+    def _pipelines(self, *, in_batch: bool) -> None:
+        """A request was sent before the one in front of it was answered."""
+        self._habit = max(self._habit, Habit.MAY_BATCH if in_batch else Habit.WINDOW)
 
-    def _match_behind_hole(self, response: Response) -> Request | None:
-        pending = self.pending
-        if not self._pipelined:
-            for place, request in enumerate(pending):
-                if request is LOST:
-                    break  # the response may answer one of those
-                if request.ack == response.seq:
-                    self._abandon(place)
-                    self._in_step()
-                    return pending.pop(0)
-        request = pending[0]
-        known = len(pending) == 1 and request.seq != UNKNOWN and not self.client.missing_before(response.ack)
-        if known and self._possible(request, response):
-            # Every request that the server had is known, and this one alone is not answered.
-            self._in_step()
-            return pending.pop(0)
-        if self._gap:
-            response.marks |= GAP
-        if self._pipelined:
-            self._count_down()
-        return None
+    def _overflow(self) -> None:
+        """Too many wait: they are reported as they are, and what comes is in doubt."""
+        self.shared.count("decoder_pipeline_overflow", sum(isinstance(each, Request) for each in self.waiting))
+        self._settled(self._doubt(0).end(closed=False), 0)
+        asked, answered = self.client.next_seq, self.server.next_seq
+        self.doubt = Doubt([Hole(asked, asked, 0, sure=False)], [Hole(answered, answered, 0, sure=False)], self._habit)
 
-    def _count_down(self) -> None:
-        """A response answers the oldest request or a later one: what is pending stays bounded by what is outstanding.
+    # -- in doubt --------------------------------------------------------------------------------------------------------
 
-        Each hole has swallowed a response at least, and no more responses come than requests were sent: so when as many requests
-        are left as there were holes, all of them have been answered.
-        """
-        if any(request.seq == UNKNOWN for request in self.pending):
+    def _doubt(self, mark: int) -> Doubt:
+        """The two are not in step, or no longer."""
+        doubt = self.doubt
+        if doubt is None:
+            doubt = self.doubt = Doubt([*self.pending], [], self._habit)
+            self.pending.clear()
+        doubt.marks |= mark
+        return doubt
+
+    def _requested_in_doubt(self, request: Request) -> None:
+        doubt = self.doubt
+        if doubt is None:
+            current = self.server.message
+            if self.pending:
+                self._pipelined(self.pending, request)
+            elif isinstance(current, Response) and current.request is None and possible(request, current):
+                current.request = request  # streams without acknowledgement numbers do not tell that a request is late
+            else:
+                self.pending.append(request)
             return
-        self._abandon(1)
-        if len(self.pending) <= self._holes:
-            self._abandon(len(self.pending))
-            self._in_step()
+        if request.ack == UNKNOWN:
+            request.ack = self.server.next_seq
+        before = doubt.requests[-1] if doubt.requests else None
+        if before is not None and before.ack == request.ack:
+            doubt.habit = max(doubt.habit, Habit.MAY_BATCH)
+        doubt.requests.append(request)
+        self._settle(request.seq + request.size & MASK, self.server.next_seq)
+        if len(self.waiting) > self.shared.max_pending or self.shared.held > self.shared.max_held:
+            self._overflow()
 
-    def _answer_lost(self) -> None:
-        """A response, or a hole that may have been one, where lost requests are the oldest."""
-        if self.pending and self.pending[0] is LOST:
-            self.pending[0] = LOST_AND_ANSWERED
+    def _match_in_doubt(self, response: Response) -> Request | None:
+        if self.client.phase == HEAD and not self.waiting and self.client.disorder is None:
+            self.client.interrupt()
+            if self.pending:
+                return self.match(response)
+        if self.doubt is None:
+            if not self.client.awaits(response.ack):
+                return None
+            self._doubt(0)  # its request may only be late
+        doubt = self._doubt(0)
+        doubt.responses.append(response)
+        self.shared.held += 1
+        self._settle(self._asked, response.seq)
+        if len(doubt.responses) > self.shared.max_pending or self.shared.held > self.shared.max_held:
+            self._overflow()
+        return response.request
 
-    def _abandon(self, count: int) -> None:
-        for _ in range(min(count, len(self.pending))):
-            self._unmatched(self.pending.pop(0), None, GAP)
+    @property
+    def _asked(self) -> int:
+        """Up to where all requests have been read; a FIN takes a number, too."""
+        return self.client.next_seq if self.client.next_seq == UNKNOWN else self.client.next_seq + self.client.ended & MASK
 
-    def _retire(self) -> None:
-        """Requests behind which the client has received more and sent another will not be answered any more."""
-        pending, reached = self.pending, self.server.next_seq
-        count = 0
-        for place in range(1, len(pending)):
-            ack = pending[place].ack
-            if (
-                ack == UNKNOWN
-                or pending[place - 1].ack == UNKNOWN
-                or ahead(ack, reached) > 0
-                or ahead(ack, pending[place - 1].ack) <= 0
-            ):
-                break
-            count = place
-        self._abandon(count)
+    def review(self) -> None:
+        """Look at what has become certain, as both directions have been read as far as they came."""
+        self._settle(self._asked, self.server.next_seq)
 
-    def _unrequested(self, response: Response) -> None:
-        """A response without a request: hold it while bytes of the client are missing, for they may only be late."""
-        if response.error is None and self.client.missing_before(response.ack):
-            if self._orphans is None:
-                self._orphans = []
-            self._orphans.append(response)
-            self.shared.held += 1
-            if len(self._orphans) > self.shared.max_pending:
-                self._release_orphan(GAP)
-        else:
-            self._emit(None, response)
-            if self.pending and self.pending[0].seq != UNKNOWN:
-                self._sync = False
-            self._answer_lost()
+    def _settle(self, asked: int, answered: int) -> None:
+        """The same, where they have been read up to ``asked`` and ``answered``."""
+        doubt = self.doubt
+        if doubt is None:
+            return
+        holes = bool(doubt.requests) and isinstance(doubt.requests[0], Hole)
+        pairs = doubt.settle(asked, answered)
+        self._habit = doubt.habit
+        if doubt.over:
+            self.doubt = None
+            self.pending.extend(each for each in doubt.requests if isinstance(each, Request))
+            self.rejoined = self.answers if holes else UNKNOWN
+        self._settled(pairs, doubt.marks)
 
-    def _late(self, request: Request) -> bool:
-        """A late request: its response may be there already, or be under way."""
-        while self._orphans:
-            response = self._orphans[0]
-            if self._fits(request, response) and self._possible(request, response):
-                self._orphans.pop(0)
-                self.shared.held -= 1
-                self._claim(request, response)
-                if request.complete:
+    def _settled(self, pairs: list[Pair], mark: int) -> None:
+        """Report what belongs together, and what belongs to nothing; what is not whole yet when it is."""
+        for request, response in pairs:
+            if response is None:
+                if request is not None:
+                    self._unmatched(request, None, mark)
+                continue
+            self.shared.held -= 1
+            if request is None:
+                response.why = mark
+                if response.done:
+                    self._emit(None, response)
+                continue
+            response.request = request
+            if request.line.method == "HEAD" and not response.done:
+                self.server.bodiless(response)
+            elif response.done:
+                if request.complete or response.error is not None or self.client.ended:
                     self._emit(request, response)
                 else:
                     request.response = response
-                return True
-            if request.ack == UNKNOWN or (response.seq - request.ack & MASK) < HALF:
-                return False  # it answers this request, one that is still missing, or a later one: nobody knows
-            self._release_orphan(GAP)  # this request was sent later
-        current = self.server.message
-        if isinstance(current, Response) and current.request is None and self._fits(request, current):
-            self._claim(request, current)
-            return True
-        return False
-
-    def _claim(self, request: Request, response: Response) -> None:
-        self._abandon(len(self.pending))
-        self._in_step()
-        self.shared.held += 1
-        response.request = request
-
-    def _release_orphan(self, mark: int) -> None:
-        if self._orphans:
-            response = self._orphans.pop(0)
-            self.shared.held -= 1
-            response.marks |= mark
-            self._emit(None, response)
-            self._answer_lost()
+                    self.client.finish_upload()
 
     def _flush(self, error: str) -> None:
         """No response will come any more."""
-        while self._orphans:
-            self._release_orphan(GAP)
-        for request in self.pending:
-            self._unmatched(request, error, GAP if self._gap else 0)
-        self.pending.clear()
-
-    def overdue(self) -> None:
-        """The requests that wait have waited for too long."""
+        doubt, self.doubt = self.doubt, None
+        if doubt is not None:
+            pairs = doubt.end(closed=error == CLOSED)
+            for request, response in pairs:
+                if request is not None and response is None:
+                    request.error = error or request.error
+            self._settled(pairs, doubt.marks)
         pending, self.pending = self.pending, []
         for request in pending:
-            self._unmatched(request, "timeout", GAP if self._gap else 0)
+            self._unmatched(request, error, 0)
 
     # -- what comes out --------------------------------------------------------------------------------------------------
 
     def _unmatched(self, request: Request, error: str | None, mark: int) -> None:
-        if request.seq == UNKNOWN and request.line is NO_REQUEST_LINE:
-            return  # LOST: nothing is known of it
         request.marks |= mark
         request.error = error or request.error
         self._emit(request, None)
@@ -332,12 +326,12 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
             connection = self.connection = Connection.from_client_key(self.client.key, self.generation)
         marks = self.marks
         if request is None:
-            marks |= UNMATCHED_RESPONSE
+            marks |= UNMATCHED_RESPONSE | (response.why if response is not None else 0)
         else:
             shared.held -= 1
             if response is None:
                 marks |= UNMATCHED_REQUEST
         shared.events.append(build(request, response, connection, self.sequence, marks, shared))
         self.sequence += 1
-        if self.marks and not self.pending and response is not None:
+        if self.marks and not self.waiting and response is not None:
             self.marks = 0

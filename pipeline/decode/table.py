@@ -137,8 +137,12 @@ class Table:
                 reader.next_seq = begin
         if answered == _NOT_HTTP:
             other.phase = SEEK
-        if seg.flags & ACK:
-            other.next_seq = seg.ack
+        if answered is not None and answered >= 0 and 0 <= ahead(seg.ack, answered & MASK) <= MAX_EARLY:
+            other.next_seq = answered & MASK
+        elif seg.flags & ACK and client:
+            other.next_seq = seg.ack  # not where a response begins: its request may come a little later
+        if known is answered is None:
+            reader.conversation.rejoined = 0
         return reader
 
     def stream(self, key: FlowKey, ts_ns: int, payload: bytes) -> Reader | None:

@@ -95,6 +95,10 @@ class Stream(msgspec.Struct, gc=False, eq=False):
         """Whether bytes before ``ack`` have not been delivered."""
         return -1 not in {self.next_seq, ack} and not self.ended and ahead(ack, self.next_seq) > 0
 
+    def awaits(self, ack: int) -> bool:
+        """Whether bytes before ``ack`` may still come: some are missing, or none has come at all."""
+        return self.missing_before(ack) or (self.next_seq == UNKNOWN != ack and not self.ended)
+
     @property
     def closing(self) -> bool:
         """Whether all that is missing is the one number that a FIN takes (RFC 9293, section 3.4): the capture lost it."""

@@ -49,7 +49,7 @@ class Timers:
                 if idle >= self._idle_ns:
                     yield conversation, True
                     continue
-                if idle >= self._response_ns and conversation.pending:
+                if idle >= self._response_ns and (conversation.pending or conversation.doubt):
                     yield conversation, False
                 self._put(conversation, min(now_ns + self._look_ns, max(conversation.last_ns + self._idle_ns, now_ns)))
 

@@ -34,7 +34,7 @@ class Told(Ticket):
 
 async def life(folder: str, first: int, seed: int) -> None:
     """Offer and deliver until killed."""
-    dice = random.Random(seed)  # noqa: S311  seeded on purpose
+    dice = random.Random(seed)
     log = ComponentLog("crash")
     buffer = DiskBuffer(folder, bounds(50_000, 64 << 20), Ledger(), log=log, health=Health(log), clock=Clock())
     await buffer.open()

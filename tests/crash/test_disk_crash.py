@@ -39,7 +39,7 @@ def heard_until(process: subprocess.Popen[bytes], selector: selectors.BaseSelect
 @pytest.mark.slow
 def test_nothing_queued_is_lost_by_fifty_kills(tmp_path: Path) -> None:
     """Whatever was committed is delivered in this life or a later one, however often the process is killed."""
-    dice = random.Random(5)  # noqa: S311  seeded on purpose
+    dice = random.Random(5)
     queued: set[int] = set()
     delivered: set[int] = set()
     command = [sys.executable, str(Path(__file__).with_name("crash_child.py")), str(tmp_path / "q")]

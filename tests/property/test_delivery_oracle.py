@@ -71,9 +71,7 @@ def a_buffer(kind: str, when_full: WhenFull, folder: Path) -> Buffer:
 @pytest.mark.parametrize("kind", ["memory", "disk"])
 async def test_arrived_plus_dropped_is_sent(kind: str, when_full: WhenFull, seed: int, tmp_path: Path) -> None:
     """The books are right to the unit, for any order of faults."""
-    dice = random.Random(  # noqa: S311  seeded on purpose
-        f"{kind} {when_full} {seed}"
-    )
+    dice = random.Random(f"{kind} {when_full} {seed}")
     clock = FakeClock()
     rejected: set[int] = set()
     steps = [a_fault(dice, rejected) if dice.random() < 0.6 else (lambda _batch: None) for _ in range(40)]

@@ -1,15 +1,13 @@
 """Loss: whatever one segment is missing, nothing is paired wrongly, and marks say where it was."""
 
-from collections.abc import Sequence
+from random import Random
 
 import pytest
 
-from pipeline.decode import DecodeOptions, Decoder
-from pipeline.model.exchange import Exchange
-from pipeline.model.records import Record, Segment
+from pipeline.model.records import Segment
 from pipeline.testing.packets import Talk, flow_key, request, response
+from tests.lossy_captures import Network, Verdict, decode, judge, number_of
 
-OPTIONS = DecodeOptions(response_headers=("X-N",))
 CONNECTIONS, EACH = 10, 20
 
 
@@ -34,22 +32,6 @@ def conversation(connection: int, step_ns: int, *, acks: bool) -> tuple[list[Seg
         owners += [number] * (len(talk.segments) - len(owners))
     talk.close()
     return talk.segments, owners + [None] * (len(talk.segments) - len(owners))
-
-
-def decode(records: Sequence[Record]) -> list[Exchange]:
-    """All exchanges; decode must not have failed inside."""
-    failures: list[str] = []
-    decoder = Decoder(OPTIONS, source="test", count=lambda name, _by: failures.append(name))
-    events = [*decoder.feed(records), *decoder.finish()]
-    assert "decoder_internal_errors" not in failures
-    return [event for event in events if isinstance(event, Exchange)]
-
-
-def number_of(exchange: Exchange) -> tuple[int | None, int | None]:
-    """The number in the request's target, and the one in the response's header."""
-    asked = int(exchange.url_path[1:]) if exchange.url_path else None
-    answer = exchange.http_response_headers.get("x-n")
-    return asked, int(answer[0]) if answer else None
 
 
 @pytest.mark.parametrize("step_ns", [1_000, 1_000_000, 100_000_000], ids=["1us", "1ms", "100ms"])
@@ -104,13 +86,72 @@ def test_marks_of_a_lost_half(dropped: str) -> None:
 
 
 def test_pipelined_responses_behind_a_hole() -> None:
-    """Where several requests wait and a hole may have swallowed any number of responses, nothing is paired by guess."""
+    """Responses behind a hole are paired as soon as there are as many, with the hole, as there were requests."""
     talk = Talk(step_ns=30_000)
     talk.client(b"".join(request(f"/{n}") for n in range(4)))
     talk.server(response(b"a" * 100, fields=["X-N: 0"]))
     talk.skip(300, client=False)
     talk.server(response(b"c" * 100, fields=["X-N: 2"]), response(b"d" * 100, fields=["X-N: 3"]))
     exchanges = decode(talk.close().segments)
+    assert [number_of(exchange) for exchange in exchanges] == [(0, 0), (1, None), (2, 2), (3, 3)]
+    assert [exchange.httpipe_marks for exchange in exchanges] == [(), ("gap", "unmatched_request"), (), ()]
+
+
+def test_nothing_is_paired_by_guess() -> None:
+    """Where several requests wait and a hole may have swallowed any number of responses, what is behind it stays unmatched."""
+    talk = Talk(step_ns=30_000)
+    talk.client(b"".join(request(f"/{n}") for n in range(4)))
+    talk.server(response(b"a" * 100, fields=["X-N: 0"]))
+    talk.skip(300, client=False)
+    talk.server(response(b"d" * 100, fields=["X-N: 3"]))
+    exchanges = decode(talk.reset().segments)
     assert number_of(exchanges[0]) == (0, 0)
     assert exchanges[0].httpipe_marks == ()
     assert all(None in number_of(exchange) and "gap" in exchange.httpipe_marks for exchange in exchanges[1:])
+
+
+def test_response_in_front_of_its_request_where_a_capture_begins() -> None:
+    """A capture joins a connection, and its first two segments came in the wrong order: they are paired all the same."""
+    talk = Talk(handshake=False, acks=False)
+    talk.exchange(request("/0"), response(fields=["X-N: 0"])).exchange(request("/1"), response(fields=["X-N: 1"]))
+    asked, answered, *rest = talk.segments
+    exchanges = decode([answered, asked, *rest])
+    assert [number_of(exchange) for exchange in exchanges] == [(0, 0), (1, 1)]
+    assert [exchange.httpipe_marks for exchange in exchanges] == [("mid_stream",), ()]
+
+
+def test_capture_that_joins_pipelined_requests() -> None:
+    """Requests that were sent together with some from before the capture get none of the responses to those."""
+    talk = Talk(handshake=False)
+    talk.client(b"".join(request(f"/{n}") for n in (2, 3)))
+    talk.server(*(response(fields=[f"X-N: {n}"]) for n in range(4)))
+    exchanges = decode(talk.reset().segments)
+    assert all(asked == answered or None in {asked, answered} for asked, answered in map(number_of, exchanges))
+    assert len(exchanges) >= 4
+
+
+KINDS = [Network(Random(seed), kind, 40).run() for kind in ("waits", "batches") for seed in range(3)]
+
+
+@pytest.mark.parametrize("place", range(len(KINDS)))
+def test_drop_each_segment_of_real_timing(place: int) -> None:
+    """As above with delays, think times and clients that pipeline: what was hit is marked, nothing is paired wrongly."""
+    capture = KINDS[place]
+    for dropped, hit in enumerate(capture.owners):
+        verdict = judge(capture, {dropped})
+        assert (verdict.wrong, verdict.unmarked) == (0, 0)
+        assert verdict.whole >= verdict.exchanges - max(1, len(hit))
+
+
+@pytest.mark.parametrize("kind", ["waits", "batches", "window"])
+@pytest.mark.parametrize("rate", [0.005, 0.02])
+def test_random_loss(kind: str, rate: float) -> None:
+    """Of a capture that is without any of its segments, what was not hit comes out whole where clients wait for each response."""
+    total = Verdict()
+    for seed in range(40):
+        rng = Random(f"{kind} {rate} {seed}")
+        capture = Network(rng, kind, 20).run()
+        total.add(judge(capture, {place for place in range(len(capture.segments)) if rng.random() < rate}))
+    assert (total.wrong, total.unmarked) == (0, 0)
+    if kind == "waits":
+        assert total.blamed == 0

@@ -2,6 +2,7 @@
 
 import gc
 import tracemalloc
+from collections import Counter
 
 import pytest
 from decode_support import brief, decode, talk_of
@@ -242,12 +243,13 @@ def test_memory_bound() -> None:
 
 def test_pipelined_requests_are_bounded() -> None:
     """Requests that nobody answers are reported when too many of one connection wait, counted."""
-    lost: list[str] = []
-    decoder = Decoder(DecodeOptions(max_pipelined_requests=5), source="test", count=lambda name, _by: lost.append(name))
+    counts: Counter[str] = Counter()
+    decoder = Decoder(DecodeOptions(max_pipelined_requests=5), source="test", count=lambda name, by: counts.update({name: by}))
     talk = Talk()
     talk.client(*(request(f"/{number}") for number in range(20)))
     events = decoder.feed(talk.segments)
-    assert (len(events), decoder.held_exchanges, lost.count("decoder_pipeline_overflow")) == (15, 5, 15)
+    assert decoder.held_exchanges <= 5
+    assert len(events) == counts["decoder_pipeline_overflow"] == 20 - decoder.held_exchanges
 
 
 def test_chunked_upload_that_was_not_copied() -> None:

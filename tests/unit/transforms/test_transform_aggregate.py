@@ -101,7 +101,7 @@ def test_faulty_options_are_told_together() -> None:
 @pytest.mark.parametrize("seed", range(5))
 def test_quantiles_are_within_two_percent(seed: int) -> None:
     """Whatever the distribution is."""
-    chance = random.Random(seed)  # noqa: S311  no secret
+    chance = random.Random(seed)
     durations = sorted(chance.lognormvariate(seed, 2) for _ in range(5000))
     red = Red()
     for duration in durations:
