@@ -62,7 +62,7 @@ class Table:
             return None
         opening = self._openings.get(key, _NOT_HTTP)
         if opening < 0:
-            if begins_request(payload) or begins_response(payload):
+            if begins_request(payload.lstrip(b"\r\n") if payload[0] in b"\r\n" else payload) or begins_response(payload):
                 return self._join(seg)
             if payload[0] == 80 and payload.startswith(HTTP2) and key not in self._openings:  # "P"
                 self._leave(key, payload)

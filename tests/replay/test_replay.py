@@ -98,6 +98,25 @@ def test_capture_in_small_pieces(name: str) -> None:
     assert list(map(key, exchanges(cut))) == list(map(key, exchanges(batches)))
 
 
+WHOLE = ("url.path", "http.request.method", "http.request.body.size", "http.response.status_code", "http.response.body.size")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_capture_without_each_segment_in_turn(name: str) -> None:
+    """Whichever segment a capture is without: what is reported unmarked was so, and at most what that segment held is gone."""
+    records = [record for batch in read_segments(capture(name)) for record in batch]
+    complete = [stated(exchange, set(WHOLE)) for exchange in exchanges([records])]
+    for dropped, gone in enumerate(records):
+        left = list(complete)
+        for exchange in exchanges([[*records[:dropped], *records[dropped + 1 :]]]):
+            if stated(exchange, set(WHOLE)) in left:
+                left.remove(stated(exchange, set(WHOLE)))
+            else:
+                assert exchange.get("httpipe.marks") or exchange.get("error.type")
+        hit = sum(gone.payload.count(start) for start in (b" HTTP/1.", b"HTTP/1.1 ")) if isinstance(gone, Segment) else 0
+        assert len(left) <= max(1, hit)
+
+
 def test_there_are_captures() -> None:
     """The corpus is there: clients and servers of several makers."""
     makers = {maker for name in CASES for maker in name.split("-")}
