@@ -141,7 +141,7 @@ class Table:
             other.next_seq = answered & MASK
         elif seg.flags & ACK and client:
             other.next_seq = seg.ack  # not where a response begins: its request may come a little later
-        if known is answered is None:
+        if known is answered is None and client:
             reader.conversation.rejoined = 0
         return reader
 

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.model.records import Segment
 from pipeline.testing.packets import Talk, flow_key, request, response
-from tests.lossy_captures import Network, Verdict, decode, judge, number_of
+from tests.lossy_captures import CLIENTS, Network, Verdict, decode, judge, number_of
 
 CONNECTIONS, EACH = 10, 20
 
@@ -143,7 +143,19 @@ def test_drop_each_segment_of_real_timing(place: int) -> None:
         assert verdict.whole >= verdict.exchanges - max(1, len(hit))
 
 
-@pytest.mark.parametrize("kind", ["waits", "batches", "window"])
+@pytest.mark.parametrize("kind", CLIENTS)
+def test_two_hundred_exchanges(kind: str) -> None:
+    """Of 200 exchanges on one connection, pipelined or not, 198 stay complete whichever segment is missing; no other is marked."""
+    network = Network(Random(f"200 {kind}"), kind, 200)
+    network.joined, network.ends = False, "client"
+    capture = network.run()
+    for dropped in range(0, len(capture.segments), len(capture.segments) // 100):
+        verdict = judge(capture, {dropped})
+        assert verdict.whole >= 198
+        assert (verdict.wrong, verdict.unmarked, verdict.blamed) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
 @pytest.mark.parametrize("rate", [0.005, 0.02])
 def test_random_loss(kind: str, rate: float) -> None:
     """Of a capture that is without any of its segments, what was not hit comes out whole where clients wait for each response."""
