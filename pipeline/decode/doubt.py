@@ -103,7 +103,7 @@ class Doubt(msgspec.Struct, gc=False):
             if isinstance(request, Hole) or request.ack == UNKNOWN or ahead(request.ack, response.seq) <= 0:
                 return False
             # The response to this request begins behind the bytes that its client had received.
-            response.seq = request.ack
+            response.seq, response.least, response.sure = request.ack, 0, False
             if ahead(response.end, response.seq) > 0:
                 return False
             self.responses.pop(0)
@@ -187,7 +187,7 @@ class Doubt(msgspec.Struct, gc=False):
         responses = self.responses
         count = sum(ahead(each.seq, ack) < 0 for each in responses)
         latest = responses[count - 1] if count else None
-        if isinstance(latest, Response) and not (latest.done and ahead(latest.seq + latest.size, ack) <= 0):
+        if isinstance(latest, Response) and ahead(latest.seq + latest.size, ack) > 0:
             self.habit = Habit.WINDOW  # the client did not wait for the end of it
             return False
         behind_hole = isinstance(self.requests[place - 1], Hole)
