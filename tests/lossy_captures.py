@@ -124,7 +124,11 @@ class Network:
         size = rng.choice((0, 50, 50, 2000, 6000))
         if message.startswith(b"HEAD"):
             return b"HTTP/1.1 200 OK\r\nX-N: %d\r\nContent-Length: %d\r\n\r\n" % (number, size)
+        if rng.random() < 0.1:
+            return b"HTTP/1.1 304 Not Modified\r\nX-N: %d\r\nContent-Length: %d\r\n\r\n" % (number, size)
         self.sizes[number] = (asked, size)
+        if message.startswith(b"POST") and rng.random() < 0.3:
+            return b"HTTP/1.1 100 Continue\r\n\r\n" + response(b"x" * size, fields=[f"X-N: {number}"])
         if rng.random() < 0.2 and size:
             half = b"%x\r\n%b\r\n" % (size // 2, b"y" * (size // 2))
             return b"HTTP/1.1 200 OK\r\nX-N: %d\r\nTransfer-Encoding: chunked\r\n\r\n%b0\r\n\r\n" % (number, 2 * half)

@@ -233,8 +233,8 @@ class Reader(BodyStream, gc=False, eq=False):
         conversation = self.conversation
         status = response.line.status or 0
         if 100 <= status < 200 and status != 101:
-            conversation.interim = True
-            return stop  # RFC 9110, section 15.2: the final one is still to come
+            conversation.interim(response.seq, response.seq + response.size & MASK)
+            return stop
         request = response.request = conversation.match(response)
         length = response.fields.length
         method = request.line.method if request is not None else None

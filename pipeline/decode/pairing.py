@@ -30,7 +30,7 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
     answers: int = 0
     sequence: int = 0
     closed: bool = False
-    interim: bool = False  # there are 1xx responses, so not every response answers a request
+    interims: tuple[int, int] | None = None  # from where to where the server last said 1xx, which answers nothing
     connection: Connection | None = None
     pending: list[Request] = []  # in step: what waits for its response. A list of its own for each: msgspec copies it
     doubt: Doubt | None = None
@@ -67,11 +67,16 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
                 return pending.pop(0)
             if not possible(request, response):
                 return None
-            if request.ack != UNKNOWN:
+            if request.ack != UNKNOWN and self.interims != (request.ack, response.seq):
                 # It was sent before all responses before this one had been received.
                 self._pipelines(in_batch=request.ack == self._batch)
             return pending.pop(0)
         return self._match_in_doubt(response)
+
+    def interim(self, seq: int, end: int) -> None:
+        """A 1xx response: the final one is still to come (RFC 9110, section 15.2)."""
+        begin = seq if self.interims is None or self.interims[1] != seq else self.interims[0]
+        self.interims = (begin, end)
 
     def answered(self, response: Response, end: int) -> None:
         """A response ends, in front of sequence number ``end``."""
@@ -104,7 +109,7 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
 
     def lost(self, reader: Stream, seq: int, end: int, least: int, mark: int = GAP) -> None:
         """What a direction said from ``seq`` to ``end`` is missing or not understood: ``least`` messages began there, or more."""
-        if self.interim and not reader.client:
+        if self.interims is not None and not reader.client:
             least = 0
         self._doubt(mark).hole(client=reader.client, seq=seq, end=end, least=least)
         if reader.client:
