@@ -96,7 +96,9 @@ class Network:
             side = self.sides[True]
             side.starts.append((side.sent + len(data), number))
             reply = self._response(number, message)
-            self.asked.append((number, side.sent + len(data) + len(message), reply))
+            early = message.startswith(b"POST") and self.rng.random() < 0.2  # answered before the body is there
+            needed = message.index(b"\r\n\r\n") + 4 if early else len(message)
+            self.asked.append((number, side.sent + len(data) + needed, reply))
             data += message
             if not self.joined:
                 self._write(data, client=True)
@@ -116,6 +118,9 @@ class Network:
         if number == self.exchanges - 1 and self.ends == "server":
             fields.append("Connection: close")
         self.sizes[number] = (len(body), 0)
+        if body and rng.random() < 0.3:
+            lines = "\r\n".join([f"POST /{number} HTTP/1.1", "Host: example.com", *fields, "Transfer-Encoding: chunked"])
+            return b"%b\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (lines.encode(), len(body), body)
         return request(f"/{number}", method=method, body=body, fields=fields)
 
     def _response(self, number: int, message: bytes) -> bytes:
