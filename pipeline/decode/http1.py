@@ -4,12 +4,19 @@ A tolerant observer of RFC 9112: it decodes what servers and clients would make 
 the next message again behind a hole or behind bytes that are no HTTP. It never raises and holds no more than one head.
 """
 
-import re
-
 import msgspec
 
 from pipeline.decode.bodies import CLOSED, HEAD, OTHER, SEEK, BodyStream
-from pipeline.decode.detect import KNOWN_METHODS, begins_request, begins_response, may_begin_request, may_begin_response, preamble
+from pipeline.decode.detect import (
+    BLANKS,
+    COMMON_REQUESTS,
+    begins_request,
+    begins_response,
+    may_begin_request,
+    may_begin_response,
+    preamble,
+    request_inside,
+)
 from pipeline.decode.marks import GAP, PROTOCOL_ERROR, TRUNCATED
 from pipeline.decode.message import NO_FIELDS, UNKNOWN, Request, Response
 from pipeline.decode.startline import RequestLine, StatusLine, parse_request_line, parse_status_line
@@ -21,8 +28,6 @@ MAX_DOUBT = 40
 CACHED_LINES = 2048
 CACHED_LINE_BYTES = 512
 """Start lines repeat: health checks, polling, status lines. Full, the cache starts anew: at most 2 MB, commonly 0.5."""
-
-_REQUEST_INSIDE = re.compile(rb"\n\r?\n(?=(?:%s) [^\x00-\x20]{1,8192} HTTP/1\.\d\r?\n)" % b"|".join(sorted(KNOWN_METHODS)))
 
 
 class Partial(msgspec.Struct, gc=False):
@@ -62,8 +67,7 @@ class Reader(BodyStream, gc=False, eq=False):
             pos += preamble(data, pos)
             if pos >= len(data):
                 return len(data)
-        while data[pos] in b"\r\n":
-            # RFC 9112, section 2.2: ignore empty lines before a start line.
+        while data[pos] in BLANKS:
             pos += 1
             if pos == len(data):
                 return pos
@@ -162,8 +166,10 @@ class Reader(BodyStream, gc=False, eq=False):
 
     def _request_line(self, line: bytes, data: bytes, end: int, stop: int) -> RequestLine | None:
         parsed = parse_request_line(line)
-        if parsed is None or (parsed.version == "0.9" and parsed.marks and b":" not in data[end:stop]):
-            # A line without a version may be any protocol's, unless it has HTTP/0.9's only method or fields follow it.
+        if parsed is None:
+            return None
+        if parsed.version == "0.9" and not (line[:4] in COMMON_REQUESTS and line.count(b" ") == 1) and b":" not in data[end:stop]:
+            # A line without a version may be any protocol's, unless it is a common method and a target, or fields follow it.
             return None
         cache = self.shared.request_lines
         if len(line) <= CACHED_LINE_BYTES:
@@ -282,8 +288,9 @@ class Reader(BodyStream, gc=False, eq=False):
             self.phase = HEAD
             return pos
         if self.client:
-            match = _REQUEST_INSIDE.search(data, pos)
-            place = match.end() if match else len(data)
+            place = request_inside(data, pos)
+            if place < 0:
+                place = len(data)
         else:
             place = self.conversation.boundary(seq, pos, len(data))
             if place < len(data) and not begins_response(data[place:]):

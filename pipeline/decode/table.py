@@ -6,6 +6,7 @@ and other protocols cost next to nothing; everything else costs a look at its fi
 
 from pipeline.decode.bodies import SEEK, UNSEEN
 from pipeline.decode.detect import (
+    BLANKS,
     COMMON_REQUESTS,
     HTTP2,
     begins_request,
@@ -78,9 +79,8 @@ class Table:
     def _first(self, seg: Segment, opening: int, *, client: bool) -> Reader | None:
         """The first bytes of a direction. Who asked for the connection is the client, unless what they say shows otherwise."""
         payload = seg.payload
-        if payload[0] in b"\r\n" and not preamble(payload):
-            # RFC 9112, section 2.2: blank lines in front of a request line are to be ignored.
-            payload = payload.lstrip(b"\r\n")
+        if payload[0] in BLANKS and not preamble(payload):
+            payload = payload.lstrip(BLANKS)
             if not payload:
                 return self._begin(seg, opening, client=client)
         if len(payload) >= 5 and may_begin_response(payload):
