@@ -151,7 +151,7 @@ class Decoder:
             if reader.next_seq == UNKNOWN or 0 <= ahead(seg.seq, reader.next_seq) < RESET_WINDOW:
                 if seg.seq != reader.next_seq:
                     reader.acknowledge(seg.seq, seg.ts_ns)  # so much was sent in front of it
-                self._table.close(conversation, seg.ts_ns, "reset")
+                self._table.reset(conversation, reader, seg)
         else:
             conversation.last_ns = seg.ts_ns
             reader.push(seg)
@@ -189,6 +189,7 @@ class Decoder:
         try:
             for stream in list(self._shared.disordered):
                 stream.settle(now_ns)
+            table.settle_resets(now_ns)
             for conversation, idle in table.timers.due(now_ns):
                 if idle or conversation.closed:
                     table.close(conversation, now_ns, "timeout")
