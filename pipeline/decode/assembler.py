@@ -11,7 +11,7 @@ from pipeline.decode.http1 import Reader
 from pipeline.decode.message import UNKNOWN, Shared
 from pipeline.decode.options import DecodeOptions
 from pipeline.decode.table import ANSWERS, Table
-from pipeline.decode.tcp import HALF, MASK, ahead
+from pipeline.decode.tcp import HALF, MASK, ahead, ends
 from pipeline.model.exchange import Event
 from pipeline.model.records import ACK, FIN, RST, SYN, Chunk, Closed, Gap, Opened, Record, Segment, reverse
 
@@ -136,7 +136,7 @@ class Decoder:
     def _special(self, reader: Reader, seg: Segment) -> None:
         conversation = reader.conversation
         flags = seg.flags
-        if flags & FIN and not flags & (SYN | RST) and not seg.length and seg.seq == reader.next_seq and reader.disorder is None:
+        if ends(seg) and not flags & (SYN | RST) and not seg.length and seg.seq == reader.next_seq and reader.disorder is None:
             conversation.last_ns = seg.ts_ns
             reader.end(seg.ts_ns)
             if conversation.closed:

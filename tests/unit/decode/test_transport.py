@@ -49,6 +49,14 @@ def test_what_comes_behind_a_reset(*, client: bool) -> None:
         assert [brief(e) for e in decode(talk.wait(5).exchange(GET, OK).close().segments)] == [WHOLE, WHOLE]
 
 
+def test_forged_end() -> None:
+    """A FIN without ACK, which the receiver drops, does not hide what the server sends behind it."""
+    talk = Talk().client(GET)
+    forged = talk.send(client=False, flags=FIN)
+    talk.segments.append(Segment(forged.key, forged.ts_ns + 1, forged.seq, talk.segments[-3].seq, ACK | PSH, OK, len(OK)))
+    assert [brief(e) for e in decode(talk.segments)] == [WHOLE]
+
+
 def test_reset_is_reported_in_a_second() -> None:
     """What was reset is reported when nothing more can be under way, with the times of what was seen."""
     decoder = Decoder(DecodeOptions(), source="test")
