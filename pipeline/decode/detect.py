@@ -27,7 +27,8 @@ _REQUEST_PREFIX = re.compile(rb"%s{1,%d}(?:[ \t\v\f\r]|$)" % (_TOKEN, _MAX_METHO
 _RESPONSE_PREFIX = re.compile(rb"(?i)HTTP/\d|ICY\s+\d")
 _REQUEST_LINE = re.compile(rb"%s{1,%d} [^\x00-\x08\x0a-\x1f]* ?HTTP/1\.\d\r?\n" % (_TOKEN, _MAX_METHOD))
 _KNOWN_START = re.compile(rb"(?:%s) (?:/|\*[ ]|https?://)[^\x00-\x1f]*\Z" % b"|".join(sorted(KNOWN_METHODS)))
-_LINE_INSIDE = re.compile(rb"(?<=\n)(?:%s) [^\x00-\x20]{1,8192} HTTP/1\.\d\r?\n" % b"|".join(sorted(KNOWN_METHODS)))
+_KNOWN_LINE = re.compile(rb"(?:%s) [^\x00-\x20]{1,8192} HTTP/1\.\d\r?\n" % b"|".join(sorted(KNOWN_METHODS)))
+_LINE_INSIDE = re.compile(rb"(?<=\n)" + _KNOWN_LINE.pattern)
 _STATUS_LINE = re.compile(rb"HTTP/1\.\d [1-9]\d\d(?:[ \r\n]|\Z)")
 _MAX_LINE = 16 * 1024
 
@@ -72,6 +73,11 @@ def begins_request(data: bytes) -> bool:
     return (
         _REQUEST_LINE.match(data, 0, _MAX_LINE) is not None or _KNOWN_START.match(data, 0, _MAX_LINE) is not None
     ) and not data.startswith(HTTP2)
+
+
+def interrupts(data: bytes, partial: bytes) -> bool:
+    """Whether a request that begins with ``data`` shows that ``partial`` in front of it is none, though it looked like one."""
+    return b" " in partial and b"\n" not in partial and _KNOWN_LINE.match(data) is not None
 
 
 def request_inside(data: bytes, pos: int) -> int:

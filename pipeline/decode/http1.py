@@ -12,6 +12,7 @@ from pipeline.decode.detect import (
     COMMON_REQUESTS,
     begins_request,
     begins_response,
+    interrupts,
     may_begin_request,
     may_begin_response,
     preamble,
@@ -83,6 +84,10 @@ class Reader(BodyStream, gc=False, eq=False):
     def _head_continued(self, partial: Partial, data: bytes, pos: int, seg: Segment) -> int:
         """More of a head that came in parts. What is held is bounded, so joining it again for each part is, too."""
         held = len(partial.data)
+        if self.client and not pos and interrupts(data, partial.data):
+            self.release()
+            self.conversation.cruft()
+            return pos
         joined = partial.data + (data[pos:] if pos else data)
         if partial.data.startswith(b"PROXY ") and (skip := preamble(joined)):
             self.release()

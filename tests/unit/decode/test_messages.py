@@ -167,6 +167,15 @@ def test_cruft_between_messages() -> None:
     assert [brief(e) for e in decode(talk.segments)] == [("GET", "/", 200, 0, 3), NEXT]
 
 
+def test_body_that_nobody_announced() -> None:
+    """What follows a request without framing is no part of the next one, though it could be the beginning of a request line."""
+    first, second = decode(
+        talk_of(("C", b"POST / HTTP/1.0\r\n\r\nsome body"), ("S", OK), ("C", request("/next")), ("S", OK)).segments
+    )
+    assert brief(first) == ("POST", "/", 200, 0, 3)
+    assert brief(second) == NEXT
+
+
 def test_broken_chunk() -> None:
     """Where chunk framing breaks the size is estimated, and the next response is found when its request asks for it."""
     broken = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\nmore"
