@@ -10,7 +10,8 @@ from pipeline.decode.bodies import CLOSED, UNSEEN
 from pipeline.decode.http1 import Reader
 from pipeline.decode.message import UNKNOWN, Shared
 from pipeline.decode.options import DecodeOptions
-from pipeline.decode.table import ANSWERS, Table
+from pipeline.decode.pairing import Conversation
+from pipeline.decode.table import ANSWERS, MAX_EARLY, Table
 from pipeline.decode.tcp import HALF, MASK, ahead, ends
 from pipeline.model.exchange import Event
 from pipeline.model.records import ACK, FIN, RST, SYN, Chunk, Closed, Gap, Opened, Record, Segment, reverse
@@ -20,6 +21,13 @@ RESET_WINDOW = 1 << 20
 """How far ahead of what was delivered a RST may lie to be believed (RFC 5961, section 3.2: it must lie in the window)."""
 
 _SPECIAL = SYN | FIN | RST
+
+
+def _began(conversation: Conversation, reader: Reader, syn: Segment) -> bool:
+    """Whether a SYN is the one that began this connection: a repetition, or, where that one is not known, one that came late."""
+    if not conversation.generation and 0 <= ahead(reader.next_seq, syn.seq) <= MAX_EARLY:
+        conversation.generation = syn.seq
+    return conversation.generation == syn.seq
 
 
 class Decoder:
@@ -141,8 +149,8 @@ class Decoder:
             reader.end(seg.ts_ns)
             if conversation.closed:
                 self._table.forget(conversation)
-        elif flags & SYN and not flags & ACK and conversation.generation != seg.seq:
-            # The same ports again; a repetition of the SYN that was seen has its sequence number.
+        elif flags & SYN and not flags & ACK and not _began(conversation, reader, seg):
+            # The same ports again.
             self._table.close(conversation, seg.ts_ns, CLOSED)
             begun = self._table.arrival(seg)
             if begun is not None:

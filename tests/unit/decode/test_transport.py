@@ -49,6 +49,14 @@ def test_what_comes_behind_a_reset(*, client: bool) -> None:
         assert [brief(e) for e in decode(talk.wait(5).exchange(GET, OK).close().segments)] == [WHOLE, WHOLE]
 
 
+def test_opening_behind_what_it_opened() -> None:
+    """A SYN that the capture has behind the first data belongs to their connection; with another number it opens a new one."""
+    syn, synack, ack, *rest = talk_of(("C", GET), ("S", OK)).segments
+    assert [brief(e)[:5] for e in decode([rest[0], syn, synack, ack, *rest[1:]])] == [WHOLE]
+    again = Talk(client_isn=syn.seq + (1 << 30)).exchange(GET, OK)
+    assert [brief(e)[:3] for e in decode([rest[0], *again.segments])] == [("GET", "/", None), WHOLE[:3]]
+
+
 def test_forged_end() -> None:
     """A FIN without ACK, which the receiver drops, does not hide what the server sends behind it."""
     talk = Talk().client(GET)
