@@ -88,6 +88,14 @@ class Reader(BodyStream, gc=False, eq=False):
             self.release()
             self.conversation.cruft()
             return pos
+        if (
+            not (self.client or pos)
+            and self.conversation.boundary(partial.seq + held & MASK, 0, 1) == 0
+            and begins_response(data)
+        ):
+            # The client took the head for whole, as it went on with a request: an empty line that was none, such as CR CR LF.
+            self._break_off(PROTOCOL_ERROR)
+            return pos
         joined = partial.data + (data[pos:] if pos else data)
         if partial.data.startswith(b"PROXY ") and (skip := preamble(joined)):
             self.release()
@@ -160,7 +168,13 @@ class Reader(BodyStream, gc=False, eq=False):
             return stop
         status_line = shared.status_lines.get(line) or self._status_line(line)
         if status_line is None:
-            return start + self._cruft(first, seq)
+            place = data.find(b"\nHTTP/1.", start, stop) + 1
+            if not place or not begins_response(data[place:stop]):
+                return start + self._cruft(first, seq)
+            # Lines in front of the status line: what a script printed too early.
+            if self.conversation.pending:
+                self.conversation.pending[0].marks |= PROTOCOL_ERROR
+            return place
         block = data[end + 1 : stop]
         fields = shared.response_fields.seen.get(block) or shared.response_fields.parse(block)
         marks = status_line.marks | fields.marks

@@ -167,6 +167,22 @@ def test_cruft_between_messages() -> None:
     assert [brief(e) for e in decode(talk.segments)] == [("GET", "/", 200, 0, 3), NEXT]
 
 
+def test_junk_before_a_status_line() -> None:
+    """Lines in front of a status line are passed over, but a server without status lines has none."""
+    junk = talk_of(("C", GET), ("S", b"Warning: x\r\n" + OK), ("C", request("/next")), ("S", OK))
+    assert [brief(e) for e in decode(junk.segments)] == [("GET", "/", 200, 0, 3, "protocol_error"), NEXT]
+    none = talk_of(("C", GET), ("S", b"Warning: x\r\n\r\nabc"))
+    assert [brief(e) for e in decode(none.segments)] == [("GET", "/", None, 0, 17, "protocol_error")]
+
+
+def test_head_without_an_end() -> None:
+    """A response head whose end only its client understood does not take the next response for a part of it."""
+    odd = b"HTTP/1.1 200 OK\r\nServer: s\r\r\nabc"
+    first, second = decode(talk_of(("C", GET), ("S", odd), ("C", request("/next")), ("S", OK)).segments)
+    assert brief(first) == ("GET", "/", 200, 0, None, "protocol_error")
+    assert brief(second) == NEXT
+
+
 def test_body_that_nobody_announced() -> None:
     """What follows a request without framing is no part of the next one, though it could be the beginning of a request line."""
     first, second = decode(
