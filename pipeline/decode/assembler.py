@@ -10,8 +10,9 @@ from pipeline.decode.bodies import CLOSED, UNSEEN
 from pipeline.decode.http1 import Reader
 from pipeline.decode.message import UNKNOWN, Shared
 from pipeline.decode.options import DecodeOptions
-from pipeline.decode.table import ANSWERS, Table
-from pipeline.decode.tcp import HALF, MASK, ahead
+from pipeline.decode.pairing import Conversation
+from pipeline.decode.table import ANSWERS, MAX_EARLY, Table
+from pipeline.decode.tcp import HALF, MASK, ahead, ends
 from pipeline.model.exchange import Event
 from pipeline.model.records import ACK, FIN, RST, SYN, Chunk, Closed, Gap, Opened, Record, Segment, reverse
 
@@ -20,6 +21,13 @@ RESET_WINDOW = 1 << 20
 """How far ahead of what was delivered a RST may lie to be believed (RFC 5961, section 3.2: it must lie in the window)."""
 
 _SPECIAL = SYN | FIN | RST
+
+
+def _began(conversation: Conversation, reader: Reader, syn: Segment) -> bool:
+    """Whether a SYN is the one that began this connection: a repetition, or, where that one is not known, one that came late."""
+    if not conversation.generation and 0 <= ahead(reader.next_seq, syn.seq) <= MAX_EARLY:
+        conversation.generation = syn.seq
+    return conversation.generation == syn.seq
 
 
 class Decoder:
@@ -136,13 +144,13 @@ class Decoder:
     def _special(self, reader: Reader, seg: Segment) -> None:
         conversation = reader.conversation
         flags = seg.flags
-        if flags & FIN and not flags & (SYN | RST) and not seg.length and seg.seq == reader.next_seq and reader.disorder is None:
+        if ends(seg) and not flags & (SYN | RST) and not seg.length and seg.seq == reader.next_seq and reader.disorder is None:
             conversation.last_ns = seg.ts_ns
             reader.end(seg.ts_ns)
             if conversation.closed:
                 self._table.forget(conversation)
-        elif flags & SYN and not flags & ACK and conversation.generation != seg.seq:
-            # The same ports again; a repetition of the SYN that was seen has its sequence number.
+        elif flags & SYN and not flags & ACK and not _began(conversation, reader, seg):
+            # The same ports again.
             self._table.close(conversation, seg.ts_ns, CLOSED)
             begun = self._table.arrival(seg)
             if begun is not None:
@@ -151,7 +159,7 @@ class Decoder:
             if reader.next_seq == UNKNOWN or 0 <= ahead(seg.seq, reader.next_seq) < RESET_WINDOW:
                 if seg.seq != reader.next_seq:
                     reader.acknowledge(seg.seq, seg.ts_ns)  # so much was sent in front of it
-                self._table.close(conversation, seg.ts_ns, "reset")
+                self._table.reset(conversation, reader, seg)
         else:
             conversation.last_ns = seg.ts_ns
             reader.push(seg)
@@ -189,6 +197,7 @@ class Decoder:
         try:
             for stream in list(self._shared.disordered):
                 stream.settle(now_ns)
+            table.settle_resets(now_ns)
             for conversation, idle in table.timers.due(now_ns):
                 if idle or conversation.closed:
                     table.close(conversation, now_ns, "timeout")

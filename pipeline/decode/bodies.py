@@ -6,7 +6,7 @@ Ordered bytes and holes in, counted bodies out; heads are another's business (``
 from typing import TYPE_CHECKING
 
 from pipeline.decode.body import Chunks, Collector
-from pipeline.decode.detect import begins_request, begins_response
+from pipeline.decode.detect import begins_request, begins_response, request_inside
 from pipeline.decode.marks import GAP, PROTOCOL_ERROR, SIZE_ESTIMATED
 from pipeline.decode.message import Message, Request, Response
 from pipeline.decode.tcp import MASK, Stream
@@ -77,18 +77,17 @@ class BodyStream(Stream, gc=False, eq=False):
         message.end_ns = seg.last_ns or seg.ts_ns
         if phase == CHUNKED and self.chunks is not None:
             return self._chunked(message, self.chunks, data, pos)
+        if phase == ADRIFT:
+            return self._adrift(message, data, pos)
         size = len(data) - pos
         if phase == LENGTH:
             size = min(size, self.left)
             self.left -= size
-        part = data[pos : pos + size] if message.body is not None or phase == ADRIFT else b""
         if message.body is not None:
-            self._keep(message.body, part)
+            self._keep(message.body, data[pos : pos + size])
         message.size += size
         if phase != LENGTH:
             message.body_size = (message.body_size or 0) + size
-            if phase == ADRIFT and (part.endswith(_LAST_CHUNK) or part == _LONE_LAST_CHUNK):
-                self.complete(message, message.body_size - len(_LONE_LAST_CHUNK), 0, None)
         elif not self.left:
             self.complete(message, message.fields.length, 0, None)
         return pos + size
@@ -98,10 +97,12 @@ class BodyStream(Stream, gc=False, eq=False):
 
         A response's body is shorter than its head said when the client, having received everything up to here, has already
         sent its next request. A response whose request was not seen may answer a HEAD: then what its head announces does not
-        come. Where framing was lost, any message that begins a segment is the next one.
+        come. Where framing was lost, any message that begins a segment is the next one. And a client that was refused before it
+        sent any of its body need not send it (RFC 9110, section 10.1.1).
         """
         if self.client:
-            return self.phase == ADRIFT and begins_request(data)
+            refused = isinstance(message, Request) and message.response is not None and self.left == message.fields.length
+            return (self.phase == ADRIFT or refused) and begins_request(data)
         if not data.startswith(b"HTTP/1."):
             return False
         unasked = isinstance(message, Response) and message.request is None and message.size == (seq - message.seq & MASK)
@@ -120,6 +121,24 @@ class BodyStream(Stream, gc=False, eq=False):
             message.marks |= PROTOCOL_ERROR
             self._drift(message, chunks)
         return stop
+
+    def _adrift(self, message: Message, data: bytes, pos: int) -> int:
+        """Bytes behind lost chunk framing: counted until the last chunk ends a segment, or until a client's next request.
+
+        RFC 9112, section 7.1: a chunk size that overflows is an error; a server that does not see it takes what follows for a
+        request. Behind a hole such a line is more likely a part of the body.
+        """
+        stop = request_inside(data, pos) if self.client and message.marks & (PROTOCOL_ERROR | GAP) == PROTOCOL_ERROR else -1
+        part = data[pos:] if stop < 0 else data[pos:stop]
+        if message.body is not None:
+            self._keep(message.body, part)
+        message.size += len(part)
+        message.body_size = (message.body_size or 0) + len(part)
+        if stop >= 0:
+            self.complete(message, message.body_size, 0, None)
+        elif part.endswith(_LAST_CHUNK) or part == _LONE_LAST_CHUNK:
+            self.complete(message, message.body_size - len(_LONE_LAST_CHUNK), 0, None)
+        return pos + len(part)
 
     def _drift(self, message: Message, chunks: Chunks) -> None:
         """Chunk framing is lost: from here on bytes are counted as they come, framing and all."""

@@ -18,12 +18,17 @@ KNOWN_METHODS = frozenset(
 HTTP2 = b"PRI * HTTP/2"
 """RFC 9113, section 3.4: how a client that knows that its server speaks HTTP/2 begins; made to be no request of HTTP/1."""
 
+BLANKS = b" \t\v\f\r\n"
+"""What may stand in front of a start line: empty lines (RFC 9112, section 2.2) and white space (sections 3 and 4)."""
+
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
 _MAX_METHOD = 32
-_REQUEST_PREFIX = re.compile(rb"%s{1,%d}(?:[ \t]|$)" % (_TOKEN, _MAX_METHOD))
-_RESPONSE_PREFIX = re.compile(rb"(?i)HTTP/\d|ICY[ \t]+\d")
+_REQUEST_PREFIX = re.compile(rb"%s{1,%d}(?:[ \t\v\f\r]|$)" % (_TOKEN, _MAX_METHOD))
+_RESPONSE_PREFIX = re.compile(rb"(?i)HTTP/\d|ICY\s+\d")
 _REQUEST_LINE = re.compile(rb"%s{1,%d} [^\x00-\x08\x0a-\x1f]* ?HTTP/1\.\d\r?\n" % (_TOKEN, _MAX_METHOD))
 _KNOWN_START = re.compile(rb"(?:%s) (?:/|\*[ ]|https?://)[^\x00-\x1f]*\Z" % b"|".join(sorted(KNOWN_METHODS)))
+_KNOWN_LINE = re.compile(rb"(?:%s) [^\x00-\x20]{1,8192} HTTP/1\.\d\r?\n" % b"|".join(sorted(KNOWN_METHODS)))
+_LINE_INSIDE = re.compile(rb"(?<=\n)" + _KNOWN_LINE.pattern)
 _STATUS_LINE = re.compile(rb"HTTP/1\.\d [1-9]\d\d(?:[ \r\n]|\Z)")
 _MAX_LINE = 16 * 1024
 
@@ -68,6 +73,17 @@ def begins_request(data: bytes) -> bool:
     return (
         _REQUEST_LINE.match(data, 0, _MAX_LINE) is not None or _KNOWN_START.match(data, 0, _MAX_LINE) is not None
     ) and not data.startswith(HTTP2)
+
+
+def interrupts(data: bytes, partial: bytes) -> bool:
+    """Whether a request that begins with ``data`` shows that ``partial`` in front of it is none, though it looked like one."""
+    return b" " in partial and b"\n" not in partial and _KNOWN_LINE.match(data) is not None
+
+
+def request_inside(data: bytes, pos: int) -> int:
+    """Where in ``data[pos:]`` a line begins that surely is a request line; -1 for nowhere."""
+    match = _LINE_INSIDE.search(data, pos)
+    return match.start() if match else -1
 
 
 def begins_response(data: bytes) -> bool:

@@ -4,12 +4,20 @@ A tolerant observer of RFC 9112: it decodes what servers and clients would make 
 the next message again behind a hole or behind bytes that are no HTTP. It never raises and holds no more than one head.
 """
 
-import re
-
 import msgspec
 
 from pipeline.decode.bodies import CLOSED, HEAD, OTHER, SEEK, BodyStream
-from pipeline.decode.detect import KNOWN_METHODS, begins_request, begins_response, may_begin_request, may_begin_response, preamble
+from pipeline.decode.detect import (
+    BLANKS,
+    COMMON_REQUESTS,
+    begins_request,
+    begins_response,
+    interrupts,
+    may_begin_request,
+    may_begin_response,
+    preamble,
+    request_inside,
+)
 from pipeline.decode.marks import GAP, PROTOCOL_ERROR, TRUNCATED
 from pipeline.decode.message import NO_FIELDS, UNKNOWN, Request, Response
 from pipeline.decode.startline import RequestLine, StatusLine, parse_request_line, parse_status_line
@@ -21,8 +29,6 @@ MAX_DOUBT = 40
 CACHED_LINES = 2048
 CACHED_LINE_BYTES = 512
 """Start lines repeat: health checks, polling, status lines. Full, the cache starts anew: at most 2 MB, commonly 0.5."""
-
-_REQUEST_INSIDE = re.compile(rb"\n\r?\n(?=(?:%s) [^\x00-\x20]{1,8192} HTTP/1\.\d\r?\n)" % b"|".join(sorted(KNOWN_METHODS)))
 
 
 class Partial(msgspec.Struct, gc=False):
@@ -62,8 +68,7 @@ class Reader(BodyStream, gc=False, eq=False):
             pos += preamble(data, pos)
             if pos >= len(data):
                 return len(data)
-        while data[pos] in b"\r\n":
-            # RFC 9112, section 2.2: ignore empty lines before a start line.
+        while data[pos] in BLANKS:
             pos += 1
             if pos == len(data):
                 return pos
@@ -79,6 +84,18 @@ class Reader(BodyStream, gc=False, eq=False):
     def _head_continued(self, partial: Partial, data: bytes, pos: int, seg: Segment) -> int:
         """More of a head that came in parts. What is held is bounded, so joining it again for each part is, too."""
         held = len(partial.data)
+        if self.client and not pos and interrupts(data, partial.data):
+            self.release()
+            self.conversation.cruft()
+            return pos
+        if (
+            not (self.client or pos)
+            and self.conversation.boundary(partial.seq + held & MASK, 0, 1) == 0
+            and begins_response(data)
+        ):
+            # The client took the head for whole, as it went on with a request: an empty line that was none, such as CR CR LF.
+            self._break_off(PROTOCOL_ERROR)
+            return pos
         joined = partial.data + (data[pos:] if pos else data)
         if partial.data.startswith(b"PROXY ") and (skip := preamble(joined)):
             self.release()
@@ -151,7 +168,13 @@ class Reader(BodyStream, gc=False, eq=False):
             return stop
         status_line = shared.status_lines.get(line) or self._status_line(line)
         if status_line is None:
-            return start + self._cruft(first, seq)
+            place = data.find(b"\nHTTP/1.", start, stop) + 1
+            if not place or not begins_response(data[place:stop]):
+                return start + self._cruft(first, seq)
+            # Lines in front of the status line: what a script printed too early.
+            if self.conversation.pending:
+                self.conversation.pending[0].marks |= PROTOCOL_ERROR
+            return place
         block = data[end + 1 : stop]
         fields = shared.response_fields.seen.get(block) or shared.response_fields.parse(block)
         marks = status_line.marks | fields.marks
@@ -162,8 +185,10 @@ class Reader(BodyStream, gc=False, eq=False):
 
     def _request_line(self, line: bytes, data: bytes, end: int, stop: int) -> RequestLine | None:
         parsed = parse_request_line(line)
-        if parsed is None or (parsed.version == "0.9" and parsed.marks and b":" not in data[end:stop]):
-            # A line without a version may be any protocol's, unless it has HTTP/0.9's only method or fields follow it.
+        if parsed is None:
+            return None
+        if parsed.version == "0.9" and not (line[:4] in COMMON_REQUESTS and line.count(b" ") == 1) and b":" not in data[end:stop]:
+            # A line without a version may be any protocol's, unless it is a common method and a target, or fields follow it.
             return None
         cache = self.shared.request_lines
         if len(line) <= CACHED_LINE_BYTES:
@@ -282,8 +307,9 @@ class Reader(BodyStream, gc=False, eq=False):
             self.phase = HEAD
             return pos
         if self.client:
-            match = _REQUEST_INSIDE.search(data, pos)
-            place = match.end() if match else len(data)
+            place = request_inside(data, pos)
+            if place < 0:
+                place = len(data)
         else:
             place = self.conversation.boundary(seq, pos, len(data))
             if place < len(data) and not begins_response(data[place:]):

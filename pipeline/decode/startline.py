@@ -1,8 +1,8 @@
 """First lines: request lines and status lines, read the way a tolerant server or client reads them. Bytes in, nouns out.
 
 RFC 9112, section 3: ``method SP request-target SP HTTP-version``; section 4: ``HTTP-version SP status-code SP [reason-phrase]``.
-Both sections allow recipients to be lenient about white space. What real senders also do: targets with spaces or raw bytes in
-them, no target, no version (HTTP/0.9, RFC 1945 section 4.1), no reason phrase.
+Both sections allow recipients to take any white space for a separator and to ignore it around the line. What real senders also
+do: targets with spaces or raw bytes in them, no target, no version (HTTP/0.9, RFC 1945 section 4.1), no reason phrase.
 """
 
 import re
@@ -20,9 +20,10 @@ _METHODS = {name: name.decode() for name in KNOWN_METHODS}
 _COMMON_VERSIONS = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0"}
 _VERSION = re.compile(rb"(?i)HTTP/(\d{1,3}(?:\.\d{1,3})?)\Z")
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}\Z")
-_STATUS = re.compile(rb"(?i)(?:HTTP/(\d{1,3}(?:\.\d{1,3})?)|ICY)[ \t]+(\d{3})(?:[ \t](.*))?\s*\Z", re.DOTALL)
+_STATUS = re.compile(rb"(?i)(?:HTTP/(\d{1,3}(?:\.\d{1,3})?)|ICY)\s+(\d{3})(?:\s(.*))?\s*\Z", re.DOTALL)
+_SEPARATORS = bytes.maketrans(b"\t\v\f\r", b"    ")
 _AUTHORITY = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//(?:[^/?#]*@)?([^/?#]*)")
-_HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(?::(\d{1,5}))?\Z")
+_HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(?::(\d{0,5}))?\Z")
 
 
 class RequestLine(msgspec.Struct, frozen=True, gc=False):
@@ -88,9 +89,10 @@ def parse_request_line(line: bytes) -> RequestLine | None:
                     name, None, whole, "http", path, query if mark else None, None, None, usual, 0, 2 * len(whole)
                 )  # fmt: skip
             return _request_line(method, target, usual, 0)
-    else:
-        stripped = line.replace(b"\t", b" ").strip(b" ")
-        method, _, rest = stripped.partition(b" ")
+    spaced = line.translate(_SEPARATORS)
+    usual_spaces = len(words) == 3 and words[1] and spaced == line
+    if not usual_spaces:
+        method, _, rest = spaced.strip(b" ").partition(b" ")
         head, _, last = rest.rpartition(b" ")
         target = head.strip(b" ") if _VERSION.match(last) else rest.strip(b" ")
     version = _VERSION.match(last)
@@ -99,12 +101,12 @@ def parse_request_line(line: bytes) -> RequestLine | None:
         return _simple_request(method, target, line) if known or _TOKEN.match(method) else None
     if known is None and not _TOKEN.match(method):
         return None
-    marks = 0 if target and len(words) == 3 and last.startswith(b"H") else PROTOCOL_ERROR
+    marks = 0 if target and usual_spaces and last.startswith(b"H") else PROTOCOL_ERROR
     return _request_line(method, target, text(version[1]), marks)
 
 
 def _simple_request(method: bytes, target: bytes, line: bytes) -> RequestLine | None:
-    """HTTP/0.9: ``GET SP /path``. Anything else without a version could be any line-based protocol."""
+    """HTTP/0.9: ``GET SP /path``. Anything else without a version could be any line-based protocol, and is marked."""
     if not target.startswith(b"/") or not method.isupper() or line[:1].isspace():
         return None
     return _request_line(method, target, "0.9", 0 if method == b"GET" and b" " not in target else PROTOCOL_ERROR)
@@ -119,7 +121,7 @@ def _request_line(method: bytes, raw_target: bytes, version: str, marks: int) ->
             name or OTHER_METHOD, original, target, scheme, target, None, None, None, version, marks, len(raw_target)
         )
     if method == b"CONNECT" and not target.startswith(("/", "http:", "https:")):
-        address, port = split_host(target)
+        address, port = split_host(target.partition(" ")[0])
         return RequestLine(name or OTHER_METHOD, original, target, scheme, None, None, address, port, version, marks, len(target))
     path = target
     if "//" in target:

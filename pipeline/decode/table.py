@@ -6,6 +6,7 @@ and other protocols cost next to nothing; everything else costs a look at its fi
 
 from pipeline.decode.bodies import SEEK, UNSEEN
 from pipeline.decode.detect import (
+    BLANKS,
     COMMON_REQUESTS,
     HTTP2,
     begins_request,
@@ -16,7 +17,7 @@ from pipeline.decode.detect import (
 )
 from pipeline.decode.http1 import Reader
 from pipeline.decode.marks import MID_STREAM
-from pipeline.decode.message import Shared
+from pipeline.decode.message import UNKNOWN, Shared
 from pipeline.decode.options import DecodeOptions
 from pipeline.decode.pairing import Conversation
 from pipeline.decode.tcp import MASK, ahead
@@ -25,6 +26,9 @@ from pipeline.model.records import ACK, FIN, RST, SYN, FlowKey, Segment, reverse
 
 MAX_EARLY = 1 << 20
 """How far behind the opening a segment may lie and still be one of the first that came out of order."""
+
+RESET_NS = 1_000_000_000
+"""How long after a reset segments of the other end may still be under way, or its sender may show that it was none."""
 
 ANSWERS = 1 << 32
 _NOT_HTTP = -1
@@ -40,6 +44,7 @@ class Table:
         self.readers: dict[FlowKey, Reader] = {}
         self.timers = Timers(options)
         self._openings: dict[FlowKey, int] = {}
+        self._resets: dict[Conversation, tuple[Reader, Segment]] = {}
         self._shared = shared
         self._max_readers = 2 * options.max_connections
         self._max_memory = options.max_memory_bytes
@@ -78,9 +83,8 @@ class Table:
     def _first(self, seg: Segment, opening: int, *, client: bool) -> Reader | None:
         """The first bytes of a direction. Who asked for the connection is the client, unless what they say shows otherwise."""
         payload = seg.payload
-        if payload[0] in b"\r\n" and not preamble(payload):
-            # RFC 9112, section 2.2: blank lines in front of a request line are to be ignored.
-            payload = payload.lstrip(b"\r\n")
+        if payload[0] in BLANKS and not preamble(payload):
+            payload = payload.lstrip(BLANKS)
             if not payload:
                 return self._begin(seg, opening, client=client)
         if len(payload) >= 5 and may_begin_response(payload):
@@ -191,8 +195,28 @@ class Table:
         self.close(idlest, idlest.last_ns, UNSEEN)
         return True
 
+    def reset(self, conversation: Conversation, reader: Reader, seg: Segment) -> None:
+        """One end resets the connection. What it asked for may still be under way, so an exchange that is open is waited for.
+
+        A reset may also be forged by somebody in between (the end that seems to have sent it goes on), or not accepted.
+        """
+        if conversation.pending or conversation.server.message is not None:
+            self._resets.setdefault(conversation, (reader, seg))
+        else:
+            self.close(conversation, seg.ts_ns, "reset")
+
+    def settle_resets(self, now_ns: int) -> None:
+        """Close the connections that were reset, but not those whose reset end sent more."""
+        for conversation, (reader, seg) in list(self._resets.items()):
+            if reader.next_seq != UNKNOWN and ahead(reader.next_seq, seg.seq) > 0:
+                del self._resets[conversation]
+            elif now_ns - seg.ts_ns >= RESET_NS:
+                self.close(conversation, seg.ts_ns, "reset")
+
     def close(self, conversation: Conversation, now_ns: int, error: str | None) -> None:
         """The connection is over, one way or another; no ``error``: both ends said that they are done."""
+        if conversation in self._resets:
+            error = "reset"
         client, server = conversation.client, conversation.server
         client.surrender(now_ns)
         server.surrender(now_ns)
@@ -202,6 +226,7 @@ class Table:
 
     def forget(self, conversation: Conversation) -> None:
         """Drop what is known of a connection."""
+        self._resets.pop(conversation, None)
         for reader in (conversation.client, conversation.server):
             del self.readers[reader.key]
             if reader.disorder is not None:

@@ -8,7 +8,7 @@ still does not come, when too much has gathered behind it, or when time is up. N
 import msgspec
 
 from pipeline.decode.message import UNKNOWN, Shared
-from pipeline.model.records import FIN, SYN, FlowKey, Segment
+from pipeline.model.records import ACK, FIN, SYN, FlowKey, Segment
 
 MASK = 0xFFFFFFFF
 HALF = 0x80000000
@@ -26,6 +26,11 @@ MAX_JUMP = 1 << 29
 def ahead(seq: int, reference: int) -> int:
     """How far ``seq`` lies ahead of ``reference``; negative when behind."""
     return ((seq - reference + HALF) & MASK) - HALF
+
+
+def ends(seg: Segment) -> bool:
+    """Whether its sender is done; without ACK the receiver drops it (RFC 9293, section 3.10.7.4), so that it may be forged."""
+    return seg.flags & (FIN | ACK) == FIN | ACK
 
 
 class Disorder(msgspec.Struct, gc=False):
@@ -160,7 +165,7 @@ class Stream(msgspec.Struct, gc=False, eq=False):
         if skip < 0:
             return False
         length = seg.length - skip
-        if length < 0 or self.ended or (not length and not seg.flags & FIN):
+        if length < 0 or self.ended or (not length and not ends(seg)):
             return True  # all of it was there before
         payload = seg.payload[skip:] if skip else seg.payload
         self.next_seq = seq + seg.length & MASK
@@ -168,7 +173,7 @@ class Stream(msgspec.Struct, gc=False, eq=False):
             self.data(payload, seg, seq + skip & MASK)
         if length > len(payload):
             self.hole(length - len(payload), seg, lost=seg.cut)
-        if seg.flags & FIN:
+        if ends(seg):
             self.end(seg.last_ns or seg.ts_ns)
         return True
 
@@ -189,7 +194,7 @@ class Stream(msgspec.Struct, gc=False, eq=False):
     def _queue(self, seg: Segment, seq: int) -> None:
         """Keep a segment until its turn, in the order of sequence numbers; of bytes that wait already the first copy counts."""
         segments = self._disorder(seg.ts_ns).segments
-        while seg.length or seg.flags & FIN:
+        while seg.length or ends(seg):
             place = len(segments)
             while place and ahead(segments[place - 1][0], seq) > 0:
                 place -= 1
@@ -198,7 +203,7 @@ class Stream(msgspec.Struct, gc=False, eq=False):
             if place and seg.length:
                 before, known = segments[place - 1]
                 overlap = ahead(before + known.length, seq)
-                if overlap >= seg.length and not seg.flags & FIN:
+                if overlap >= seg.length and not ends(seg):
                     return
                 if 0 < overlap < seg.length:
                     seg, seq = tail(seg, seq, overlap)

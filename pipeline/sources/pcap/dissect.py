@@ -37,7 +37,7 @@ class Dissector:
         self._counts: dict[str, int] = {}
         self._fragments = Fragments(lambda number: self._count("fragments_incomplete", number))
 
-    def segments(self, block: bytes, frames: Sequence[Frame]) -> list[Segment]:  # noqa: C901  a call a packet costs a third
+    def segments(self, block: bytes, frames: Sequence[Frame]) -> list[Segment]:
         """The segments of these frames, in their order."""
         found: list[Segment] = []
         append, by_layers = found.append, self._by_layers
@@ -73,9 +73,7 @@ class Dissector:
                     else:
                         append(Segment(key, ts_ns, seq, ack, flags, block[at:end], stop - at, 0, True, vlan, interface))
                     continue
-            segment = by_layers(block[begin:end], wire_length, ts_ns, link, interface)
-            if segment is not None:
-                append(segment)
+            found += by_layers(block[begin:end], wire_length, ts_ns, link, interface)
         self._count("packets", len(frames))
         return found
 
@@ -84,24 +82,30 @@ class Dissector:
         counts, self._counts = self._counts, {}
         return counts
 
-    def _by_layers(self, data: bytes, wire_length: int, ts_ns: int, link: int, interface: int) -> Segment | None:
-        """The segment of one packet of any kind, header by header."""
+    def _by_layers(self, data: bytes, wire_length: int, ts_ns: int, link: int, interface: int) -> list[Segment]:
+        """The segments of one packet of any kind, header by header; few kinds carry more than one."""
         packet = Packet(data, wire_length, ts_ns, interface, self._fragments)
+        found: list[Segment] = []
         layer = LINK_TYPES.get(link)
         if layer is None:
             self._count("packets_of_unknown_link_type")
-            return None
+            return found
         try:
-            for _ in range(MAX_LAYERS):
-                if layer is None:
-                    break
-                layer = layer(packet)
+            while layer is not None:
+                packet.more = packet.segment = None
+                for _ in range(MAX_LAYERS):
+                    if layer is None:
+                        break
+                    layer = layer(packet)
+                if packet.segment is not None:
+                    found.append(packet.segment)
+                layer = packet.more
         except (IndexError, struct.error):  # a header reaches beyond the captured bytes
             self._count("packets_cut_in_headers")
-            return None
-        if packet.segment is None:
+            return found
+        if not found:
             self._count("packets_not_tcp")
-        return packet.segment
+        return found
 
     def _count(self, name: str, by: int = 1) -> None:
         self._counts[name] = self._counts.get(name, 0) + by

@@ -14,6 +14,12 @@ NEXT = ("GET", "/next", 200, 0, 3)
 REQUESTS: dict[str, tuple[bytes, tuple[Any, ...]]] = {
     "bare LF": (b"GET / HTTP/1.1\nHost: h\n\n", ("GET", "/", 200, 0, 3)),
     "blank lines before it": (b"\r\n\r\n" + GET, ("GET", "/", 200, 0, 3)),
+    "white space before it": (b" \t" + GET, ("GET", "/", 200, 0, 3)),
+    "any white space between words": (
+        b"GET\v/\t\f HTTP/1.1 \r\r\nHost: h\r\n\r\n",
+        ("GET", "/", 200, 0, 3, "protocol_error"),
+    ),
+    "no version, and a method of later versions": (b"POST /a\r\n\r\n", ("POST", "/a", 200, 0, 3, "protocol_error")),
     "folded": (b"GET / HTTP/1.1\r\nUser-Agent: a\r\n b\r\n\r\n", ("GET", "/", 200, 0, 3, "protocol_error")),
     "bare CR": (b"GET / HTTP/1.1\r\nHost: h\rX: y\r\n\r\n", ("GET", "/", 200, 0, 3, "ambiguous_framing", "protocol_error")),
     "lower case": (b"get / http/1.1\r\n\r\n", ("get", "/", 200, 0, 3, "protocol_error")),
@@ -26,6 +32,10 @@ REQUESTS: dict[str, tuple[bytes, tuple[Any, ...]]] = {
     "chunked": (
         b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n02\r\nde\r\n0\r\nT: x\r\n\r\n",
         ("POST", "/", 200, 5, 3),
+    ),
+    "chunked with leading zeros": (
+        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"0" * 40 + b"2\r\nab\r\n0\r\n\r\n",
+        ("POST", "/", 200, 2, 3),
     ),
     "chunked with bare LF": (b"POST / HTTP/1.1\nTransfer-Encoding: chunked\n\n3\nabc\n0\n\n", ("POST", "/", 200, 3, 3)),
     "chunked beside a length": (
@@ -53,6 +63,8 @@ REQUESTS: dict[str, tuple[bytes, tuple[Any, ...]]] = {
 RESPONSES: dict[str, tuple[bytes, tuple[Any, ...]]] = {
     "no reason": (b"HTTP/1.1 200\r\nContent-Length: 3\r\n\r\nabc", (200, 0, 3, "protocol_error")),
     "empty reason": (b"HTTP/1.1 200 \r\nContent-Length: 3\r\n\r\nabc", (200, 0, 3)),
+    "white space before it": (b"\t HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", (200, 0, 3)),
+    "any white space between words": (b"HTTP/1.1\v200\fOK\r\nContent-Length: 3\r\n\r\nabc", (200, 0, 3)),
     "bare LF": (b"HTTP/1.1 200 OK\nContent-Length: 3\n\nabc", (200, 0, 3)),
     "lower case": (b"http/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", (200, 0, 3, "protocol_error")),
     "204 with a length": (b"HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\n", (204, 0, 0)),
@@ -145,6 +157,8 @@ def test_connect() -> None:
     assert [brief(e) for e in decode(clear.segments)] == [("CONNECT", "h:80", 200, 0, 0), NEXT]
     sealed = talk_of(("C", connect), ("S", ok), ("C", b"\x16\x03\x01ab"), ("S", b"\x16\x03\x03cd"))
     assert [brief(e) for e in decode(sealed.segments)] == [("CONNECT", "h:80", 200, 0, 0)]
+    (odd,) = decode(talk_of(("C", b"CONNECT e:25 / HTTP/1.0\r\n\r\n"), ("S", ok)).segments)
+    assert (odd.httpipe_request_target, odd.server_address, odd.server_port) == ("e:25 /", "e", 25)
 
 
 def test_cruft_between_messages() -> None:
@@ -153,12 +167,56 @@ def test_cruft_between_messages() -> None:
     assert [brief(e) for e in decode(talk.segments)] == [("GET", "/", 200, 0, 3), NEXT]
 
 
+def test_junk_before_a_status_line() -> None:
+    """Lines in front of a status line are passed over, but a server without status lines has none."""
+    junk = talk_of(("C", GET), ("S", b"Warning: x\r\n" + OK), ("C", request("/next")), ("S", OK))
+    assert [brief(e) for e in decode(junk.segments)] == [("GET", "/", 200, 0, 3, "protocol_error"), NEXT]
+    none = talk_of(("C", GET), ("S", b"Warning: x\r\n\r\nabc"))
+    assert [brief(e) for e in decode(none.segments)] == [("GET", "/", None, 0, 17, "protocol_error")]
+
+
+def test_head_without_an_end() -> None:
+    """A response head whose end only its client understood does not take the next response for a part of it."""
+    odd = b"HTTP/1.1 200 OK\r\nServer: s\r\r\nabc"
+    first, second = decode(talk_of(("C", GET), ("S", odd), ("C", request("/next")), ("S", OK)).segments)
+    assert brief(first) == ("GET", "/", 200, 0, None, "protocol_error")
+    assert brief(second) == NEXT
+
+
+def test_body_that_nobody_announced() -> None:
+    """What follows a request without framing is no part of the next one, though it could be the beginning of a request line."""
+    first, second = decode(
+        talk_of(("C", b"POST / HTTP/1.0\r\n\r\nsome body"), ("S", OK), ("C", request("/next")), ("S", OK)).segments
+    )
+    assert brief(first) == ("POST", "/", 200, 0, 3)
+    assert brief(second) == NEXT
+
+
 def test_broken_chunk() -> None:
     """Where chunk framing breaks the size is estimated, and the next response is found when its request asks for it."""
     broken = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\nzz\r\nmore"
     first, second = decode(talk_of(("C", GET), ("S", broken), ("C", request("/next")), ("S", OK)).segments)
     assert first.httpipe_marks == ("size_estimated", "protocol_error")
     assert brief(second) == NEXT
+
+
+@pytest.mark.parametrize("size", [b"zz", b"10000000000000000"])
+@pytest.mark.parametrize("behind", [b"", b"\r\n", b"abc\r\n", b"a\r\nb\r\n0\r\n\r\n"])
+def test_broken_chunk_of_a_request(size: bytes, behind: bytes) -> None:
+    """A request behind a chunk size that is none is reported: what some server may take for one must not be hidden in a body."""
+    broken = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + size + b"\r\n" + behind
+    first, second = decode(talk_of(("C", broken + request("/next"))).segments)
+    assert brief(first)[:3] == ("POST", "/", None)
+    assert {"size_estimated", "protocol_error"} <= set(first.httpipe_marks)
+    assert brief(second)[:3] == ("GET", "/next", None)
+
+
+def test_body_that_was_not_wanted() -> None:
+    """A client that asked before sending its body (RFC 9110, section 10.1.1) and was refused goes on with its next request."""
+    ask = b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n"
+    refused = response(b"no", status=401)
+    events = decode(talk_of(("C", ask), ("S", refused), ("C", request("/next")), ("S", OK)).segments)
+    assert [brief(e) for e in events] == [("POST", "/", 401, 0, 2), NEXT]
 
 
 def test_length_that_is_too_long() -> None:
@@ -204,6 +262,8 @@ def test_fields_of_an_exchange() -> None:
     assert exchange.http_request_headers == {"accept": ("a", "b")}
     assert exchange.http_response_headers == {"server": ("s",)}
     assert (exchange.request_head, exchange.response_head) == (ask, answer[:-3])
+    (portless,) = decode(talk_of(("C", request(host="e:")), ("S", answer)).segments)
+    assert (portless.server_address, portless.server_port) == ("e", 80)
 
 
 def test_secrets_in_urls() -> None:

@@ -9,7 +9,7 @@ from decode_support import brief, decode, talk_of
 
 from pipeline.decode import DecodeOptions, Decoder
 from pipeline.model.exchange import Exchange
-from pipeline.model.records import ACK, FIN, PSH, SYN, Chunk, Closed, Gap, Opened, Segment, reverse
+from pipeline.model.records import ACK, FIN, PSH, RST, SYN, Chunk, Closed, Gap, Opened, Segment, reverse
 from pipeline.testing.packets import Talk, flow_key, keep_alive, request, response
 
 GET = request("/")
@@ -36,6 +36,44 @@ def test_repetition_with_other_bytes() -> None:
     talk.segments += [early, other, sent]
     talk.skip(sent.length, client=True).server(OK)
     assert decode(talk.close().segments)[0].httpipe_request_target == "/"
+
+
+@pytest.mark.parametrize("client", [True, False])
+def test_what_comes_behind_a_reset(*, client: bool) -> None:
+    """A response that was under way when its client gave up is reported; a server that goes on has not reset the connection."""
+    talk = Talk().client(GET)
+    talk.send(client=client, flags=RST | ACK)
+    talk.server(OK)
+    assert [brief(e) for e in decode(talk.segments)] == [WHOLE]
+    if not client:
+        assert [brief(e) for e in decode(talk.wait(5).exchange(GET, OK).close().segments)] == [WHOLE, WHOLE]
+
+
+def test_opening_behind_what_it_opened() -> None:
+    """A SYN that the capture has behind the first data belongs to their connection; with another number it opens a new one."""
+    syn, synack, ack, *rest = talk_of(("C", GET), ("S", OK)).segments
+    assert [brief(e)[:5] for e in decode([rest[0], syn, synack, ack, *rest[1:]])] == [WHOLE]
+    again = Talk(client_isn=syn.seq + (1 << 30)).exchange(GET, OK)
+    assert [brief(e)[:3] for e in decode([rest[0], *again.segments])] == [("GET", "/", None), WHOLE[:3]]
+
+
+def test_forged_end() -> None:
+    """A FIN without ACK, which the receiver drops, does not hide what the server sends behind it."""
+    talk = Talk().client(GET)
+    forged = talk.send(client=False, flags=FIN)
+    talk.segments.append(Segment(forged.key, forged.ts_ns + 1, forged.seq, talk.segments[-3].seq, ACK | PSH, OK, len(OK)))
+    assert [brief(e) for e in decode(talk.segments)] == [WHOLE]
+
+
+def test_reset_is_reported_in_a_second() -> None:
+    """What was reset is reported when nothing more can be under way, with the times of what was seen."""
+    decoder = Decoder(DecodeOptions(), source="test")
+    talk = Talk().client(GET).server(OK[:-1]).reset()
+    assert decoder.feed(talk.segments) == []
+    (exchange,) = decoder.expire(talk.now_ns + SECOND)
+    assert isinstance(exchange, Exchange)
+    assert (*brief(exchange), exchange.error_type) == (*WHOLE[:4], 2, "reset")
+    assert decoder.connections == 0
 
 
 def test_wrap_of_sequence_numbers() -> None:

@@ -44,9 +44,15 @@ def extension(following: int, words: int = 0, body: bytes = bytes(6)) -> bytes:
     return bytes((following, words)) + body
 
 
+def subframe(packet: bytes) -> bytes:
+    """One packet of an 802.11 frame that carries several."""
+    return bytes(12) + struct.pack(">H", len(SNAP) + 2 + len(packet)) + SNAP + b"\x08\x00" + packet
+
+
 TEREDO_IPV6 = struct.pack(">IHBB", 6 << 28, len(tcp()), 6, 64) + bytes.fromhex("20010000") + bytes(12) + SERVER6 + tcp()
 KEY_TEREDO = bytes.fromhex("20010000") + bytes(12) + SERVER6 + KEY6[-4:]
 SNAP = bytes.fromhex("aaaa03000000")
+WIFI = b"\x08\x01" + bytes(22) + SNAP + b"\x08\x00" + V4
 MPLS_BOTTOM, MPLS_MORE = struct.pack(">I", 100 << 12 | 0x100 | 64), struct.pack(">I", 200 << 12 | 64)
 
 CASES: dict[str, tuple[int, bytes, bytes]] = {
@@ -112,6 +118,7 @@ CASES: dict[str, tuple[int, bytes, bytes]] = {
     "l2tp": (1, tunnel(1701, b"\x48\x02" + struct.pack(">H", 16 + len(V4)) + bytes(8) + b"\xff\x03\x00\x21" + V4), KEY4),
     "ayiya": (1, tunnel(5072, b"\x44\x50\x01\x29" + bytes(4) + bytes(16) + bytes(20) + V6), KEY6),
     "mpls in udp": (1, tunnel(6635, MPLS_BOTTOM + V4), KEY4),
+    "gre in udp": (1, tunnel(4754, b"\x20\x00\x08\x00" + bytes(4) + V4), KEY4),
     "ipv6 options": (1, ethernet(ipv6(extension(60) + extension(6) + tcp(), 0), 0x86DD), KEY6),
     "ipv6 authentication": (1, ethernet(ipv6(extension(6, 1, bytes(10)) + tcp(), 51), 0x86DD), KEY6),
     "ipv6 atomic fragment": (1, ethernet(ipv6(extension(6) + tcp(), 44), 0x86DD), KEY6),
@@ -137,6 +144,7 @@ CASES: dict[str, tuple[int, bytes, bytes]] = {
     "frame relay": (107, b"\x18\x41\x03\xcc" + V4, KEY4),
     "frame relay with snap": (107, b"\x18\x41\x03\x00\x80\x00\x00\x00\x08\x00" + V4, KEY4),
     "enc": (109, bytes(12) + V4, KEY4),
+    "fddi": (10, b"\x50" + bytes(12) + SNAP + b"\x08\x00" + V4, KEY4),
     "linux cooked": (113, bytes(14) + b"\x08\x00" + V4, KEY4),
     "linux cooked ipv6": (113, bytes(14) + b"\x86\xdd" + V6, KEY6),
     "linux cooked vlan": (113, bytes(14) + b"\x81\x00\x00\x07\x08\x00" + V4, KEY4),
@@ -146,6 +154,12 @@ CASES: dict[str, tuple[int, bytes, bytes]] = {
     "nflog, big-endian": (239, b"\x0a\x00\x00\x00" + b"\x00\x08\x00\x01abcd" + struct.pack(">HH", 4 + len(V6), 9) + V6, KEY6),
     "802.11": (105, b"\x08\x01" + bytes(22) + SNAP + b"\x08\x00" + V4, KEY4),
     "802.11 with qos": (105, b"\x88\x01" + bytes(24) + SNAP + b"\x86\xdd" + V6, KEY6),
+    "802.11 with several packets": (105, b"\x88\x01" + bytes(22) + b"\x80\x00" + subframe(V4), KEY4),
+    "prism": (119, b"\x00\x00\x00\x44" + struct.pack(">I", 144) + bytes(136) + WIFI, KEY4),
+    "prism, little-endian": (119, b"\x44\x00\x00\x00" + struct.pack("<I", 144) + bytes(136) + WIFI, KEY4),
+    "prism that is avs": (119, b"\x80\x21\x10\x01" + struct.pack(">I", 64) + bytes(56) + WIFI, KEY4),
+    "avs": (163, b"\x80\x21\x10\x01" + struct.pack(">I", 64) + bytes(56) + WIFI, KEY4),
+    "ppi": (192, b"\x00\x00\x0c\x00" + struct.pack("<I", 105) + bytes(4) + WIFI, KEY4),
     "radiotap": (127, b"\x00\x00\x08\x00" + bytes(4) + b"\x08\x02" + bytes(22) + SNAP + b"\x08\x00" + V4, KEY4),
     "pktap": (258, struct.pack("<III", 108, 1, 1) + bytes(96) + FRAME, KEY4),
 }
@@ -193,6 +207,15 @@ def test_vlan_is_the_innermost() -> None:
     assert dissect(data, link)[0].vlan == 7
 
 
+def test_frame_with_several_packets_gives_each() -> None:
+    """An aggregated 802.11 frame gives the segments of all its packets, each padded to four bytes, fragments among them."""
+    first = subframe(ipv4(tcp(b"1" * 5)))
+    middle = subframe(ipv4(tcp(b"2" * 4), fragment=0x2000))
+    packets = [frame + bytes(-len(frame) % 4) for frame in (first, middle)] + [subframe(ipv4(tcp(b"3" * 6)))]
+    found = dissect(b"\x88\x01" + bytes(22) + b"\x80\x00" + b"".join(packets), 105)
+    assert [segment.payload for segment in found] == [b"1" * 5, b"3" * 6]
+
+
 def test_endless_nesting_ends() -> None:
     """A packet that nests more headers than any real one is passed over."""
     data = V4
@@ -228,7 +251,7 @@ def test_short_way_and_layers_agree(name: str) -> None:
     """Packets that are read in one step are what the layers make of them."""
     link, data, _ = CASES[name]
     dissector = Dissector()
-    assert dissect(data, link) == [dissector._by_layers(data, len(data), 5, link, 3)]
+    assert dissect(data, link) == dissector._by_layers(data, len(data), 5, link, 3)
 
 
 def test_address_bytes_are_in_order() -> None:

@@ -125,6 +125,14 @@ def frame_relay(packet: Packet) -> Layer | None:
     return ip if nlpid in (0xCC, 0x8E) else None
 
 
+def fddi(packet: Packet) -> Layer | None:
+    """LINKTYPE_FDDI: frame control and two addresses, then LLC (ISO 9314-2); frames of the ring itself carry none."""
+    if packet.u8() & 0x70 != 0x50:
+        return None
+    packet.skip(13)
+    return llc
+
+
 def linux_cooked(packet: Packet) -> Layer | None:
     """LINKTYPE_LINUX_SLL: 14 bytes, then an EtherType; 4 stands for 802.2."""
     kind = packet.u16(14)
@@ -159,13 +167,34 @@ def nflog(packet: Packet) -> Layer | None:
         packet.skip(max(4, (length + 3) & ~3))
 
 
+_AVS = 0x80211
+
+
 def wifi(packet: Packet) -> Layer | None:
     """IEEE 802.11, 9.2: data frames only; four addresses between access points, QoS and HT fields where flagged."""
     control, flags = packet.u8(), packet.u8(1)
     if control & 0x0C != 0x08 or control & 0x40 or flags & 0x40:  # not data, no data, encrypted
         return None
     qos = control & 0x80
-    packet.skip(24 + (6 if flags & 3 == 3 else 0) + (2 if qos else 0) + (4 if qos and flags & 0x80 else 0))
+    packet.skip(24 + (6 if flags & 3 == 3 else 0))
+    aggregated = qos and packet.u8() & 0x80
+    packet.skip((2 if qos else 0) + (4 if qos and flags & 0x80 else 0))
+    return subframe if aggregated else llc
+
+
+def subframe(packet: Packet) -> Layer | None:
+    """IEEE 802.11, 9.3.2.2: several packets in one frame (A-MSDU), each with addresses and a length, padded to four bytes."""
+    data, end, length = packet.data, packet.end, packet.u16(12)
+    following = packet.at + (14 + length + 3 & ~3)
+    packet.skip(14)
+    packet.narrow(length)
+
+    def next_subframe(packet: Packet) -> Layer | None:
+        packet.data, packet.at, packet.end = data, following, end
+        return subframe
+
+    if following < min(end, len(data)):
+        packet.more = next_subframe
     return llc
 
 
@@ -173,6 +202,28 @@ def radiotap(packet: Packet) -> Layer | None:
     """LINKTYPE_IEEE802_11_RADIOTAP: version, pad, length in little-endian order; then 802.11, some drivers' padding aside."""
     packet.skip(packet.u8(2) | packet.u8(3) << 8)
     return wifi
+
+
+def prism(packet: Packet) -> Layer | None:
+    """LINKTYPE_IEEE802_11_PRISM: message code and length in the byte order of the capturing host; an AVS header has its own."""
+    if packet.u32() >> 12 == _AVS:
+        return avs
+    order = "big" if packet.u8() == 0 else "little"
+    packet.skip(int.from_bytes(packet.data[packet.at + 4 : packet.at + 8], order))  # type: ignore[arg-type]
+    return wifi
+
+
+def avs(packet: Packet) -> Layer | None:
+    """LINKTYPE_IEEE802_11_AVS: version, length of the header, both big-endian; then 802.11."""
+    packet.skip(packet.u32(4))
+    return wifi
+
+
+def per_packet_information(packet: Packet) -> Layer | None:
+    """LINKTYPE_PPI: version, flags, length and, at 4, the link type of what follows, little-endian."""
+    link_type = int.from_bytes(packet.data[4:8], "little")
+    packet.skip(packet.u8(2) | packet.u8(3) << 8)
+    return LINK_TYPES.get(link_type)
 
 
 def pktap(packet: Packet) -> Layer | None:

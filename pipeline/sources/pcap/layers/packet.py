@@ -20,10 +20,11 @@ class Packet:
 
     ``data``  the captured bytes; ``at``  where the next header begins; ``end``  where its content ends by what the headers so
     far said, which lies beyond ``data`` where the capture cut the packet. ``source`` and ``destination`` are the addresses of
-    the innermost IP header, ``vlan`` the innermost tag, ``segment`` the result.
+    the innermost IP header, ``vlan`` the innermost tag, ``segment`` the result. ``more`` is what to go on with once that is
+    found: the next of several packets that one frame carries.
     """
 
-    __slots__ = ("at", "data", "destination", "end", "fragments", "interface", "segment", "source", "ts_ns", "vlan")
+    __slots__ = ("at", "data", "destination", "end", "fragments", "interface", "more", "segment", "source", "ts_ns", "vlan")
 
     def __init__(self, data: bytes, wire_length: int, ts_ns: int, interface: int, fragments: Fragments) -> None:
         self.data = data
@@ -36,6 +37,7 @@ class Packet:
         self.source = b""
         self.destination = b""
         self.segment: Segment | None = None
+        self.more: Layer | None = None
 
     def u8(self, offset: int = 0) -> int:
         """The byte ``offset`` bytes behind the cursor."""

@@ -21,6 +21,7 @@ LINK_TYPES.update(
         0: skipping(4, ip),  # NULL: address family in the host's byte order; the version of IP says as much
         1: link.ethernet,
         9: link.ppp,
+        10: link.fddi,
         12: ip,  # DLT_RAW, as written by several systems in place of 101
         14: ip,
         50: link.hdlc,  # PPP in HDLC framing
@@ -32,7 +33,10 @@ LINK_TYPES.update(
         108: skipping(4, ip),  # LOOP
         109: skipping(12, ip),  # OpenBSD's enc
         113: link.linux_cooked,
+        119: link.prism,
         127: link.radiotap,
+        163: link.avs,
+        192: link.per_packet_information,
         228: ip,
         229: ip,
         239: link.nflog,
@@ -91,6 +95,7 @@ UDP_PORTS.update(
         1701: tunnels.l2tp,
         2152: tunnels.gtp_user,
         3544: tunnels.teredo,
+        4754: tunnels.gre,  # RFC 8086
         4789: tunnels.vxlan,
         4790: tunnels.vxlan,
         8472: tunnels.vxlan,  # Linux before the port was assigned
