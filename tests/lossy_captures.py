@@ -43,6 +43,18 @@ class Capture:
     unanswered: set[int]
 
 
+def disordered(capture: Capture, rng: Random) -> Capture:
+    """The same with every third segment behind those of the next millisecond, and with some segments twice."""
+    order = list(range(len(capture.segments)))
+    for place in range(len(order) - 1):
+        late, early = (capture.segments[order[each]].ts_ns for each in (place, place + 1))
+        if early - late < 1_000_000 and rng.random() < 0.3:
+            order[place], order[place + 1] = order[place + 1], order[place]
+    order = [place for place in order for _ in range(1 + (rng.random() < 0.1))]
+    segments, owners = [capture.segments[place] for place in order], [capture.owners[place] for place in order]
+    return Capture(segments, owners, capture.sizes, capture.unanswered)
+
+
 class Network:
     """One connection between a client of some kind and a server that answers in order."""
 

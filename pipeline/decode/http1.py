@@ -214,7 +214,10 @@ class Reader(BodyStream, gc=False, eq=False):
         self.release()
         self.phase = SEEK
         line, newline, rest = partial.data.partition(b"\n") if partial is not None else (b"", b"", b"")
-        if partial is None or not newline:
+        endless = not newline and self.client and mark == TRUNCATED  # a target that is longer than any head may be
+        if endless:
+            line += b" HTTP/1.1"
+        if partial is None or not (newline or endless):
             self.conversation.lost(self, self.next_seq, self.next_seq, 1)
             return
         line = line.removesuffix(b"\r")
@@ -225,6 +228,8 @@ class Reader(BodyStream, gc=False, eq=False):
         request_line = self._request_line(line, rest, 0, len(rest)) if self.client else None
         status_line = None if self.client else parse_status_line(line)
         if request_line is not None:
+            if endless:
+                request_line = msgspec.structs.replace(request_line, version=None)
             fields = self.shared.request_fields.parse(lines)
             body = 0 if request_line.version == "0.9" else None
             request = Request(

@@ -137,7 +137,7 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
         """Whether bytes that are no response can be one of HTTP/0.9: the first ones on a connection with a request."""
         if not self.waiting and self.client.phase == HEAD and self.client.disorder is None:
             self.client.interrupt()
-        return bool(self.pending) and not self.answers and not self.marks
+        return bool(self.pending) and not (self.answers or self.marks or self.interims)
 
     def asks_head(self, response: Response) -> bool:
         """Whether the request of a response that is not known yet must be a HEAD: its client waited for all before."""

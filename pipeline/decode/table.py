@@ -30,6 +30,9 @@ MAX_EARLY = 1 << 20
 RESET_NS = 1_000_000_000
 """How long after a reset segments of the other end may still be under way, or its sender may show that it was none."""
 
+MAX_ENDED = 4096
+"""Directions of which is remembered where they ended: as many as end while copies of their segments may come."""
+
 ANSWERS = 1 << 32
 _NOT_HTTP = -1
 _RECEIVED = 33
@@ -44,6 +47,7 @@ class Table:
         self.readers: dict[FlowKey, Reader] = {}
         self.timers = Timers(options)
         self._openings: dict[FlowKey, int] = {}
+        self._ended: dict[FlowKey, int] = {}
         self._resets: dict[Conversation, tuple[Reader, Segment]] = {}
         self._shared = shared
         self._max_readers = 2 * options.max_connections
@@ -126,9 +130,12 @@ class Table:
             reader.conversation.generation = first - 1 & MASK
         return reader
 
-    def _join(self, seg: Segment) -> Reader:
-        """A message in the middle of a connection, or behind bytes that were none."""
+    def _join(self, seg: Segment) -> Reader | None:
+        """A message in the middle of a connection, or behind bytes that were none; not a copy from a connection that is over."""
         key, back = seg.key, reverse(seg.key)
+        ended = self._ended.get(key)
+        if ended is not None and -MAX_EARLY < ahead(seg.seq + seg.length & MASK, ended) <= 0:
+            return None
         known = self._openings.pop(key, None)
         answered = self._openings.pop(back, None)
         client = not begins_response(seg.payload)
@@ -200,7 +207,7 @@ class Table:
 
         A reset may also be forged by somebody in between (the end that seems to have sent it goes on), or not accepted.
         """
-        if conversation.pending or conversation.server.message is not None:
+        if conversation.pending or conversation.doubt is not None or conversation.server.message is not None:
             self._resets.setdefault(conversation, (reader, seg))
         else:
             self.close(conversation, seg.ts_ns, "reset")
@@ -227,8 +234,12 @@ class Table:
     def forget(self, conversation: Conversation) -> None:
         """Drop what is known of a connection."""
         self._resets.pop(conversation, None)
+        ended = self._ended
+        if len(ended) >= MAX_ENDED:
+            ended.clear()
         for reader in (conversation.client, conversation.server):
             del self.readers[reader.key]
+            ended[reader.key] = reader.next_seq
             if reader.disorder is not None:
                 reader.forget()
             if reader.partial is not None:

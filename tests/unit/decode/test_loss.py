@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.model.records import Segment
 from pipeline.testing.packets import Talk, flow_key, request, response
-from tests.lossy_captures import CLIENTS, Network, Verdict, decode, judge, number_of
+from tests.lossy_captures import CLIENTS, Network, Verdict, decode, disordered, judge, number_of
 
 CONNECTIONS, EACH = 10, 20
 
@@ -153,6 +153,16 @@ def test_two_hundred_exchanges(kind: str) -> None:
         verdict = judge(capture, {dropped})
         assert verdict.whole >= 198
         assert (verdict.wrong, verdict.unmarked, verdict.blamed) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("kind", CLIENTS)
+def test_disorder_loses_nothing(kind: str) -> None:
+    """Segments of both directions in another order, and some twice: all exchanges are whole and unmarked."""
+    total = Verdict()
+    for seed in range(60):
+        rng = Random(f"{kind} {seed}")
+        total.add(judge(disordered(Network(rng, kind, 20).run(), rng), set()))
+    assert (total.whole, total.wrong, total.unmarked, total.blamed) == (total.exchanges, 0, 0, 0)
 
 
 @pytest.mark.parametrize("kind", CLIENTS)

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from decode_support import brief, decode, talk_of
 
-from pipeline.testing.packets import request, response
+from pipeline.testing.packets import Talk, request, response
 
 GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"
@@ -271,3 +271,14 @@ def test_secrets_in_urls() -> None:
     (exchange,) = decode(talk_of(("C", request("/a?x=1&X-Amz-Signature=s3cr3t&sig=s3cr3t&signal=y")), ("S", OK)).segments)
     assert exchange.url_query == "x=1&X-Amz-Signature=REDACTED&sig=REDACTED&signal=y"
     assert "s3cr3t" not in repr(exchange)
+
+
+def test_target_longer_than_a_head_may_be() -> None:
+    """A request line without an end is reported as far as it is kept, and gets its response."""
+    exchange, following = decode(
+        Talk().exchange(request("/" + "a" * 100_000), response(b"x")).exchange(request("/next"), response()).close().segments
+    )
+    assert (exchange.http_request_method, exchange.http_response_status_code) == ("GET", 200)
+    assert exchange.httpipe_marks == ("truncated",)
+    assert (exchange.url_path or "").startswith("/aaaa")
+    assert (following.url_path, following.httpipe_marks) == ("/next", ())

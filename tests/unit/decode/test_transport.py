@@ -344,8 +344,8 @@ def test_connections_leave_nothing_behind(ending: str) -> None:
 
     tracemalloc.start()
     try:
-        use(50)
-        before = use(50)
+        use(150)
+        before = use(150)
         assert use(150) - before < 10_000
     finally:
         tracemalloc.stop()
