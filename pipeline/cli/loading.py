@@ -30,7 +30,7 @@ MAX_TABLE_BYTES = 256 << 20
 
 
 def load(file: str) -> Plan:
-    """The plan of a pipeline file, wholly checked."""
+    """The plan of a pipeline file, wholly checked: for a run that reads its file again, with the privileges it has by then."""
     return build(document(file), registry(file), read_table)
 
 
@@ -44,8 +44,18 @@ def load_for_start(file: str) -> Plan:
     return build(read, registry(file), read_table, Mode.DEFERRED if drops else Mode.TOLERANT)
 
 
+def load_to_look(file: str) -> Plan:
+    """The plan of a pipeline file, wholly checked and not to be run."""
+    return build(*_without_privileges(file), read_table)
+
+
 def load_to_check(file: str) -> "tuple[Plan, list[Case]]":
-    """The plan and the tests, strictly; privileges are given up before anybody else's code is imported, as `run` would."""
+    """The plan of a pipeline file and its tests, both wholly checked and not to be run."""
+    return _with_tests(*_without_privileges(file))
+
+
+def _without_privileges(file: str) -> tuple[Document, Registry]:
+    """What a plan is built from; privileges are given up before anybody else's code is imported, as `run` would."""
     read, known = document(file), registry(file)
     user = read.process.get("user")
     if os.geteuid() == 0 and isinstance(user, str):
@@ -53,12 +63,7 @@ def load_to_check(file: str) -> "tuple[Plan, list[Case]]":
 
         if build(read, known, read_table, Mode.DEFERRED).complete is not None:
             privileges.drop(privileges.find(user))
-    return _with_tests(read, known)
-
-
-def load_with_tests(file: str) -> "tuple[Plan, list[Case]]":
-    """The plan of a pipeline file and its tests, both wholly checked."""
-    return _with_tests(document(file), registry(file))
+    return read, known
 
 
 def _with_tests(read: Document, known: Registry) -> "tuple[Plan, list[Case]]":

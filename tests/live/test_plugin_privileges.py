@@ -1,4 +1,4 @@
-"""With `[process] user` the plugins of others are imported only when no privilege is left: by `run` and by `validate`."""
+"""With `[process] user` every command imports the plugins of others only when no privilege is left."""
 
 import os
 import pwd
@@ -84,6 +84,14 @@ def test_validate_gives_up_privileges_before_it_imports_a_plugin(folder: Path) -
     wrong = httpipe(folder, "validate")
     assert wrong.returncode == 78
     assert "sinks.out.colour: unknown option" in wrong.stderr
+
+
+@pytest.mark.parametrize("command", ["test", "graph"])
+def test_commands_that_look_give_up_privileges_before_they_import_a_plugin(folder: Path, command: str) -> None:
+    """As `run` does."""
+    done = httpipe(folder, command)
+    assert done.returncode == 0, done.stderr
+    assert f"imported as {(pwd.getpwnam('nobody').pw_uid,) * 3}" in done.stderr
 
 
 def test_a_plugin_that_is_not_trusted_is_refused_before_anything_opens(folder: Path) -> None:
