@@ -56,7 +56,11 @@ lock:
 	$(LOCK) --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 docs:
-	$(BIN)/python -m tools.docs
+	$(BIN)/httpipe reference > docs/configuration.md
+	$(BIN)/python -m pipeline.codecs.fields_page > docs/fields.md
+	$(BIN)/python -m pipeline.codecs.proto > pipeline/codecs/httpipe.proto
+	$(BIN)/python -m tools.transform_docs
+	$(BIN)/python -m tools.kafka_ddl
 
 clean:
 	rm -rf .venv .cache build dist pipeline/bpf/*.bpf.o .mypy_cache .ruff_cache .pytest_cache .hypothesis
