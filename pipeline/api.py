@@ -206,6 +206,14 @@ class Transform(ABC):
         """Events taken in and not yet given out: windows, aggregates."""
         return 0
 
+    @property
+    def oldest_held(self) -> int | None:
+        """Which event is the oldest that is held, counted from 0 in the order they were taken.
+
+        Sources are told what is settled by it (``Source.settled``). None, the default: events leave in the order they came.
+        """
+        return None
+
     def flush(self, now_ns: int, *, last: bool) -> Outputs:  # noqa: ARG002
         """What is due by ``now_ns``; everything when ``last``. Called at least once a second."""
         return NOTHING

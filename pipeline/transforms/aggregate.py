@@ -88,6 +88,8 @@ class Aggregate(Transform):
         }
         self.windows: dict[int, dict[Group, Red]] = {}
         self.counted: dict[int, int] = {}
+        self.oldest: dict[int, int] = {}
+        self.taken = 0
         self.totals: dict[Group, Red] = {}
         self.newest_ns = 0
         self.newest_at_ns = 0
@@ -97,6 +99,11 @@ class Aggregate(Transform):
     def held_events(self) -> int:
         """Events in open windows: their source learns that they are settled when their measurement has gone out."""
         return sum(self.counted.values())
+
+    @property
+    def oldest_held(self) -> int:
+        """The first event of any open window: events near the border of two come in either order."""
+        return min(self.oldest.values(), default=self.taken)
 
     def process(self, batch: Sequence[Event]) -> Outputs:
         """Count the events; give out the windows that they show to be over."""
@@ -135,6 +142,8 @@ class Aggregate(Transform):
             start = self.closed_to
         groups = self.windows.setdefault(start, {})
         self.counted[start] = self.counted.get(start, 0) + 1
+        self.oldest.setdefault(start, self.taken)
+        self.taken += 1
         group: Group = tuple([bounded(of(event)) for of in self.group_of])
         red = groups.get(group)
         if red is None:
@@ -164,7 +173,7 @@ class Aggregate(Transform):
                 measured.append(self._measurement(start, group, red))
                 totals = self.totals.get(group)
                 (self._new(self.totals, group) if totals is None else totals).merge(red)
-            del self.counted[start]
+            del self.counted[start], self.oldest[start]
             self.closed_to = start + self.window_ns
         return measured
 

@@ -39,7 +39,8 @@ class Recorder:
 class Window(Transform):
     """Keeps the events around those that matter: a flight recorder.
 
-    Order is kept within a key. What is still held back at the end did not matter, and is dropped.
+    Order is kept within a key. What is still held back at the end did not matter, and is dropped. A crash may drop it,
+    too: with a `key` the source's position does not wait for the events that an idle key holds.
 
     Counter: `evicted_keys`, windows let go for `max_events`.
     """
