@@ -54,7 +54,8 @@ class Aggregate(Transform):
 
     Events sampled by `sample` count as many as they stand for.
 
-    Counters: `other_group`, events beyond `max_groups`; `late`, events whose window was over, counted in the oldest one open.
+    Counters: `other_group`, events beyond `max_groups`; `late`, events whose window was over, counted in the oldest one open;
+    `missing_field`, how often an expression met a field that the event lacks.
     """
 
     Config = AggregateConfig
@@ -80,6 +81,7 @@ class Aggregate(Transform):
         self.names = [BY_ALIAS[name].name if name in BY_ALIAS else name for name in config.by]
         self.group_of = [value.of for value in values]
         self.duration = duration.of
+        self.count_misses = options.count_misses
         self.adds = {
             **{name: value.type for name, value in zip(self.names, values, strict=True)},
             **dict.fromkeys(COUNTS, FieldType.INT),
@@ -111,6 +113,7 @@ class Aggregate(Transform):
             self._add(event)
         if batch:
             self.newest_at_ns = self.now_ns()
+            self.count_misses()
         return {DEFAULT: self._closed(self.newest_ns)}
 
     def flush(self, now_ns: int, *, last: bool) -> Outputs:
