@@ -152,6 +152,8 @@ class Source(ABC):
     """True: batches are ``RecordBatch`` and pass decode. False: ``EventBatch``."""
     can_wait: ClassVar[bool] = True
     """May the engine slow it down? Files and Kafka yes, the kernel no."""
+    emits_events: ClassVar[bool] = False
+    """True beside ``emits_records``: it brings either, as its files have it. Then nobody knows which headers its events have."""
 
     @abstractmethod
     def __init__(self, config: Any, context: Context) -> None:  # noqa: ANN401  each component has its own Config
@@ -192,6 +194,9 @@ class Transform(ABC):
     """Named outputs beside the default one. May depend on the config: set it in the constructor."""
     adds: Mapping[str, FieldType] = MappingProxyType({})
     """Attributes it adds, so that ``httpipe validate`` can check who uses them."""
+    reads: Sequence[Sequence[str]] = ()
+    """Headers it reads, such as ``http.request.header.x-id``, each among those that would do instead: ``httpipe validate`` warns
+    where no source reports one of them. May depend on the config."""
 
     @abstractmethod
     def __init__(self, config: Any, context: Context) -> None:  # noqa: ANN401  each component has its own Config

@@ -81,7 +81,7 @@ class Aggregate(Transform):
         self.names = [BY_ALIAS[name].name if name in BY_ALIAS else name for name in config.by]
         self.group_of = [value.of for value in values]
         self.duration = duration.of
-        self.count_misses = options.count_misses
+        self.count_misses, self.reads = options.count_misses, options.reads
         self.adds = {
             **{name: value.type for name, value in zip(self.names, values, strict=True)},
             **dict.fromkeys(COUNTS, FieldType.INT),

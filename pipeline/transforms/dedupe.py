@@ -37,7 +37,7 @@ class Dedupe(Transform):
         self.first_seen: RecentKeys[int] = RecentKeys(config.max_keys)
         with Compiled(context) as options:
             self.key = options.value("key", config.key).of
-        self.count_misses = options.count_misses
+        self.count_misses, self.reads = options.count_misses, options.reads
 
     def process(self, batch: Sequence[Event]) -> Outputs:
         """The first of each key."""

@@ -56,7 +56,7 @@ class Enrich(Transform):
             for column, name in config.columns.items():
                 if not options.of(f"columns.{column}", NOWHERE, place, name).is_attribute:
                     options.refuse(f"columns.{column}", f'"{name}" is a field; choose the name of an attribute')
-        self.count_misses = options.count_misses
+        self.count_misses, self.reads = options.count_misses, options.reads
         self.adds = dict.fromkeys(config.columns.values(), FieldType.STRING)
         file_format = config.format or {".csv": "csv", ".json": "json"}.get(PurePath(config.file).suffix.lower())
         if file_format is None:

@@ -28,7 +28,7 @@ class Filter(Transform):
         self.outputs = (config.drop_to,) if config.drop_to else ()
         with Compiled(context) as options:
             self.condition = options.condition("where", config.where)
-        self.count_misses = options.count_misses
+        self.count_misses, self.reads = options.count_misses, options.reads
 
     def process(self, batch: Sequence[Event]) -> Outputs:
         """One pass over the batch, within compiled code."""

@@ -8,6 +8,7 @@ from pydantic import Field
 from pipeline.api import ConfigError, Context
 from pipeline.errors import Problem
 from pipeline.expressions import Condition, ExpressionError, Value, compile_condition, compile_value
+from pipeline.model.fields import FAMILIES
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -15,6 +16,8 @@ E = TypeVar("E", Condition, Value)
 
 OutputName = Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=64)]
 """The name of an output, as in ``inputs = ["split.errors"]``."""
+
+HEADERS = tuple(family.prefix for family in FAMILIES)
 
 
 class Compiled:
@@ -48,6 +51,12 @@ class Compiled:
     def value(self, path: str, text: str) -> Value:
         """The option's value."""
         return self._noted(self.of(path, NOTHING, compile_value, text, self.extra))
+
+    @property
+    def reads(self) -> list[list[str]]:
+        """The headers that these expressions read, for ``Transform.reads``."""
+        fields = {name for one in self._made for name in one.fields}
+        return [[name] for name in sorted(fields) if name.startswith(HEADERS)]
 
     def count_misses(self) -> None:
         """Add to the counter ``missing_field`` how often these expressions met a field that the event lacks; once a batch."""

@@ -35,7 +35,7 @@ class Route(Transform):
         self.outputs = (*config.routes, UNMATCHED)
         with Compiled(context) as options:
             self.conditions = {name: options.condition(f"routes.{name}", where) for name, where in config.routes.items()}
-        self.count_misses = options.count_misses
+        self.count_misses, self.reads = options.count_misses, options.reads
         with Compiled(context) as options:
             self.none = options.condition("routes", " and ".join(f"not ({where}\n)" for where in config.routes.values()))
 

@@ -53,7 +53,7 @@ class Sample(Transform):
         with Compiled(context) as options:
             self.always = options.condition("always", config.always).test if config.always is not None else None
             self.key = options.value("key", config.key).of if config.key is not None else None
-        self.count_misses = options.count_misses
+        self.count_misses, self.reads = options.count_misses, options.reads
         self.place = places()
 
     def process(self, batch: Sequence[Event]) -> Outputs:

@@ -37,7 +37,7 @@ class Set(Transform):
             made += [_text(name, text, options) for name, text in config.texts.items()]
             if not made:
                 options.refuse("values", "there is nothing to set: name at least one field in values or texts")
-        self.count_misses = options.count_misses
+        self.count_misses, self.reads = options.count_misses, options.reads
         self.adds = types_of([where for where, _ in made])
         self.constants = {where.name: of for where, of in made if where.is_attribute and isinstance(of, str)}
         self.values = [(where, of) for where, of in made if not isinstance(of, str)]

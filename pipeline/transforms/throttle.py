@@ -52,7 +52,7 @@ class Throttle(Transform):
         with Compiled(context) as options:
             self.key = options.value("key", config.key).of if config.key is not None else None
             self.exclude = options.condition("exclude", config.exclude).test if config.exclude is not None else None
-        self.count_misses = options.count_misses
+        self.count_misses, self.reads = options.count_misses, options.reads
 
     def process(self, batch: Sequence[Event]) -> Outputs:
         """Decide in the order of arrival."""

@@ -60,7 +60,7 @@ class Window(Transform):
         with Compiled(context) as options:
             self.matters = options.condition("where", config.where).test
             self.key = options.value("key", config.key).of if config.key is not None else None
-        self.count_misses = options.count_misses
+        self.count_misses, self.reads = options.count_misses, options.reads
 
     @property
     def held_events(self) -> int:

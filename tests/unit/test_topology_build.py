@@ -43,6 +43,12 @@ class Live(File):
     emits_records = True
 
 
+class Recorded(Live):
+    """Records or events, as its file has them."""
+
+    emits_events = True
+
+
 class Adds(Config):
     """A transform's options."""
 
@@ -50,6 +56,7 @@ class Adds(Config):
     wants: str = ""
     outputs: tuple[str, ...] = ()
     table: str = ""
+    reads: tuple[tuple[str, ...], ...] = ()
 
 
 class Step(Transform):
@@ -60,6 +67,7 @@ class Step(Transform):
     def __init__(self, config: Adds, context: Context) -> None:
         """Check as an expression would."""
         self.outputs = config.outputs
+        self.reads = config.reads
         self.adds = dict.fromkeys(config.adds, FieldType.STRING)
         if config.wants and config.wants not in context.attributes:
             raise ConfigError([Problem("wants", f'unknown field "{config.wants}"')])
@@ -100,6 +108,7 @@ class Fake(Registry):
     known: ClassVar[Mapping[tuple[Kind, str], Component]] = {
         (Kind.SOURCE, "file"): File,
         (Kind.SOURCE, "live"): Live,
+        (Kind.SOURCE, "recorded"): Recorded,
         (Kind.TRANSFORM, "step"): Step,
         (Kind.SINK, "print"): Print,
     }
@@ -292,7 +301,7 @@ def test_problems_of_all_stages_come_together_in_the_order_of_the_file() -> None
     assert complaints(text) == [
         'sinks.s.inputs.0: "zzz" is no component; there are: a',
         'sinks.s.rwa: unknown option; did you mean "raw"?',
-        'sources.a.type: "fil" is not a known source; did you mean "file"? (known: file, live)',
+        'sources.a.type: "fil" is not a known source; did you mean "file"? (known: file, live, recorded)',
         'sinkz: unknown table; did you mean "sinks"?',
     ]
 
@@ -359,6 +368,25 @@ def test_what_will_surprise_is_a_warning() -> None:
             "while this sink is slow, every sink behind it loses events"
         ),
     )
+
+
+def test_headers_that_no_source_reports_are_a_warning() -> None:
+    """Of each group one is enough; what a transform upstream may set, or a file of events may have, is believed to be there."""
+
+    def warned(sources: str, *inputs: str, before: str = "") -> tuple[str, ...]:
+        reads = [["http.request.header.a", "http.request.header.b"], ["http.response.header.c"]]
+        return plan(sources + before + step("t", *inputs, reads=reads) + sink("s", "t")).warnings
+
+    a, c = 'request_headers = ["A"]\n', 'response_headers = ["c"]\n'
+    one = 'transforms.t: reads one of these headers, none of which is reported; add request_headers = ["a", "b"] to [sources.l]'
+    other = 'transforms.t: reads http.response.header.c, which is not reported; add response_headers = ["c"] to [sources.l]'
+    assert warned(LIVE, "l") == (one, other)
+    assert warned(LIVE + a, "l") == (other,)
+    assert warned(LIVE + a + c, "l") == ()
+    assert warned(LIVE + a + LIVE.replace(".l", ".m") + c, "l", "m") == ()
+    assert warned(LIVE + a, "set", before=step("set", "l", adds=["http.response.header.c"])) == ()
+    assert warned(SOURCE, "a") == ()
+    assert warned(LIVE.replace('"live"', '"recorded"'), "l") == ()
 
 
 def test_the_reload_key_tells_whether_a_table_changed() -> None:
