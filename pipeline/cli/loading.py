@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 
 DEFAULT_FILE = "pipeline.toml"
 
+FIRST_FILE = """; name another, or write it. This shows the HTTP traffic of this host; `httpipe list` has more:
+    [sources.http]
+    type = "bpf"
+
+    [sinks.console]
+    type = "stdout"
+    inputs = ["http"]"""
+"""What a new user in an empty folder is told."""
+
 MAX_FILE_BYTES = 16 << 20
 """A pipeline file is a few KB; this bounds what a wrong argument (a capture file, /dev/zero) costs."""
 
@@ -134,12 +143,7 @@ def _bounded(data: bytes, file: str) -> bytes:
 
 def _words(error: OSError, file: str) -> str:
     if isinstance(error, FileNotFoundError):
-        hint = (
-            ""
-            if file != DEFAULT_FILE
-            else "; name one, as in `httpipe run FILE`, or write one: `httpipe list` shows what there is"
-        )
-        return f"no such file{hint}"
+        return f"no such file{FIRST_FILE if file == DEFAULT_FILE else ''}"
     if isinstance(error, IsADirectoryError):
         return f"is a folder; did you mean {Path(file) / DEFAULT_FILE}?"
     return (error.strerror or str(error)).lower()
