@@ -90,8 +90,12 @@ def _with_tests(read: Document, known: Registry) -> "tuple[Plan, list[Case]]":
 
 def read_table(path: str) -> bytes:
     """A file that a transform names, bounded."""
-    with Path(path).open("rb") as opened:
-        data = opened.read(MAX_TABLE_BYTES + 1)
+    try:
+        with Path(path).open("rb") as opened:
+            data = opened.read(MAX_TABLE_BYTES + 1)
+    except FileNotFoundError as error:
+        where = "" if Path(path).is_absolute() else f" in {Path.cwd()}, where httpipe was started"
+        raise FileNotFoundError(errno.ENOENT, f"{error.strerror}{where}", path) from error
     if len(data) > MAX_TABLE_BYTES:
         raise OSError(errno.EFBIG, f"larger than {MAX_TABLE_BYTES >> 20} MiB", path)
     return data

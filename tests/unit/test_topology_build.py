@@ -357,6 +357,28 @@ def test_attributes_are_known_downstream_of_what_adds_them() -> None:
     ]
 
 
+def test_what_a_transform_that_cannot_be_made_would_add_is_no_second_problem() -> None:
+    """Nor is what one adds that must not be imported yet."""
+    chain = SOURCE + step("one", "a", adds=["geo"]) + step("two", "one", wants="geo") + sink("s", "two")
+    assert [problem.partition(":")[0] for problem in complaints(chain + "bad = 1\n")] == ["sinks.s.bad"]
+    broken = chain.replace("adds =", 'table = "gone"\nadds =')
+    assert [problem.partition(":")[0] for problem in complaints(broken)] == ["transforms.one"]
+
+    class Foreign(Fake):
+        """Some transforms come from somebody else."""
+
+        known: ClassVar[Mapping[tuple[Kind, str], Component]] = {**Fake.known, (Kind.TRANSFORM, "foreign"): Step}
+
+        def find(self, kind: Kind, name: str) -> Plugin:
+            """As before, of another distribution."""
+            return Plugin(kind, name, "acme" if name == "foreign" else "httpipe", "1", "pipeline.x:y", None)
+
+    document = parse(chain.replace('"step"', '"foreign"', 1).encode(), "p.toml", {})
+    first = build(document, Foreign(), lambda _: b"", Mode.DEFERRED)
+    assert first.complete is not None
+    assert set(first.complete().transforms["two"].attributes) == {"geo"}
+
+
 def test_what_will_surprise_is_a_warning() -> None:
     """Unread outputs, and a sink that makes a live capture wait."""
     made = plan(SOURCE + LIVE + step("t", "l") + sink("s", "l") + 'buffer.when_full = "block"')
