@@ -60,8 +60,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
             for each in self.components
             if each.kind != "transform" or each.lost
         ]
-        widths = [max(len(row[column]) for row in rows) for column in range(2)] if rows else []
-        table = [f"  {row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}{row[2]}" for row in rows]
+        widths = [max(len(row[column]) for row in rows) for column in range(3)] if rows else []
+        table = [f"  {row[0]:<{widths[0]}}  {row[1]:<{widths[1]}} {row[2]:>{widths[2]}}{row[3]}" for row in rows]
         head = f"{_count(self.exchanges, 'exchange')} seen in {self.uptime_secs:.1f} s"
         lines = [head, *table]
         if self.removed:
@@ -72,8 +72,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         return lines
 
 
-def _row(each: ComponentStatus, *, dry_run: bool, damaged: bool) -> tuple[str, str, str]:
-    """Name, main number, remarks."""
+def _row(each: ComponentStatus, *, dry_run: bool, damaged: bool) -> tuple[str, str, str, str]:
+    """Name, what its main number counts, that number, remarks."""
     number = each.received if each.kind == "source" else each.sent
     verb = {"source": "seen", "transform": "passed", "sink": "would get" if dry_run else "sent"}[each.kind]
     remarks = [_discarded(gone) for gone in each.discarded if each.kind != "transform" or not gone.intentional]
@@ -82,7 +82,7 @@ def _row(each: ComponentStatus, *, dry_run: bool, damaged: bool) -> tuple[str, s
         remarks.append(f"{each.in_flight:,} kept on disk" if each.kind == "sink" else f"{each.in_flight:,} held")
     if each.state in {"degraded", "failed"} and each.error:
         remarks.append("its input is damaged" if damaged else f"{each.state}: {each.error}")
-    return f"{each.kind} {each.id}", f"{verb} {number:,}", "".join(f" · {remark}" for remark in remarks)
+    return f"{each.kind} {each.id}", verb, f"{number:,}", "".join(f" · {remark}" for remark in remarks)
 
 
 def _discarded(gone: Discarded) -> str:
