@@ -17,12 +17,14 @@ help:
 setup:
 	@tools/setup.sh run
 
+# `set -m` gives the terminal to httpipe alone: Ctrl-C ends it, and make says nothing.
 run: setup
 	@echo
 	@echo 'In another terminal:'
 	@echo '  python3 -m http.server 8080 & sleep 1; python3 -c "import urllib.request as u; u.urlopen(\"http://127.0.0.1:8080/\")"; kill $$!'
 	@echo
-	@$(SUDO) $(BIN)/httpipe run pipeline.toml || { code=$$?; \
+	@[ ! -t 0 ] || set -m; \
+	$(SUDO) $(BIN)/httpipe run pipeline.toml || { code=$$?; \
 	  [ $$code = 69 ] || [ $$code = 77 ] && echo 'Without capture rights, see the same on a capture file: make demo' >&2; exit $$code; }
 
 demo:
@@ -56,7 +58,11 @@ lock:
 	$(LOCK) --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 
 docs:
-	$(BIN)/python -m tools.docs
+	$(BIN)/httpipe reference > docs/configuration.md
+	$(BIN)/python -m pipeline.codecs.fields_page > docs/fields.md
+	$(BIN)/python -m pipeline.codecs.proto > pipeline/codecs/httpipe.proto
+	$(BIN)/python -m tools.transform_docs
+	$(BIN)/python -m tools.kafka_ddl
 
 clean:
 	rm -rf .venv .cache build dist pipeline/bpf/*.bpf.o .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -152,6 +152,8 @@ class Source(ABC):
     """True: batches are ``RecordBatch`` and pass decode. False: ``EventBatch``."""
     can_wait: ClassVar[bool] = True
     """May the engine slow it down? Files and Kafka yes, the kernel no."""
+    emits_events: ClassVar[bool] = False
+    """True beside ``emits_records``: it brings either, as its files have it. Then nobody knows which headers its events have."""
 
     @abstractmethod
     def __init__(self, config: Any, context: Context) -> None:  # noqa: ANN401  each component has its own Config
@@ -192,6 +194,9 @@ class Transform(ABC):
     """Named outputs beside the default one. May depend on the config: set it in the constructor."""
     adds: Mapping[str, FieldType] = MappingProxyType({})
     """Attributes it adds, so that ``httpipe validate`` can check who uses them."""
+    reads: Sequence[Sequence[str]] = ()
+    """Headers it reads, such as ``http.request.header.x-id``, each among those that would do instead: ``httpipe validate`` warns
+    where no source reports one of them. May depend on the config."""
 
     @abstractmethod
     def __init__(self, config: Any, context: Context) -> None:  # noqa: ANN401  each component has its own Config
@@ -205,6 +210,14 @@ class Transform(ABC):
     def held_events(self) -> int:
         """Events taken in and not yet given out: windows, aggregates."""
         return 0
+
+    @property
+    def oldest_held(self) -> int | None:
+        """Which event is the oldest that is held, counted from 0 in the order they were taken.
+
+        Sources are told what is settled by it (``Source.settled``). None, the default: events leave in the order they came.
+        """
+        return None
 
     def flush(self, now_ns: int, *, last: bool) -> Outputs:  # noqa: ARG002
         """What is due by ``now_ns``; everything when ``last``. Called at least once a second."""

@@ -1,5 +1,6 @@
 """The documentation is true: its pipelines validate, its commands exist, its code runs, and the generated page is fresh."""
 
+import importlib.util
 import re
 import shlex
 from collections.abc import Iterator
@@ -126,6 +127,13 @@ def test_every_command_in_the_docs_exists(block: Block, line: str) -> None:
 def test_the_generated_page_is_fresh() -> None:
     """`httpipe reference > docs/configuration.md` after changing a model or its docstrings."""
     assert (ROOT / "docs/configuration.md").read_text() == page(Registry(discover(), TrustNothing()))
+
+
+def test_the_modules_that_make_runs_exist() -> None:
+    """`make docs` makes every generated page."""
+    modules = re.findall(r"python -m (\S+)", (ROOT / "Makefile").read_text())
+    assert modules
+    assert not [name for name in modules if importlib.util.find_spec(name) is None]
 
 
 def test_every_option_is_documented() -> None:

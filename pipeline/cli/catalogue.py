@@ -1,5 +1,7 @@
 """`httpipe list`: which sources, transforms and sinks there are, and the options of one of them."""
 
+import inspect
+
 import click
 
 from pipeline.cli.exit_codes import ExitCode
@@ -62,7 +64,7 @@ def _details(known: Registry, kinds: list[Kind], name: str) -> int:
         plugin = loaded.plugin
         origin = "" if plugin.builtin else f"  [{plugin.distribution} {plugin.version}]"
         click.secho(f"{kind} {plugin.name}{origin}", bold=True)
-        click.echo(f"{(loaded.component.__doc__ or '').strip()}\n")
+        click.echo(f"{inspect.cleandoc(loaded.component.__doc__ or '')}\n")
         _options("options", option_rows(loaded.component.Config))
         engine = [row for model in engine_models(f"{kind}s", loaded.component) for row in option_rows(model)]
         _options("options of the engine", engine)

@@ -25,7 +25,7 @@ MEANING: dict[ExitCode, str] = {
     ExitCode.DAMAGED_INPUT: "input was damaged, or some of it was no event (`undecodable`); all that is good was delivered",
     ExitCode.UNAVAILABLE: "this host cannot capture (`httpipe doctor` says why), or a required sink is down",
     ExitCode.INTERNAL: "an internal error of httpipe",
-    ExitCode.UNDELIVERED: "some output was not delivered: left at the end, `rejected`, or given up after `retry.max_attempts`",
+    ExitCode.UNDELIVERED: "events were lost or left at the end, but not by `when_full`; the summary says how many and why",
     ExitCode.NO_PERMISSION: "permission is missing; the message says which",
     ExitCode.BAD_CONFIG: "the pipeline file is wrong or missing; `httpipe validate` lists every problem",
     ExitCode.INTERRUPTED: "interrupted before it had begun",

@@ -21,8 +21,10 @@ LONGEST_FILE = 16 << 20
 
 @click.command()
 @click.argument("expression")
-@click.option("--event", "file", required=True, help="File with an event as JSON, or with JSON lines; - is standard input.")
-@click.option("--line", default=1, show_default=True, type=click.IntRange(min=1), help="Which line of the file.")
+@click.option(
+    "--event", "file", required=True, metavar="FILE", help="File with an event as JSON, or with JSON lines; - is standard input."
+)
+@click.option("--line", default=1, show_default=True, type=click.IntRange(min=1), metavar="N", help="Which line of the file.")
 def explain(*, expression: str, file: str, line: int) -> int:
     """Show how EXPRESSION evaluates on an event, part by part.
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import click
 
 from pipeline.cli.exit_codes import ExitCode
-from pipeline.cli.loading import DEFAULT_FILE, load
+from pipeline.cli.loading import DEFAULT_FILE, load_to_look
 from pipeline.topology.picture import dot, mermaid, tree
 from pipeline.topology.plan import Plan
 
@@ -20,5 +20,5 @@ def graph(*, file: str, format_: str) -> int:
 
     FILE defaults to pipeline.toml. `httpipe graph --format dot | dot -Tsvg` makes a picture.
     """
-    click.echo(FORMATS[format_](load(file)))
+    click.echo(FORMATS[format_](load_to_look(file)))
     return ExitCode.OK

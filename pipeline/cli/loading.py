@@ -22,6 +22,15 @@ if TYPE_CHECKING:
 
 DEFAULT_FILE = "pipeline.toml"
 
+FIRST_FILE = """; name another, or write it. This shows the HTTP traffic of this host; `httpipe list` has more:
+    [sources.http]
+    type = "bpf"
+
+    [sinks.console]
+    type = "stdout"
+    inputs = ["http"]"""
+"""What a new user in an empty folder is told."""
+
 MAX_FILE_BYTES = 16 << 20
 """A pipeline file is a few KB; this bounds what a wrong argument (a capture file, /dev/zero) costs."""
 
@@ -30,7 +39,7 @@ MAX_TABLE_BYTES = 256 << 20
 
 
 def load(file: str) -> Plan:
-    """The plan of a pipeline file, wholly checked."""
+    """The plan of a pipeline file, wholly checked: for a run that reads its file again, with the privileges it has by then."""
     return build(document(file), registry(file), read_table)
 
 
@@ -44,8 +53,18 @@ def load_for_start(file: str) -> Plan:
     return build(read, registry(file), read_table, Mode.DEFERRED if drops else Mode.TOLERANT)
 
 
+def load_to_look(file: str) -> Plan:
+    """The plan of a pipeline file, wholly checked and not to be run."""
+    return build(*_without_privileges(file), read_table)
+
+
 def load_to_check(file: str) -> "tuple[Plan, list[Case]]":
-    """The plan and the tests, strictly; privileges are given up before anybody else's code is imported, as `run` would."""
+    """The plan of a pipeline file and its tests, both wholly checked and not to be run."""
+    return _with_tests(*_without_privileges(file))
+
+
+def _without_privileges(file: str) -> tuple[Document, Registry]:
+    """What a plan is built from; privileges are given up before anybody else's code is imported, as `run` would."""
     read, known = document(file), registry(file)
     user = read.process.get("user")
     if os.geteuid() == 0 and isinstance(user, str):
@@ -53,12 +72,7 @@ def load_to_check(file: str) -> "tuple[Plan, list[Case]]":
 
         if build(read, known, read_table, Mode.DEFERRED).complete is not None:
             privileges.drop(privileges.find(user))
-    return _with_tests(read, known)
-
-
-def load_with_tests(file: str) -> "tuple[Plan, list[Case]]":
-    """The plan of a pipeline file and its tests, both wholly checked."""
-    return _with_tests(document(file), registry(file))
+    return read, known
 
 
 def _with_tests(read: Document, known: Registry) -> "tuple[Plan, list[Case]]":
@@ -76,8 +90,12 @@ def _with_tests(read: Document, known: Registry) -> "tuple[Plan, list[Case]]":
 
 def read_table(path: str) -> bytes:
     """A file that a transform names, bounded."""
-    with Path(path).open("rb") as opened:
-        data = opened.read(MAX_TABLE_BYTES + 1)
+    try:
+        with Path(path).open("rb") as opened:
+            data = opened.read(MAX_TABLE_BYTES + 1)
+    except FileNotFoundError as error:
+        where = "" if Path(path).is_absolute() else f" in {Path.cwd()}, where httpipe was started"
+        raise FileNotFoundError(errno.ENOENT, f"{error.strerror}{where}", path) from error
     if len(data) > MAX_TABLE_BYTES:
         raise OSError(errno.EFBIG, f"larger than {MAX_TABLE_BYTES >> 20} MiB", path)
     return data
@@ -129,12 +147,7 @@ def _bounded(data: bytes, file: str) -> bytes:
 
 def _words(error: OSError, file: str) -> str:
     if isinstance(error, FileNotFoundError):
-        hint = (
-            ""
-            if file != DEFAULT_FILE
-            else "; name one, as in `httpipe run FILE`, or write one: `httpipe list` shows what there is"
-        )
-        return f"no such file{hint}"
+        return f"no such file{FIRST_FILE if file == DEFAULT_FILE else ''}"
     if isinstance(error, IsADirectoryError):
         return f"is a folder; did you mean {Path(file) / DEFAULT_FILE}?"
     return (error.strerror or str(error)).lower()

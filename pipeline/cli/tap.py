@@ -15,8 +15,17 @@ from pipeline.cli.top import SOCKET
 @click.argument("component")
 @click.option("--where", metavar="EXPR", help="Only events for which this holds, such as 'status >= 500'.")
 @click.option("-n", "--limit", type=click.IntRange(1), metavar="N", help="End after N events.")
-@click.option("--per-sec", default=100, show_default=True, type=click.IntRange(1, 10_000), help="Most events shown in a second.")
-@click.option("--format", "form", default="line", show_default=True, type=click.Choice(["line", "json"]))
+@click.option(
+    "--per-sec",
+    default=100,
+    show_default=True,
+    type=click.IntRange(1, 10_000),
+    metavar="N",
+    help="Most events shown in a second; the others are counted.",
+)
+@click.option(
+    "--format", "form", default="line", show_default=True, type=click.Choice(["line", "json"]), help="How an event is shown."
+)
 @SOCKET
 def tap(  # noqa: PLR0913  one for each option
     *, component: str, where: str | None, limit: int | None, per_sec: int, form: str, socket_path: str | None

@@ -8,7 +8,7 @@ import click
 
 from pipeline.api import Event
 from pipeline.cli.exit_codes import ExitCode
-from pipeline.cli.loading import DEFAULT_FILE, load_with_tests, read_table
+from pipeline.cli.loading import DEFAULT_FILE, load_to_check, read_table
 from pipeline.errors import ConfigError, InputError, Problem
 from pipeline.topology.case_runner import Outcome, run_case
 from pipeline.topology.cases import Case
@@ -31,7 +31,7 @@ def test(*, files: tuple[str, ...]) -> int:
 
 def run_file(file: str) -> list[Outcome]:
     """Run the tests of one file and tell each."""
-    plan, found = load_with_tests(file)
+    plan, found = load_to_check(file)
     outcomes = []
     for index, case in enumerate(found):
         outcome = run_case(case, _events(case, index, plan, file), plan, read_table)

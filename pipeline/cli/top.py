@@ -14,7 +14,15 @@ SOCKET = click.option(
 
 @click.command()
 @SOCKET
-@click.option("--every", "every_secs", default=1.0, show_default=True, metavar="SECS", type=click.FloatRange(0.1, 3600))
+@click.option(
+    "--every",
+    "every_secs",
+    default=1.0,
+    show_default=True,
+    metavar="SECS",
+    type=click.FloatRange(0.1, 3600),
+    help="Time between two looks.",
+)
 @click.option("--once", is_flag=True, help="Print the table once and end; also where there is no terminal.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for each look, for scripts.")
 def top(*, socket_path: str | None, every_secs: float, once: bool, as_json: bool) -> int:

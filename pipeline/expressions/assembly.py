@@ -27,17 +27,24 @@ VIEW = "event if event.__class__ is Exchange else view(event)"
 
 
 class Misses:
-    """How often a comparison met a missing field."""
+    """How often an expression met a missing field."""
 
-    __slots__ = ("total",)
+    __slots__ = ("_reported", "total")
 
     def __init__(self) -> None:
         self.total = 0
+        self._reported = 0
 
     def miss(self) -> bool:
         """One more; false, so that it ends the comparison it stands in."""
         self.total += 1
         return False
+
+    def new(self) -> int:
+        """How often since this was last asked."""
+        new = self.total - self._reported
+        self._reported += new
+        return new
 
 
 def build(source: str, constants: Mapping[str, Any], misses: Misses) -> Mapping[str, Callable[..., Any]]:

@@ -43,28 +43,22 @@ class Condition:
     """A compiled condition.
 
     ``test(event)`` one event; ``select(events)`` those for which it holds, in order; ``split(events)`` those and the others.
-    ``fields`` are the names it reads.
+    ``fields`` are the names it reads; ``new_misses()`` says how often it met a missing one since this was last asked.
     """
 
-    __slots__ = ("_misses", "_reported", "fields", "select", "source", "split", "test", "text")
+    __slots__ = ("fields", "new_misses", "select", "source", "split", "test", "text")
 
     def __init__(self, text: str, extra: Mapping[str, FieldType] = NO_EXTRA) -> None:
         compiler = Compiler(extra)
         self.text = text
         self.source = compiler.condition(parse(text))
         self.fields = frozenset(compiler.scope.fields)
-        self._misses = Misses()
-        self._reported = 0
-        functions = build(SOURCE.format(condition=self.source), compiler.scope.constants, self._misses)
+        misses = Misses()
+        self.new_misses = misses.new
+        functions = build(SOURCE.format(condition=self.source), compiler.scope.constants, misses)
         self.test: Callable[[Event], bool] = functions["test"]
         self.select: Callable[[Sequence[Event]], list[Event]] = functions["select"]
         self.split: Callable[[Sequence[Event]], tuple[list[Event], list[Event]]] = functions["split"]
-
-    def new_misses(self) -> int:
-        """How often a comparison met a missing field since this was last asked."""
-        new = self._misses.total - self._reported
-        self._reported += new
-        return new
 
 
 def compile_condition(text: str, extra: Mapping[str, FieldType] = NO_EXTRA) -> Condition:

@@ -12,6 +12,9 @@ NUMBER_UNITS = {"_ms": "ms", "_secs": "secs", "_ns": "ns", "_bytes": "bytes", ".
 
 QUERY = ("url.query", "query")
 
+UNKNOWN_FIELD = "unknown field"
+"""How every message about a name that nothing has begins."""
+
 
 class Names:
     """Looks names up; ``extra`` are the attributes that transforms upstream add."""
@@ -75,7 +78,7 @@ class Names:
         if not hint and "." not in name and any(full.endswith("." + name) for full in BY_NAME):
             hint = f'; did you mean "{next(full for full in BY_NAME if full.endswith("." + name))}"?'
         hint = hint or f'; an attribute that no transform upstream adds is written attributes["{name}"]'
-        return f'unknown field "{name}"{hint}'
+        return f'{UNKNOWN_FIELD} "{name}"{hint}'
 
 
 def _family(name: str) -> tuple[str, str] | None:

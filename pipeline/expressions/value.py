@@ -20,10 +20,10 @@ def value(event):
 class Value:
     """A compiled value of type ``type``; ``of(event)`` gives it, or None where something it needs is missing.
 
-    A time is given as RFC 3339 text, as the codecs write it.
+    A time is given as RFC 3339 text, as the codecs write it. ``new_misses()`` as of a condition.
     """
 
-    __slots__ = ("fields", "of", "source", "text", "type", "unit")
+    __slots__ = ("fields", "new_misses", "of", "source", "text", "type", "unit")
 
     def __init__(self, text: str, extra: Mapping[str, FieldType] = NO_EXTRA) -> None:
         compiler = Compiler(extra)
@@ -32,10 +32,15 @@ class Value:
         self.type = term.type
         self.unit = term.unit
         self.source = term.code
+        if term.leaf:
+            guard, code = compiler.scope.bind(term)
+            self.source = f"({code} if {guard} else None)" if guard else code
         self.fields = frozenset(compiler.scope.fields)
-        code = f"rfc3339({term.code})" if term.type is FieldType.TIMESTAMP else term.code
+        code = f"rfc3339({self.source})" if term.type is FieldType.TIMESTAMP else self.source
+        misses = Misses()
+        self.new_misses = misses.new
         constants = {**compiler.scope.constants, "rfc3339": rfc3339}
-        self.of: Callable[[Event], AttributeValue | None] = build(SOURCE.format(code=code), constants, Misses())["value"]
+        self.of: Callable[[Event], AttributeValue | None] = build(SOURCE.format(code=code), constants, misses)["value"]
 
 
 def compile_value(text: str, extra: Mapping[str, FieldType] = NO_EXTRA) -> Value:

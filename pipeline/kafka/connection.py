@@ -148,7 +148,7 @@ class ConnectionOptions(Config):
         return servers(self.bootstrap_servers)
 
     def arguments(self) -> dict[str, Any]:
-        """Keyword arguments for an aiokafka client, without the token provider. Reads the files that hold secrets."""
+        """Keyword arguments for an aiokafka client. Reads the files that hold secrets."""
         protocol = f"SASL_{self._transport}" if self.sasl.enabled else self._transport
         chosen: dict[str, Any] = {
             "bootstrap_servers": [f"[{host}]:{port}" if ":" in host else f"{host}:{port}" for host, port in self.hosts()],
@@ -161,7 +161,11 @@ class ConnectionOptions(Config):
             chosen["ssl_context"] = self.tls.context()
         if self.sasl.enabled:
             chosen["sasl_mechanism"] = self.sasl.mechanism
-            if self.sasl.mechanism != "OAUTHBEARER":
+            if self.sasl.mechanism == "OAUTHBEARER":
+                from pipeline.kafka.token import provider  # noqa: PLC0415  it imports aiokafka
+
+                chosen["sasl_oauth_token_provider"] = provider(self.sasl)
+            else:
                 chosen["sasl_plain_username"] = self.sasl.username
                 chosen["sasl_plain_password"] = self.sasl.read_password()
         return chosen

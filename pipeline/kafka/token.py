@@ -8,7 +8,7 @@ from pipeline.kafka.connection import SaslOptions
 
 
 class TokenProvider:
-    """What aiokafka asks for a token; its homes register it as an ``AbstractTokenProvider``."""
+    """What aiokafka asks for a token."""
 
     def __init__(self, options: SaslOptions) -> None:
         self._options = options
@@ -20,3 +20,11 @@ class TokenProvider:
     def extensions(self) -> Mapping[str, str]:
         """No SASL extensions."""
         return {}
+
+
+def provider(options: SaslOptions) -> TokenProvider:
+    """One that aiokafka takes: registered as its ``AbstractTokenProvider``."""
+    from aiokafka.abc import AbstractTokenProvider  # noqa: PLC0415  start-up
+
+    AbstractTokenProvider.register(TokenProvider)
+    return TokenProvider(options)

@@ -6,6 +6,7 @@ A distribution that nobody trusts can take no name away from one that is trusted
 """
 
 import importlib
+import threading
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -21,6 +22,9 @@ from pipeline.plugins.discovery import Found, Kind, Plugin, canonical
 Component = type[Source] | type[Transform] | type[Sink]
 
 BASES: Mapping[Kind, Component] = MappingProxyType({Kind.SOURCE: Source, Kind.TRANSFORM: Transform, Kind.SINK: Sink})
+
+IMPORT_SECS = 30.0
+"""How long the import of a plugin may take. Large libraries take seconds on a slow disk; more is a module that waits."""
 
 
 class PluginError(HttpipeError):
@@ -114,17 +118,48 @@ class Registry:
 
 
 def _import(plugin: Plugin) -> object:
-    module, _, attribute = plugin.value.partition(":")
     try:
-        found: object = importlib.import_module(module)
-        for part in attribute.split("."):
-            found = getattr(found, part)
+        return _resolved(plugin.value) if plugin.builtin else _in_time(plugin)
+    except BrokenPluginError:
+        raise
     except (Exception, SystemExit) as error:  # a plugin's import runs a stranger's code: anything may come out
         if plugin.builtin and not isinstance(error, ImportError):
             raise
         missing = f"; install what is missing: {error.name}" if isinstance(error, ModuleNotFoundError) and error.name else ""
         raise BrokenPluginError(f"{_who(plugin)} cannot be imported: {type(error).__name__}: {error}{missing}") from error
+
+
+def _resolved(value: str) -> object:
+    module, _, attribute = value.partition(":")
+    found: object = importlib.import_module(module)
+    for part in attribute.split("."):
+        found = getattr(found, part)
     return found
+
+
+def _in_time(plugin: Plugin) -> object:
+    """What a stranger's import gives, or whatever it raises.
+
+    In a thread, which is left behind when the time is over: nothing else can end an import that waits for something.
+    """
+    given: list[object] = []
+    raised: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            given.append(_resolved(plugin.value))
+        except BaseException as error:  # noqa: BLE001  handed to who waits
+            raised.append(error)
+
+    thread = threading.Thread(target=work, name=f"import {plugin.value}", daemon=True)
+    thread.start()
+    thread.join(IMPORT_SECS)
+    if raised:
+        raise raised[0]
+    if not given:
+        said = f"the import of {plugin.value} has not come back after {IMPORT_SECS:g} s; a module must not wait for anything"
+        raise BrokenPluginError(f"{_who(plugin)} cannot be imported: {said}")
+    return given[0]
 
 
 def _checked(plugin: Plugin, component: object) -> Component:

@@ -5,6 +5,7 @@ task per source that wants to know what is settled, and what listens to the outs
 """
 
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -15,7 +16,7 @@ from anyio.abc import TaskGroup
 from pipeline.delivery.dead_letter import DeadLetter
 from pipeline.delivery.fanout import Refused
 from pipeline.delivery.health import State, describe
-from pipeline.delivery.ledger import Reason
+from pipeline.delivery.ledger import Ledger, Reason
 from pipeline.delivery.signal import Signal
 from pipeline.errors import UnhealthyError
 from pipeline.model.measurement import Metric
@@ -49,6 +50,8 @@ class Engine:
         self.transforms = {spec.id: TransformUnit(spec, self.outputs, options) for spec in plan.transforms.values()}
         self.sinks = {spec.id: SinkUnit(spec, plan, options, finished=self.changed) for spec in plan.sinks.values()}
         self.retired: list[SinkUnit] = []
+        self._removed_lost: Counter[str] = Counter()
+        self._removed_damaged = False
         self.privileges_dropped = False
         self.reloading = False
         self.heartbeat = options.clock.monotonic()
@@ -153,12 +156,15 @@ class Engine:
         """How it ended."""
         status = self.status()
         damage = {unit.spec.id: str(unit.runner.damaged) for unit in self.sources.values() if unit.runner.damaged}
+        removed = sum((_lost(unit.worker.buffer.ledger) for unit in self.retired), self._removed_lost)
+        lost = {gone.reason for each in status.components for gone in each.discarded if not gone.intentional}
         return Summary(
-            outcome=outcome_of(status.components, left=self._lost_at_shutdown, damaged=bool(damage)),
+            outcome=outcome_of(lost | removed.keys(), damaged=bool(damage) or self._removed_damaged),
             uptime_secs=status.uptime_secs,
             components=status.components,
             left_events=self._lost_at_shutdown,
             dry_run=self.options.dry_run,
+            removed=dict(removed),
             damage=damage,
         )
 
@@ -187,6 +193,7 @@ class Engine:
         """Go over to another plan: these units are new, those that the plan does not name are gone, the others stay."""
         self.plan = plan
         removed = [unit for name, unit in self.sinks.items() if name not in plan.sinks]
+        self._remember(plan, sources)
         self.sources = {name: sources.get(name) or self.sources[name] for name in plan.sources}
         self.transforms = {name: transforms.get(name) or self.transforms[name] for name in plan.transforms}
         self.sinks = {name: sinks.get(name) or self.sinks[name] for name in plan.sinks}
@@ -199,6 +206,15 @@ class Engine:
         for unit in removed:
             self._start(Task(), partial(self._retire, unit))
 
+    def _remember(self, plan: Plan, replacing: Mapping[str, SourceUnit]) -> None:
+        """What sources and transforms that go have lost: changed ones hand their books on, removed ones cannot."""
+        ledgers = [unit.runner.ledger for name, unit in self.sources.items() if name not in plan.sources]
+        ledgers += [unit.node.ledger for name, unit in self.transforms.items() if name not in plan.transforms]
+        for ledger in ledgers:
+            self._removed_lost += _lost(ledger)
+        gone = [unit for name, unit in self.sources.items() if name in replacing or name not in plan.sources]
+        self._removed_damaged |= any(unit.runner.damaged for unit in gone)
+
     async def _retire(self, unit: SinkUnit) -> None:
         """A sink that the plan no longer has delivers what it has, for as long as a shutdown may take."""
         self.retired.append(unit)
@@ -207,6 +223,7 @@ class Engine:
             await unit.task.ended.wait()
         await self._end(unit, Reason.REMOVED)
         self.retired.remove(unit)
+        self._removed_lost += _lost(unit.worker.buffer.ledger)
 
     async def _end_for_good(self, unit: SinkUnit) -> None:
         self._lost_at_shutdown += await self._end(unit, Reason.SHUTDOWN)
@@ -272,6 +289,8 @@ class Engine:
                     draining.start_soon(self._drain, sink)
         for source in self.sources.values():
             self._lost_at_shutdown += source.runner.give_up()
+        for transform in self.transforms.values():  # the deadline may have passed before it was this one's turn
+            self._lost_at_shutdown += _drop(self._give_out(transform))
         async with anyio.create_task_group() as ending:  # all at once: one that does not close must not hold up the others
             for sink in (*self.sinks.values(), *self.retired):
                 ending.start_soon(self._end_for_good, sink)
@@ -294,11 +313,19 @@ class Engine:
 
     async def flush_last(self, unit: TransformUnit) -> None:
         """Have a transform give out all it holds."""
+        refused = self._give_out(unit)
+        try:
+            for offer in refused:
+                await offer.wait()
+        finally:
+            self._lost_at_shutdown += _drop(refused)
+
+    def _give_out(self, unit: TransformUnit) -> Refused:
+        """All that a transform holds; returns what stands before a full queue."""
         refused: Refused = []
         unit.node.flush(self.options.clock.now_ns(), refused, last=True)
         unit.node.close()
-        for offer in refused:
-            await offer.wait()
+        return refused
 
     async def _tick(self) -> None:
         """Time-outs and windows, once a second. It never waits for a sink: it is everybody's clock."""
@@ -341,5 +368,14 @@ async def _wait_for(refused: Refused) -> None:
         for offer in refused:
             await offer.wait()
     finally:
-        for offer in refused:
-            offer.drop(Reason.SHUTDOWN)
+        _drop(refused)
+
+
+def _drop(refused: Refused) -> int:
+    """Count what still stands before a full queue as lost; returns how many events that are."""
+    return sum(offer.drop(Reason.SHUTDOWN) for offer in refused)
+
+
+def _lost(ledger: Ledger) -> Counter[str]:
+    """Events that were lost, by reason."""
+    return Counter({reason: events for (reason, intentional), events in ledger.discarded.items() if not intentional})

@@ -6,23 +6,52 @@ makes set-user-ID programs powerless (prctl(2)).
 """
 
 import ctypes
+import errno
 import os
 import pwd
+from pathlib import Path
 
+import msgspec
+
+import pipeline
 from pipeline.errors import ConfigError, Problem
 
 PR_SET_NO_NEW_PRIVS = 38
 
+INSTALLATION = (os, msgspec, pipeline)
+"""Python, what we depend on, ourselves: where each lies, more is imported later."""
+
 
 def find(user: str) -> pwd.struct_passwd:
-    """The account; raises ``ConfigError`` when there is none, or when this process may not become it."""
+    """The account; raises ``ConfigError`` when there is none, or when this process may not become it.
+
+    Raises ``PermissionError`` where that user could not read the installation: imports would fail in the middle of the run.
+    """
     try:
         account = pwd.getpwnam(user)
     except KeyError:
         raise ConfigError([Problem("process.user", f'there is no user "{user}" on this host')]) from None
     if os.geteuid() not in {0, account.pw_uid}:
         raise ConfigError([Problem("process.user", f'only root can become "{user}"; start httpipe as root or as that user')])
+    if os.geteuid() == 0 and (place := _unreadable(account)):
+        remedy = "install httpipe where it may be read, such as below /opt, or start it as that user (docs/capture.md)"
+        raise PermissionError(errno.EACCES, f'[process] user "{user}" may not read {place}; {remedy}')
     return account
+
+
+def _unreadable(account: pwd.struct_passwd) -> Path | None:
+    """The first folder of the installation that this account may not enter and read. We are root again afterwards."""
+    places = [Path(module.__file__).parent for module in INSTALLATION if module.__file__]
+    groups, group = os.getgroups(), os.getegid()
+    try:
+        os.initgroups(account.pw_name, account.pw_gid)
+        os.setegid(account.pw_gid)
+        os.seteuid(account.pw_uid)
+        return next((place for place in places if not os.access(place, os.R_OK | os.X_OK, effective_ids=True)), None)
+    finally:
+        os.seteuid(0)
+        os.setegid(group)
+        os.setgroups(groups)
 
 
 def drop(account: pwd.struct_passwd) -> None:

@@ -104,6 +104,9 @@ class SourceRunner:
 
     def give_up(self) -> int:
         """The shutdown deadline has passed: what still stands before a full queue is counted there as lost. Returns how many."""
+        if self.decoder is not None:  # ``finish`` did not come so far
+            decoder, self.decoder = self.decoder, None
+            self._refused += self._distribute(decoder.finish(), None)
         lost = sum(offer.drop(Reason.SHUTDOWN) for offer in self._refused)
         self._refused.clear()
         return lost

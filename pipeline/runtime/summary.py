@@ -1,6 +1,6 @@
 """How a run ended: the exit code's reason and the last picture of every component, as data and as lines for people."""
 
-from collections.abc import Iterable
+from collections.abc import Collection
 from enum import StrEnum
 
 import msgspec
@@ -14,17 +14,17 @@ class Outcome(StrEnum):
 
     OK = "ok"
     DAMAGED_INPUT = "damaged_input"  # a source could not read its input to the end, or what it read was no event
-    UNDELIVERED = "undelivered"  # events were left or lost at the sinks
+    UNDELIVERED = "undelivered"  # events were lost behind a source
 
 
-UNDELIVERED = frozenset({Reason.REJECTED, Reason.ATTEMPTS_EXHAUSTED})
-"""What nobody chose to lose. ``queue_full`` is not here: dropping is what ``when_full`` says, and no fault of the run."""
+NOT_UNDELIVERED = frozenset({Reason.QUEUE_FULL, Reason.UNDECODABLE})
+"""All that is lost is undelivered but this: dropping is what ``when_full`` says, and no fault of the run; and what is no event
+never was one."""
 
 
-def outcome_of(components: Iterable[ComponentStatus], *, left: int, damaged: bool) -> Outcome:
-    """From the books. Output that is missing weighs more than input that was."""
-    lost = {gone.reason for each in components for gone in each.discarded if not gone.intentional}
-    if left or lost & UNDELIVERED:
+def outcome_of(lost: Collection[str], *, damaged: bool) -> Outcome:
+    """From the reasons for which anything was lost. Output that is missing weighs more than input that was."""
+    if set(lost) - NOT_UNDELIVERED:
         return Outcome.UNDELIVERED
     return Outcome.DAMAGED_INPUT if damaged or Reason.UNDECODABLE in lost else Outcome.OK
 
@@ -32,7 +32,8 @@ def outcome_of(components: Iterable[ComponentStatus], *, left: int, damaged: boo
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """The end of a run. ``left_events`` waited or were being written when the shutdown deadline passed.
 
-    ``damage`` says by source what could not be read; the log has told it already, so the lines do not repeat it.
+    ``removed`` are events that were lost by components which a reload has removed, by reason. ``damage`` says by source what
+    could not be read; the log has told it already, so the lines do not repeat it.
     """
 
     outcome: Outcome
@@ -40,6 +41,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     components: tuple[ComponentStatus, ...]
     left_events: int = 0
     dry_run: bool = False
+    removed: dict[str, int] = {}
     damage: dict[str, str] = {}
 
     @property
@@ -58,15 +60,20 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
             for each in self.components
             if each.kind != "transform" or each.lost
         ]
-        widths = [max(len(row[column]) for row in rows) for column in range(2)] if rows else []
-        table = [f"  {row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}{row[2]}" for row in rows]
+        widths = [max(len(row[column]) for row in rows) for column in range(3)] if rows else []
+        table = [f"  {row[0]:<{widths[0]}}  {row[1]:<{widths[1]}} {row[2]:>{widths[2]}}{row[3]}" for row in rows]
         head = f"{_count(self.exchanges, 'exchange')} seen in {self.uptime_secs:.1f} s"
-        left = f"  {_count(self.left_events, 'event')} could not be delivered before the shutdown deadline"
-        return [head, *table, *([left] if self.left_events else [])]
+        lines = [head, *table]
+        if self.removed:
+            lost = "".join(f" · dropped {events:,} ({reason})" for reason, events in sorted(self.removed.items()))
+            lines.append(f"  what a reload removed{lost}")
+        if self.left_events:
+            lines.append(f"  {_count(self.left_events, 'event')} could not be delivered before the shutdown deadline")
+        return lines
 
 
-def _row(each: ComponentStatus, *, dry_run: bool, damaged: bool) -> tuple[str, str, str]:
-    """Name, main number, remarks."""
+def _row(each: ComponentStatus, *, dry_run: bool, damaged: bool) -> tuple[str, str, str, str]:
+    """Name, what its main number counts, that number, remarks."""
     number = each.received if each.kind == "source" else each.sent
     verb = {"source": "seen", "transform": "passed", "sink": "would get" if dry_run else "sent"}[each.kind]
     remarks = [_discarded(gone) for gone in each.discarded if each.kind != "transform" or not gone.intentional]
@@ -75,7 +82,7 @@ def _row(each: ComponentStatus, *, dry_run: bool, damaged: bool) -> tuple[str, s
         remarks.append(f"{each.in_flight:,} kept on disk" if each.kind == "sink" else f"{each.in_flight:,} held")
     if each.state in {"degraded", "failed"} and each.error:
         remarks.append("its input is damaged" if damaged else f"{each.state}: {each.error}")
-    return f"{each.kind} {each.id}", f"{verb} {number:,}", "".join(f" · {remark}" for remark in remarks)
+    return f"{each.kind} {each.id}", verb, f"{number:,}", "".join(f" · {remark}" for remark in remarks)
 
 
 def _discarded(gone: Discarded) -> str:

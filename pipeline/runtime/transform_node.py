@@ -86,14 +86,15 @@ class TransformNode:
         began = time.perf_counter()
         try:
             outputs = self._routed(call())
-            held = transform.held_events
+            held, oldest = transform.held_events, transform.oldest_held
             discard_reason = transform.discard_reason
         except Exception as error:  # noqa: BLE001  a plugin's fault: only its own batch is lost
             self._fault(error, len(events))
             return
         self.health.ran(time.perf_counter() - began)
         self._meter(len(events), held, outputs, discard_reason)
-        given_out = self._tickets(len(events), tickets, held)
+        self._taken += len(events)
+        given_out = self._tickets(tickets, held, self._taken - held if oldest is None else oldest)
         for output in outputs:
             output.fanout.push(output.events, output.weight, (*tickets, *given_out), refused)
         release(given_out)
@@ -118,20 +119,15 @@ class TransformNode:
             else:
                 ledger.discard(Reason.UNREAD, len(output.events))
 
-    def _tickets(self, taken: int, tickets: Tickets, held: int) -> Tickets:
-        """Keep the tickets of what is held back; return those of what was given out now.
-
-        The contract counts what is held, not which: events are taken to leave in the order in which they came, as they do
-        from windows and aggregates.
-        """
+    def _tickets(self, tickets: Tickets, held: int, oldest: int) -> Tickets:
+        """Keep the tickets of what is held back; return those of what was given out now: all before the oldest that is held."""
         if not held and not self._kept:
             return ()
-        self._taken += taken
         if held:
             hold(tickets)
             self._kept.extend((self._taken, ticket) for ticket in tickets)
         given_out = []
-        while self._kept and self._kept[0][0] <= self._taken - held:
+        while self._kept and self._kept[0][0] <= oldest:
             given_out.append(self._kept.popleft()[1])
         return tuple(given_out)
 
@@ -152,6 +148,7 @@ class TransformNode:
             exc_info=None if isinstance(error, HttpipeError) else error,  # what is raised on purpose says all in words
         )
         self.transform = None
+        self._taken = 0
         self.ledger.discard(Reason.COMPONENT_ERROR, events)
         self.close()
 

@@ -56,6 +56,7 @@ class TransformContract:
             transform.process(ordinary_events(at, at + 100))
             taken += 100
             assert 0 <= transform.held_events <= taken
+            assert transform.oldest_held is None or 0 <= transform.oldest_held <= taken - transform.held_events
         transform.flush(NOW_NS, last=True)
         assert transform.held_events == 0
 

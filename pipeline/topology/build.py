@@ -16,6 +16,7 @@ from pipeline.config.models import check
 from pipeline.config.options import ProcessOptions, TelemetryOptions
 from pipeline.decode.options import DecodeOptions
 from pipeline.errors import ConfigError, Problem
+from pipeline.expressions.names import UNKNOWN_FIELD
 from pipeline.plugins.registry import Registry
 from pipeline.topology import rules
 from pipeline.topology.components import Draft, Mode, SourceOptions, construct, draft
@@ -81,9 +82,15 @@ def _construct(drafts: Mapping[str, Draft], read_file: ReadFile, mode: Mode) -> 
     for name in wiring.order:
         made = drafts[name]
         feeding = wiring.upstream(name)
-        upstream = [drafts[each].instance for each in wiring.order if each in feeding]
-        attributes[name] = {k: v for each in upstream if isinstance(each, Transform) for k, v in each.adds.items()}
-        problems += construct(made, Context(name, attributes=attributes[name], read_file=read_file), mode)
+        upstream = [drafts[each] for each in wiring.order if each in feeding]
+        attributes[name] = {
+            k: v for each in upstream if isinstance(each.instance, Transform) for k, v in each.instance.adds.items()
+        }
+        found = construct(made, Context(name, attributes=attributes[name], read_file=read_file), mode)
+        if any(each.entry.kind == "transforms" and each.instance is None for each in upstream):
+            # What that one adds is not known: it has problems of its own, or must not be imported yet.
+            found = [problem for problem in found if not problem.message.startswith(UNKNOWN_FIELD)]
+        problems += found
     return attributes, problems
 
 

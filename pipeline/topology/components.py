@@ -32,6 +32,7 @@ class SourceOptions(Config):
     """What every source's table may hold beside the source's own options."""
 
     record: RecordOptions | None = None
+    """Write down what is captured, for a `replay` source: `record = { path = "/tmp/odd.rec" }`."""
     dead_letter: str | None = None
     """Id of the sink that takes what the source brings and cannot decode (Kafka). Default: it is counted as lost."""
 

@@ -5,12 +5,15 @@ In: drafts and their wiring. Out: problems, which forbid the run, and warnings, 
 
 from collections.abc import Mapping, Sequence
 
-from pipeline.api import Source
+from pipeline.api import Source, Transform
 from pipeline.config.options import SinkOptions, WhenFull
 from pipeline.config.words import did_you_mean
+from pipeline.decode.options import DecodeOptions
 from pipeline.errors import Problem
 from pipeline.topology.components import Draft, SourceOptions
 from pipeline.topology.graph import Wiring, owner_of
+
+REQUEST, RESPONSE = "http.request.header.", "http.response.header."
 
 
 def sink_options(sink: Draft) -> SinkOptions:
@@ -147,4 +150,34 @@ def warnings(drafts: Mapping[str, Draft], wiring: Wiring) -> list[str]:
                 found.append(
                     f"{draft.entry.path}.buffer.when_full: {said}: while this sink is slow, every sink behind it loses events"
                 )
+        found += _unreported(draft, drafts, wiring)
     return found
+
+
+def _unreported(draft: Draft, drafts: Mapping[str, Draft], wiring: Wiring) -> list[str]:
+    """Headers that a transform reads and nothing upstream gives it: what it does with them it would never do."""
+    upstream = [drafts[each] for each in wiring.order if each in wiring.upstream(draft.id)]
+    sources = [each for each in upstream if each.entry.kind == "sources"]
+    if not isinstance(draft.instance, Transform) or not all(map(_reports_only_what_it_is_told, sources)):
+        return []
+    given = {name for source in sources for name in _reported(source)}
+    tables = "".join(each.reload_key.lower() for each in upstream if each.entry.kind == "transforms")  # `set` may make it
+    found = []
+    for names in draft.instance.reads:
+        if given.isdisjoint(names) and not any(name in tables for name in names):
+            option = "request_headers" if names[0].startswith(REQUEST) else "response_headers"
+            headers = ", ".join(f'"{name.rpartition(".header.")[2]}"' for name in names)
+            where = " or ".join(f"[{source.entry.path}]" for source in sources)
+            said = f"reads {names[0]}, which is not" if len(names) == 1 else "reads one of these headers, none of which is"
+            found.append(f"{draft.entry.path}: {said} reported; add {option} = [{headers}] to {where}")
+    return found
+
+
+def _reports_only_what_it_is_told(source: Draft) -> bool:
+    return isinstance(source.instance, Source) and DecodeOptions in source.options and not source.instance.emits_events
+
+
+def _reported(source: Draft) -> set[str]:
+    options = source.options[DecodeOptions]
+    named = ((REQUEST, options.request_headers), (RESPONSE, options.response_headers))
+    return {family + name.lower() for family, names in named for name in names}

@@ -54,7 +54,8 @@ class Aggregate(Transform):
 
     Events sampled by `sample` count as many as they stand for.
 
-    Counters: `other_group`, events beyond `max_groups`; `late`, events whose window was over, counted in the oldest one open.
+    Counters: `other_group`, events beyond `max_groups`; `late`, events whose window was over, counted in the oldest one open;
+    `missing_field`, how often an expression met a field that the event lacks.
     """
 
     Config = AggregateConfig
@@ -80,6 +81,7 @@ class Aggregate(Transform):
         self.names = [BY_ALIAS[name].name if name in BY_ALIAS else name for name in config.by]
         self.group_of = [value.of for value in values]
         self.duration = duration.of
+        self.count_misses, self.reads = options.count_misses, options.reads
         self.adds = {
             **{name: value.type for name, value in zip(self.names, values, strict=True)},
             **dict.fromkeys(COUNTS, FieldType.INT),
@@ -88,6 +90,8 @@ class Aggregate(Transform):
         }
         self.windows: dict[int, dict[Group, Red]] = {}
         self.counted: dict[int, int] = {}
+        self.oldest: dict[int, int] = {}
+        self.taken = 0
         self.totals: dict[Group, Red] = {}
         self.newest_ns = 0
         self.newest_at_ns = 0
@@ -98,12 +102,18 @@ class Aggregate(Transform):
         """Events in open windows: their source learns that they are settled when their measurement has gone out."""
         return sum(self.counted.values())
 
+    @property
+    def oldest_held(self) -> int:
+        """The first event of any open window: events near the border of two come in either order."""
+        return min(self.oldest.values(), default=self.taken)
+
     def process(self, batch: Sequence[Event]) -> Outputs:
         """Count the events; give out the windows that they show to be over."""
         for event in batch:
             self._add(event)
         if batch:
             self.newest_at_ns = self.now_ns()
+            self.count_misses()
         return {DEFAULT: self._closed(self.newest_ns)}
 
     def flush(self, now_ns: int, *, last: bool) -> Outputs:
@@ -135,6 +145,8 @@ class Aggregate(Transform):
             start = self.closed_to
         groups = self.windows.setdefault(start, {})
         self.counted[start] = self.counted.get(start, 0) + 1
+        self.oldest.setdefault(start, self.taken)
+        self.taken += 1
         group: Group = tuple([bounded(of(event)) for of in self.group_of])
         red = groups.get(group)
         if red is None:
@@ -164,7 +176,7 @@ class Aggregate(Transform):
                 measured.append(self._measurement(start, group, red))
                 totals = self.totals.get(group)
                 (self._new(self.totals, group) if totals is None else totals).merge(red)
-            del self.counted[start]
+            del self.counted[start], self.oldest[start]
             self.closed_to = start + self.window_ns
         return measured
 

@@ -24,7 +24,8 @@ class DedupeConfig(Config):
 class Dedupe(Transform):
     """Lets the first of events with the same key go on, and drops its repeats.
 
-    Counter: `evicted_keys`, keys forgotten before their time: raise `max_keys`, or some repeats will pass.
+    Counters: `evicted_keys`, keys forgotten before their time: raise `max_keys`, or some repeats will pass;
+    `missing_field`, how often an expression met a field that the event lacks.
     """
 
     Config = DedupeConfig
@@ -36,10 +37,12 @@ class Dedupe(Transform):
         self.first_seen: RecentKeys[int] = RecentKeys(config.max_keys)
         with Compiled(context) as options:
             self.key = options.value("key", config.key).of
+        self.count_misses, self.reads = options.count_misses, options.reads
 
     def process(self, batch: Sequence[Event]) -> Outputs:
         """The first of each key."""
         kept = [event for event in batch if self._is_first(event)]
+        self.count_misses()
         if evicted := self.first_seen.new_evictions():
             self.count("evicted_keys", evicted)
         return {DEFAULT: kept}

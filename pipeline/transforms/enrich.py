@@ -42,7 +42,8 @@ class Enrich(Transform):
 
     An event whose key is not in the table goes on unchanged. All values are texts, JSON's numbers and booleans too.
 
-    Counters: `unknown_key`, `reloaded`, `reload_failed`.
+    Counters: `unknown_key`, `reloaded`, `reload_failed`; `missing_field`, how often an expression met a field that the event
+    lacks.
     """
 
     Config = EnrichConfig
@@ -55,6 +56,7 @@ class Enrich(Transform):
             for column, name in config.columns.items():
                 if not options.of(f"columns.{column}", NOWHERE, place, name).is_attribute:
                     options.refuse(f"columns.{column}", f'"{name}" is a field; choose the name of an attribute')
+        self.count_misses, self.reads = options.count_misses, options.reads
         self.adds = dict.fromkeys(config.columns.values(), FieldType.STRING)
         file_format = config.format or {".csv": "csv", ".json": "json"}.get(PurePath(config.file).suffix.lower())
         if file_format is None:
@@ -72,6 +74,7 @@ class Enrich(Transform):
             row = None if key is None else table.get(key if isinstance(key, str) else to_str(key))
             unknown += row is None
             enriched.append(event if row is None else event.replace(attributes={**event.attributes, **row}))
+        self.count_misses()
         if unknown:
             self.count("unknown_key", unknown)
         return {DEFAULT: enriched}

@@ -18,17 +18,17 @@ class FilterConfig(Config):
 class Filter(Transform):
     """Keeps the events for which a condition holds.
 
-    Order is kept. Counter: `missing_field`, comparisons that met a field the event lacks.
+    Order is kept. Counter: `missing_field`, how often an expression met a field that the event lacks.
     """
 
     Config = FilterConfig
 
     def __init__(self, config: FilterConfig, context: Context) -> None:
-        self.count = context.count
         self.drop_to = config.drop_to
         self.outputs = (config.drop_to,) if config.drop_to else ()
         with Compiled(context) as options:
             self.condition = options.condition("where", config.where)
+        self.count_misses, self.reads = options.count_misses, options.reads
 
     def process(self, batch: Sequence[Event]) -> Outputs:
         """One pass over the batch, within compiled code."""
@@ -38,7 +38,5 @@ class Filter(Transform):
             outputs = {DEFAULT: kept, self.drop_to: rest}
         else:
             outputs = {DEFAULT: self.condition.select(batch)}
-        misses = self.condition.new_misses()
-        if misses:
-            self.count("missing_field", misses)
+        self.count_misses()
         return outputs

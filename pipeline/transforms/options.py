@@ -8,12 +8,16 @@ from pydantic import Field
 from pipeline.api import ConfigError, Context
 from pipeline.errors import Problem
 from pipeline.expressions import Condition, ExpressionError, Value, compile_condition, compile_value
+from pipeline.model.fields import FAMILIES
 
 T = TypeVar("T")
 P = ParamSpec("P")
+E = TypeVar("E", Condition, Value)
 
 OutputName = Annotated[str, Field(pattern=r"^[a-z0-9_]+$", max_length=64)]
 """The name of an output, as in ``inputs = ["split.errors"]``."""
+
+HEADERS = tuple(family.prefix for family in FAMILIES)
 
 
 class Compiled:
@@ -22,6 +26,8 @@ class Compiled:
     def __init__(self, context: Context) -> None:
         self.problems: list[Problem] = []
         self.extra = context.attributes
+        self._count = context.count
+        self._made: list[Condition | Value] = []
 
     def __enter__(self) -> Self:
         return self
@@ -40,11 +46,27 @@ class Compiled:
 
     def condition(self, path: str, text: str) -> Condition:
         """The option's condition."""
-        return self.of(path, NEVER, compile_condition, text, self.extra)
+        return self._noted(self.of(path, NEVER, compile_condition, text, self.extra))
 
     def value(self, path: str, text: str) -> Value:
         """The option's value."""
-        return self.of(path, NOTHING, compile_value, text, self.extra)
+        return self._noted(self.of(path, NOTHING, compile_value, text, self.extra))
+
+    @property
+    def reads(self) -> list[list[str]]:
+        """The headers that these expressions read, for ``Transform.reads``."""
+        fields = {name for one in self._made for name in one.fields}
+        return [[name] for name in sorted(fields) if name.startswith(HEADERS)]
+
+    def count_misses(self) -> None:
+        """Add to the counter ``missing_field`` how often these expressions met a field that the event lacks; once a batch."""
+        misses = sum(one.new_misses() for one in self._made)
+        if misses:
+            self._count("missing_field", misses)
+
+    def _noted(self, made: E) -> E:
+        self._made.append(made)
+        return made
 
     def refuse(self, path: str, message: str) -> None:
         """Note a problem of another kind."""

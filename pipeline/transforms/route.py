@@ -25,17 +25,17 @@ class Route(Transform):
 
     Order is kept within each output. Nothing leaves by the default output; `_unmatched` takes what no condition wants.
 
-    Counter: `missing_field`, comparisons that met a field the event lacks.
+    Counter: `missing_field`, how often an expression met a field that the event lacks.
     """
 
     Config = RouteConfig
 
     def __init__(self, config: RouteConfig, context: Context) -> None:
-        self.count = context.count
         self.exclusive = config.exclusive
         self.outputs = (*config.routes, UNMATCHED)
         with Compiled(context) as options:
             self.conditions = {name: options.condition(f"routes.{name}", where) for name, where in config.routes.items()}
+        self.count_misses, self.reads = options.count_misses, options.reads
         with Compiled(context) as options:
             self.none = options.condition("routes", " and ".join(f"not ({where}\n)" for where in config.routes.values()))
 
@@ -49,7 +49,5 @@ class Route(Transform):
             else:
                 outputs[name] = condition.select(batch)
         outputs[UNMATCHED] = rest if self.exclusive else self.none.select(batch)
-        misses = sum(condition.new_misses() for condition in self.conditions.values())
-        if misses:
-            self.count("missing_field", misses)
+        self.count_misses()
         return outputs

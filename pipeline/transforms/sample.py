@@ -38,6 +38,8 @@ class Sample(Transform):
     Each kept event has the attribute `httpipe.sample_rate`: the number of events it stands for, 1 where `always` kept it.
 
     An event without the key is left to chance.
+
+    Counter: `missing_field`, how often an expression met a field that the event lacks.
     """
 
     Config = SampleConfig
@@ -51,6 +53,7 @@ class Sample(Transform):
         with Compiled(context) as options:
             self.always = options.condition("always", config.always).test if config.always is not None else None
             self.key = options.value("key", config.key).of if config.key is not None else None
+        self.count_misses, self.reads = options.count_misses, options.reads
         self.place = places()
 
     def process(self, batch: Sequence[Event]) -> Outputs:
@@ -61,6 +64,7 @@ class Sample(Transform):
                 kept.append(event.replace(attributes={**event.attributes, RATE: 1.0}))
             elif self._draw(event) < self.ratio:
                 kept.append(event.replace(attributes={**event.attributes, RATE: self.rate}))
+        self.count_misses()
         return {DEFAULT: kept}
 
     def _draw(self, event: Event) -> float:

@@ -24,7 +24,8 @@ class SetConfig(Config):
 class Set(Transform):
     """Sets fields and attributes from expressions and templates.
 
-    Counter: `missing_value`, values that could not be computed because a field was missing.
+    Counters: `missing_value`, values that could not be computed; `missing_field`, how often an expression
+    met a field that the event lacks.
     """
 
     Config = SetConfig
@@ -36,6 +37,7 @@ class Set(Transform):
             made += [_text(name, text, options) for name, text in config.texts.items()]
             if not made:
                 options.refuse("values", "there is nothing to set: name at least one field in values or texts")
+        self.count_misses, self.reads = options.count_misses, options.reads
         self.adds = types_of([where for where, _ in made])
         self.constants = {where.name: of for where, of in made if where.is_attribute and isinstance(of, str)}
         self.values = [(where, of) for where, of in made if not isinstance(of, str)]
@@ -45,7 +47,9 @@ class Set(Transform):
     def process(self, batch: Sequence[Event]) -> Outputs:
         """A new event for each."""
         one = self._attributes if self.attributes_only else self._anything
-        return {DEFAULT: [one(event) for event in batch]}
+        changed = [one(event) for event in batch]
+        self.count_misses()
+        return {DEFAULT: changed}
 
     def _attributes(self, event: Event) -> Event:
         """The common case, at half the cost: nothing but attributes is set."""

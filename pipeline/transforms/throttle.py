@@ -36,7 +36,7 @@ class ThrottleConfig(Config):
 class Throttle(Transform):
     """Limits the rate of events per key, with bursts.
 
-    Counter: `evicted_keys`.
+    Counters: `evicted_keys`; `missing_field`, how often an expression met a field that the event lacks.
     """
 
     Config = ThrottleConfig
@@ -52,6 +52,7 @@ class Throttle(Transform):
         with Compiled(context) as options:
             self.key = options.value("key", config.key).of if config.key is not None else None
             self.exclude = options.condition("exclude", config.exclude).test if config.exclude is not None else None
+        self.count_misses, self.reads = options.count_misses, options.reads
 
     def process(self, batch: Sequence[Event]) -> Outputs:
         """Decide in the order of arrival."""
@@ -60,6 +61,7 @@ class Throttle(Transform):
         for event in batch:
             free = self.exclude is not None and self.exclude(event)
             (kept if free or self._conforms(event) else beyond).append(event)
+        self.count_misses()
         if evicted := self.full_at.new_evictions():
             self.count("evicted_keys", evicted)
         return {DEFAULT: kept, self.drop_to: beyond} if self.drop_to else {DEFAULT: kept}

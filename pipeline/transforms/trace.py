@@ -44,6 +44,8 @@ class Trace(Transform):
     def __init__(self, config: TraceConfig, context: Context) -> None:
         self.count = context.count
         self.readers = [READERS[name] for name in config.formats]
+        headers = [header for name in config.formats for header in HEADERS[name]]
+        self.reads = [[f"http.request.header.{header}" for header in headers]]
         self.adds = {"trace_id": FieldType.STRING, "span_id": FieldType.STRING, "trace_sampled": FieldType.BOOL}
 
     def process(self, batch: Sequence[Event]) -> Outputs:
@@ -97,8 +99,7 @@ def b3(headers: Headers) -> Ids | None:
     """B3: ``trace-span[-sampled[-parent]]`` in one header, else one header for each."""
     parts = _one(headers, "b3").lower().split("-")
     if len(parts) < 2:
-        names = ("x-b3-traceid", "x-b3-spanid", "x-b3-sampled")
-        parts = [_one(headers, name).lower() for name in names]
+        parts = [_one(headers, name).lower() for name in HEADERS["b3"][1:]]
     trace_id, span_id = parts[0], parts[1]
     if (
         not _HEX_TRACE.fullmatch(trace_id)
@@ -125,3 +126,10 @@ READERS: Mapping[str, tuple[Callable[[Headers], Ids | None], tuple[str, ...]]] =
     "b3": (b3, ("b3", "x-b3-traceid")),
     "x-request-id": (request_id, ("x-request-id",)),
 }
+
+HEADERS: Mapping[str, tuple[str, ...]] = {
+    "traceparent": ("traceparent",),
+    "b3": ("b3", "x-b3-traceid", "x-b3-spanid", "x-b3-sampled"),
+    "x-request-id": ("x-request-id",),
+}
+"""All the headers that a format may use."""

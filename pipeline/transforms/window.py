@@ -39,9 +39,11 @@ class Recorder:
 class Window(Transform):
     """Keeps the events around those that matter: a flight recorder.
 
-    Order is kept within a key. What is still held back at the end did not matter, and is dropped.
+    Order is kept within a key. What is still held back at the end did not matter, and is dropped. A crash may drop it,
+    too: with a `key` the source's position does not wait for the events that an idle key holds.
 
-    Counter: `evicted_keys`, windows let go for `max_events`.
+    Counters: `evicted_keys`, windows let go for `max_events`; `missing_field`, how often an expression
+    met a field that the event lacks.
     """
 
     Config = WindowConfig
@@ -58,6 +60,7 @@ class Window(Transform):
         with Compiled(context) as options:
             self.matters = options.condition("where", config.where).test
             self.key = options.value("key", config.key).of if config.key is not None else None
+        self.count_misses, self.reads = options.count_misses, options.reads
 
     @property
     def held_events(self) -> int:
@@ -69,6 +72,7 @@ class Window(Transform):
         given: list[Event] = []
         for event in batch:
             self._take(event, given)
+        self.count_misses()
         if evicted := self.recorders.new_evictions():
             self.count("evicted_keys", evicted)
         return {DEFAULT: given}

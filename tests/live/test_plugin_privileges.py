@@ -1,4 +1,4 @@
-"""With `[process] user` the plugins of others are imported only when no privilege is left: by `run` and by `validate`."""
+"""With `[process] user` every command imports the plugins of others only when no privilege is left."""
 
 import os
 import pwd
@@ -10,7 +10,7 @@ from collections.abc import Generator
 from pathlib import Path
 
 import pytest
-from live_readable import readable
+from live_readable import ROOT, readable
 
 EVENT = '{"event.name":"http.exchange","timestamp":"2026-01-01T00:00:00Z","url.path":"/x"}\n'
 
@@ -58,10 +58,10 @@ def folder() -> Generator[Path, None, None]:
     shutil.rmtree(made)
 
 
-def httpipe(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def httpipe(folder: Path, *arguments: str, python_path: str = "") -> subprocess.CompletedProcess[str]:
     """The command, with the plugin on the path and no socket that another run could have."""
     command = readable([sys.executable, "-c", "from pipeline.cli.main import main; main()", *arguments])
-    environment = {**os.environ, "PYTHONPATH": str(folder), "RUNTIME_DIRECTORY": str(folder)}
+    environment = {**os.environ, "PYTHONPATH": python_path or str(folder), "RUNTIME_DIRECTORY": str(folder)}
     return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60, env=environment)
 
 
@@ -86,6 +86,14 @@ def test_validate_gives_up_privileges_before_it_imports_a_plugin(folder: Path) -
     assert "sinks.out.colour: unknown option" in wrong.stderr
 
 
+@pytest.mark.parametrize("command", ["test", "graph"])
+def test_commands_that_look_give_up_privileges_before_they_import_a_plugin(folder: Path, command: str) -> None:
+    """As `run` does."""
+    done = httpipe(folder, command)
+    assert done.returncode == 0, done.stderr
+    assert f"imported as {(pwd.getpwnam('nobody').pw_uid,) * 3}" in done.stderr
+
+
 def test_a_plugin_that_is_not_trusted_is_refused_before_anything_opens(folder: Path) -> None:
     """With privileges still held, and nothing imported."""
     (folder / "plugins.toml").write_text("")
@@ -93,6 +101,19 @@ def test_a_plugin_that_is_not_trusted_is_refused_before_anything_opens(folder: P
     assert done.returncode == 78
     assert "imported" not in done.stderr
     assert "not trusted" in done.stderr
+
+
+@pytest.mark.parametrize("command", ["run", "validate"])
+def test_an_installation_that_the_user_may_not_read_is_told_at_the_start(folder: Path, command: str) -> None:
+    """Before anything is opened: later every import would fail, in the middle of the run."""
+    hidden = folder / "hidden"
+    shutil.copytree(ROOT / "pipeline", hidden / "pipeline")
+    hidden.chmod(0o700)
+    done = httpipe(folder, command, python_path=f"{hidden}:{folder}")
+    assert done.returncode == 77, done.stderr
+    assert f'httpipe: [process] user "nobody" may not read {hidden}/pipeline; install httpipe where' in done.stderr
+    assert "imported" not in done.stderr
+    assert done.stdout == ""
 
 
 def test_a_ready_file_that_the_user_may_not_create_is_told_before_capturing(folder: Path) -> None:

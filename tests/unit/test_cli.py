@@ -102,10 +102,16 @@ def test_a_wrong_command_line_is_told_in_a_line(arguments: list[str], said: str,
     assert said in capsys.readouterr().err
 
 
-def test_a_missing_pipeline_file_is_told_with_what_to_do(capsys: pytest.CaptureFixture[str]) -> None:
-    """The first thing that happens to a new user in the wrong folder."""
+def test_a_missing_pipeline_file_is_told_with_one_to_write(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The first thing that happens to a new user: what it says to write is a pipeline file."""
+    monkeypatch.chdir(tmp_path)
     assert call(["run"]) == ExitCode.BAD_CONFIG
-    assert capsys.readouterr().err.startswith("pipeline.toml: no such file; name one, as in `httpipe run FILE`")
+    sentence, _, file = capsys.readouterr().err.partition("\n")
+    assert sentence.startswith("pipeline.toml: no such file; name another, or write it.")
+    (tmp_path / "pipeline.toml").write_text(file)
+    assert call(["validate"]) == ExitCode.OK
 
 
 def test_a_folder_and_a_huge_file_are_no_pipeline_files(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -15,6 +15,7 @@ from pipeline.cli.tap import Seen
 from pipeline.cli.top_view import duration, rate, view
 from pipeline.runtime import control_client
 from pipeline.runtime.status import ComponentStatus, Discarded, Status
+from pipeline.telemetry.histogram import Histogram
 
 
 def component(component_id: str, kind: str, **changes: object) -> ComponentStatus:
@@ -75,6 +76,14 @@ def test_a_queue_is_as_full_as_the_fuller_of_its_two_bounds() -> None:
     """Events or bytes."""
     full = component("out", "sink", queued_events=10, max_events=100, queued_bytes=90, max_bytes=100)
     assert "█████████░  90%" in screen(status(1.0, full))
+
+
+@pytest.mark.parametrize(("secs", "text"), [(0.2, "250ms"), (86_400.0 * 365, ">5m00s")])
+def test_latency_is_told_by_the_bound_it_is_under(secs: float, text: str) -> None:
+    """Or the last one, which it is over: the events of an old capture file."""
+    latency = Histogram()
+    latency.observe(secs)
+    assert f" {text} " in screen(status(1.0, component("out", "sink", latency=latency)))
 
 
 def test_trouble_is_named_with_its_component_and_reason() -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -34,6 +34,7 @@ def test_murmur2_is_kafkas(key: bytes, expected: int) -> None:
     assert murmur2(key) == expected & 0xFFFFFFFF
 
 
+@settings(deadline=None)  # the first example imports aiokafka
 @given(st.binary(max_size=100))
 def test_murmur2_agrees_with_another_implementation(key: bytes) -> None:
     """Any key of any length hashes as aiokafka's slower code has it."""

@@ -91,6 +91,16 @@ def test_a_trusted_plugin_is_imported_when_it_is_named(site: Path) -> None:
     assert "bomb" not in sys.modules
 
 
+def test_a_plugin_whose_import_hangs_is_broken(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named, and whoever loads goes on, however often."""
+    monkeypatch.setattr("pipeline.plugins.registry.IMPORT_SECS", 0.05)
+    install(site, "hung", "[httpipe.sinks]\nhung = hung_sink:S\n", hung_sink="import threading\nthreading.Event().wait()\n")
+    known = registry(TrustAll())
+    for _ in range(2):
+        said = complaint(known, "hung")
+        assert said.startswith('"hung" of hung 1.0 cannot be imported: the import of hung_sink:S has not come back after 0.05 s;')
+
+
 def test_a_name_like_a_known_one_is_suggested(site: Path) -> None:
     """With all there are, trusted or not."""
     install(site, "good", "[httpipe.sinks]\nslack = x:S\n")

@@ -43,6 +43,12 @@ class Live(File):
     emits_records = True
 
 
+class Recorded(Live):
+    """Records or events, as its file has them."""
+
+    emits_events = True
+
+
 class Adds(Config):
     """A transform's options."""
 
@@ -50,6 +56,7 @@ class Adds(Config):
     wants: str = ""
     outputs: tuple[str, ...] = ()
     table: str = ""
+    reads: tuple[tuple[str, ...], ...] = ()
 
 
 class Step(Transform):
@@ -60,6 +67,7 @@ class Step(Transform):
     def __init__(self, config: Adds, context: Context) -> None:
         """Check as an expression would."""
         self.outputs = config.outputs
+        self.reads = config.reads
         self.adds = dict.fromkeys(config.adds, FieldType.STRING)
         if config.wants and config.wants not in context.attributes:
             raise ConfigError([Problem("wants", f'unknown field "{config.wants}"')])
@@ -100,6 +108,7 @@ class Fake(Registry):
     known: ClassVar[Mapping[tuple[Kind, str], Component]] = {
         (Kind.SOURCE, "file"): File,
         (Kind.SOURCE, "live"): Live,
+        (Kind.SOURCE, "recorded"): Recorded,
         (Kind.TRANSFORM, "step"): Step,
         (Kind.SINK, "print"): Print,
     }
@@ -292,7 +301,7 @@ def test_problems_of_all_stages_come_together_in_the_order_of_the_file() -> None
     assert complaints(text) == [
         'sinks.s.inputs.0: "zzz" is no component; there are: a',
         'sinks.s.rwa: unknown option; did you mean "raw"?',
-        'sources.a.type: "fil" is not a known source; did you mean "file"? (known: file, live)',
+        'sources.a.type: "fil" is not a known source; did you mean "file"? (known: file, live, recorded)',
         'sinkz: unknown table; did you mean "sinks"?',
     ]
 
@@ -348,6 +357,28 @@ def test_attributes_are_known_downstream_of_what_adds_them() -> None:
     ]
 
 
+def test_what_a_transform_that_cannot_be_made_would_add_is_no_second_problem() -> None:
+    """Nor is what one adds that must not be imported yet."""
+    chain = SOURCE + step("one", "a", adds=["geo"]) + step("two", "one", wants="geo") + sink("s", "two")
+    assert [problem.partition(":")[0] for problem in complaints(chain + "bad = 1\n")] == ["sinks.s.bad"]
+    broken = chain.replace("adds =", 'table = "gone"\nadds =')
+    assert [problem.partition(":")[0] for problem in complaints(broken)] == ["transforms.one"]
+
+    class Foreign(Fake):
+        """Some transforms come from somebody else."""
+
+        known: ClassVar[Mapping[tuple[Kind, str], Component]] = {**Fake.known, (Kind.TRANSFORM, "foreign"): Step}
+
+        def find(self, kind: Kind, name: str) -> Plugin:
+            """As before, of another distribution."""
+            return Plugin(kind, name, "acme" if name == "foreign" else "httpipe", "1", "pipeline.x:y", None)
+
+    document = parse(chain.replace('"step"', '"foreign"', 1).encode(), "p.toml", {})
+    first = build(document, Foreign(), lambda _: b"", Mode.DEFERRED)
+    assert first.complete is not None
+    assert set(first.complete().transforms["two"].attributes) == {"geo"}
+
+
 def test_what_will_surprise_is_a_warning() -> None:
     """Unread outputs, and a sink that makes a live capture wait."""
     made = plan(SOURCE + LIVE + step("t", "l") + sink("s", "l") + 'buffer.when_full = "block"')
@@ -359,6 +390,25 @@ def test_what_will_surprise_is_a_warning() -> None:
             "while this sink is slow, every sink behind it loses events"
         ),
     )
+
+
+def test_headers_that_no_source_reports_are_a_warning() -> None:
+    """Of each group one is enough; what a transform upstream may set, or a file of events may have, is believed to be there."""
+
+    def warned(sources: str, *inputs: str, before: str = "") -> tuple[str, ...]:
+        reads = [["http.request.header.a", "http.request.header.b"], ["http.response.header.c"]]
+        return plan(sources + before + step("t", *inputs, reads=reads) + sink("s", "t")).warnings
+
+    a, c = 'request_headers = ["A"]\n', 'response_headers = ["c"]\n'
+    one = 'transforms.t: reads one of these headers, none of which is reported; add request_headers = ["a", "b"] to [sources.l]'
+    other = 'transforms.t: reads http.response.header.c, which is not reported; add response_headers = ["c"] to [sources.l]'
+    assert warned(LIVE, "l") == (one, other)
+    assert warned(LIVE + a, "l") == (other,)
+    assert warned(LIVE + a + c, "l") == ()
+    assert warned(LIVE + a + LIVE.replace(".l", ".m") + c, "l", "m") == ()
+    assert warned(LIVE + a, "set", before=step("set", "l", adds=["http.response.header.c"])) == ()
+    assert warned(SOURCE, "a") == ()
+    assert warned(LIVE.replace('"live"', '"recorded"'), "l") == ()
 
 
 def test_the_reload_key_tells_whether_a_table_changed() -> None:

@@ -97,7 +97,7 @@ class Producer:
             raise NotConnected(INSTALL) from error
         quiet()
         try:
-            arguments = await anyio.to_thread.run_sync(self._arguments)
+            arguments = await anyio.to_thread.run_sync(self._options.arguments)
         except (OSError, UnicodeError) as error:
             raise NotConnected(f"cannot read what tls or sasl names: {error}") from error
         kafka = AIOKafkaProducer(**arguments, **self._extra)
@@ -119,17 +119,6 @@ class Producer:
     async def _started(self, kafka: "AIOKafkaProducer") -> None:
         with anyio.fail_after(self._options.request_timeout_secs + START_SECS):
             await kafka.start()
-
-    def _arguments(self) -> dict[str, Any]:
-        arguments = self._options.arguments()
-        if self._options.sasl.mechanism == "OAUTHBEARER" and self._options.sasl.enabled:
-            from aiokafka.abc import AbstractTokenProvider  # noqa: PLC0415
-
-            from pipeline.kafka.token import TokenProvider  # noqa: PLC0415
-
-            AbstractTokenProvider.register(TokenProvider)
-            arguments["sasl_oauth_token_provider"] = TokenProvider(self._options.sasl)
-        return arguments
 
     def _track(self, kafka: "AIOKafkaProducer") -> None:
         """Know the task of each request that is under way."""

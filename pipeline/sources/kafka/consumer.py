@@ -61,7 +61,7 @@ class Consumer:
             raise CaptureError("aiokafka is not installed", remedy=INSTALL) from error
         quiet()
         try:
-            arguments = await anyio.to_thread.run_sync(self._arguments)
+            arguments = await anyio.to_thread.run_sync(self._options.arguments)
         except (OSError, UnicodeError) as error:
             raise CaptureError(f"cannot read what tls or sasl names: {error}") from error
         await self._look_for_topics(arguments)
@@ -108,17 +108,6 @@ class Consumer:
             raise CaptureError(
                 f"no topic {missing} at {where}, or none that this user may see", remedy="create it, or correct `topics`"
             )
-
-    def _arguments(self) -> dict[str, Any]:
-        arguments = self._options.arguments()
-        if self._options.sasl.mechanism == "OAUTHBEARER" and self._options.sasl.enabled:
-            from aiokafka.abc import AbstractTokenProvider  # noqa: PLC0415
-
-            from pipeline.kafka.token import TokenProvider  # noqa: PLC0415
-
-            AbstractTokenProvider.register(TokenProvider)
-            arguments["sasl_oauth_token_provider"] = TokenProvider(self._options.sasl)
-        return arguments
 
     def _refusal(self, error: Exception, found: Sequence[str]) -> CaptureError:
         name = type(error).__name__

@@ -35,7 +35,7 @@ class Dissector:
 
     def __init__(self) -> None:
         self._counts: dict[str, int] = {}
-        self._fragments = Fragments(lambda number: self._count("fragments_incomplete", number))
+        self._fragments = Fragments(lambda number: self.count("fragments_incomplete", number))
 
     def segments(self, block: bytes, frames: Sequence[Frame]) -> list[Segment]:
         """The segments of these frames, in their order."""
@@ -74,7 +74,7 @@ class Dissector:
                         append(Segment(key, ts_ns, seq, ack, flags, block[at:end], stop - at, 0, True, vlan, interface))
                     continue
             found += by_layers(block[begin:end], wire_length, ts_ns, link, interface)
-        self._count("packets", len(frames))
+        self.count("packets", len(frames))
         return found
 
     def take_counts(self) -> dict[str, int]:
@@ -88,7 +88,7 @@ class Dissector:
         found: list[Segment] = []
         layer = LINK_TYPES.get(link)
         if layer is None:
-            self._count("packets_of_unknown_link_type")
+            self.count("packets_of_unknown_link_type")
             return found
         try:
             while layer is not None:
@@ -101,11 +101,12 @@ class Dissector:
                     found.append(packet.segment)
                 layer = packet.more
         except (IndexError, struct.error):  # a header reaches beyond the captured bytes
-            self._count("packets_cut_in_headers")
+            self.count("packets_cut_in_headers")
             return found
         if not found:
-            self._count("packets_not_tcp")
+            self.count("packets_not_tcp")
         return found
 
-    def _count(self, name: str, by: int = 1) -> None:
+    def count(self, name: str, by: int = 1) -> None:
+        """Add to a counter."""
         self._counts[name] = self._counts.get(name, 0) + by

@@ -39,7 +39,7 @@ def first_packet_ns(path: Path) -> int | None:
                 for _ in reader.frames(data):
                     pass
     except OSError as error:
-        raise InputError(f"cannot read capture file {path}: {error.strerror}") from error
+        raise InputError(f"cannot read capture file {path.absolute()}: {error.strerror}") from error
     if reader.damage and not reader.begun:
         raise InputError(f"{path}: {reader.damage}")
     return reader.first_ns

@@ -1,8 +1,10 @@
 """The pcapng capture file (draft-ietf-opsawg-pcapng): bytes → frames. Any number of sections and interfaces, both byte orders.
 
-It keeps at most one incomplete block, never looks into a packet, and skips blocks that hold no packet.
+It keeps at most one incomplete block, never looks into a packet, and skips blocks that say nothing of packets. What the capturing
+program says it lost is counted.
 """
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from struct import Struct
 
@@ -13,6 +15,7 @@ SECTION_HEADER = 0x0A0D0D0A
 INTERFACE_DESCRIPTION = 1
 OBSOLETE_PACKET = 2
 SIMPLE_PACKET = 3
+INTERFACE_STATISTICS = 5
 ENHANCED_PACKET = 6
 
 MAGIC = SECTION_HEADER.to_bytes(4, "big")
@@ -25,6 +28,15 @@ MAX_NS = (1 << 63) - 1
 MAX_INTERFACES = 65_536
 
 OPTION_END, OPTION_TSRESOL, OPTION_TSOFFSET = 0, 9, 14
+
+OPTION_DROPCOUNT = 4
+"""Of an enhanced packet block: packets that were lost since the packet before it of the same interface."""
+DROPS = {5: "dropped_by_interface", 7: "dropped_by_os"}
+"""Options of an interface statistics block (isb_ifdrop, isb_osdrop) that tell losses since the capture began; their counters."""
+MAX_DROPS = 1 << 40
+"""A larger number of lost packets, such as all bits set, is none."""
+DROPS_UNKNOWN = 0xFFFF
+"""An obsolete packet block says so where it does not know."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +67,7 @@ class _Order:
         self.prefix = order
         self.u32 = Struct(order + "I")
         self.block = Struct(order + "II")
+        self.u64 = Struct(order + "Q")
         self.interface = Struct(order + "HHI")
         self.option = Struct(order + "HH")
         self.packet = Struct(order + "IIIIIII")
@@ -65,9 +78,11 @@ ORDERS = (_Order("<"), _Order(">"))
 
 
 class NextGenerationCapture:
-    """One pcapng file, fed in any cut."""
+    """One pcapng file, fed in any cut. ``count`` adds to a counter of what the capture lost."""
 
-    def __init__(self) -> None:
+    def __init__(self, count: Callable[[str, int], None]) -> None:
+        self._count = count
+        self._told: dict[tuple[int, int], int] = {}
         self.offset = 0
         self.damage: DamagedInputError | None = None
         self.interfaces: list[Interface] = []
@@ -112,7 +127,8 @@ class NextGenerationCapture:
         while at <= last:
             kind, length, index, high, low, captured, wire_length = unpack_from(block, at)
             following = at + length
-            if kind != ENHANCED_PACKET or index >= known or captured + 32 > length or following > len(block):
+            room = length - captured
+            if kind != ENHANCED_PACKET or index >= known or room < 32 or following > len(block):
                 break
             if length & 3 or captured > MAX_CAPTURED or u32(block, following - 4)[0] != length:
                 break
@@ -122,6 +138,8 @@ class NextGenerationCapture:
                 ts_ns = self.interfaces[index].nanoseconds(high << 32 | low)
             start = at + 28
             append((ts_ns, start, start + captured, wire_length, link_type, index + 1))
+            if room >= 36:
+                self._read_packet_options(block, start + captured + (-captured & 3), following - 4)
             at = following
         return at
 
@@ -140,28 +158,33 @@ class NextGenerationCapture:
         """One whole block; ``end`` is where its body ends."""
         body, room = at + 8, end - at - 8
         if kind == ENHANCED_PACKET:  # one that ``_packets`` did not take
-            return self._damaged("a packet block that contradicts itself or names no interface", at)
-        if kind == SIMPLE_PACKET and room >= 4:
-            # No time stamp at all: such packets count as captured at the epoch.
-            wire_length = self._order.u32.unpack_from(block, body)[0]
-            index, high, low, start = 0, 0, 0, body + 4
-            snap_length = self.interfaces[0].snap_length if self.interfaces else 0
-            captured = min(wire_length, room - 4, snap_length or wire_length)
-        elif kind == OBSOLETE_PACKET and room >= 20:
-            index, _, high, low, captured, wire_length = self._order.obsolete.unpack_from(block, body)
-            start = body + 20
+            self._damaged("a packet block that contradicts itself or names no interface", at)
+        elif (kind == SIMPLE_PACKET and room >= 4) or (kind == OBSOLETE_PACKET and room >= 20):
+            self._read_older_packet(block, kind, body, end, frames)
         elif kind == INTERFACE_DESCRIPTION and room >= 8:
-            return self._add_interface(block, body, end)
+            self._add_interface(block, body, end)
+        elif kind == INTERFACE_STATISTICS and room >= 12:
+            self._read_statistics(block, body, end)
         elif kind == SECTION_HEADER:
-            return self.interfaces.clear()
+            self.interfaces.clear()
+            self._told.clear()
+
+    def _read_older_packet(self, block: bytes, kind: int, at: int, end: int, frames: list[Frame]) -> None:
+        if kind == SIMPLE_PACKET:
+            # No time stamp at all: such packets count as captured at the epoch.
+            wire_length = self._order.u32.unpack_from(block, at)[0]
+            index, drops, high, low, start = 0, 0, 0, 0, at + 4
+            snap_length = self.interfaces[0].snap_length if self.interfaces else 0
+            captured = min(wire_length, end - start, snap_length or wire_length)
         else:
-            return None
+            index, drops, high, low, captured, wire_length = self._order.obsolete.unpack_from(block, at)
+            start = at + 20
         if index >= len(self.interfaces) or captured > MAX_CAPTURED or start + captured > end:
-            return self._damaged(f"a packet of interface {index} that claims {captured} captured bytes", at)
+            return self._damaged(f"a packet of interface {index} that claims {captured} captured bytes", at - 8)
         interface = self.interfaces[index]
         ts_ns = interface.nanoseconds(high << 32 | low)
         frames.append((ts_ns, start, start + captured, wire_length, interface.link_type, index + 1))
-        return None
+        return self._lost("dropped_before_packets", 0 if drops == DROPS_UNKNOWN else drops)
 
     def _add_interface(self, block: bytes, at: int, end: int) -> None:
         """Link type, reserved, snap length, options."""
@@ -169,17 +192,40 @@ class NextGenerationCapture:
             return self._damaged(f"more than {MAX_INTERFACES} interfaces", at - 8)
         link_type, _, snap_length = self._order.interface.unpack_from(block, at)
         units_per_second, offset_ns = 1_000_000, 0
-        at += 8
-        while end - at >= 4:
-            code, length = self._order.option.unpack_from(block, at)
-            value = block[at + 4 : at + 4 + length]
-            if code == OPTION_END:
-                break
-            if code == OPTION_TSRESOL and length == 1:
+        for code, value in self._options(block, at + 8, end):
+            if code == OPTION_TSRESOL and len(value) == 1:
                 units_per_second = 2 ** (value[0] & 0x7F) if value[0] & 0x80 else 10 ** value[0]
-            elif code == OPTION_TSOFFSET and length == 8:
+            elif code == OPTION_TSOFFSET and len(value) == 8:
                 order = "little" if self._order is ORDERS[0] else "big"
                 offset_ns = int.from_bytes(value, order, signed=True) * 1_000_000_000  # type: ignore[arg-type]
-            at += 4 + (length + 3 & ~3)
         self.interfaces.append(Interface(link_type, snap_length, units_per_second, offset_ns))
         return None
+
+    def _read_statistics(self, block: bytes, at: int, end: int) -> None:
+        """Interface, time stamp, options. A capture may tell its totals more than once: what was not told yet counts."""
+        index = self._order.u32.unpack_from(block, at)[0]
+        for code, value in self._options(block, at + 12, end):
+            if code in DROPS and len(value) == 8 and index < len(self.interfaces):
+                total = self._order.u64.unpack(value)[0]
+                told = self._told.get((index, code), 0)
+                if told < total < MAX_DROPS:
+                    self._told[index, code] = total
+                    self._lost(DROPS[code], total - told)
+
+    def _read_packet_options(self, block: bytes, at: int, end: int) -> None:
+        for code, value in self._options(block, at, end):
+            if code == OPTION_DROPCOUNT and len(value) == 8:
+                self._lost("dropped_before_packets", self._order.u64.unpack(value)[0])
+
+    def _lost(self, counter: str, packets: int) -> None:
+        if 0 < packets < MAX_DROPS:
+            self._count(counter, packets)
+
+    def _options(self, block: bytes, at: int, end: int) -> Iterator[tuple[int, bytes]]:
+        """Code and value of each."""
+        while end - at >= 4:
+            code, length = self._order.option.unpack_from(block, at)
+            if code == OPTION_END:
+                return
+            yield code, block[at + 4 : min(end, at + 4 + length)]
+            at += 4 + (length + 3 & ~3)

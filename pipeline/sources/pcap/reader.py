@@ -3,7 +3,7 @@
 The first bytes tell the compression (none, gzip, zstd) and the container (classic pcap in six variants, pcapng).
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from pipeline.model.records import Segment
@@ -84,16 +84,16 @@ class CaptureReader:
             if len(piece) < FILE_HEADER_BYTES:
                 return b"", []
             self._head = b""
-            self._container, piece = _open(piece)
+            self._container, piece = _open(piece, self.dissector.count)
         block, frames = self._container.feed(piece)
         self.damage = self._container.damage
         return block, frames
 
 
-def _open(data: bytes) -> tuple[Container, bytes]:
+def _open(data: bytes, count: Callable[[str, int], None]) -> tuple[Container, bytes]:
     """The container that data begins with, and the data behind what this has read of it."""
     if data[:4] == pcapng.MAGIC:
-        return pcapng.NextGenerationCapture(), data
+        return pcapng.NextGenerationCapture(count), data
     if data[:4] not in FORMATS:
         raise _not_a_capture(data)
     capture = ClassicCapture(data[:FILE_HEADER_BYTES])

@@ -34,7 +34,8 @@ class ReplaySource(Source):
     """Plays recorded packets or events again."""
 
     Config = ReplayConfig
-    emits_records = True  # and events, where the file holds those: the batch says which
+    emits_records = True
+    emits_events = True
     can_wait = True
 
     def __init__(self, config: ReplayConfig, context: Context) -> None:

@@ -1,5 +1,7 @@
 """The worker: what each kind of error makes it do, with its ledger and its tickets."""
 
+from collections.abc import Awaitable, Callable
+
 import anyio
 import anyio.lowlevel
 import pytest
@@ -23,6 +25,18 @@ async def run_dry(sink: Worker, first: int = 0, last: int = 10) -> None:
     sink.buffer.close()
     with anyio.fail_after(5):
         await sink.run()
+
+
+def write_by(sink: Worker, script: Script, write: Callable[[object], Awaitable[None]]) -> None:
+    """Have every sink that is made write by this function."""
+    made = script.make
+
+    def make() -> object:
+        sink_object = made()
+        sink_object.write = write  # type: ignore[method-assign,assignment]
+        return sink_object
+
+    sink.session._make = make  # type: ignore[assignment]
 
 
 async def test_delivers_in_order_and_closes() -> None:
@@ -180,14 +194,7 @@ async def test_a_write_that_hangs_is_cancelled_and_tried_again() -> None:
         script.written.append([len(batch)])  # type: ignore[arg-type]
 
     sink = worker(script, FakeClock().clock(), SinkOptions(write_timeout_secs=0.01))
-    made = script.make
-
-    def make() -> object:
-        sink_object = made()
-        sink_object.write = write  # type: ignore[method-assign,assignment]
-        return sink_object
-
-    sink.session._make = make  # type: ignore[assignment]
+    write_by(sink, script, write)
     await run_dry(sink)
     assert cancelled == [True, True]
     assert script.got == [10]
@@ -204,14 +211,7 @@ async def test_cancelled_in_the_middle_the_batch_goes_back_to_the_queue() -> Non
         started.set()
         await anyio.sleep_forever()
 
-    made = script.make
-
-    def make() -> object:
-        sink_object = made()
-        sink_object.write = write  # type: ignore[method-assign,assignment]
-        return sink_object
-
-    sink.session._make = make  # type: ignore[assignment]
+    write_by(sink, script, write)
     sink.buffer.offer_nowait(chunk(0, 10))
     async with anyio.create_task_group() as group:
         group.start_soon(sink.run)

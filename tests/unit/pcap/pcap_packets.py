@@ -89,7 +89,13 @@ def option(order: str, code: int, value: bytes) -> bytes:
     return struct.pack(order + "HH", code, len(value)) + value + bytes(-len(value) % 4)
 
 
-def enhanced(order: str, packet: bytes, units: int, index: int = 0) -> bytes:
+def enhanced(order: str, packet: bytes, units: int, index: int = 0, *, options: bytes = b"") -> bytes:
     """An enhanced packet block."""
     head = struct.pack(order + "IIIII", index, units >> 32, units & 0xFFFFFFFF, len(packet), len(packet))
-    return block(order, 6, head + packet)
+    return block(order, 6, head + packet + bytes(-len(packet) % 4) + options)
+
+
+def statistics(order: str, *options: tuple[int, int], index: int = 0) -> bytes:
+    """An interface statistics block; ``options`` are codes and their 64-bit values."""
+    values = b"".join(option(order, code, struct.pack(order + "Q", value)) for code, value in options)
+    return block(order, 5, struct.pack(order + "III", index, 0, 0) + values)

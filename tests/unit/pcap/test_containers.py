@@ -8,7 +8,7 @@ import pytest
 import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from pcap_packets import PAYLOAD, TS_NS, block, classic, enhanced, ethernet, interface, ipv4, option, section, tcp
+from pcap_packets import PAYLOAD, TS_NS, block, classic, enhanced, ethernet, interface, ipv4, option, section, statistics, tcp
 
 from pipeline.model.records import Segment
 from pipeline.sources.pcap.reader import CaptureReader
@@ -154,10 +154,43 @@ def test_simple_and_obsolete_packet_blocks() -> None:
     """The older ways to store a packet are read too; blocks of other kinds are skipped."""
     simple = block("<", 3, struct.pack("<I", len(FRAME)) + FRAME)
     obsolete = block("<", 2, struct.pack("<HHIIII", 0, 0, US >> 32, US & 0xFFFFFFFF, len(FRAME), len(FRAME)) + FRAME)
-    statistics = block("<", 5, bytes(40))
-    segments, reader = read(section("<") + interface("<") + statistics + simple + obsolete + statistics)
+    other = block("<", 4, bytes(40))
+    segments, reader = read(section("<") + interface("<") + other + simple + obsolete + other)
     assert reader.damage is None
     assert [segment.ts_ns for segment in segments] == [0, TS_NS]
+
+
+@pytest.mark.parametrize("order", ORDERS)
+@pytest.mark.parametrize("cuts", [None, 7])
+def test_losses_that_the_capturing_program_tells(order: str, cuts: int | None) -> None:
+    """Totals of each interface count once however often they are told; those told with packets have a counter of their own."""
+    gap = option(order, 2, b"hash") + option(order, 4, struct.pack(order + "Q", 3)) + option(order, 0, b"")
+    data = section(order) + interface(order) + interface(order)
+    data += enhanced(order, FRAME, US) + statistics(order, (4, 99), (5, 10)) + enhanced(order, FRAME[:-2], US, options=gap)
+    data += statistics(order, (5, 12), (7, 5)) + statistics(order, (5, 12), (7, 5)) + statistics(order, (5, 100), index=1)
+    data += block(order, 2, struct.pack(order + "HHIIII", 0, 2, 0, 0, len(FRAME), len(FRAME)) + FRAME)
+    data += section(order) + interface(order) + statistics(order, (5, 1000))
+    segments, reader = read(data, cuts)
+    assert (len(segments), reader.damage) == (3, None)
+    assert reader.dissector.take_counts() == {
+        "packets": 3,
+        "dropped_by_interface": 12 + 100 + 1000,
+        "dropped_by_os": 5,
+        "dropped_before_packets": 3 + 2,
+    }
+
+
+def test_losses_that_cannot_be() -> None:
+    """Numbers that say "unknown", interfaces that are not there and options cut short count nothing and are no damage."""
+    unknown = (1 << 64) - 1
+    gap = option("<", 4, struct.pack("<Q", unknown)) + struct.pack("<HH", 4, 8)
+    data = section("<") + interface("<") + enhanced("<", FRAME, US, options=gap)
+    data += statistics("<", (5, unknown), (7, unknown)) + statistics("<", (5, 7), index=1)
+    data += block("<", 5, bytes(8)) + block("<", 5, bytes(12) + struct.pack("<HH", 5, 8))
+    data += block("<", 2, struct.pack("<HHIIII", 0, 0xFFFF, 0, 0, len(FRAME), len(FRAME)) + FRAME)
+    segments, reader = read(data)
+    assert (len(segments), reader.damage) == (2, None)
+    assert reader.dissector.take_counts() == {"packets": 2}
 
 
 def test_packets_of_an_unknown_link_type_are_counted() -> None:

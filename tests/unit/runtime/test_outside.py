@@ -326,8 +326,9 @@ async def test_privileges_are_gone_for_good() -> None:
     """No capability, no way back, and set-user-ID programs give nothing."""
     script = """
 import os
+import pwd
 from pipeline.runtime import privileges
-privileges.drop(privileges.find("nobody"))
+privileges.drop(pwd.getpwnam("nobody"))
 status = dict(line.split(":", 1) for line in open("/proc/self/status") if ":" in line)
 print(os.getresuid(), os.getgroups(), [status[n].strip() for n in ("CapPrm", "CapEff", "CapAmb", "NoNewPrivs")])
 try:

@@ -14,13 +14,14 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from pipeline.api import DEFAULT, CaptureError, Config, Context, Event, EventBatch, Outputs, Sink, Source, Transform
+from pipeline.api import DEFAULT, CaptureError, Config, Context, Event, EventBatch, Outputs, Reject, Sink, Source, Transform
 from pipeline.config.options import BufferOptions, ProcessOptions, SinkOptions
 from pipeline.errors import ConfigError, HttpipeError
 from pipeline.runtime import RunOptions, run
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.reload import reload
 from pipeline.runtime.run import reload_file
+from pipeline.runtime.summary import Outcome
 from pipeline.testing.fakes import events, numbers
 from pipeline.testing.plans import Part, disk, plan
 from pipeline.topology.plan import Plan
@@ -211,6 +212,27 @@ async def test_added_and_removed_components() -> None:
         await until(lambda: Keep.got.get("a") == [0, 1, 2] and Keep.got.get("b") == [3, 4])
         await until(lambda: Keep.closed == ["a"])
         assert set(engine.sinks) == {"new"}
+
+
+async def test_what_a_removed_sink_lost_stays_in_the_books_of_the_run() -> None:
+    """What it rejected before, and what it had no time to deliver: in the summary and in how the run ended."""
+
+    class Picky(Keep):
+        async def write(self, batch: Sequence[Event]) -> None:
+            if numbers(batch) == [0]:
+                raise Reject("never")
+            await super().write(batch)
+
+    hurried = ProcessOptions(shutdown_timeout_secs=0.05)
+    async with running(plan(hurried, t=Part(Ticker), picky=Part(Picky, ["t"], Label(label="p")), out=out("a"))) as engine:
+        Keep.gates["p"] = anyio.Event()
+        await ring(3)
+        await reload(engine, plan(hurried, t=Part(Ticker), out=out("a")))
+        await until(lambda: Keep.closed == ["p"])
+    summary = engine.summary()
+    assert summary.removed == {"rejected": 1, "removed": 2}
+    assert summary.lines()[-1] == "  what a reload removed · dropped 1 (rejected) · dropped 2 (removed)"
+    assert summary.outcome is Outcome.UNDELIVERED
 
 
 async def test_a_changed_source_is_replaced_after_the_new_one_is_open() -> None:

@@ -27,8 +27,10 @@ from pipeline.api import (
 )
 from pipeline.config.options import BufferOptions, ProcessOptions, RetryOptions, SinkOptions
 from pipeline.delivery.clock import Clock
+from pipeline.delivery.ledger import Reason
 from pipeline.errors import UnhealthyError
 from pipeline.runtime import Outcome, RunOptions, Summary, run
+from pipeline.runtime.summary import outcome_of
 from pipeline.testing.fakes import FakeClock, events, in_order, numbers
 from pipeline.testing.plans import Part, plan
 from pipeline.topology.plan import Plan
@@ -478,6 +480,57 @@ async def test_what_a_sink_did_not_take_is_no_success(
     assert summary.outcome is Outcome.UNDELIVERED
 
 
+async def test_what_a_transform_lost_is_no_success() -> None:
+    """Nobody chose to lose that."""
+
+    class Raises(Even):
+        def process(self, batch: Sequence[Event]) -> Outputs:
+            raise ValueError
+
+    summary = await finished(plan(n=Part(Numbers), t=Part(Raises, ["n"]), out=Part(Keep, ["t"])))
+    assert {each.reason for each in summary.of("t").discarded} == {"component_error"}
+    assert summary.outcome is Outcome.UNDELIVERED
+
+
+async def test_only_what_the_pipeline_file_or_the_input_is_to_blame_for_is_not_undelivered() -> None:
+    """Every other reason for a loss is; undelivered output outweighs damaged input."""
+    for reason in Reason:
+        assert outcome_of({reason}, damaged=False) is (
+            Outcome.OK
+            if reason is Reason.QUEUE_FULL
+            else Outcome.DAMAGED_INPUT
+            if reason is Reason.UNDECODABLE
+            else Outcome.UNDELIVERED
+        )
+    assert outcome_of({Reason.UNDECODABLE, Reason.DAMAGED}, damaged=True) is Outcome.UNDELIVERED
+    assert outcome_of(set(), damaged=True) is Outcome.DAMAGED_INPUT
+
+
+async def test_what_transforms_hold_when_the_shutdown_deadline_passes_is_counted() -> None:
+    """Also of those whose turn to give it out had not come, and what then stands before a full queue."""
+
+    class Window(Sums):
+        def process(self, batch: Sequence[Event]) -> Outputs:
+            self.held += batch
+            return {}
+
+        def flush(self, now_ns: int, *, last: bool) -> Outputs:
+            given, self.held = (self.held, []) if last else ([], self.held)
+            return {DEFAULT: given}
+
+    made = plan(
+        ProcessOptions(shutdown_timeout_secs=0.1),
+        n=Part(Live),
+        first=Part(Window, ["n"]),
+        second=Part(Window, ["n"]),
+        out=Part(Hang, ["first", "second"], options=quick()),
+    )
+    summary = await finished(made, for_secs=0.1)
+    assert [(each.reason, each.events) for each in summary.of("out").discarded] == [("shutdown", 2 * COUNT)]
+    assert summary.left_events == 2 * COUNT
+    assert summary.outcome is Outcome.UNDELIVERED
+
+
 async def test_what_the_policy_of_a_queue_drops_is_no_failure_of_the_run() -> None:
     """``drop_newest`` was asked for, or is the default of a live source."""
     made = plan(
@@ -521,7 +574,7 @@ async def test_a_dry_run_writes_nothing_and_counts_everything() -> None:
     """Each sink is replaced by a counter."""
     summary = await finished(plan(n=Part(Numbers), even=Part(Even, ["n"]), out=Part(Hang, ["even"])), dry_run=True)
     assert summary.of("out").sent == COUNT // 2
-    assert any("would get 500" in line for line in summary.lines())
+    assert any(line.split()[2:] == ["would", "get", "500"] for line in summary.lines())
     assert Keep.got == {}
 
 

@@ -1,13 +1,24 @@
-"""Every transform in a running pipeline: the ledger of each component balances, and what is dropped on purpose says why."""
+"""Every transform in a running pipeline: the ledger balances, what is dropped on purpose says why, positions settle in time."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from pipeline.api import DEFAULT, Context, Event, Transform
 from pipeline.cli.loading import load
 from pipeline.codecs.json import JsonCodec
+from pipeline.delivery.acknowledgement import Settlement
+from pipeline.delivery.clock import Clock
+from pipeline.delivery.fanout import Fanout
+from pipeline.delivery.health import Health
+from pipeline.delivery.ledger import Ledger
 from pipeline.runtime import RunOptions, run
+from pipeline.runtime.transform_node import TransformNode
+from pipeline.telemetry.logs import ComponentLog
 from pipeline.testing.transforms import exchange
+from pipeline.transforms.aggregate import Aggregate
+from pipeline.transforms.window import Window
 
 pytestmark = pytest.mark.anyio
 
@@ -101,3 +112,37 @@ async def test_ledger_balances_through_every_kind_of_transform(tmp_path: Path) -
     assert sum(int(str(each.attributes["httpipe.requests"])) for each in measured) == COUNT
     assert {each.attributes["url.template"] for each in measured} == {"/u/{id}"}
     assert components["listed"].counters["listed"] == len([event for event in events if event.url_path == "/u/3"])
+
+
+async def settled(transform: Transform, batches: Sequence[Sequence[Event]]) -> list[object]:
+    """The last position that is settled after each batch (its index), where whatever goes on is delivered at once."""
+    node = TransformNode(
+        make=lambda: transform,
+        downstream={DEFAULT: Fanout(lambda: 0.0)},
+        ledger=Ledger(),
+        health=Health(ComponentLog("t")),
+        log=ComponentLog("t"),
+        clock=Clock(),
+    )
+    line = Settlement()
+    told = []
+    for index, batch in enumerate(batches):
+        ticket = line.issue(index)
+        node.push(batch, (ticket,), [])
+        ticket.release()
+        told.append(line.take_position()[1])
+    return told
+
+
+async def test_a_position_settles_when_all_before_it_have_left_an_aggregate() -> None:
+    """Also where the events of a batch are counted in a later window than those of the next batch."""
+    config = Aggregate.Config(window_secs=10, grace_secs=0, by=["path"])
+    batches = [[exchange(second)] for second in (12, 8, 19, 21, 31)]
+    assert await settled(Aggregate(config, Context("a")), batches) == [None, None, None, 2, 3]
+
+
+async def test_a_position_settles_when_as_many_have_left_a_window() -> None:
+    """In the order in which they came."""
+    config = Window.Config(where="status >= 500", before_events=2)
+    batches = [[exchange(0, http_response_status_code=status)] for status in (200, 200, 200, 503, 200)]
+    assert await settled(Window(config, Context("w")), batches) == [None, None, 0, 3, 3]

@@ -39,7 +39,7 @@ def test_set_reads_everything_from_the_event_as_it_came() -> None:
     assert event.server_address == "shop.example"
     assert event.attributes == {"team": "a", "old": 1, "slow": False, "class": 2, "copy": "Shop.Example:a"}
     assert event.http_request_headers["x-new"] == ("200",)
-    assert driven.counts == {"missing_value": 1}
+    assert driven.counts == {"missing_value": 1, "missing_field": 2}
     assert driven.transform.adds == {
         "slow": FieldType.BOOL,
         "class": FieldType.INT,

@@ -2,12 +2,14 @@
 
 import pytest
 
-from pipeline.api import ConfigError
+from pipeline.api import ConfigError, Transform
 from pipeline.testing.transforms import SECOND, START_NS, Driven, exchange, sequence
+from pipeline.transforms.aggregate import Aggregate
 from pipeline.transforms.dedupe import Dedupe
 from pipeline.transforms.filter import Filter
 from pipeline.transforms.route import Route
 from pipeline.transforms.sample import RATE, Sample
+from pipeline.transforms.set import Set
 from pipeline.transforms.throttle import Throttle
 from pipeline.transforms.window import Window
 
@@ -19,6 +21,27 @@ def test_filter_keeps_what_holds_and_counts_what_is_missing() -> None:
     driven = Driven(Filter, {"where": "status >= 500"})
     assert sequence(driven.run(*STATUSES, exchange(9, http_response_status_code=None))) == [1, 3]
     assert driven.counts == {"missing_field": 1}
+
+
+@pytest.mark.parametrize(
+    ("component", "options"),
+    [
+        (Sample, {"ratio": 1, "always": "status >= 500"}),
+        (Sample, {"ratio": 1, "key": "http.request.header.x"}),
+        (Throttle, {"threshold": 9, "exclude": "status >= 500"}),
+        (Throttle, {"threshold": 9, "key": "status"}),
+        (Dedupe, {"key": "host"}),
+        (Window, {"where": "status >= 500", "key": "method"}),
+        (Aggregate, {"by": ["status"], "errors": "has(status)", "duration": "httpipe.sequence"}),
+        (Set, {"values": {"slow": "status > 300"}}),
+    ],
+)
+def test_every_expression_counts_what_is_missing(component: type[Transform], options: dict[str, object]) -> None:
+    """Conditions and keys alike; an event that has the field adds nothing."""
+    driven = Driven(component, options)
+    driven.transform.process([exchange(0, server_address="h", http_request_headers={"x": ("1",)})])
+    driven.transform.process([exchange(0, http_response_status_code=None)])
+    assert driven.counts["missing_field"] == 1
 
 
 def test_filter_sends_the_rest_to_a_named_output() -> None:

@@ -50,7 +50,7 @@ def test_enrich_from_csv() -> None:
     assert team(driven, "blog.example") == "content, web"
     assert team(driven, "other.example") is None
     assert team(driven, None) is None
-    assert driven.counts == {"unknown_key": 2}
+    assert driven.counts == {"unknown_key": 2, "missing_field": 1}
 
 
 @pytest.mark.parametrize(
