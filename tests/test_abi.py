@@ -15,7 +15,7 @@ FIELDS = {
     "http_key": ("address[0] address[1] port[0] port[1] family", abi.KEY),
     "http_direction": ("range first_ns last_ns next_seq copy_until told ifindex finished busy", abi.DIRECTION),
     "http_opening": ("syn_ns answer_ns syn_seq answer_seq client pad", abi.OPENING),
-    "http_settings": ("want budget some_ports pad", abi.SETTINGS),
+    "http_settings": ("want budget some_ports keep grown_ns", abi.SETTINGS),
 }
 CONSTANTS = {
     "HTTP_CHUNK_BYTES": abi.CHUNK_BYTES,
@@ -23,10 +23,12 @@ CONSTANTS = {
     "HTTP_RANGE_BYTES": abi.RANGE_BYTES,
     "HTTP_RANGE_QUIET_NS": abi.RANGE_QUIET_NS,
     "HTTP_WAKE_BYTES": abi.WAKE_BYTES,
+    "HTTP_PARTS": abi.PARTS,
     "HTTP_BIT_IPV6": abi.Bit.IPV6,
     "HTTP_BIT_OUTGOING": abi.Bit.OUTGOING,
     "HTTP_BIT_CUT": abi.Bit.CUT,
     "HTTP_BIT_RANGE": abi.Bit.RANGE,
+    "HTTP_BIT_SHED": abi.Bit.SHED,
     "HTTP_WANT_NOTHING": abi.Want.NOTHING,
     "HTTP_WANT_BATCH": abi.Want.BATCH,
     "HTTP_WANT_ANY": abi.Want.ANY,

@@ -33,7 +33,8 @@ static __always_inline __u64 wake_flag(struct http_settings *settings)
 {
 	__u32 want = settings->want;
 
-	if (want == HTTP_WANT_ANY || (want == HTTP_WANT_BATCH && events_available() >= HTTP_WAKE_BYTES)) {
+	if (want == HTTP_WANT_ANY ||
+	    (want == HTTP_WANT_BATCH && events_query(BPF_RB_AVAIL_DATA) >= HTTP_WAKE_BYTES)) {
 		settings->want = HTTP_WANT_NOTHING;
 		return BPF_RB_FORCE_WAKEUP;
 	}

@@ -8,12 +8,14 @@
  * receives nothing.
  *
  * Reading order: http_trace.h (layout), maps.h (who writes what), packet.h (headers), detect.h (is it HTTP?),
- * turns.h (what is copied), emit.h (into the ring), and this file (what happens to a packet).
+ * turns.h (what is copied), shed.h (whose, when there is too much), emit.h (into the ring), and this file
+ * (what happens to a packet).
  */
 #include "loader_compat.h"
 #include "packet.h"
 #include "detect.h"
 #include "emit.h"
+#include "shed.h"
 #include "turns.h"
 
 /* No ACK yet: the client speaks. The table of openings is apart, so that a flood of SYNs forgets no exchange.
@@ -89,6 +91,7 @@ static __always_inline struct http_connection *discover(struct __sk_buff *skb, s
 		return 0;
 	}
 	fresh.speaker = packet->side;
+	fresh.shed = !is_kept(packet, settings);
 	if (connections_update(&packet->key, &fresh)) {
 		COUNT(counters, HTTP_COUNT_TABLE_FULL);
 		return 0;
@@ -99,10 +102,12 @@ static __always_inline struct http_connection *discover(struct __sk_buff *skb, s
 		return 0;
 	}
 	COUNT(counters, HTTP_COUNT_CONNECTIONS);
-	if (opening) {
+	if (connection->shed)
+		COUNT(counters, HTTP_COUNT_SHED_CONNECTIONS);
+	else if (opening)
 		tell_opening(skb, work, opening, settings, counters);
+	if (opening)
 		openings_delete(&packet->key);
-	}
 	return connection;
 }
 

@@ -24,12 +24,19 @@
 #define HTTP_FOLLOW_BYTES   (1 << 30)
 /* A batch is worth waking the reader for. */
 #define HTTP_WAKE_BYTES	    65536
+/* Connections fall into so many parts by a hash; under overload only some of the parts are captured. */
+#define HTTP_PARTS	    256
+/* While the ring has room again, so many parts more are captured, once in so many nanoseconds: all of them
+ * after 8 s. */
+#define HTTP_KEEP_STEP	    8
+#define HTTP_KEEP_NS	    (250 * 1000 * 1000ULL)
 
 /* http_record.bits */
-#define HTTP_BIT_IPV6	  1 /* the key is 36 bytes long, else 12 */
-#define HTTP_BIT_OUTGOING 2 /* sent by this host on this interface, else received */
-#define HTTP_BIT_CUT	  4 /* bytes that should have been copied were not */
-#define HTTP_BIT_RANGE	  8 /* several segments, merged, none of them copied */
+#define HTTP_BIT_IPV6	  1  /* the key is 36 bytes long, else 12 */
+#define HTTP_BIT_OUTGOING 2  /* sent by this host on this interface, else received */
+#define HTTP_BIT_CUT	  4  /* bytes that should have been copied were not */
+#define HTTP_BIT_RANGE	  8  /* several segments, merged, none of them copied */
+#define HTTP_BIT_SHED	  16 /* no segment: from here on the connection is left out */
 
 /* One record of the ring; `captured` bytes of payload follow. */
 struct http_record {
@@ -75,7 +82,7 @@ struct http_connection {
 	__u32 speaker;		       /* the side that sent new bytes last */
 	__u32 connecting;	       /* the last request was CONNECT */
 	__u32 upgraded; /* 101, or 2xx to CONNECT: no longer HTTP until something looks like it */
-	__u32 pad;
+	__u32 shed;	/* left out, until the ring has room again */
 };
 
 /* A connection whose opening was seen, before its first byte. */
@@ -93,36 +100,41 @@ struct http_opening {
 #define HTTP_WANT_BATCH	  1 /* wake it at HTTP_WAKE_BYTES */
 #define HTTP_WANT_ANY	  2 /* wake it for the next record */
 
-/* Written by user space through a memory mapping; the kernel resets `want` when it wakes the reader. */
+/* Written by user space through a memory mapping; the kernel resets `want` when it wakes the reader, and owns
+ * what follows `some_ports`. */
 struct http_settings {
 	__u32 want;
-	__u32 budget;	  /* bytes copied per turn and direction */
-	__u32 some_ports; /* 0: any port; 1: those in `ports` */
-	__u32 pad;
+	__u32 budget;	   /* bytes copied per turn and direction */
+	__u32 some_ports;  /* 0: any port; 1: those in `ports` */
+	__u32 keep;	   /* parts of all connections that are captured, of HTTP_PARTS */
+	__u64 grown_ns;	   /* when `keep` grew last */
 	__u64 ports[1024]; /* one bit per port */
 };
 
 /* Places in the per-CPU counters. */
 enum http_count {
-	HTTP_COUNT_PACKETS,	    /* packets looked at, of any protocol */
-	HTTP_COUNT_RECORDS,	    /* records put into the ring */
-	HTTP_COUNT_RECORD_BYTES,    /* their bytes */
-	HTTP_COUNT_CONNECTIONS,	    /* connections found to speak HTTP */
-	HTTP_COUNT_ENDED,	    /* of these, ended by FIN or RST */
-	HTTP_COUNT_UPGRADED,	    /* connections that stopped speaking HTTP: 101, CONNECT */
-	HTTP_COUNT_LEFT_OUT_BYTES,  /* body bytes left out on purpose */
-	HTTP_COUNT_REPEATED,	    /* segments seen before on another interface, dropped */
-	HTTP_COUNT_NOT_HTTP,	    /* segments with payload of connections not known to speak HTTP */
-	HTTP_COUNT_TLS_CONNECTIONS, /* ClientHellos among them */
-	HTTP_COUNT_IP_FRAGMENTS,    /* fragments of TCP over IP, not decoded */
-	HTTP_COUNT_TUNNELLED,	    /* packets within a tunnel's packets, not decoded there */
-	HTTP_COUNT_MALFORMED,	    /* TCP or IP headers that contradict themselves */
-	HTTP_COUNT_RING_FULL,	    /* records lost because the reader was too slow */
-	HTTP_COUNT_RING_FULL_BYTES, /* bytes on the wire that they stood for */
-	HTTP_COUNT_COPY_FAILED,	    /* records whose payload the kernel could not read */
-	HTTP_COUNT_SEGMENT_CUT,	    /* segments longer than HTTP_CHUNKS chunks, their end not copied */
-	HTTP_COUNT_TABLE_FULL,	    /* connections that found no place in the table */
-	HTTP_COUNT_WAITING_FULL,    /* ranges that found no place in the list for the sweep */
+	HTTP_COUNT_PACKETS,	     /* packets looked at, of any protocol */
+	HTTP_COUNT_RECORDS,	     /* records put into the ring */
+	HTTP_COUNT_RECORD_BYTES,     /* their bytes */
+	HTTP_COUNT_CONNECTIONS,	     /* connections found to speak HTTP */
+	HTTP_COUNT_ENDED,	     /* of these, ended by FIN or RST */
+	HTTP_COUNT_UPGRADED,	     /* connections that stopped speaking HTTP: 101, CONNECT */
+	HTTP_COUNT_LEFT_OUT_BYTES,   /* body bytes left out on purpose */
+	HTTP_COUNT_REPEATED,	     /* segments seen before on another interface, dropped */
+	HTTP_COUNT_NOT_HTTP,	     /* segments with payload of connections not known to speak HTTP */
+	HTTP_COUNT_TLS_CONNECTIONS,  /* ClientHellos among them */
+	HTTP_COUNT_IP_FRAGMENTS,     /* fragments of TCP over IP, not decoded */
+	HTTP_COUNT_TUNNELLED,	     /* packets within a tunnel's packets, not decoded there */
+	HTTP_COUNT_MALFORMED,	     /* TCP or IP headers that contradict themselves */
+	HTTP_COUNT_RING_FULL,	     /* records lost because the reader was too slow */
+	HTTP_COUNT_RING_FULL_BYTES,  /* bytes on the wire that they stood for */
+	HTTP_COUNT_COPY_FAILED,	     /* records whose payload the kernel could not read */
+	HTTP_COUNT_SEGMENT_CUT,	     /* segments longer than HTTP_CHUNKS chunks, their end not copied */
+	HTTP_COUNT_TABLE_FULL,	     /* connections that found no place in the table */
+	HTTP_COUNT_WAITING_FULL,     /* ranges that found no place in the list for the sweep */
+	HTTP_COUNT_SHED_CONNECTIONS, /* times that a connection was left out because the reader was too slow
+				      */
+	HTTP_COUNT_SHED_REQUESTS,    /* segments of such connections that start like a request */
 	HTTP_COUNTS,
 };
 
@@ -135,6 +147,6 @@ _Static_assert(sizeof(struct http_key) == 40, "http_key has holes: its bytes are
 _Static_assert(sizeof(struct http_direction) == 48, "http_direction has holes");
 _Static_assert(sizeof(struct http_connection) == 112, "http_connection has holes");
 _Static_assert(sizeof(struct http_opening) == 32, "http_opening has holes");
-_Static_assert(sizeof(struct http_settings) == 16 + 8192, "http_settings has holes");
+_Static_assert(sizeof(struct http_settings) == 24 + 8192, "http_settings has holes");
 
 #endif

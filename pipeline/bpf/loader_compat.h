@@ -57,9 +57,9 @@ static __always_inline long events_output(void *data, __u64 size, __u64 flags)
 	return events.ringbuf_output(data, size, flags);
 }
 
-static __always_inline __u64 events_available(void)
+static __always_inline __u64 events_query(__u64 what)
 {
-	return bpf_ringbuf_query((void *)bpf_pseudo_fd(1, -1), BPF_RB_AVAIL_DATA);
+	return bpf_ringbuf_query((void *)bpf_pseudo_fd(1, -1), what);
 }
 
 static __always_inline struct http_connection *connections_lookup(struct http_key *key)
@@ -120,9 +120,9 @@ static __always_inline long events_output(void *data, __u64 size, __u64 flags)
 	return bpf_ringbuf_output(&events, data, size, flags);
 }
 
-static __always_inline __u64 events_available(void)
+static __always_inline __u64 events_query(__u64 what)
 {
-	return bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
+	return bpf_ringbuf_query(&events, what);
 }
 
 static __always_inline struct http_connection *connections_lookup(struct http_key *key)

@@ -160,6 +160,29 @@ static __always_inline void copy_out(struct __sk_buff *skb, struct http_scratch 
 	}
 }
 
+/* A request that opens a turn: go on with the connection, leave it, or take it up again. */
+static __always_inline void decide(struct __sk_buff *skb, struct http_scratch *work,
+				   struct http_connection *connection, struct http_settings *settings,
+				   struct http_counters *counters)
+{
+	struct packet *packet = &work->packet;
+	struct http_record *record;
+
+	if (is_kept(packet, settings)) {
+		connection->shed = 0;
+	} else if (!connection->shed) {
+		connection->shed = 1;
+		COUNT(counters, HTTP_COUNT_SHED_CONNECTIONS);
+		tell_range(skb, work, &connection->side[0], 0, settings, counters);
+		tell_range(skb, work, &connection->side[1], 1, settings, counters);
+		record = draft_record(work);
+		record->seq = packet->seq;
+		record->flags = 0;
+		record->bits = HTTP_BIT_SHED;
+		emit(skb, work, settings, counters);
+	}
+}
+
 /* What the start of a segment says about the connection; RFC 9110, sections 7.8 and 9.3.6. */
 static __always_inline void follow_protocol(struct http_connection *connection, enum start start,
 					    struct http_counters *counters)
@@ -196,10 +219,24 @@ static __always_inline void on_payload(struct __sk_buff *skb, struct http_scratc
 	__u32 ifindex = skb->ifindex;
 	int first = mine->ifindex == 0;
 	int fresh = first || LATER(end, mine->next_seq);
+	int asks = packet->start == START_REQUEST || packet->start == START_CONNECT;
 
 	/* On `any`, a bridge and its ports show the same segment. */
 	if (!fresh && mine->ifindex != ifindex) {
 		COUNT(counters, HTTP_COUNT_REPEATED);
+		return;
+	}
+	/* What is captured of one direction only has no turns. The first request was decided on already. */
+	if (fresh && asks && (connection->speaker != packet->side || (!first && !other->ifindex)))
+		decide(skb, work, connection, settings, counters);
+	if (connection->shed) {
+		if (fresh) {
+			mine->next_seq = end;
+			mine->ifindex = ifindex;
+			connection->speaker = packet->side;
+			if (asks)
+				COUNT(counters, HTTP_COUNT_SHED_REQUESTS);
+		}
 		return;
 	}
 	if (packet->start > START_PARTIAL && packet->start < START_TLS) {
@@ -241,13 +278,15 @@ static __always_inline void on_end(struct __sk_buff *skb, struct http_scratch *w
 	struct http_direction *other = packet->side ? &connection->side[0] : &connection->side[1];
 	struct http_record *record;
 
-	tell_range(skb, work, mine, packet->side, settings, counters);
-	if (packet->flags & TCP_RST)
-		tell_range(skb, work, other, !packet->side, settings, counters);
-	record = draft_record(work);
-	record->seq = packet->seq + packet->length;
-	record->flags = packet->flags;
-	emit(skb, work, settings, counters);
+	if (!connection->shed) {
+		tell_range(skb, work, mine, packet->side, settings, counters);
+		if (packet->flags & TCP_RST)
+			tell_range(skb, work, other, !packet->side, settings, counters);
+		record = draft_record(work);
+		record->seq = packet->seq + packet->length;
+		record->flags = packet->flags;
+		emit(skb, work, settings, counters);
+	}
 	mine->finished = 1;
 	if (other->finished || packet->flags & TCP_RST) {
 		COUNT(counters, HTTP_COUNT_ENDED);

@@ -187,7 +187,7 @@ class Decoder:
                 nothing = Segment(record.key, record.ts_ns, max(reader.next_seq, 0), 0, 0, b"", 0)
                 reader.hole(record.length or 1, nothing, lost=True)
             case Closed() if reader is not None:
-                self._table.close(reader.conversation, record.ts_ns, None)
+                self._table.close(reader.conversation, record.ts_ns, UNSEEN if record.unseen else None)
 
     # -- time ------------------------------------------------------------------------------------------------------------
 

@@ -75,10 +75,11 @@ class Gap(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
 
 
 class Closed(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
-    """The connection ended and no more records of it will come."""
+    """The connection ended and no more records of it will come; ``unseen`` where only the capture left it."""
 
     key: FlowKey
     ts_ns: int
+    unseen: bool = False
 
 
 Record = Segment | Chunk | Opened | Gap | Closed

@@ -69,4 +69,4 @@ async def _open(source: BpfSource, namespace: Namespace | None) -> None:
 async def _read(source: BpfSource, decoder: Decoder, taken: Recording) -> None:
     async for batch in source.batches():
         segments = [record for record in batch.records if isinstance(record, Segment)]
-        taken.add(segments, [event for event in decoder.feed(segments) if isinstance(event, Exchange)])
+        taken.add(segments, [event for event in decoder.feed(batch.records) if isinstance(event, Exchange)])

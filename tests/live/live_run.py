@@ -3,7 +3,7 @@
 from collections.abc import Generator
 from contextlib import contextmanager
 
-from pipeline.model.records import Segment
+from pipeline.model.records import Record, Segment
 from pipeline.sources.bpf.capture import Capture
 from pipeline.sources.bpf.config import BpfConfig
 from pipeline.sources.bpf.syscall import run_on_frame
@@ -17,9 +17,17 @@ class Run:
 
     def __call__(self, *frames: bytes) -> list[Segment]:
         """What the program tells of these frames."""
+        self.unread(*frames)
+        return [record for record in self.capture.read() if isinstance(record, Segment)]
+
+    def unread(self, *frames: bytes) -> None:
+        """The frames, while nobody reads the ring."""
         for frame in frames:
             run_on_frame(self.capture.program_fd, frame)
-        return self.capture.read()
+
+    def read(self) -> list[Record]:
+        """Everything that the ring holds."""
+        return self.capture.rest()
 
     def quiet(self) -> list[Segment]:
         """What the sweep tells at the end."""

@@ -12,6 +12,7 @@ CHUNKS = 9
 RANGE_BYTES = 4 << 20
 RANGE_QUIET_NS = 50_000_000
 WAKE_BYTES = 65536
+PARTS = 256
 
 
 class Bit(IntFlag):
@@ -21,6 +22,7 @@ class Bit(IntFlag):
     OUTGOING = 2
     CUT = 4
     RANGE = 8
+    SHED = 16
 
 
 RECORD = Struct("=QQIIIIIHBB36sI")
@@ -37,7 +39,7 @@ DIRECTION = Struct("=QQQIIIIII")
 """``struct http_direction``: range, first_ns, last_ns, next_seq, copy_until, told, ifindex, finished, busy."""
 
 CONNECTION_BYTES = 2 * DIRECTION.size + 16
-"""``struct http_connection``: two directions, then speaker, connecting, upgraded, pad."""
+"""``struct http_connection``: two directions, then speaker, connecting, upgraded, shed."""
 
 OPENING = Struct("=QQIIII")
 """``struct http_opening``: syn_ns, answer_ns, syn_seq, answer_seq, client, pad."""
@@ -51,8 +53,8 @@ class Want(IntEnum):
     ANY = 2
 
 
-SETTINGS = Struct("=IIII")
-"""The beginning of ``struct http_settings``: want, budget, some_ports, pad. The bits of 65536 ports follow."""
+SETTINGS = Struct("=IIIIQ")
+"""The beginning of ``struct http_settings``: want, budget, some_ports, keep, grown_ns. The bits of 65536 ports follow."""
 
 SETTINGS_BYTES = SETTINGS.size + 65536 // 8
 
@@ -76,6 +78,8 @@ COUNTS = (
     "segment_cut",
     "table_full",
     "waiting_full",
+    "shed_connections",
+    "shed_requests",
 )
 """``enum http_count``: what the kernel counts, by its name outside."""
 

@@ -11,7 +11,7 @@ import time
 from collections.abc import Iterator
 
 from pipeline.errors import CaptureError
-from pipeline.model.records import Segment
+from pipeline.model.records import Record, Segment
 from pipeline.sources.bpf import abi, bcc_loader, libbpf_loader, program
 from pipeline.sources.bpf.attach import Sockets, check_interfaces
 from pipeline.sources.bpf.clock import wall_minus_boot_ns
@@ -105,7 +105,7 @@ class Capture:
         if self._settings is not None:
             self._settings[0] = want
 
-    def read(self) -> list[Segment]:
+    def read(self) -> list[Record]:
         """What the kernel has told since."""
         return self.ring.drain(self.offset_ns())
 
@@ -118,12 +118,12 @@ class Capture:
         totals = self.counters.last()
         return max(0, totals["connections"] - totals["ended"] - self._config.kernel_connections)
 
-    def rest(self) -> list[Segment]:
+    def rest(self) -> list[Record]:
         """After ``detach``: everything that is left."""
-        segments: list[Segment] = []
+        records: list[Record] = []
         while found := self.read():
-            segments += found
-        return segments + self.quiet(last=True)
+            records += found
+        return [*records, *self.quiet(last=True)]
 
     def offset_ns(self) -> int:
         """From the kernel's clock to the wall clock, measured every second."""
@@ -152,4 +152,6 @@ class Capture:
         ports = self._config.ports
         size = -(-abi.SETTINGS_BYTES // mmap.PAGESIZE) * mmap.PAGESIZE
         self._settings = mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
-        self._settings[: abi.SETTINGS_BYTES] = abi.SETTINGS.pack(0, self._budget, bool(ports), 0) + abi.port_bits(ports)
+        self._settings[: abi.SETTINGS_BYTES] = abi.SETTINGS.pack(0, self._budget, bool(ports), abi.PARTS, 0) + abi.port_bits(
+            ports
+        )

@@ -1,9 +1,9 @@
-"""The ring buffer, read through its memory mapping: bytes in, segments out, no system call per record.
+"""The ring buffer, read through its memory mapping: bytes in, records out, no system call per record.
 
-Comes in: the map's file descriptor. Goes out: lists of ``Segment``. Layout as in the kernel's
-Documentation/bpf/ringbuf.rst: one page with the consumer's position, which we write, one with the producer's, then
-the data. The kernel maps the data twice, so that no record wraps; we map it once, because pages count as resident
-memory once a mapping, and put the few records at the end together ourselves.
+Comes in: the map's file descriptor. Goes out: lists of ``Segment``, with a ``Closed`` where a connection is left out
+from there on. Layout as in the kernel's Documentation/bpf/ringbuf.rst: one page with the consumer's position, which we
+write, one with the producer's, then the data. The kernel maps the data twice, so that no record wraps; we map it once,
+because pages count as resident memory once a mapping, and put the few records at the end together ourselves.
 
 Plain loads and stores are enough on x86-64, whose memory order keeps them as they stand; elsewhere see ``ring_libbpf``.
 """
@@ -12,7 +12,7 @@ import mmap
 import select
 from struct import Struct
 
-from pipeline.model.records import Segment
+from pipeline.model.records import Closed, Record, Segment
 from pipeline.sources.bpf import abi
 
 PAGE = mmap.PAGESIZE
@@ -23,6 +23,8 @@ _HEADER_BYTES = 8
 _LARGEST = _HEADER_BYTES + abi.RECORD.size + abi.CHUNK_BYTES
 _RECORD = Struct("=II" + "QQIIIIIHBB12s")
 """The ring's own header (length, page offset), then a record up to the flow key of an IPv4 segment."""
+
+_UNUSUAL = int(abi.Bit.IPV6 | abi.Bit.SHED)
 
 DRAIN_BYTES = 256 << 10
 """Taken at once at most: about 600 small exchanges, some milliseconds of work, after which sinks have their turn."""
@@ -61,22 +63,22 @@ class Ring:
         """Bytes not read yet."""
         return self._produced[0] - self._position[0]
 
-    def drain(self, offset_ns: int, limit_bytes: int = DRAIN_BYTES) -> list[Segment]:
+    def drain(self, offset_ns: int, limit_bytes: int = DRAIN_BYTES) -> list[Record]:
         """Whatever is there, up to the limit; ``offset_ns`` is added to the kernel's time."""
         start = self._position[0]
         end = min(self._produced[0], start + limit_bytes)
         if start == end:
             return []
-        segments: list[Segment] = []
+        records: list[Record] = []
         try:
-            self._position[0] = self._take(start, end, offset_ns, segments)
+            self._position[0] = self._take(start, end, offset_ns, records)
         except BaseException:
             self._position[0] = end  # never the same bytes again
             raise
-        return segments
+        return records
 
-    def _take(self, position: int, end: int, offset_ns: int, segments: list[Segment]) -> int:
-        memory, mask, unpack, append = self._memory, self._mask, _RECORD.unpack_from, segments.append
+    def _take(self, position: int, end: int, offset_ns: int, records: list[Record]) -> int:
+        memory, mask, unpack, append = self._memory, self._mask, _RECORD.unpack_from, records.append
         safe = self._size - _LARGEST
         while position < end:
             at = position & mask
@@ -91,8 +93,12 @@ class Ring:
             position += ((size & ~DISCARD) + _HEADER_BYTES + 7) & ~7
             if size & DISCARD:
                 continue
-            if bits & 1:
-                key = source[base + 48 : base + 84]
+            if bits & _UNUSUAL:
+                if bits & 1:
+                    key = source[base + 48 : base + 84]
+                if bits & 16:
+                    append(Closed(key, ts + offset_ns, unseen=True))
+                    continue
             append(
                 Segment(
                     key,

@@ -8,7 +8,7 @@ import select
 from struct import Struct
 
 from pipeline.errors import CaptureError
-from pipeline.model.records import Segment
+from pipeline.model.records import Closed, Record, Segment
 from pipeline.sources.bpf import abi
 from pipeline.sources.bpf.libbpf_loader import INSTALL, library
 
@@ -27,7 +27,7 @@ class LibbpfRing:
             self._library = library()
         except OSError as error:
             raise CaptureError("reading the ring needs libbpf on this machine", remedy=INSTALL) from error
-        self._segments: list[Segment] = []
+        self._records: list[Record] = []
         self._offset_ns = 0
         self._callback = _Sample(self._take)
         self._handle = self._library.ring_buffer__new(fd, ctypes.cast(self._callback, ctypes.c_void_p), None, None)
@@ -49,14 +49,14 @@ class LibbpfRing:
         """More than none where the last drain stopped early."""
         return abi.WAKE_BYTES if self._more else 0
 
-    def drain(self, offset_ns: int, _limit_bytes: int = 0) -> list[Segment]:
+    def drain(self, offset_ns: int, _limit_bytes: int = 0) -> list[Record]:
         """Whatever is there, up to a limit; ``offset_ns`` is added to the kernel's time."""
-        segments: list[Segment] = []
-        self._segments = segments
+        records: list[Record] = []
+        self._records = records
         self._offset_ns = offset_ns
         self._library.ring_buffer__consume(self._handle)
-        self._more = len(segments) >= ENOUGH
-        return segments
+        self._more = len(records) >= ENOUGH
+        return records
 
     def _take(self, _context: int, data: int, size: int) -> int:
         raw = ctypes.string_at(data, size)
@@ -64,12 +64,14 @@ class LibbpfRing:
         if bits & abi.Bit.IPV6:
             key = raw[abi.FLOW_OFFSET : abi.FLOW_OFFSET + abi.FLOW_BYTES_IPV6]
         offset = self._offset_ns
+        if bits & abi.Bit.SHED:
+            self._records.append(Closed(key, ts + offset, unseen=True))
+            return 0
         payload = raw[abi.RECORD.size : abi.RECORD.size + captured]
         last_ns = 0 if last == ts else last + offset
         cut = bits & abi.Bit.CUT != 0
-        segment = Segment(key, ts + offset, seq, ack, flags, payload, length, last_ns, cut, vlan, interface)
-        self._segments.append(segment)
-        return -1 if len(self._segments) >= ENOUGH else 0
+        self._records.append(Segment(key, ts + offset, seq, ack, flags, payload, length, last_ns, cut, vlan, interface))
+        return -1 if len(self._records) >= ENOUGH else 0
 
     def close(self) -> None:
         """Unmap. Safe twice."""

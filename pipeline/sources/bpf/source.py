@@ -80,21 +80,21 @@ class BpfSource(Source):
             return
         try:
             while True:
-                segments = capture.read()
-                segments += self._sweep(capture)
+                records = capture.read()
+                records += self._sweep(capture)
                 self._count(capture)
-                if segments:
+                if records:
                     self._empty_ticks = 0
-                    yield RecordBatch(segments)
+                    yield RecordBatch(records)
                 else:
                     self._empty_ticks += 1
                 if capture.ring.waiting_bytes() < abi.WAKE_BYTES:
                     await self._wait(capture)
         except asyncio.CancelledError:
             capture.detach()
-            segments = capture.rest()
-            if segments:
-                yield RecordBatch(segments)
+            records = capture.rest()
+            if records:
+                yield RecordBatch(records)
             raise
 
     async def aclose(self) -> None:
