@@ -1,12 +1,14 @@
 """nginx under a fixed load, bare, watched by ``tcpdump -w``, and watched by httpipe, in turn in one run.
 
 Prints per rate and watcher: requests answered, p50 and p99 of the client's response time, CPU of the whole machine and
-of the watcher per exchange, exchanges reported and lost; the last rows are the server's full speed.
+of the watcher per exchange; exchanges reported, left out by whole connections, and lost otherwise; marked ones. The last
+rows are the server's full speed.
 Needs root, nginx, h2load (nghttp2-client) and tcpdump. Traffic goes to 127.0.0.1 only, for a few seconds a turn.
 """
 
 import json
 import os
+import re
 import signal
 import statistics
 import subprocess
@@ -36,6 +38,7 @@ class Turn:
     own_us: float
     reported: int | None
     marked: int
+    shed: int
 
 
 def cpu_of(pid: int) -> float:
@@ -154,10 +157,12 @@ def turn(name: str, rate: int | None, folder: Path) -> Turn:
             time.sleep(0.5)
             own = cpu_of(tool.pid) - before
         machine = cpu_of_machine() - machine
-    reported, marked = None, 0
+    reported, marked, shed = None, 0, 0
     if name == "httpipe":
         reported, marked = count(folder / "out.jsonl")
-    return Turn(answered, p50, p99, machine / answered * 1e6, own / answered * 1e6, reported, marked)
+        said = re.search(r"shed_requests ([\d,]+)", (folder / "watcher.log").read_text())
+        shed = int(said[1].replace(",", "")) if said else 0
+    return Turn(answered, p50, p99, machine / answered * 1e6, own / answered * 1e6, reported, marked, shed)
 
 
 def count(path: Path) -> tuple[int, int]:
@@ -172,7 +177,9 @@ def count(path: Path) -> tuple[int, int]:
 
 def show(rate: int | None, name: str, got: Turn) -> None:
     """One row of the table."""
-    lost = "" if got.reported is None else f"{got.reported:>9} {got.answered - got.reported:>7} {got.marked:>6}"
+    lost = ""
+    if got.reported is not None:
+        lost = f"{got.reported:>9} {got.shed:>7} {got.answered - got.reported - got.shed:>7} {got.marked:>6}"
     print(
         f"{rate or 'full':>6} {name:<8} {got.answered:>9} {got.p50_us:>8.0f} {got.p99_us:>8.0f}"
         f" {got.machine_us:>9.1f} {got.own_us:>7.1f} {lost}",
@@ -184,7 +191,7 @@ def main() -> None:
     """Print the tables."""
     if os.geteuid() != 0:
         raise SystemExit("needs root: it captures")
-    print("  rate watcher   answered   p50_us   p99_us mach_us/x own_us/x  reported    lost marked")
+    print("  rate watcher   answered   p50_us   p99_us mach_us/x own_us/x  reported    shed    lost marked")
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         with nginx(folder):

@@ -15,7 +15,7 @@ FIELDS = {
     "http_key": ("address[0] address[1] port[0] port[1] family", abi.KEY),
     "http_direction": ("range first_ns last_ns next_seq copy_until told ifindex finished busy", abi.DIRECTION),
     "http_opening": ("syn_ns answer_ns syn_seq answer_seq client pad", abi.OPENING),
-    "http_settings": ("want budget some_ports keep grown_ns", abi.SETTINGS),
+    "http_settings": ("want budget some_ports keep looked_ns", abi.SETTINGS),
 }
 CONSTANTS = {
     "HTTP_CHUNK_BYTES": abi.CHUNK_BYTES,
@@ -38,6 +38,7 @@ CONSTANTS = {
     "sizeof(struct http_settings)": abi.SETTINGS_BYTES,
     "sizeof(struct http_counters)": abi.COUNTERS_BYTES,
     "__builtin_offsetof(struct http_record, flow)": abi.FLOW_OFFSET,
+    "__builtin_offsetof(struct http_settings, keep)": abi.KEEP_OFFSET,
 }
 
 

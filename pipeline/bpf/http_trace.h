@@ -26,8 +26,7 @@
 #define HTTP_WAKE_BYTES	    65536
 /* Connections fall into so many parts by a hash; under overload only some of the parts are captured. */
 #define HTTP_PARTS	    256
-/* While the ring has room again, so many parts more are captured, once in so many nanoseconds: all of them
- * after 8 s. */
+/* So many parts more at a time, at most once in so many nanoseconds: all of them again after 8 s. */
 #define HTTP_KEEP_STEP	    8
 #define HTTP_KEEP_NS	    (250 * 1000 * 1000ULL)
 
@@ -100,14 +99,14 @@ struct http_opening {
 #define HTTP_WANT_BATCH	  1 /* wake it at HTTP_WAKE_BYTES */
 #define HTTP_WANT_ANY	  2 /* wake it for the next record */
 
-/* Written by user space through a memory mapping; the kernel resets `want` when it wakes the reader, and owns
- * what follows `some_ports`. */
+/* Written by user space through a memory mapping. The kernel resets `want` when it wakes the reader, and
+ * changes `keep` and `looked_ns` by itself. */
 struct http_settings {
 	__u32 want;
 	__u32 budget;	   /* bytes copied per turn and direction */
 	__u32 some_ports;  /* 0: any port; 1: those in `ports` */
 	__u32 keep;	   /* parts of all connections that are captured, of HTTP_PARTS */
-	__u64 grown_ns;	   /* when `keep` grew last */
+	__u64 looked_ns;   /* when it was looked at whether `keep` may grow */
 	__u64 ports[1024]; /* one bit per port */
 };
 
@@ -132,8 +131,7 @@ enum http_count {
 	HTTP_COUNT_SEGMENT_CUT,	     /* segments longer than HTTP_CHUNKS chunks, their end not copied */
 	HTTP_COUNT_TABLE_FULL,	     /* connections that found no place in the table */
 	HTTP_COUNT_WAITING_FULL,     /* ranges that found no place in the list for the sweep */
-	HTTP_COUNT_SHED_CONNECTIONS, /* times that a connection was left out because the reader was too slow
-				      */
+	HTTP_COUNT_SHED_CONNECTIONS, /* times that a connection was left: the reader was too slow */
 	HTTP_COUNT_SHED_REQUESTS,    /* segments of such connections that start like a request */
 	HTTP_COUNTS,
 };

@@ -4,8 +4,8 @@
  *
  * A ring that overflows loses records at random, and hardly an exchange stays whole. So connections are left
  * out before it does: they fall into HTTP_PARTS parts by a hash, and the first `keep` parts are captured.
- * Once the ring is more than half full, `keep` is at most the share of the other half that is free; it grows
- * again, step by step, while seven eighths of the ring are free. Between the two marks it stays as it is.
+ * Once the ring is more than half full, `keep` is at most the share of the other half that is free. Every
+ * HTTP_KEEP_NS it grows by a step where seven eighths of the ring are free. Between the two marks it stays.
  *
  * A connection is left, and taken up again, with a request that opens a turn: what was told of it is whole.
  */
@@ -29,17 +29,25 @@ static __always_inline __u32 part_of(const struct http_key *key)
 static __always_inline __u32 parts_kept(struct http_settings *settings, __u64 now_ns)
 {
 	__u64 size = events_query(BPF_RB_RING_SIZE), used = events_query(BPF_RB_AVAIL_DATA);
-	__u32 keep = settings->keep, most = HTTP_PARTS;
+	__u64 passed, keep = settings->keep, most = HTTP_PARTS;
 
 	if (used > size / 2)
 		most = used < size ? (size - used) * (2 * HTTP_PARTS) / size : 0;
 	if (keep > most) {
-		keep = most;
+		settings->keep = most;
+		settings->looked_ns = now_ns;
+		return most;
+	}
+	passed = now_ns - settings->looked_ns;
+	if (keep == HTTP_PARTS || passed < HTTP_KEEP_NS || passed >> 63)
+		return keep;
+	settings->looked_ns = now_ns;
+	if (used < size / 8) {
+		/* Time without any request counts, too. */
+		keep += passed / HTTP_KEEP_NS * HTTP_KEEP_STEP;
+		if (keep > HTTP_PARTS)
+			keep = HTTP_PARTS;
 		settings->keep = keep;
-	} else if (keep < HTTP_PARTS && used < size / 8 && now_ns - settings->grown_ns > HTTP_KEEP_NS) {
-		keep += HTTP_KEEP_STEP;
-		settings->keep = keep;
-		settings->grown_ns = now_ns;
 	}
 	return keep;
 }

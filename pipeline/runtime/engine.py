@@ -177,8 +177,10 @@ class Engine:
             fanout.buffers = tuple(self.sinks[reader].worker.buffer for reader in readers if reader in self.sinks)
         for sink in self.sinks.values():
             sink.worker.dead_letter = self._dead_letter(sink.spec.id, sink.spec.options.dead_letter)
+        queues = tuple(sink.worker.buffer for sink in self.sinks.values())
         for source in self.sources.values():
             source.runner.dead_letter = self._dead_letter(source.spec.id, source.spec.dead_letter)
+            source.runner.queues = queues
 
     def _dead_letter(self, component_id: str, target: str | None) -> DeadLetter | None:
         return DeadLetter(component_id, self.sinks[target].worker.buffer) if target else None

@@ -54,7 +54,9 @@ class Want(IntEnum):
 
 
 SETTINGS = Struct("=IIIIQ")
-"""The beginning of ``struct http_settings``: want, budget, some_ports, keep, grown_ns. The bits of 65536 ports follow."""
+"""The beginning of ``struct http_settings``: want, budget, some_ports, keep, looked_ns. The bits of 65536 ports follow."""
+
+KEEP_OFFSET = 12
 
 SETTINGS_BYTES = SETTINGS.size + 65536 // 8
 

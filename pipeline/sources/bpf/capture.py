@@ -105,6 +105,12 @@ class Capture:
         if self._settings is not None:
             self._settings[0] = want
 
+    def kept(self) -> float:
+        """The share of all connections that the kernel captures now: less than 1 while the ring is or was too full."""
+        if self._settings is None:
+            return 1.0
+        return int.from_bytes(self._settings[abi.KEEP_OFFSET : abi.KEEP_OFFSET + 4], "little") / abi.PARTS
+
     def read(self) -> list[Record]:
         """What the kernel has told since."""
         return self.ring.drain(self.offset_ns())

@@ -49,6 +49,7 @@ class BpfSource(Source):
         self._sweep_due = 0.0
         self._count_due = 0.0
         self._displaced = 0
+        self._shedding = False
 
     async def open(self) -> None:
         """Load, attach, say so."""
@@ -137,6 +138,22 @@ class BpfSource(Source):
             self._context.count(name, by)
         for sentence in capture.follow_interfaces():
             self._context.log.warning(sentence)
+        self._tell_shedding(capture)
+
+    def _tell_shedding(self, capture: Capture) -> None:
+        """Say when it begins and when it is over."""
+        kept = capture.kept()
+        if (kept < 1) == self._shedding:
+            return
+        self._shedding = not self._shedding
+        if self._shedding:
+            self._context.log.warning(
+                "more HTTP than can be read in time: whole connections are left out, and counted as shed_connections and "
+                "shed_requests",
+                extra={"captured_now": f"{kept:.0%}"},
+            )
+        else:
+            self._context.log.info("every connection is captured again")
 
     def _news(self, capture: Capture) -> Iterator[tuple[str, int]]:
         yield from capture.counters.news()

@@ -314,6 +314,20 @@ async def test_a_live_source_never_waits_even_for_block() -> None:
     assert summary.of("stuck").received == COUNT
 
 
+async def test_a_live_source_gives_way_to_a_sink_at_work() -> None:
+    """It never waits, but a sink whose writes take some turns of the loop gets all, though its queue holds two batches."""
+
+    class Turns(Keep):
+        async def write(self, batch: Sequence[Event]) -> None:
+            for _ in range(5):
+                await anyio.lowlevel.checkpoint()
+            await super().write(batch)
+
+    small = SinkOptions(buffer=BufferOptions(max_events=2 * STEP))
+    await finished(plan(n=Part(Live), out=Part(Turns, ["n"], options=small, when_full="drop_oldest")), for_secs=0.2)
+    assert Keep.got["out"] == list(range(COUNT))
+
+
 async def test_all_sinks_finished_ends_the_run_well() -> None:
     """`| head`: when nobody wants more, the run is over, with success."""
 
