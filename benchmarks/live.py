@@ -1,4 +1,5 @@
-"""nginx under a fixed load, bare, watched by ``tcpdump -w``, and watched by httpipe, in turn in one run.
+"""nginx under a fixed load, bare, watched by ``tcpdump -w``, and by httpipe as started by hand and scheduled as
+contrib/httpipe.service has it, in turn in one run.
 
 Prints per rate and watcher: requests answered, p50 and p99 of the client's response time, CPU of the whole machine and
 of the watcher per exchange; exchanges reported, left out by whole connections, and lost otherwise; marked ones. The last
@@ -113,7 +114,8 @@ def watcher(name: str, folder: Path) -> Iterator[subprocess.Popen[bytes] | None]
             f'[sources.http]\ntype = "bpf"\ninterfaces = ["lo"]\nports = [{PORT}]\n'
             f'[sinks.out]\ntype = "file"\ninputs = ["http"]\npath = "{folder}/out.jsonl"\n'
         )
-        command = [HTTPIPE, "run", str(pipeline), "--ready-file", str(ready)]
+        scheduled = ["nice", "-n", "5", "chrt", "--batch", "0"] if name == "unit" else []
+        command = [*scheduled, HTTPIPE, "run", str(pipeline), "--ready-file", str(ready)]
     tool = subprocess.Popen(command, stderr=subprocess.PIPE)
     assert tool.stderr is not None
     try:
@@ -158,7 +160,7 @@ def turn(name: str, rate: int | None, folder: Path) -> Turn:
             own = cpu_of(tool.pid) - before
         machine = cpu_of_machine() - machine
     reported, marked, shed = None, 0, 0
-    if name == "httpipe":
+    if name in {"httpipe", "unit"}:
         reported, marked = count(folder / "out.jsonl")
         said = re.search(r"shed_requests ([\d,]+)", (folder / "watcher.log").read_text())
         shed = int(said[1].replace(",", "")) if said else 0
@@ -196,7 +198,7 @@ def main() -> None:
         folder = Path(name)
         with nginx(folder):
             for rate in (10_000, 20_000, 29_000, None):
-                for tool in ("none", "tcpdump", "httpipe"):
+                for tool in ("none", "tcpdump", "httpipe", "unit"):
                     show(rate, tool, turn(tool, rate, folder))
 
 
