@@ -1,9 +1,8 @@
-"""nginx under a fixed load, bare, watched by ``tcpdump -w``, and by httpipe as started by hand and scheduled as
-contrib/httpipe.service has it, in turn in one run.
+"""nginx under a fixed load: bare, watched by ``tcpdump -w``, by httpipe, and by httpipe scheduled as its unit has it.
 
-Prints per rate and watcher: requests answered, p50 and p99 of the client's response time, CPU of the whole machine and
-of the watcher per exchange; exchanges reported, left out by whole connections, and lost otherwise; marked ones. The last
-rows are the server's full speed.
+All in turn in one run. Prints per rate and watcher: requests answered, p50 and p99 of the client's response time, CPU of the
+whole machine and of the watcher per exchange; exchanges reported, left out by whole connections, and lost otherwise; marked
+ones. The last rows are the server's full speed.
 Needs root, nginx, h2load (nghttp2-client) and tcpdump. Traffic goes to 127.0.0.1 only, for a few seconds a turn.
 """
 

@@ -227,6 +227,16 @@ def test_byte_stream() -> None:
     assert brief(second) == ("GET", "/", None, 0, None, "gap", "unmatched_request")
 
 
+def test_a_connection_that_the_capture_leaves() -> None:
+    """What is complete by then is reported so; a request that waits is not said to have been refused or cut off by anybody."""
+    talk = Talk().client(GET).server(OK)
+    left = Closed(talk.segments[-1].key, talk.now_ns, unseen=True)
+    (whole,) = decode([*talk.segments, left])
+    assert brief(whole) == WHOLE
+    _, waiting = decode([*talk.client(GET).segments, left])
+    assert (waiting.httpipe_marks, waiting.error_type) == (("unmatched_request",), None)
+
+
 def test_response_timeout() -> None:
     """A request on a silent connection is reported after the time-out; the connection is forgotten after another."""
     talk = talk_of(("C", GET), close=False)
