@@ -4,6 +4,8 @@ A tolerant observer of RFC 9112: it decodes what servers and clients would make 
 the next message again behind a hole or behind bytes that are no HTTP. It never raises and holds no more than one head.
 """
 
+import re
+
 import msgspec
 
 from pipeline.decode.bodies import CLOSED, HEAD, OTHER, SEEK, BodyStream
@@ -18,6 +20,7 @@ from pipeline.decode.detect import (
     preamble,
     request_inside,
 )
+from pipeline.decode.fields import RARELY
 from pipeline.decode.marks import GAP, PROTOCOL_ERROR, TRUNCATED
 from pipeline.decode.message import NO_FIELDS, UNKNOWN, Request, Response
 from pipeline.decode.startline import RequestLine, StatusLine, parse_request_line, parse_status_line
@@ -29,6 +32,11 @@ MAX_DOUBT = 40
 CACHED_LINES = 2048
 CACHED_LINE_BYTES = 512
 """Start lines repeat: health checks, polling, status lines. Full, the cache starts anew: at most 2 MB, commonly 0.5."""
+
+_NOT_YET = BLANKS + b"P"
+"""With what the place where a head should be may begin instead: blanks; or a header of the PROXY protocol."""
+_EMPTY_LINE = re.compile(rb"\n\r?\n").search
+"""A head ends with an empty line; a line ends with CRLF or a bare LF (RFC 9112, section 2.2)."""
 
 
 class Partial(msgspec.Struct, gc=False):
@@ -64,22 +72,22 @@ class Reader(BodyStream, gc=False, eq=False):
         """A head, or a part of one. Returns the place behind it, and behind the body where that is whole too."""
         if self.partial is not None:
             return self._head_continued(self.partial, data, pos, seg)
-        if self.client and data[pos] in b"P\r" and not self.conversation.sequence and not self.conversation.pending:
-            pos += preamble(data, pos)
-            if pos >= len(data):
-                return len(data)
-        while data[pos] in BLANKS:
-            pos += 1
+        if data[pos] in _NOT_YET:
+            pos = self._lead_in(data, pos)
             if pos == len(data):
                 return pos
-        # A head ends with an empty line; a line ends with CRLF or a bare LF (RFC 9112, section 2.2).
-        stop = data.find(b"\n\r\n", pos) + 3
-        bare = data.find(b"\n\n", pos, stop if stop > 2 else len(data))
-        if bare >= 0:
-            stop = bare + 2
-        elif stop == 2:
+        empty = _EMPTY_LINE(data, pos)
+        if empty is None:
             return self._incomplete(data, pos, seg, seq + pos & MASK)
-        return self._begin(data, pos, stop, seg, seg, seq + pos & MASK)
+        return self._begin(data, pos, empty.end(), seg, seg, seq + pos & MASK)
+
+    def _lead_in(self, data: bytes, pos: int) -> int:
+        """The place behind what may stand in front of a start line."""
+        if self.client and data[pos] in b"P\r" and not self.conversation.sequence and not self.conversation.pending:
+            pos = min(pos + preamble(data, pos), len(data))
+        while pos < len(data) and data[pos] in BLANKS:
+            pos += 1
+        return pos
 
     def _head_continued(self, partial: Partial, data: bytes, pos: int, seg: Segment) -> int:
         """More of a head that came in parts. What is held is bounded, so joining it again for each part is, too."""
@@ -100,19 +108,16 @@ class Reader(BodyStream, gc=False, eq=False):
         if partial.data.startswith(b"PROXY ") and (skip := preamble(joined)):
             self.release()
             return pos + skip - held
-        resume = max(0, held - 2)
-        stop = joined.find(b"\n\r\n", resume) + 3
-        bare = joined.find(b"\n\n", resume, stop if stop > 2 else len(joined))
-        if bare >= 0:
-            stop = bare + 2
-        elif stop == 2:
+        empty = _EMPTY_LINE(joined, max(0, held - 2))
+        if empty is None:
             if held >= MAX_DOUBT or (may_begin_request(joined) if self.client else may_begin_response(joined)):
                 self._hold(partial, joined)
                 return len(data)
             self.release()
             return self._disappointed(joined[:held], partial, pos, self._cruft(partial.first, partial.seq))
         self.release()
-        return self._disappointed(joined[:held], partial, pos, self._begin(joined, 0, stop, seg, partial.first, partial.seq))
+        done = self._begin(joined, 0, empty.end(), seg, partial.first, partial.seq)
+        return self._disappointed(joined[:held], partial, pos, done)
 
     def _disappointed(self, held: bytes, partial: Partial, pos: int, done: int) -> int:
         """Where to go on in a segment when ``done`` bytes of what was held and of it are done with; none: they are a body."""
@@ -145,6 +150,7 @@ class Reader(BodyStream, gc=False, eq=False):
         """A whole head, ``data[start:stop]``, begins a message, if it is one. Returns where to go on."""
         end = data.find(b"\n", start)
         line = data[start : end - 1 if data[end - 1] == 13 else end]
+        block = data[end:stop]
         shared = self.shared
         ack = first.ack if first.flags & ACK else UNKNOWN
         head = data[start:stop] if shared.keep_heads else None
@@ -152,8 +158,7 @@ class Reader(BodyStream, gc=False, eq=False):
             request_line = shared.request_lines.get(line) or self._request_line(line, data, end, stop)
             if request_line is None:
                 return start + self._cruft(first, seq)
-            block = data[end + 1 : stop]
-            fields = shared.request_fields.seen.get(block) or shared.request_fields.parse(block)
+            fields = shared.request_fields.seen.get(block) or shared.request_fields.whole(block)
             marks = request_line.marks | fields.marks
             request = Request(
                 fields, first.ts_ns, seg.ts_ns, seq, ack, stop - start, 0, marks, None, head, None, request_line, fields.bare
@@ -175,8 +180,7 @@ class Reader(BodyStream, gc=False, eq=False):
             if self.conversation.pending:
                 self.conversation.pending[0].marks |= PROTOCOL_ERROR
             return place
-        block = data[end + 1 : stop]
-        fields = shared.response_fields.seen.get(block) or shared.response_fields.parse(block)
+        fields = shared.response_fields.seen.get(block) or shared.response_fields.whole(block)
         marks = status_line.marks | fields.marks
         response = Response(
             fields, first.ts_ns, seg.ts_ns, seq, ack, stop - start, 0, marks, None, head, None, status_line
@@ -190,8 +194,10 @@ class Reader(BodyStream, gc=False, eq=False):
         if parsed.version == "0.9" and not (line[:4] in COMMON_REQUESTS and line.count(b" ") == 1) and b":" not in data[end:stop]:
             # A line without a version may be any protocol's, unless it is a common method and a target, or fields follow it.
             return None
-        cache = self.shared.request_lines
-        if len(line) <= CACHED_LINE_BYTES:
+        shared = self.shared
+        shared.lines_missed += 1
+        if not shared.lines_missed & RARELY and len(line) <= CACHED_LINE_BYTES:
+            cache = shared.request_lines
             if len(cache) >= CACHED_LINES:
                 cache.clear()
             cache[line] = parsed

@@ -75,8 +75,9 @@ class Shared:
     """What all connections of one decoder share: options in the units they are needed in, caches, counters, and the events."""
 
     __slots__ = (
-        "bodies", "capture", "count", "disordered", "events", "held", "keep_heads", "max_head", "max_held", "max_pending",
-        "memory", "options", "reorder_ns", "request_fields", "request_lines", "response_fields", "source", "status_lines",
+        "bodies", "capture", "count", "disordered", "events", "held", "keep_heads", "lines_missed", "max_head", "max_held",
+        "max_pending", "memory", "options", "reorder_ns", "request_fields", "request_lines", "response_fields", "source",
+        "status_lines",
     )  # fmt: skip
 
     def __init__(
@@ -95,6 +96,7 @@ class Shared:
         self.request_fields = FieldParser(options.request_headers, request=True, bodies=options.bodies is not None)
         self.response_fields = FieldParser(options.response_headers, request=False, bodies=options.bodies is not None)
         self.request_lines: dict[bytes, RequestLine] = {}
+        self.lines_missed = 0
         self.status_lines: dict[bytes, StatusLine] = {}
         self.events: list[Event] = []
         self.held = 0

@@ -8,8 +8,8 @@ import re
 
 from pipeline.model.secrets import REDACTED, SENSITIVE_PARAMETERS, is_sensitive_parameter
 
-_PARAMETER = re.compile(rf"(?i)((?:^|[?&;])(?:{'|'.join(sorted(SENSITIVE_PARAMETERS))})=)[^&;#]+")
-_ENCODED = re.compile(r"((?:^|[?&;])([^=&;?#%]*%[^=&;?#]*)=)[^&;#]+")
+_PARAMETER = re.compile(rf"([?&;](?i:{'|'.join(sorted(SENSITIVE_PARAMETERS))})=)[^&;#]+")
+_ENCODED = re.compile(r"([?&;]([^=&;?#%]*%[^=&;?#]*)=)[^&;#]+")
 """Only names with a percent sign, which are few: the servers decode them, so they mean the same (RFC 3986, section 2.4)."""
 _USERINFO = re.compile(r"^((?:[A-Za-z][A-Za-z0-9+.-]*:)?//)([^/?#@]*(?:@[^/?#@]*)*)@")
 
@@ -18,8 +18,12 @@ def redact_query(query: str) -> str:
     """A query without ``?``, sensitive values replaced."""
     if "=" not in query:
         return query
-    clean = _PARAMETER.sub(rf"\1{REDACTED}", query)
-    return _ENCODED.sub(_parameter, clean) if "%" in clean else clean
+    clean = f"?{query}"
+    if _PARAMETER.search(clean):  # nearly never: looking costs a tenth of replacing
+        clean = _PARAMETER.sub(rf"\1{REDACTED}", clean)
+    if "%" in clean:
+        clean = _ENCODED.sub(_parameter, clean)
+    return clean[1:]
 
 
 def redact_userinfo(target: str) -> str:

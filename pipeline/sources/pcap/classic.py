@@ -43,7 +43,7 @@ class ClassicCapture:
         unit_ns, header_bytes, link_type = self._unit_ns, self._header_bytes, self.link_type
         size = len(block)
         last = size - header_bytes
-        at = 0
+        at = second = second_ns = 0
         while at <= last:
             seconds, fraction, captured, wire_length = unpack_from(block, at)
             start = at + header_bytes
@@ -53,7 +53,9 @@ class ClassicCapture:
                     message = f"a packet that claims {captured} captured bytes (at most {MAX_CAPTURED} are possible)"
                     self.damage = DamagedInputError(message, self.offset + at)
                 break
-            append((seconds * 1_000_000_000 + fraction * unit_ns, start, end, wire_length, link_type, 0))
+            if seconds != second:  # many packets share theirs
+                second, second_ns = seconds, seconds * 1_000_000_000
+            append((second_ns + fraction * unit_ns, start, end, wire_length, link_type, 0))
             at = end
         self._rest = block[at:]
         self.offset += at
