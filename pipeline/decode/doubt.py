@@ -86,7 +86,7 @@ class Doubt(msgspec.Struct, gc=False):
         out: list[Pair] = []
         requests, responses = self.requests, self.responses
         self.requests, self.responses = [], []
-        self.habit = Habit.WINDOW
+        self.habit = Habit.WINDOW  # whatever it was: here only the numbers count
         if closed and self._all_answered(requests, responses, Habit.WINDOW):
             pair_back(requests, responses, out)
         leave(requests, responses, out)

@@ -44,12 +44,16 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
         """A request begins: its head is complete."""
         self.shared.held += 1
         pending = self.pending
-        if self.doubt is not None or self.server.message is not None:
-            self._requested_in_doubt(request)
-        elif not pending:
-            pending.append(request)
-        else:
+        if self.doubt is not None:
+            self._requested_in_doubt(self.doubt, request)
+        elif pending:
             self._pipelined(pending, request)
+        else:
+            current = self.server.message
+            if isinstance(current, Response) and current.request is None and possible(request, current):
+                current.request = request  # streams without acknowledgement numbers do not tell that a request is late
+            else:
+                pending.append(request)
 
     def uploaded(self, request: Request) -> None:
         """A request ends; its response may have been there before."""
@@ -220,17 +224,7 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
         doubt.marks |= mark
         return doubt
 
-    def _requested_in_doubt(self, request: Request) -> None:
-        doubt = self.doubt
-        if doubt is None:
-            current = self.server.message
-            if self.pending:
-                self._pipelined(self.pending, request)
-            elif isinstance(current, Response) and current.request is None and possible(request, current):
-                current.request = request  # streams without acknowledgement numbers do not tell that a request is late
-            else:
-                self.pending.append(request)
-            return
+    def _requested_in_doubt(self, doubt: Doubt, request: Request) -> None:
         if request.ack == UNKNOWN:
             request.ack = self.server.next_seq
         before = doubt.requests[-1] if doubt.requests else None
@@ -246,11 +240,9 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
             self.client.interrupt()
             if self.pending:
                 return self.match(response)
-        if self.doubt is None:
-            if not self.client.awaits(response.ack):
-                return None
-            self._doubt(0)  # its request may only be late
-        doubt = self._doubt(0)
+        if self.doubt is None and not self.client.awaits(response.ack):
+            return None
+        doubt = self._doubt(0)  # its request may only be late
         doubt.responses.append(response)
         self.shared.held += 1
         self._settle(self._asked, response.seq)
