@@ -75,7 +75,10 @@ class Doubt(msgspec.Struct, gc=False):
             messages[-1].end = end
 
     def settle(self, asked: int, answered: int) -> list[Pair]:
-        """What has become certain, as all requests in front of ``asked`` and all responses in front of ``answered`` are here."""
+        """What has become certain, as all requests in front of ``asked`` and all responses in front of ``answered`` are here.
+
+        ``answered`` UNKNOWN: it is too early to look from the back.
+        """
         out: list[Pair] = []
         while self._front(out) or self._by_number(out, asked) or self._back(out, answered):
             pass
@@ -165,7 +168,7 @@ class Doubt(msgspec.Struct, gc=False):
     def _back(self, out: list[Pair], answered: int) -> bool:
         """Look for a request that was sent when all before it had been answered, and settle what is before it."""
         for place in range(1, len(self.requests)):
-            if self.habit is Habit.WINDOW:
+            if self.habit is Habit.WINDOW or answered == UNKNOWN:
                 return False
             request, before = self.requests[place], self.requests[place - 1]
             if isinstance(request, Hole) or request.ack == UNKNOWN or ahead(request.ack, answered) > 0:

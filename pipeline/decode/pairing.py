@@ -119,7 +119,8 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
         if reader.client:
             self._settle(end, self.server.next_seq)
         else:
-            self._settle(self._asked, end)
+            # Of a client that pipelines the next response may say more.
+            self._settle(self._asked, end if self._habit is Habit.WAITS else UNKNOWN)
 
     def passed(self, reader: Stream, upto: int) -> None:
         """What a direction said up to ``upto`` was no message that is known."""
