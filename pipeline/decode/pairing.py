@@ -13,7 +13,7 @@ from pipeline.decode.doubt import Doubt, Habit, Hole, Pair, possible
 from pipeline.decode.http1 import Reader
 from pipeline.decode.marks import GAP, PROTOCOL_ERROR, UNMATCHED_REQUEST, UNMATCHED_RESPONSE
 from pipeline.decode.message import UNKNOWN, Request, Response, Shared
-from pipeline.decode.tcp import MASK, Stream, ahead
+from pipeline.decode.tcp import MASK, MAX_WAITING_SEGMENTS, Stream, ahead
 from pipeline.model.connection import Connection
 
 
@@ -200,12 +200,17 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
                     self._doubt(0 if self.marks else GAP).requests.insert(0, Hole(first, first, 0, sure=False))
         elif ahead(ack, self.server.next_seq) <= 0:
             self._habit = Habit.WINDOW
-        if len(pending) > self.shared.max_pending or self.shared.held > self.shared.max_held:
+        if self._full(len(pending), self.server):
             self._overflow()
 
     def _pipelines(self, *, in_batch: bool) -> None:
         """A request was sent before the one in front of it was answered."""
         self._habit = max(self._habit, Habit.MAY_BATCH if in_batch else Habit.WINDOW)
+
+    def _full(self, count: int, other: Stream) -> bool:
+        """Whether too many of one side wait; more may while segments of the other wait for one that is late."""
+        allowed = self.shared.max_pending + (MAX_WAITING_SEGMENTS if other.disorder is not None else 0)
+        return count > allowed or self.shared.held > self.shared.max_held
 
     def _overflow(self) -> None:
         """Too many wait: they are reported as they are, and what comes is in doubt."""
@@ -233,7 +238,7 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
             doubt.habit = max(doubt.habit, Habit.MAY_BATCH)
         doubt.requests.append(request)
         self._settle(request.seq + request.size & MASK, self.server.next_seq)
-        if len(self.waiting) > self.shared.max_pending or self.shared.held > self.shared.max_held:
+        if self._full(len(self.waiting), self.server):
             self._overflow()
 
     def _match_in_doubt(self, response: Response) -> Request | None:
@@ -247,7 +252,7 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
         doubt.responses.append(response)
         self.shared.held += 1
         self._settle(self._asked, response.seq)
-        if len(doubt.responses) > self.shared.max_pending or self.shared.held > self.shared.max_held:
+        if self._full(len(doubt.responses), self.client):
             self._overflow()
         return response.request
 

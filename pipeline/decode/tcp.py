@@ -189,7 +189,8 @@ class Stream(msgspec.Struct, gc=False, eq=False):
         if self.ended or not (disorder.segments or self.missing_before(disorder.acked)):
             self.forget()
         elif moved:
-            disorder.since_ns = now_ns
+            # The next hole is as old as what came behind it.
+            disorder.since_ns = min(now_ns, disorder.segments[0][1].ts_ns) if disorder.segments else now_ns
 
     def _queue(self, seg: Segment, seq: int) -> None:
         """Keep a segment until its turn, in the order of sequence numbers; of bytes that wait already the first copy counts."""

@@ -69,6 +69,21 @@ def test_drop_one_of_two_hundred() -> None:
         assert sum(None not in number_of(e) for e in exchanges if not e.httpipe_marks) >= CONNECTIONS * EACH - 1
 
 
+def test_losses_of_a_busy_connection_do_not_add_up() -> None:
+    """A thousand exchanges while one missing segment is waited for, and more missing then: only what was hit is not whole."""
+    talk = Talk(step_ns=5_000)
+    for number in range(2000):
+        talk.exchange(request(f"/{number}"), response(b"x" * 50, fields=[f"X-N: {number}"]))
+    segments = talk.close().segments
+    rng = Random(1)
+    left = [segment for segment in segments if rng.random() >= 0.01]
+    hit = sum(segment.length > 0 for segment in segments) - sum(segment.length > 0 for segment in left)
+    exchanges = decode(left)
+    assert len(exchanges) == 2000
+    assert sum(bool(exchange.httpipe_marks) for exchange in exchanges) == hit
+    assert all(asked == answered or None in {asked, answered} for asked, answered in map(number_of, exchanges))
+
+
 @pytest.mark.parametrize("dropped", ["request", "response"])
 def test_marks_of_a_lost_half(dropped: str) -> None:
     """A lost request leaves an unmatched response, a lost response an unmatched request, both with a gap."""
