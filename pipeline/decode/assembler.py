@@ -157,8 +157,6 @@ class Decoder:
                 self._begin(begun, seg)
         elif flags & RST:
             if reader.next_seq == UNKNOWN or 0 <= ahead(seg.seq, reader.next_seq) < RESET_WINDOW:
-                if seg.seq != reader.next_seq:
-                    reader.acknowledge(seg.seq, seg.ts_ns)  # so much was sent in front of it
                 self._table.reset(conversation, reader, seg)
         else:
             conversation.last_ns = seg.ts_ns

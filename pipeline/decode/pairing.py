@@ -98,11 +98,10 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
             if ack != UNKNOWN and ahead(ack, end) < 0:
                 # It was sent before this response had been received.
                 self._pipelines(in_batch=ack == request.ack)
-        if request.complete or response.error is not None or end == UNKNOWN or self.client.ended:
+        if end == UNKNOWN:
             self._emit(request, response)
         else:
-            request.response = response
-            self.client.finish_upload()
+            self._join(request, response)
 
     def switched(self, status: int) -> None:
         """The connection is no longer HTTP (101), or a tunnel in which anything may follow, HTTP included (CONNECT)."""
@@ -296,11 +295,7 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
             if request.line.method == "HEAD" and not response.done:
                 self.server.bodiless(response)
             elif response.done:
-                if request.complete or response.error is not None or self.client.ended:
-                    self._emit(request, response)
-                else:
-                    request.response = response
-                    self.client.finish_upload()
+                self._join(request, response)
 
     def _flush(self, error: str) -> None:
         """No response will come any more."""
@@ -321,6 +316,14 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
         request.marks |= mark
         request.error = error or request.error
         self._emit(request, None)
+
+    def _join(self, request: Request, response: Response) -> None:
+        """A response is whole: so is the exchange, or it waits for the rest of its upload."""
+        if request.complete or response.error is not None or self.client.ended:
+            self._emit(request, response)
+        else:
+            request.response = response
+            self.client.finish_upload()
 
     def _emit(self, request: Request | None, response: Response | None) -> None:
         shared = self.shared

@@ -80,14 +80,8 @@ def parse_request_line(line: bytes) -> RequestLine | None:
         if usual is not None and name is not None:
             if target[0] == 47:  # "/": nearly all there are
                 whole = text(target)
-                path, mark, query = whole.partition("?")
-                if mark:
-                    clean = redact_query(query)
-                    if clean != query:
-                        whole, query = whole.replace(query, clean), clean
-                return RequestLine(
-                    name, None, whole, "http", path, query if mark else None, None, None, usual, 0, 2 * len(whole)
-                )  # fmt: skip
+                whole, path, query = _split_query(whole, whole)
+                return RequestLine(name, None, whole, "http", path, query, None, None, usual, 0, 2 * len(whole))
             return _request_line(method, target, usual, 0)
     spaced = line.translate(_SEPARATORS)
     usual_spaces = len(words) == 3 and words[1] and spaced == line
@@ -103,6 +97,15 @@ def parse_request_line(line: bytes) -> RequestLine | None:
         return None
     marks = 0 if target and usual_spaces and last.startswith(b"H") else PROTOCOL_ERROR
     return _request_line(method, target, text(version[1]), marks)
+
+
+def _split_query(target: str, path: str) -> tuple[str, str, str | None]:
+    """Target, path and query, secrets in the query replaced; ``path`` is the target, or what follows its authority."""
+    path, mark, query = path.partition("?")
+    if not mark:
+        return target, path, None
+    clean = redact_query(query)
+    return (target if clean == query else target.replace(query, clean)), path, clean
 
 
 def _simple_request(method: bytes, target: bytes, line: bytes) -> RequestLine | None:
@@ -131,18 +134,14 @@ def _request_line(method: bytes, raw_target: bytes, version: str, marks: int) ->
             address, port = split_host(authority[1])
             path = target[authority.end() :] or "/"
             target = redact_userinfo(target)
-    path, mark, query = path.partition("?")
-    if mark:
-        clean = redact_query(query)
-        if clean != query:
-            target, query = target.replace(query, clean), clean
+    target, path, query = _split_query(target, path)
     return RequestLine(
         name or OTHER_METHOD,
         original,
         target or None,
         scheme,
         path or None,
-        query if mark else None,
+        query,
         address,
         port,
         version,

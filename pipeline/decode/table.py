@@ -207,9 +207,8 @@ class Table:
 
         A reset may also be forged by somebody in between (the end that seems to have sent it goes on), or not accepted.
         """
-        if conversation.pending or conversation.doubt is not None or conversation.server.message is not None:
-            self._resets.setdefault(conversation, (reader, seg))
-        else:
+        self._resets.setdefault(conversation, (reader, seg))
+        if not (conversation.pending or conversation.doubt is not None or conversation.server.message is not None):
             self.close(conversation, seg.ts_ns, "reset")
 
     def settle_resets(self, now_ns: int) -> None:
@@ -222,8 +221,12 @@ class Table:
 
     def close(self, conversation: Conversation, now_ns: int, error: str | None) -> None:
         """The connection is over, one way or another; no ``error``: both ends said that they are done."""
-        if conversation in self._resets:
+        reset = self._resets.get(conversation)
+        if reset is not None:
             error = "reset"
+            reader, seg = reset
+            if ahead(seg.seq, reader.next_seq) > 0:
+                reader.acknowledge(seg.seq, now_ns)  # so much was sent in front of it
         client, server = conversation.client, conversation.server
         client.surrender(now_ns)
         server.surrender(now_ns)

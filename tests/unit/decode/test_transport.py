@@ -359,3 +359,12 @@ def test_connections_leave_nothing_behind(ending: str) -> None:
         assert use(150) - before < 10_000
     finally:
         tracemalloc.stop()
+
+
+def test_forged_reset_ahead_of_the_data_hides_nothing() -> None:
+    """A reset whose number lies ahead, and whose sender goes on: nothing counts as lost, and what follows is decoded."""
+    talk = Talk(step_ns=40_000_000).exchange(GET, OK).client(GET)
+    forged = Segment(reverse(talk.key), talk.now_ns, talk.segments[-1].seq + 500, 0, RST, b"", 0)
+    talk.segments.append(forged)
+    talk.wait(0.2).server(OK).exchange(GET, OK)
+    assert [brief(exchange) for exchange in decode(talk.close().segments)] == [WHOLE] * 3
