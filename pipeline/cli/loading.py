@@ -3,7 +3,6 @@
 Raises ``ConfigError`` for a file that is missing, a directory or wrong, ``PermissionError`` for one that may not be read.
 """
 
-import errno
 import os
 import sys
 from pathlib import Path
@@ -33,9 +32,6 @@ FIRST_FILE = """; name another, or write it. This shows the HTTP traffic of this
 
 MAX_FILE_BYTES = 16 << 20
 """A pipeline file is a few KB; this bounds what a wrong argument (a capture file, /dev/zero) costs."""
-
-MAX_TABLE_BYTES = 256 << 20
-"""A list of 100,000 URLs has about 10 MB."""
 
 
 def load(file: str) -> Plan:
@@ -89,16 +85,10 @@ def _with_tests(read: Document, known: Registry) -> "tuple[Plan, list[Case]]":
 
 
 def read_table(path: str) -> bytes:
-    """A file that a transform names, bounded."""
-    try:
-        with Path(path).open("rb") as opened:
-            data = opened.read(MAX_TABLE_BYTES + 1)
-    except FileNotFoundError as error:
-        where = "" if Path(path).is_absolute() else f" in {Path.cwd()}, where httpipe was started"
-        raise FileNotFoundError(errno.ENOENT, f"{error.strerror}{where}", path) from error
-    if len(data) > MAX_TABLE_BYTES:
-        raise OSError(errno.EFBIG, f"larger than {MAX_TABLE_BYTES >> 20} MiB", path)
-    return data
+    """A file that a transform names."""
+    from pipeline.runtime import files  # noqa: PLC0415  start-up: most pipelines name none
+
+    return files.read_table(path)
 
 
 def document(file: str) -> Document:

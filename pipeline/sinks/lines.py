@@ -1,7 +1,8 @@
 """Events as readable, aligned lines for people. Out: UTF-8; colours and widths on a terminal only.
 
-``time status method host+path duration sizes client → server marks``; on a terminal the marks stand behind the path, where they
-neither wrap nor move the other columns. Every text that came off the wire passes ``visible``.
+``time status method host+path duration sizes client → server marks``; among the marks stands ``error.type`` where it is not the
+status again (``reset``, ``closed``, ``timeout``). On a terminal the marks stand behind the path, where they neither wrap nor
+move the other columns. Every text that came off the wire passes ``visible``.
 Colour obeys https://no-color.org. Off a terminal nothing is shortened: what is written there is searched by tools.
 """
 
@@ -55,7 +56,7 @@ class LineFormat:
         status = "---" if event.http_response_status_code is None else f"{event.http_response_status_code:>3d}"
         method = _fitted(visible(event.http_request_method_original or event.http_request_method or "-"), 7, columns)
         numbers = f"{_duration(event.httpipe_duration_ms):>8} {_sizes(event):>15}"
-        ends, marks = _ends(event), ",".join(event.httpipe_marks)
+        ends, marks = _ends(event), _remarks(event)
         if columns is None:
             url = _fitted(_url(event), _URL_PIPED, None)
             return f"{clock} {status} {method} {url} {numbers}  {ends}{'  ' if marks else ''}{marks}".rstrip() + "\n"
@@ -75,6 +76,14 @@ class LineFormat:
         pairs = " ".join(f"{visible(name)}={visible(str(value))}" for name, value in event.attributes.items())
         line = f"{_clock(event.timestamp_ns)} {visible(event.event_name)} {pairs}"
         return (line if columns is None else _shortened(line, columns)) + "\n"
+
+
+def _remarks(event: Exchange) -> str:
+    """The marks, and why the answer is not whole: ``error.type``, unless it is the status again."""
+    error = event.error_type
+    if not error or error == str(event.http_response_status_code):
+        return ",".join(event.httpipe_marks)
+    return ",".join((*event.httpipe_marks, visible(error)))
 
 
 def _share(columns: int, clock: str, numbers: str, ends: str) -> tuple[int, str, str]:

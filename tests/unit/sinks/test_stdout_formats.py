@@ -110,6 +110,16 @@ def test_what_is_missing_and_what_is_marked(no_terminal: int) -> None:
     assert unknown == "00:00:00.000 --- - - - - / - ?:? → ?:?"
 
 
+def test_why_an_answer_is_not_whole(no_terminal: int, terminal: int) -> None:
+    """A body that was cut by a reset says so among the marks; a 500 is told by its status alone."""
+    termios.tcsetwinsize(terminal, (24, 120))
+    for fd in (no_terminal, terminal):
+        assert " reset" in printed(fd, exchange(error_type="reset"), NO_COLOR="1")
+    waited = exchange(error_type="timeout", httpipe_marks=("unmatched_request",))
+    assert printed(no_terminal, waited).endswith(" unmatched_request,timeout\n")
+    assert printed(no_terminal, exchange(http_response_status_code=500, error_type="500")).count("500") == 1
+
+
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "xterm"}])
 @pytest.mark.parametrize("columns", [10, 20, 26, 30, 40, 50, 60, 80, 100, 120, 132, 200])
 def test_a_terminal_is_never_overrun(terminal: int, columns: int, environment: dict[str, str]) -> None:
