@@ -30,7 +30,7 @@ class BatchOptions(Config):
     max_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 4 << 20
     """Most bytes (approximate memory size of the events) in one write."""
     timeout_secs: Seconds = 0.0
-    """How long to wait for a fuller batch; 0 writes what is there."""
+    """How long to wait for a fuller batch, while less than half of the queue is taken; 0 writes what is there."""
 
 
 class BufferOptions(Config):

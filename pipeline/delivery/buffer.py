@@ -137,7 +137,10 @@ class MemoryBuffer(Buffer):
     def __init__(self, bounds: Bounds, ledger: Ledger) -> None:
         self.bounds = bounds
         self.ledger = ledger
+        self.largest_event = bounds.max_bytes
+        """Bytes beyond which an event can never be taken. The front of a disk queue has less room than that for a while."""
         self.closed = False
+        self._pressed = False
         self._refusing: Reason | None = None
         self._chunks: deque[Chunk] = deque()
         self._events = 0
@@ -159,6 +162,11 @@ class MemoryBuffer(Buffer):
     def oldest_since(self) -> float | None:
         """Monotonic second at which the oldest waiting event was offered."""
         return self._chunks[0].since if self._chunks else None
+
+    @property
+    def crowded(self) -> bool:
+        """Whether nothing should wait for company: half of the room is taken, or something found none since the last ``take``."""
+        return self._pressed or 2 * self._events >= self.bounds.max_events or 2 * self._bytes >= self.bounds.max_bytes
 
     def offer_nowait(self, chunk: Chunk) -> Chunk | None:
         """Take the chunk. With ``block``, returns the part that found no room."""
@@ -200,6 +208,7 @@ class MemoryBuffer(Buffer):
         """The next batch, if anything waits."""
         if not self._chunks:
             return None
+        self._pressed = False
         first = self._chunks[0]
         if len(self._chunks) == 1 and len(first.events) <= max_events and first.weight <= max_bytes:
             batch = self._pop()
@@ -220,6 +229,11 @@ class MemoryBuffer(Buffer):
 
     def rebound(self, bounds: Bounds) -> None:
         """Other bounds from now on; what waits stays, and gives way with the next offer."""
+        self.largest_event = bounds.max_bytes
+        self.rebound_for_now(bounds)
+
+    def rebound_for_now(self, bounds: Bounds) -> None:
+        """As ``rebound``, but what does not fit into these bounds will once there is more room."""
         self.bounds = bounds if self._refusing is None else replace(bounds, max_events=-1)
         self._room.set()
 
@@ -240,9 +254,9 @@ class MemoryBuffer(Buffer):
         return events
 
     async def _linger(self, max_events: int, max_bytes: int, timeout_secs: float) -> None:
-        """Wait a little for a fuller batch. Events that are dropped meanwhile may leave nothing to take."""
+        """Wait a little for a fuller batch, but not in a crowded queue. What is dropped meanwhile may leave nothing to take."""
         with anyio.move_on_after(timeout_secs):
-            while self._events < max_events and self._bytes < max_bytes and not self.closed:
+            while self._events < max_events and self._bytes < max_bytes and not (self.closed or self.crowded):
                 await self._filled.wait()
 
     def _gather(self, max_events: int, max_bytes: int) -> list[Chunk]:
@@ -271,6 +285,8 @@ class MemoryBuffer(Buffer):
         if self._refusing is not None:
             self.drop_offered(chunk, self._refusing)
             return None
+        self._pressed = True
+        self._filled.set()
         match self.bounds.when_full:
             case "drop_oldest":
                 self._drop_oldest(chunk)
@@ -323,7 +339,7 @@ class MemoryBuffer(Buffer):
 
     def _without_giants(self, chunk: Chunk) -> Chunk:
         """The chunk without events that would not fit into an empty queue."""
-        limit = self.bounds.max_bytes
+        limit = self.largest_event
         if chunk.weight <= limit:
             return chunk
         kept = [event for event in chunk.events if event.weight <= limit]

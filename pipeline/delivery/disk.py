@@ -129,7 +129,12 @@ class DiskBuffer(Buffer):
         """Take the chunk into the front; with ``drop_oldest`` the oldest blocks on disk make room for it."""
         if self.bounds.when_full == "drop_oldest":
             self._make_room(len(chunk.events), chunk.weight)
+        first = not self._front.events
+        if first:
+            self._share()
         rest = self._front.offer_nowait(chunk)
+        if first:
+            self._share()
         self._work.set()
         return rest
 
@@ -142,11 +147,12 @@ class DiskBuffer(Buffer):
         self._front.drop_offered(chunk, reason)
 
     async def take(self, max_events: int, max_bytes: int, timeout_secs: float) -> Batch | None:
-        """The next batch from disk; None when the queue is closed, written and read. Events waited for company already."""
-        del timeout_secs
+        """The next batch from disk; None when the queue is closed, written and read."""
         while True:
             if self._returned:
                 return self._first_part(self._returned.popleft(), max_events, max_bytes)
+            if self._stored and timeout_secs:
+                await self._linger(max_events, max_bytes, timeout_secs)
             if self._stored:
                 batch = await self._read(max_events, max_bytes)
                 if batch is not None:
@@ -154,6 +160,15 @@ class DiskBuffer(Buffer):
             elif self._front.closed and not self._front.events and not self._committing:
                 return None
             else:
+                await self._filled.wait()
+
+    async def _linger(self, max_events: int, max_bytes: int, timeout_secs: float) -> None:
+        """Wait a little for more on disk, but not in a crowded queue. What is dropped meanwhile may leave nothing to take."""
+        with anyio.move_on_after(timeout_secs):
+            while self._waiting_events < max_events and sum(entry.bytes for entry, _ in self._stored) < max_bytes:
+                half_full = 2 * self.events >= self.bounds.max_events or 2 * self.bytes >= self.bounds.max_bytes
+                if half_full or self._front.closed or self._returned:
+                    return
                 await self._filled.wait()
 
     def done(self, batch: Batch) -> None:
@@ -169,6 +184,7 @@ class DiskBuffer(Buffer):
         """Other bounds from now on; what waits stays."""
         self.bounds = bounds
         self._block_events = max(1, min(BLOCK_EVENTS, bounds.max_events // 16))
+        self._front.rebound(bounds)
         self._share()
 
     def close(self) -> None:
@@ -213,11 +229,11 @@ class DiskBuffer(Buffer):
         await self._in_thread(self._store.close)
 
     async def _gather(self) -> None:
-        """Let a commit fill up, unless the last one is long ago: then nobody waits."""
+        """Let a commit fill up, unless the last one is long ago or the front is crowded: then nobody waits."""
         rest = self._committed_at + COMMIT_SECS - self._clock.monotonic()
         if rest > 0:
             with anyio.move_on_after(rest):
-                while self._front.events < COMMIT_EVENTS and not self._front.closed:
+                while self._front.events < COMMIT_EVENTS and not (self._front.closed or self._front.crowded):
                     await self._work.wait()
 
     async def _commit(self) -> bool:
@@ -268,11 +284,13 @@ class DiskBuffer(Buffer):
             self._delete(entry, self._generation)
 
     def _share(self) -> None:
-        """The front may have what the disk leaves it, within what memory may hold."""
+        """The front may have what the disk leaves it, within what memory may hold; an empty one takes whatever comes first."""
         events = self.bounds.max_events - self._on_disk_events - self._committing
         size = self.bounds.max_bytes - self._on_disk_bytes
-        front = replace(self.bounds, max_events=max(0, min(FRONT_EVENTS, events)), max_bytes=max(0, min(FRONT_BYTES, size)))
-        self._front.rebound(front)
+        memory = FRONT_BYTES if self._front.events else self.bounds.max_bytes
+        share = replace(self.bounds, max_events=max(0, min(FRONT_EVENTS, events)), max_bytes=max(0, min(memory, size)))
+        if share != self._front.bounds:
+            self._front.rebound_for_now(share)
 
     async def _failed(self, error: StoreError) -> None:
         """Say so once, and where the file is broken start a new one with what can be read."""

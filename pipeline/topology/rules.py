@@ -150,7 +150,27 @@ def warnings(drafts: Mapping[str, Draft], wiring: Wiring) -> list[str]:
                 found.append(
                     f"{draft.entry.path}.buffer.when_full: {said}: while this sink is slow, every sink behind it loses events"
                 )
+        if draft.entry.kind == "sinks":
+            found += _batches_beyond_the_queue(draft)
         found += _unreported(draft, drafts, wiring)
+    return found
+
+
+def _batches_beyond_the_queue(sink: Draft) -> list[str]:
+    """A batch never grows beyond its queue, and one that waits for company goes out when the queue is half full."""
+    batch, buffer = sink_options(sink).batch, sink_options(sink).buffer
+    found = []
+    for name, asked, holds in (
+        ("max_events", batch.max_events, buffer.max_events),
+        ("max_bytes", batch.max_bytes, buffer.max_bytes),
+    ):
+        reached = holds // 2 if batch.timeout_secs else holds
+        if asked > reached and (batch.timeout_secs or name in batch.model_fields_set):
+            when = ", and batch.timeout_secs ends when half of it is taken" if batch.timeout_secs else ""
+            found.append(
+                f"{sink.entry.path}.batch.{name}: {asked} is never reached: the queue holds {holds} (buffer.{name}){when}; "
+                f"raise buffer.{name} or lower batch.{name} to {reached}"
+            )
     return found
 
 

@@ -392,6 +392,23 @@ def test_what_will_surprise_is_a_warning() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("batch = { max_events = 1000, timeout_secs = 0.5 }\nbuffer.max_events = 100", "batch.max_events to 50"),
+        ("batch.timeout_secs = 0.5\nbuffer.max_events = 100", "batch.max_events to 50"),
+        ("batch.max_events = 1000\nbuffer.max_events = 100", "batch.max_events to 100"),
+        ("batch.max_bytes = 20000\nbuffer.max_bytes = 10000", "batch.max_bytes to 10000"),
+        ("buffer.max_events = 100", None),
+        ("batch.max_events = 100\nbuffer.max_events = 100", None),
+    ],
+)
+def test_a_batch_that_its_queue_cannot_hold_is_a_warning(options: str, said: str | None) -> None:
+    """It is never reached, which nobody would see; with a time to wait, half of the queue is the most."""
+    warnings = plan(f"{SOURCE}{SINK}{options}\n").warnings
+    assert [said is not None and said in line for line in warnings] == ([] if said is None else [True])
+
+
 def test_headers_that_no_source_reports_are_a_warning() -> None:
     """Of each group one is enough; what a transform upstream may set, or a file of events may have, is believed to be there."""
 

@@ -105,6 +105,32 @@ async def test_batches_smaller_than_blocks(tmp_path: Path) -> None:
         assert again.events == 0
 
 
+async def test_a_batch_waits_for_company_on_disk_too(tmp_path: Path) -> None:
+    """``batch.timeout_secs`` gives full batches; a queue that is half full, or closed, waits for nothing."""
+    async with running(made(tmp_path, max_events=200)) as buffer, anyio.create_task_group() as group:
+        taken: list[int] = []
+
+        async def take() -> None:
+            batch = await buffer.take(40, 1 << 20, 60)
+            assert batch is not None
+            taken.append(len(batch.events))
+            buffer.ledger.sent += len(batch.events)
+            buffer.done(batch)
+
+        group.start_soon(take)
+        for at in range(0, 40, 10):
+            await buffer.offer(chunk(at, at + 10))
+            await until(lambda at=at: buffer.queued_events == at + 10 or bool(taken))  # type: ignore[misc]
+        await until(lambda: taken == [40])
+        await buffer.offer(chunk(40, 140))
+        with anyio.fail_after(5):
+            assert len((await buffer.take(1000, 1 << 20, 60) or chunk(0, 0)).events) == 100
+        await buffer.offer(chunk(140, 150))
+        buffer.close()
+        with anyio.fail_after(5):
+            assert len((await buffer.take(1000, 1 << 20, 60) or chunk(0, 0)).events) == 10
+
+
 async def test_put_back_comes_first(tmp_path: Path) -> None:
     """A batch that was not delivered comes again before all others."""
     async with running(made(tmp_path)) as buffer:
@@ -128,6 +154,53 @@ async def test_block_holds_the_source_back(tmp_path: Path) -> None:
             buffer.done(batch)
             assert buffer.events <= 64
         assert found == list(range(200))
+
+
+async def test_block_waits_for_bytes_too_and_settles_nothing_early(tmp_path: Path) -> None:
+    """A queue full of bytes takes every event in the end: none counts as too large, and none is settled before it is written."""
+    line = Settlement()
+    async with running(made(tmp_path, max_bytes=8192)) as buffer, anyio.create_task_group() as group:
+        for at in range(0, 2000, 100):
+            group.start_soon(buffer.offer, chunk(at, at + 100, weight=2000, tickets=(line.issue(at),)))
+        found: list[int] = []
+        while len(found) < 2000:
+            batch = await buffer.take(10, 1 << 20, 0)
+            assert batch is not None
+            found += numbers(batch.events)
+            buffer.ledger.sent += len(batch.events)
+            settled = (line.take_position()[1] or 0) + 100 if line.unsettled_batches < 20 else 0
+            assert settled <= len(found) + buffer.events
+            buffer.done(batch)
+        assert sorted(found) == list(range(2000))
+        assert (buffer.ledger.received, buffer.ledger.discarded, buffer.ledger.balance()) == (2000, {}, 0)
+    assert line.unsettled_batches == 0
+
+
+@pytest.mark.parametrize("when_full", ["block", "drop_oldest", "drop_newest"])
+async def test_only_what_exceeds_the_whole_bound_is_too_large(tmp_path: Path, when_full: WhenFull) -> None:
+    """While most of the queue is taken an event that fits its bound waits or gives way as ``queue_full``."""
+    async with running(made(tmp_path, max_bytes=65_536, when_full=when_full)) as buffer:
+        await buffer.offer(chunk(0, 300, weight=200))
+        await until(lambda: buffer.queued_events == 300)
+        rest = buffer.offer_nowait(chunk(300, 301, weight=60_000))
+        buffer.offer_nowait(chunk(301, 302, weight=65_537))
+        assert (rest is not None) == (when_full == "block")
+        left = await drained(buffer)
+        lost = {reason: events for (reason, _), events in buffer.ledger.discarded.items()}
+        assert lost.pop("too_large") == 1
+        assert lost == ({} if when_full == "block" else {"queue_full": 301 - len(left)})
+        assert buffer.ledger.balance() == 0
+
+
+async def test_an_event_larger_than_the_front_may_be_passes_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The bound of the queue decides, not how much of it memory may hold."""
+    monkeypatch.setattr("pipeline.delivery.disk.FRONT_BYTES", 1000)
+    async with running(made(tmp_path)) as buffer:
+        for at in range(5):
+            await buffer.offer(chunk(at, at + 1, weight=5000))
+            assert buffer._front.bytes <= 5000
+        assert await drained(buffer) == list(range(5))
+        assert (buffer.ledger.received, buffer.ledger.discarded, buffer.ledger.balance()) == (5, {}, 0)
 
 
 @pytest.mark.parametrize("when_full", ["drop_oldest", "drop_newest"])

@@ -6,6 +6,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
+from pipeline.config.options import WhenFull
 from pipeline.delivery.acknowledgement import Settlement
 from pipeline.delivery.buffer import MemoryBuffer, Offer
 from pipeline.delivery.ledger import Ledger, Reason
@@ -227,3 +228,43 @@ def test_refuse_gives_up_what_waits_and_what_comes(make: Make) -> None:
     assert buffer.ledger.discarded == {("sink_finished", True): 40}
     assert buffer.ledger.balance() == 0
     assert line.unsettled_batches == 0
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("when_full", ["block", "drop_oldest", "drop_newest"])
+async def test_a_batch_larger_than_the_queue_goes_out_before_anything_is_dropped(make: Make, when_full: WhenFull) -> None:
+    """A worker that waits for a batch of 1000 in a queue of 100 writes what is there as soon as room runs short."""
+    buffer = make(100, when_full=when_full)
+    found: list[int] = []
+
+    async def worker() -> None:
+        while (batch := await buffer.take(1000, 1 << 20, 60)) is not None:
+            found.extend(numbers(batch.events))
+            buffer.ledger.sent += len(batch.events)
+            buffer.done(batch)
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as group:
+            group.start_soon(worker)
+            for at in range(0, 400, 50):
+                await buffer.offer(chunk(at, at + 50))
+                await anyio.wait_all_tasks_blocked()
+            buffer.close()
+    assert found == list(range(400))
+    assert (buffer.ledger.sent, buffer.ledger.discarded, buffer.ledger.balance()) == (400, {}, 0)
+
+
+@pytest.mark.anyio
+async def test_an_offer_that_waits_for_room_ends_the_wait_for_company(make: Make) -> None:
+    """A light queue whose next event is heavy is written at once: nobody can come while it waits."""
+    buffer = make(100, max_bytes=10_000)
+    async with anyio.create_task_group() as group:
+        await buffer.offer(chunk(0, 4))
+        group.start_soon(buffer.offer, chunk(4, 5, weight=9900))
+        with anyio.fail_after(5):
+            first = await buffer.take(1000, 1 << 20, 60)
+            assert first is not None
+            assert numbers(first.events) == [0, 1, 2, 3]
+            last = await buffer.take(1000, 1 << 20, 60)
+            assert last is not None
+            assert numbers(last.events) == [4]
