@@ -74,10 +74,10 @@ static __always_inline void emit(struct __sk_buff *skb, struct http_scratch *wor
 	if (work->packet.key.family == 6)
 		record->bits |= HTTP_BIT_IPV6;
 	/* A range of the other side travelled the other way. */
-	if ((skb->pkt_type == PACKET_OUTGOING) == (work->draft.side == work->packet.side))
+	if (work->packet.outgoing == (work->draft.side == work->packet.side))
 		record->bits |= HTTP_BIT_OUTGOING;
 	record->captured = n;
-	record->ifindex = skb->ifindex;
+	record->ifindex = work->packet.ifindex;
 	/* Read back from memory, where it is any number to the verifier, not one for each path that leads
 	 * here. */
 	write_flow(record->flow, &work->packet.key, *(volatile __u32 *)&work->draft.side);

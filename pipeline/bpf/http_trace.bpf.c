@@ -159,8 +159,12 @@ int http_trace(struct __sk_buff *skb)
 
 	if (!settings || !counters || !work)
 		return 0;
+	/* Read once: where clang shares the address of a field of skb between two places, the verifier
+	 * refuses "dereference of modified ctx ptr". */
+	work->packet.ifindex = skb->ifindex;
+	work->packet.outgoing = skb->pkt_type == PACKET_OUTGOING;
 	/* Loopback shows each packet twice, sent and received. */
-	if (skb->ifindex == LOOPBACK && skb->pkt_type == PACKET_OUTGOING)
+	if (work->packet.ifindex == LOOPBACK && work->packet.outgoing)
 		return 0;
 	COUNT(counters, HTTP_COUNT_PACKETS);
 	if (!parse_packet(skb, work, counters))

@@ -72,6 +72,11 @@ struct ipv6_header {
  * end. */
 #define FORGET() asm volatile("" ::: "memory")
 
+/* Before every loop. check_cfg() of kernels before 6.8 refuses a loop into whose head the instruction before
+ * it falls through, and where clang puts the head differs from version to version. A loop that clang cannot
+ * unroll is an error (-Wpass-failed). */
+#define UNROLL _Pragma("clang loop unroll(full)")
+
 /* Adds to a counter. In assembly with the place as a constant: compilers like to merge two counts into one at
  * a computed place, which the verifier refuses to programs without CAP_PERFMON. */
 #define ADD(counters, what, by)                                                                              \
@@ -102,6 +107,7 @@ static __always_inline __u32 swap32(__u32 value)
  * look at the type. */
 static __always_inline void skip_tags(struct __sk_buff *skb, struct headers *headers, __u32 *vlan)
 {
+	UNROLL
 	for (int i = 0; i < MAX_TAGS; i++) {
 		__u16 tag[2];
 		__u32 next;
@@ -129,6 +135,7 @@ static __always_inline __u32 order_ends(const struct headers *headers)
 {
 	if (headers->tcp.source != headers->tcp.destination)
 		return headers->tcp.source > headers->tcp.destination;
+	UNROLL
 	for (int i = 0; i < 4; i++)
 		if (headers->source[i] != headers->destination[i])
 			return headers->source[i] > headers->destination[i];
@@ -231,6 +238,7 @@ static __always_inline enum parsed parse_ipv6(struct __sk_buff *skb, struct head
 	headers->end = length ? headers->offset + length : skb->len;
 	__builtin_memcpy(headers->source, ip.source, 16);
 	__builtin_memcpy(headers->destination, ip.destination, 16);
+	UNROLL
 	for (int i = 0; i < MAX_HEADERS; i++) {
 		__u8 bytes[4];
 

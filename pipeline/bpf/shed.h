@@ -17,6 +17,7 @@ static __always_inline __u32 part_of(const struct http_key *key)
 {
 	__u32 hash = key->port[0] | (__u32)key->port[1] << 16;
 
+	UNROLL
 	for (int i = 0; i < 4; i++) {
 		hash = (hash ^ key->address[0][i]) * 0x9E3779B1; /* 2^32 by the golden ratio */
 		hash = (hash ^ hash >> 15 ^ key->address[1][i]) * 0x85EBCA6B;

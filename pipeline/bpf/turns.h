@@ -125,39 +125,44 @@ static __always_inline void end_range(struct __sk_buff *skb, struct http_scratch
 	done(mine);
 }
 
-/* The first `copy` bytes in records of HTTP_CHUNK_BYTES; the last of them stands for the rest of the segment
- * too. */
+/* One record of the segment, of HTTP_CHUNK_BYTES at most; true where it is the last, which stands for the
+ * rest of the segment too. */
+static __always_inline int copy_chunk(struct __sk_buff *skb, struct http_scratch *work, int may_follow,
+				      struct http_settings *settings, struct http_counters *counters)
+{
+	struct packet *packet = &work->packet;
+	__u32 done = packet->done, left = packet->copy - done;
+	struct http_record *record = draft_record(work);
+	int last = left <= HTTP_CHUNK_BYTES || !may_follow;
+
+	record->seq = packet->seq + done;
+	record->flags = packet->flags & ~(TCP_FIN | TCP_RST); /* on_end tells these */
+	record->length = last ? packet->length - done : HTTP_CHUNK_BYTES;
+	work->draft.offset = packet->payload + done;
+	work->draft.copy = left;
+	if (left > HTTP_CHUNK_BYTES) {
+		work->draft.copy = HTTP_CHUNK_BYTES;
+		if (last) {
+			record->bits = HTTP_BIT_CUT;
+			COUNT(counters, HTTP_COUNT_SEGMENT_CUT);
+		}
+	} else if (packet->copy == packet->present && packet->present < packet->length) {
+		record->bits = HTTP_BIT_CUT; /* cut before it came to us */
+	}
+	emit(skb, work, settings, counters);
+	packet->done = done + HTTP_CHUNK_BYTES;
+	return last;
+}
+
+/* The first `copy` bytes of the segment. */
 static __always_inline void copy_out(struct __sk_buff *skb, struct http_scratch *work,
 				     struct http_settings *settings, struct http_counters *counters)
 {
-	struct packet *packet = &work->packet;
-
-	packet->done = 0;
-	for (int i = 0; i < HTTP_CHUNKS; i++) {
-		__u32 done = packet->done, left = packet->copy - done;
-		struct http_record *record = draft_record(work);
-
-		record->seq = packet->seq + done;
-		record->flags = packet->flags & ~(TCP_FIN | TCP_RST); /* on_end tells these */
-		work->draft.offset = packet->payload + done;
-		if (left <= HTTP_CHUNK_BYTES || i == HTTP_CHUNKS - 1) {
-			record->length = packet->length - done;
-			work->draft.copy = left;
-			if (left > HTTP_CHUNK_BYTES) {
-				work->draft.copy = HTTP_CHUNK_BYTES;
-				record->bits = HTTP_BIT_CUT;
-				COUNT(counters, HTTP_COUNT_SEGMENT_CUT);
-			} else if (packet->copy == packet->present && packet->present < packet->length) {
-				record->bits = HTTP_BIT_CUT; /* cut before it came to us */
-			}
-			emit(skb, work, settings, counters);
+	work->packet.done = 0;
+	UNROLL
+	for (int i = 1; i <= HTTP_CHUNKS; i++)
+		if (copy_chunk(skb, work, i < HTTP_CHUNKS, settings, counters))
 			break;
-		}
-		record->length = HTTP_CHUNK_BYTES;
-		work->draft.copy = HTTP_CHUNK_BYTES;
-		emit(skb, work, settings, counters);
-		packet->done = done + HTTP_CHUNK_BYTES;
-	}
 }
 
 /* A request that opens a turn: go on with the connection, leave it, or take it up again. */
@@ -216,7 +221,7 @@ static __always_inline void on_payload(struct __sk_buff *skb, struct http_scratc
 	struct http_direction *mine = packet->side ? &connection->side[1] : &connection->side[0];
 	struct http_direction *other = packet->side ? &connection->side[0] : &connection->side[1];
 	__u32 end = packet->seq + packet->length, until = packet->seq + settings->budget;
-	__u32 ifindex = skb->ifindex;
+	__u32 ifindex = packet->ifindex;
 	int first = mine->ifindex == 0;
 	int fresh = first || LATER(end, mine->next_seq);
 	int asks = packet->start == START_REQUEST || packet->start == START_CONNECT;

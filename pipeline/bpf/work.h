@@ -21,8 +21,10 @@ struct packet {
 	__u32 ack;
 	__u32 flags;
 	__u32 vlan;
-	__u32 copy; /* payload bytes to copy */
-	__u32 done; /* payload bytes copied */
+	__u32 ifindex;
+	__u32 outgoing; /* sent by this host */
+	__u32 copy;	/* payload bytes to copy */
+	__u32 done;	/* payload bytes copied */
 };
 
 /* RFC 9293, section 3.1 */

@@ -6,8 +6,10 @@ import shutil
 import subprocess
 import sys
 from pathlib import Path
+from struct import pack
 
 import pytest
+from bpf_flow import programs, refused_edges
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -108,3 +110,23 @@ def test_hook_adds_the_object(clone: Path, monkeypatch: pytest.MonkeyPatch) -> N
     data = {"artifacts": []}
     hook.initialize("standard", data)
     assert data["artifacts"] == []
+
+
+CLANGS = [name for name in ("clang", *(f"clang-{version}" for version in range(13, 24))) if shutil.which(name)]
+
+ADD, LESS, GO, EXIT = (pack("<BBhi", code, 0, offset, 1) for code, offset in ((0x07, 0), (0xA5, -2), (0x05, 1), (0x95, 0)))
+
+
+@pytest.mark.parametrize("clang", CLANGS)
+def test_every_kernel_accepts_the_flow(clone: Path, clang: str) -> None:
+    """Whatever clang makes the object: no loop in it is laid out so that a verifier before Linux 6.8 refuses it."""
+    done = build(clone, CLANG=clang)
+    assert done.returncode == 0, done.stderr
+    found = programs(built(clone))
+    assert {name: refused_edges(code) for name, code in found.items()} == {"socket": []}
+
+
+def test_the_flow_that_old_kernels_refuse() -> None:
+    """A loop whose body falls through into its condition is found; one that ends in its condition is none."""
+    assert refused_edges(GO + ADD + LESS + EXIT) == [(1, 2)]
+    assert refused_edges(ADD + LESS + EXIT) == []
