@@ -1,21 +1,19 @@
-"""Bodies: chunked framing, and the bytes that a user asked to keep, decompressed within a bound. Bytes in, content out."""
+"""Bodies: chunked framing, and the bytes that a user asked to keep, decoded within a bound. Bytes in, content out."""
 
 import base64
 import codecs
 import re
-import zlib
 from enum import Enum, auto
+from typing import NamedTuple
 
 import msgspec
+
+from pipeline.decode.codings import decode
 
 _CHUNK_SIZE = re.compile(rb"[ \t]*0*([0-9A-Fa-f]{1,16})[ \t]*(?:;.*)?\r?\Z", re.DOTALL)
 _CHARSET = re.compile(rb"(?i);[ \t]*charset=\"?([A-Za-z0-9_.:-]{1,40})")
 _MAX_LINE = 16 * 1024
 """Longest line of chunk framing; servers refuse chunk extensions and trailers far below it."""
-_MAX_CODINGS = 3
-"""Content codings on top of each other that are undone; nobody means more."""
-_MAX_MEMBERS = 256
-"""Members of a gzip body that are read: a body of a million empty ones would cost quadratic time."""
 
 
 class _In(Enum):
@@ -108,27 +106,24 @@ class Collector:
         self.kept += len(data)
 
     def content(self, coding: bytes, content_type: bytes) -> "Content":
-        """What to report: decompressed within the limit, text as text, anything else as base64."""
+        """What to report: decoded within the limit, text as text, anything else as base64."""
         raw = b"".join(self._parts)
-        body, cut, decoded = decompress(raw, coding, self._limit)
+        body, cut, whole = decode(raw, coding, self._limit)
         cut = cut or self.cut
-        text = as_text(body, content_type, cut=cut)
+        text = as_text(body, content_type, cut=cut or not whole)
+        size = len(body) if whole and not cut else None
         if text is None:
-            return Content(base64.b64encode(body).decode(), "base64", None if cut else len(body), cut, decoded)
-        return Content(text, None, None if cut else len(body), cut, decoded)
+            return Content(base64.b64encode(body).decode(), "base64", size, cut)
+        return Content(text, None, size, cut)
 
 
-class Content:
-    """A body as it is reported: ``size`` is the decompressed size, None where not all of it was seen."""
+class Content(NamedTuple):
+    """A body as it is reported: ``size`` is the decoded size, None where not all of it was seen or could be decoded."""
 
-    __slots__ = ("cut", "decoded", "encoding", "size", "text")
-
-    def __init__(self, text: str, encoding: str | None, size: int | None, cut: bool, decoded: bool) -> None:  # noqa: FBT001
-        self.text = text
-        self.encoding = encoding
-        self.size = size
-        self.cut = cut
-        self.decoded = decoded
+    text: str
+    encoding: str | None
+    size: int | None
+    cut: bool
 
 
 def as_text(body: bytes, content_type: bytes, *, cut: bool) -> str | None:
@@ -148,93 +143,4 @@ def as_text(body: bytes, content_type: bytes, *, cut: bool) -> str | None:
         return None
 
 
-def decompress(raw: bytes, coding: bytes, limit: int) -> tuple[bytes, bool, bool]:
-    """Undo the content codings: bytes, whether more would come beyond the limit, whether all codings were undone.
-
-    What cannot be undone (unknown coding, damaged data) is given back as it is, from the last step that worked.
-    """
-    codings = [name.strip() for name in coding.split(b",") if name.strip() not in {b"", b"identity"}]
-    if len(codings) > _MAX_CODINGS:
-        return raw, False, False
-    cut = False
-    for name in reversed(codings):
-        expand = _EXPANDERS.get(name)
-        expanded = expand(raw, limit) if expand is not None and raw else None
-        if expanded is None:
-            return raw, cut, False
-        raw, more = expanded
-        cut = cut or more
-    return raw, cut, True
-
-
-def _gzip(raw: bytes, limit: int) -> tuple[bytes, bool] | None:
-    """RFC 1952: one or more members; what follows the last is not part of it."""
-    parts: list[bytes] = []
-    room = limit
-    for _ in range(_MAX_MEMBERS):
-        if not raw:
-            break
-        inflater = zlib.decompressobj(wbits=31)
-        try:
-            part = inflater.decompress(raw, room + 1)
-        except zlib.error:
-            return (b"".join(parts), False) if parts else None
-        parts.append(part[:room])
-        if len(part) > room:
-            return b"".join(parts), True
-        room -= len(part)
-        raw = inflater.unused_data if inflater.eof else b""
-    return b"".join(parts), False
-
-
-def _deflate(raw: bytes, limit: int) -> tuple[bytes, bool] | None:
-    """RFC 9110, section 8.4.1.2: the zlib format; some senders leave its frame away."""
-    for wbits in (15, -15):
-        try:
-            body = zlib.decompressobj(wbits=wbits).decompress(raw, limit + 1)
-        except zlib.error:
-            continue
-        return body[:limit], len(body) > limit
-    return None
-
-
-def _brotli(raw: bytes, limit: int) -> tuple[bytes, bool] | None:
-    import brotli  # type: ignore[import-untyped]  # noqa: PLC0415  loaded by the first body that needs it
-
-    decoder = brotli.Decompressor()
-    parts: list[bytes] = []
-    size = 0
-    try:
-        part = decoder.process(raw, output_buffer_limit=limit + 1)
-        while part and size <= limit:
-            parts.append(part)
-            size += len(part)
-            part = decoder.process(b"", output_buffer_limit=limit + 1)
-    except brotli.error:
-        if not parts:
-            return None
-    body = b"".join(parts)
-    return body[:limit], len(body) > limit
-
-
-def _zstd(raw: bytes, limit: int) -> tuple[bytes, bool] | None:
-    import zstandard  # noqa: PLC0415  loaded by the first body that needs it
-
-    parts: list[bytes] = []
-    size = 0
-    # RFC 9659: windows of at most 8 MB in HTTP.
-    reader = zstandard.ZstdDecompressor(max_window_size=8 << 20).stream_reader(raw, read_across_frames=True)
-    try:
-        while size <= limit and (part := reader.read(min(65536, limit + 1 - size))):
-            parts.append(part)
-            size += len(part)
-    except zstandard.ZstdError:
-        if not parts:
-            return None
-    body = b"".join(parts)
-    return body[:limit], len(body) > limit
-
-
-_EXPANDERS = {b"gzip": _gzip, b"x-gzip": _gzip, b"deflate": _deflate, b"br": _brotli, b"zstd": _zstd}
-
-__all__ = ["Chunks", "Collector", "Content", "as_text", "decompress"]
+__all__ = ["Chunks", "Collector", "Content", "as_text"]

@@ -27,6 +27,8 @@ _FOLD = re.compile(rb"\r?\n[ \t]+")
 _SPACED = re.compile(rb"(?m)^([^\s:]+)[ \t\v\f\r]+:")
 _SPACE_COLON = re.compile(rb" :")
 _BARE_CR = re.compile(rb"\r(?!\n)")
+_HOST = re.compile(rb"(?:\[[0-9A-Za-z:.%_~-]+\]|(?:[0-9A-Za-z._~!$&'()*+,;=-]|%[0-9A-Fa-f]{2})*)(?::\d*)?\Z")
+"""RFC 9110, section 7.2, with the host of RFC 3986, section 3.2.2; empty where the target has no authority."""
 _LENGTH = b"\ncontent-length:"
 _FRAMING = (b"content-length", b"transfer-encoding")
 _MAX_LENGTH = (1 << 63) - 1
@@ -41,6 +43,7 @@ class Fields(msgspec.Struct, frozen=True, gc=False):
     chunked: bool = False
     coded: bool = False  # a Transfer-Encoding is there whose last coding is not chunked
     bare: bool = True  # a request with these fields has no body
+    hosted: bool = False  # there is a Host
     address: str | None = None
     port: int | None = None
     user_agent: str | None = None
@@ -129,12 +132,12 @@ class FieldParser:
         low = raw.lower()
         length, chunked, coded, bits = framing(raw, low)
         address = port = agent = None
-        weight = 0
+        weight, host = 0, []
         if self._request:
             host = values(raw, low, b"host")
             if host:
                 address, port = split_host(text(host[0]))
-                if len(host) > 1:
+                if len(host) > 1 or not _HOST.match(host[0]):
                     bits |= PROTOCOL_ERROR  # RFC 9112, section 3.2
             agents = values(raw, low, b"user-agent")
             if agents:
@@ -143,11 +146,13 @@ class FieldParser:
         content_type = content_encoding = b""
         if self._bodies:
             content_type = b"".join(values(raw, low, b"content-type")[:1])
-            content_encoding = b",".join(values(raw, low, b"content-encoding")).lower()
+            # A transfer coding is put on last (RFC 9112, section 6.1); chunked is undone while the body is read.
+            codings = [*values(raw, low, b"content-encoding"), *values(raw, low, b"transfer-encoding")]
+            content_encoding = b",".join(each for each in coding_names(codings) if each != b"chunked")
         reported = self._reports(raw, low) if self._reported else NO_HEADERS
         weight += sum(len(value) + 60 for found in reported.values() for value in found)
         return Fields(
-            length, chunked, coded, not (length or chunked or coded), address, port, agent,
+            length, chunked, coded, not (length or chunked or coded), bool(host), address, port, agent,
             upgrade_name(values(raw, low, b"upgrade")) if b"\nupgrade:" in low else None,
             content_type, content_encoding, reported, marks | bits, weight,
         )  # fmt: skip
@@ -175,14 +180,17 @@ def remember(cache: dict[bytes, Fields], block: bytes, fields: Fields) -> None:
 
 
 def values(raw: bytes, low: bytes, name: bytes) -> list[bytes]:
-    """All values of a field, in order. ``low`` is ``raw`` in lower case; both begin with a line feed."""
+    """All values of a field, in order, without white space around them (RFC 9110, section 5.6.3: space and tab alone).
+
+    ``low`` is ``raw`` in lower case; both begin with a line feed.
+    """
     found = []
     key = b"\n" + name + b":"
     at = low.find(key)
     while at >= 0:
         start = at + len(key)
         end = low.find(b"\n", start)
-        found.append((raw[start:end] if end >= 0 else raw[start:]).strip())
+        found.append((raw[start:end] if end >= 0 else raw[start:]).strip(b" \t\r"))
         at = low.find(key, end) if end >= 0 else -1
     return found
 
@@ -218,17 +226,28 @@ def content_length(found: Sequence[bytes]) -> tuple[int | None, int]:
     numbers = [number.strip() for value in found for number in value.split(b",")]
     usable = [int(number) for number in numbers if number.isdigit() and len(number) <= _MAX_DIGITS]
     usable = [number for number in usable if number <= _MAX_LENGTH]
-    if len(usable) != len(numbers) or any(number != usable[0] for number in usable):
+    odd = any(value.strip(b"\v\f") != value for value in found)  # some readers take these for white space
+    if odd or len(usable) != len(numbers) or any(number != usable[0] for number in usable):
         return (usable[0] if usable else None), AMBIGUOUS_FRAMING | PROTOCOL_ERROR
     return usable[0], 0
 
 
+def coding_names(found: Sequence[bytes]) -> list[bytes]:
+    """The codings of a field, lower case, without their parameters; ``identity`` says nothing (RFC 2616, section 3.6)."""
+    names = [coding.partition(b";")[0].strip().lower() for value in found for coding in value.split(b",")]
+    return [name for name in names if name not in {b"", b"identity"}]
+
+
 def transfer_coding(found: Sequence[bytes]) -> tuple[bool, bool, int]:
-    """Whether the body is chunked, whether it has other codings last, and marks. ``identity`` (RFC 2616) says nothing."""
-    codings = [coding.partition(b";")[0].strip().lower() for value in found for coding in value.split(b",")]
-    codings = [coding for coding in codings if coding not in {b"", b"identity"}]
+    """Whether the body is chunked, whether it has other codings last, and marks.
+
+    RFC 9112, section 7.1: chunked has no parameters; section 6.1: it is there once, and last. Whoever knows no ``identity`` any
+    more, or compares the whole value, frames the message differently.
+    """
+    codings = coding_names(found)
     if not codings:
         return False, False, AMBIGUOUS_FRAMING
-    if codings[-1] == b"chunked":
-        return True, False, AMBIGUOUS_FRAMING if codings.count(b"chunked") > 1 else 0
-    return False, True, AMBIGUOUS_FRAMING
+    if codings[-1] != b"chunked":
+        return False, True, AMBIGUOUS_FRAMING
+    listed = [coding.strip(b" \t").lower() for value in found for coding in value.split(b",")]
+    return True, False, 0 if listed == codings and codings.count(b"chunked") == 1 else AMBIGUOUS_FRAMING | PROTOCOL_ERROR

@@ -35,6 +35,7 @@ CACHED_LINE_BYTES = 512
 
 _NOT_YET = BLANKS + b"P"
 """With what the place where a head should be may begin instead: blanks; or a header of the PROXY protocol."""
+_STATUS_INSIDE = re.compile(rb"HTTP/1\.\d [1-9]\d\d[ \r\n]").search
 _EMPTY_LINE = re.compile(rb"\n\r?\n").search
 """A head ends with an empty line; a line ends with CRLF or a bare LF (RFC 9112, section 2.2)."""
 
@@ -160,6 +161,8 @@ class Reader(BodyStream, gc=False, eq=False):
                 return start + self._cruft(first, seq)
             fields = shared.request_fields.seen.get(block) or shared.request_fields.whole(block)
             marks = request_line.marks | fields.marks
+            if not fields.hosted and request_line.version == "1.1":
+                marks |= PROTOCOL_ERROR  # RFC 9112, section 3.2
             request = Request(
                 fields, first.ts_ns, seg.ts_ns, seq, ack, stop - start, 0, marks, None, head, None, request_line, fields.bare
             )  # fmt: skip
@@ -275,7 +278,7 @@ class Reader(BodyStream, gc=False, eq=False):
         length = response.fields.length
         method = request.line.method if request is not None else None
         if method == "HEAD" or status in {204, 304}:
-            length = 0
+            length, stop = 0, self._uncalled_for(response, data, stop)
         elif status == 101 or (method == "CONNECT" and 200 <= status < 300):
             conversation.answered(response, UNKNOWN)
             conversation.switched(status)
@@ -290,6 +293,25 @@ class Reader(BodyStream, gc=False, eq=False):
         response.body_size = length
         conversation.answered(response, response.seq + response.size & MASK)
         return stop + length
+
+    def _uncalled_for(self, response: Response, data: bytes, stop: int) -> int:
+        """The place behind a body that comes with a response which has none (RFC 9110, sections 9.3.2, 15.3.5 and 15.4.5).
+
+        Only what stands in the same segment can be told from the next response, and is a part of the response's size.
+        """
+        rest = data[stop : stop + MAX_DOUBT].lstrip(BLANKS)
+        if not rest or may_begin_response(rest):
+            return stop
+        announced = stop + (response.fields.length or 0)
+        if stop < announced <= len(data) and not data[announced:].strip(BLANKS):
+            end = announced
+        else:
+            end = self.conversation.boundary(response.seq + response.size - stop & MASK, stop, len(data))
+            following = _STATUS_INSIDE(data, stop, end)
+            end = end if following is None else following.start()
+        response.size += end - stop
+        response.marks |= PROTOCOL_ERROR
+        return end
 
     # -- what is no message ----------------------------------------------------------------------------------------------
 

@@ -1,6 +1,7 @@
 """Captures of real clients and servers, decoded: the exchanges are those that the clients saw (``make.py`` made both)."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,14 @@ import msgspec
 import pytest
 
 from pipeline.codecs.json import JsonCodec
-from pipeline.decode import DecodeOptions, Decoder
+from pipeline.decode import BodyOptions, DecodeOptions, Decoder
 from pipeline.model.records import FIN, PSH, RST, SYN, Record, Segment
 from pipeline.sources.pcap.reader import read_segments
 
 CAPTURES = Path(__file__).parent / "captures"
 SMALL_BYTES = 12_000
 CASES = sorted(path.stem for path in CAPTURES.glob("*.jsonl"))
+FAULTS = sorted(f"faults/{path.stem}" for path in CAPTURES.glob("faults/*.jsonl"))
 
 
 def capture(name: str) -> Path:
@@ -24,10 +26,15 @@ def capture(name: str) -> Path:
     return path
 
 
-def exchanges(batches: Iterable[Sequence[Record]]) -> list[dict[str, Any]]:
+def expectation(name: str) -> list[dict[str, Any]]:
+    """The exchanges of a case, each with the fields that must be right."""
+    return [json.loads(line) for line in (CAPTURES / f"{name}.jsonl").read_text().splitlines()]
+
+
+def exchanges(batches: Iterable[Sequence[Record]], options: DecodeOptions | None = None) -> list[dict[str, Any]]:
     """What httpipe reports, as the objects of its JSON lines; never an internal error."""
-    counts: dict[str, int] = {}
-    decoder = Decoder(DecodeOptions(), source="test", count=lambda name, by: counts.update({name: counts.get(name, 0) + by}))
+    counts: Counter[str] = Counter()
+    decoder = Decoder(options or DecodeOptions(), source="test", count=lambda name, by: counts.update({name: by}))
     events = [event for batch in batches for event in decoder.feed(batch)]
     events += decoder.finish()
     assert "decoder_internal_errors" not in counts
@@ -60,11 +67,21 @@ def compare(found: list[dict[str, Any]], expected: list[dict[str, Any]]) -> None
 @pytest.mark.parametrize("name", CASES)
 def test_capture_gives_what_the_client_saw(name: str) -> None:
     """The exchanges of a capture are those that its client saw, no more and no fewer."""
-    expected = [json.loads(line) for line in (CAPTURES / f"{name}.jsonl").read_text().splitlines()]
-    compare(exchanges(read_segments(capture(name))), expected)
+    compare(exchanges(read_segments(capture(name))), expectation(name))
 
 
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize("name", FAULTS)
+def test_capture_that_was_read_wrongly_once(name: str) -> None:
+    """Captures on which decode was wrong give what is right, bodies asked for or not, whatever batches they come in."""
+    options = DecodeOptions(bodies=BodyOptions())
+    records = [record for batch in read_segments(capture(name)) for record in batch]
+    for size in (1, 7, len(records)):
+        batches = [records[at : at + size] for at in range(0, len(records), size)]
+        compare(exchanges(batches, options), expectation(name))
+        compare(exchanges(batches), expectation(name))
+
+
+@pytest.mark.parametrize("name", [*CASES, *FAULTS])
 def test_capture_without_its_order_of_batches(name: str) -> None:
     """Batches of one record each give the same exchanges as batches of hundreds."""
     batches = list(read_segments(capture(name)))

@@ -9,7 +9,7 @@ import pytest
 import zstandard
 from decode_support import decode, talk_of
 
-from pipeline.decode.body import decompress
+from pipeline.decode import codings
 from pipeline.model.exchange import Exchange
 from pipeline.testing.packets import request, response
 
@@ -64,12 +64,69 @@ def test_bombs(coding: str) -> None:
 @pytest.mark.parametrize("coding", [b"gzip", b"deflate", b"br", b"zstd", b"compress", b"gzip,gzip,gzip,gzip,gzip"])
 def test_damaged_codings(coding: bytes) -> None:
     """What cannot be undone is given back as it is."""
-    assert decompress(b"\x00\x01 not compressed", coding, 100) == (b"\x00\x01 not compressed", False, False)
+    assert codings.decode(b"\x00\x01 not compressed", coding, 100) == (b"\x00\x01 not compressed", False, False)
+
+
+def wide_window() -> bytes:
+    """A zstd frame whose window is larger than HTTP allows (RFC 9659)."""
+    parameters = zstandard.ZstdCompressionParameters(window_log=27)
+    stream = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    return stream.compress(RAW) + stream.flush()
+
+
+UNDECODABLE = {
+    "gzip without its end": ("gzip", gzip.compress(RAW)[:-4]),
+    "gzip with more behind it": ("gzip", gzip.compress(RAW) + b"garbage"),
+    "gzip damaged in its second member": ("gzip", gzip.compress(RAW) + gzip.compress(RAW)[:20] + b"\xff" * 40),
+    "gzip of too many members": ("gzip", gzip.compress(b"") * 300),
+    "deflate without its end": ("deflate", zlib.compress(RAW)[:-6]),
+    "raw deflate without its end": ("deflate", zlib.compress(RAW, wbits=-15)[:-6]),
+    "deflate with more behind it": ("deflate", zlib.compress(RAW) + b"garbage"),
+    "br without its end": ("br", brotli.compress(RAW)[:-2]),
+    "br with more behind it": ("br", brotli.compress(RAW) + b"garbage"),
+    "zstd without its end": ("zstd", zstandard.compress(RAW)[:-3]),
+    "zstd with more behind it": ("zstd", zstandard.compress(RAW) + b"garbage"),
+    "zstd of a window beyond HTTP's": ("zstd", wide_window()),
+    "zstd of too many frames": ("zstd", zstandard.compress(b"x") * 300),
+    "an unknown coding": ("aws-chunked", RAW),
+    "an unknown coding below a known one": ("compress, gzip", gzip.compress(RAW)),
+    "a damaged coding below a whole one": ("gzip, br", brotli.compress(gzip.compress(RAW)[:-4])),
+    "a whole coding below a damaged one": ("br, gzip", gzip.compress(brotli.compress(RAW)) + b"garbage"),
+    "more codings than anybody means": ("gzip, gzip, gzip, gzip", RAW),
+}
+
+
+@pytest.mark.parametrize("case", UNDECODABLE)
+def test_no_size_of_what_was_not_decoded(case: str) -> None:
+    """Where a coding was not undone to its very end no decoded size is stated; the content is what could be had."""
+    coding, body = UNDECODABLE[case]
+    exchange = answered(body, f"Content-Encoding: {coding}", "Content-Type: text/plain")
+    assert exchange.httpipe_response_body_decoded_size is None
+    assert exchange.http_response_body_content is not None
+    assert (exchange.http_response_body_size, exchange.httpipe_marks) == (len(body), ())
+
+
+def test_frames_of_zstd() -> None:
+    """Frames behind each other are one body, and frames that are to be skipped are (RFC 8878, section 3.1.2)."""
+    skipped = b"\x50\x2a\x4d\x18" + (5).to_bytes(4, "little") + b"notes"
+    body = zstandard.compress(RAW[:100]) + skipped + zstandard.compress(RAW[100:])
+    exchange = answered(body, "Content-Encoding: zstd", "Content-Type: text/plain")
+    assert (exchange.http_response_body_content, exchange.httpipe_response_body_decoded_size) == (TEXT, len(RAW))
+
+
+def test_transfer_codings() -> None:
+    """A transfer coding below chunked is undone like a content coding; one that is unknown leaves no decoded size."""
+    for coding, size in (("gzip", len(RAW)), ("compress", None)):
+        chunks = b"%x\r\n%b\r\n0\r\n\r\n" % (len(CODINGS["gzip"]), CODINGS["gzip"])
+        head = f"HTTP/1.1 200 OK\r\nTransfer-Encoding: {coding}, chunked\r\n\r\n".encode()
+        (exchange,) = decode(talk_of(("C", request()), ("S", head + chunks)).segments, bodies={})
+        assert exchange.httpipe_response_body_decoded_size == size
+        assert exchange.http_response_body_size == len(CODINGS["gzip"])
 
 
 def test_a_million_empty_members() -> None:
     """A gzip body of ever so many members costs no more than a bounded number of them."""
-    assert decompress(gzip.compress(b"") * 100_000, b"gzip", 1000)[0] == b""
+    assert codings.decode(gzip.compress(b"") * 100_000, b"gzip", 1000).body == b""
 
 
 def test_truncated() -> None:
@@ -103,7 +160,7 @@ def test_only_wanted_types() -> None:
 
 def test_chunked_upload() -> None:
     """A chunked request body is reported without its framing."""
-    upload = b"PUT / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\n4\r\ndefg\r\n0\r\nT: 1\r\n\r\n"
+    upload = b"PUT / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\n4\r\ndefg\r\n0\r\nT: 1\r\n\r\n"
     (exchange,) = decode(talk_of(("C", upload), ("S", response(b"ok")), mss=3).segments, bodies={})
     assert (exchange.http_request_body_content, exchange.http_response_body_content) == ("abcdefg", "ok")
 

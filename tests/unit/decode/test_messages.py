@@ -20,43 +20,75 @@ REQUESTS: dict[str, tuple[bytes, tuple[Any, ...]]] = {
         ("GET", "/", 200, 0, 3, "protocol_error"),
     ),
     "no version, and a method of later versions": (b"POST /a\r\n\r\n", ("POST", "/a", 200, 0, 3, "protocol_error")),
-    "folded": (b"GET / HTTP/1.1\r\nUser-Agent: a\r\n b\r\n\r\n", ("GET", "/", 200, 0, 3, "protocol_error")),
+    "folded": (b"GET / HTTP/1.1\r\nHost: h\r\nUser-Agent: a\r\n b\r\n\r\n", ("GET", "/", 200, 0, 3, "protocol_error")),
     "bare CR": (b"GET / HTTP/1.1\r\nHost: h\rX: y\r\n\r\n", ("GET", "/", 200, 0, 3, "ambiguous_framing", "protocol_error")),
     "lower case": (b"get / http/1.1\r\n\r\n", ("get", "/", 200, 0, 3, "protocol_error")),
-    "unknown method": (b"FROB /x HTTP/1.1\r\n\r\n", ("FROB", "/x", 200, 0, 3)),
-    "spaces in the target": (b"GET /a b c HTTP/1.1\r\n\r\n", ("GET", "/a b c", 200, 0, 3, "protocol_error")),
-    "no target": (b"GET HTTP/1.1\r\n\r\n", ("GET", None, 200, 0, 3, "protocol_error")),
-    "raw bytes in the target": ("GET /ü HTTP/1.1\r\n\r\n".encode("latin-1"), ("GET", "/ü", 200, 0, 3)),
-    "asterisk": (b"OPTIONS * HTTP/1.1\r\n\r\n", ("OPTIONS", "*", 200, 0, 3)),
-    "absolute": (b"GET http://u:p@e:81/a?b HTTP/1.1\r\n\r\n", ("GET", "http://REDACTED:REDACTED@e:81/a?b", 200, 0, 3)),
+    "unknown method": (b"FROB /x HTTP/1.1\r\nHost: h\r\n\r\n", ("FROB", "/x", 200, 0, 3)),
+    "spaces in the target": (b"GET /a b c HTTP/1.1\r\nHost: h\r\n\r\n", ("GET", "/a b c", 200, 0, 3, "protocol_error")),
+    "no target": (b"GET HTTP/1.1\r\nHost: h\r\n\r\n", ("GET", None, 200, 0, 3, "protocol_error")),
+    "raw bytes in the target": ("GET /ü HTTP/1.1\r\nHost: h\r\n\r\n".encode("latin-1"), ("GET", "/ü", 200, 0, 3)),
+    "asterisk": (b"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n", ("OPTIONS", "*", 200, 0, 3)),
+    "absolute": (b"GET http://u:p@e:81/a?b HTTP/1.1\r\nHost: h\r\n\r\n", ("GET", "http://REDACTED:REDACTED@e:81/a?b", 200, 0, 3)),
     "chunked": (
-        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n02\r\nde\r\n0\r\nT: x\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3;a=b\r\nabc\r\n02\r\nde\r\n0\r\nT: x\r\n\r\n",
         ("POST", "/", 200, 5, 3),
     ),
     "chunked with leading zeros": (
-        b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + b"0" * 40 + b"2\r\nab\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" + b"0" * 40 + b"2\r\nab\r\n0\r\n\r\n",
         ("POST", "/", 200, 2, 3),
     ),
-    "chunked with bare LF": (b"POST / HTTP/1.1\nTransfer-Encoding: chunked\n\n3\nabc\n0\n\n", ("POST", "/", 200, 3, 3)),
+    "chunked with bare LF": (b"POST / HTTP/1.1\nHost: h\nTransfer-Encoding: chunked\n\n3\nabc\n0\n\n", ("POST", "/", 200, 3, 3)),
     "chunked beside a length": (
-        b"POST / HTTP/1.1\r\nContent-Length: 99\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 99\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
         ("POST", "/", 200, 0, 3, "ambiguous_framing"),
     ),
     "space before a colon": (
-        b"POST / HTTP/1.1\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding : chunked\r\n\r\n0\r\n\r\n",
         ("POST", "/", 200, 0, 3, "ambiguous_framing", "protocol_error"),
     ),
     "lengths that differ": (
-        b"POST / HTTP/1.1\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nab",
+        b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\nab",
         ("POST", "/", 200, 2, 3, "ambiguous_framing", "protocol_error"),
     ),
-    "lengths that agree": (b"POST / HTTP/1.1\r\nContent-Length: 2, 2\r\nContent-Length: 2\r\n\r\nab", ("POST", "/", 200, 2, 3)),
-    "leading zeros": (b"POST / HTTP/1.1\r\nContent-Length: " + b"0" * 40 + b"2\r\n\r\nab", ("POST", "/", 200, 2, 3)),
+    "lengths that agree": (
+        b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2, 2\r\nContent-Length: 2\r\n\r\nab",
+        ("POST", "/", 200, 2, 3),
+    ),
+    "a length with white space of another kind": (
+        b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length:\v2\r\n\r\nab",
+        ("POST", "/", 200, 2, 3, "ambiguous_framing", "protocol_error"),
+    ),
+    "leading zeros": (b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: " + b"0" * 40 + b"2\r\n\r\nab", ("POST", "/", 200, 2, 3)),
     "a length that is none": (
-        b"POST / HTTP/1.1\r\nContent-Length: +2\r\n\r\n",
+        b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: +2\r\n\r\n",
         ("POST", "/", 200, 0, 3, "ambiguous_framing", "protocol_error"),
     ),
     "HTTP/1.0": (b"GET / HTTP/1.0\r\n\r\n", ("GET", "/", 200, 0, 3)),
+    "no Host": (b"GET / HTTP/1.1\r\nAccept: a\r\n\r\n", ("GET", "/", 200, 0, 3, "protocol_error")),
+    "no field at all": (b"GET / HTTP/1.1\r\n\r\n", ("GET", "/", 200, 0, 3, "protocol_error")),
+    "no Host beside an authority": (
+        b"GET http://h/ HTTP/1.1\r\nContent-Length: 0\r\n\r\n",
+        ("GET", "http://h/", 200, 0, 3, "protocol_error"),
+    ),
+    "an empty Host": (b"GET / HTTP/1.1\r\nHost:\r\n\r\n", ("GET", "/", 200, 0, 3)),
+    "an IPv6 Host": (b"GET / HTTP/1.1\r\nHost: [2001:db8::1]:80\r\n\r\n", ("GET", "/", 200, 0, 3)),
+    "two Hosts": (b"GET / HTTP/1.1\r\nHost: a\r\nHost: a\r\n\r\n", ("GET", "/", 200, 0, 3, "protocol_error")),
+    "a Host that is none": (b"GET / HTTP/1.1\r\nHost: a b\r\n\r\n", ("GET", "/", 200, 0, 3, "protocol_error")),
+    "a Host with user information": (b"GET / HTTP/1.1\r\nHost: u@a\r\n\r\n", ("GET", "/", 200, 0, 3, "protocol_error")),
+    **{
+        f"chunked as {value.decode()}": (
+            b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: " + value + b"\r\n\r\n2\r\nab\r\n0\r\n\r\n",
+            ("POST", "/", 200, 2, 3, "ambiguous_framing", "protocol_error"),
+        )
+        for value in (
+            b"chunked;q=0.5",
+            b"chunked, identity",
+            b"identity, chunked",
+            b"chunked,",
+            b"chunked, chunked",
+            b"\vchunked",
+        )
+    },
     "PROXY protocol": (b"PROXY TCP4 1.2.3.4 5.6.7.8 1 2\r\n" + GET, ("GET", "/", 200, 0, 3)),
 }
 
@@ -104,9 +136,24 @@ def test_request_with_the_next_in_one_segment(name: str) -> None:
 def test_head_has_no_body() -> None:
     """The response to a HEAD ends with its head, whatever length it announces."""
     talk = talk_of(
-        ("C", b"HEAD / HTTP/1.1\r\n\r\n" + request("/next")), ("S", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n" + OK)
+        ("C", b"HEAD / HTTP/1.1\r\nHost: h\r\n\r\n" + request("/next")),
+        ("S", b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n" + OK),
     )
     assert [brief(e) for e in decode(talk.segments)] == [("HEAD", "/", 200, 0, 0), NEXT]
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"204 No", b"304 No"])
+@pytest.mark.parametrize("length", [b"", b"Content-Length: 2\r\n"])
+def test_body_of_a_response_that_has_none(status: bytes, length: bytes) -> None:
+    """Bytes behind the answer to a HEAD, behind a 204 or a 304 are marked and counted, and the next response is found."""
+    head = b"HTTP/1.1 %b\r\n%b\r\n" % (status, length)
+    ask = b"HEAD / HTTP/1.1\r\nHost: h\r\n\r\n"
+    apart = talk_of(("C", ask), ("S", head + b"ok"), ("C", request("/next")), ("S", OK))
+    pipelined = talk_of(("C", ask + request("/next")), ("S", head + b"ok" + OK))
+    for talk in (apart, pipelined):
+        first, second = decode(talk.segments)
+        assert (*brief(first), first.http_response_size) == ("HEAD", "/", int(status[:3]), 0, 0, "protocol_error", len(head) + 2)
+        assert brief(second) == NEXT
 
 
 def test_until_close() -> None:
@@ -130,7 +177,7 @@ def test_body_that_breaks_off(ending: str, error: str | None) -> None:
 
 def test_early_answer() -> None:
     """An error answer that comes before the upload is done belongs to it; the upload counts as far as it came."""
-    head = b"POST /u HTTP/1.1\r\nContent-Length: 10\r\n\r\n"
+    head = b"POST /u HTTP/1.1\r\nHost: h\r\nContent-Length: 10\r\n\r\n"
     talk = talk_of(("C", head + b"abc"), ("S", b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n"), ("C", b"de"))
     assert [brief(e) for e in decode(talk.segments)] == [("POST", "/u", 413, 5, 0)]
 
@@ -144,7 +191,7 @@ def test_simple_request() -> None:
 
 def test_websocket() -> None:
     """A connection that switched protocols is named, and nothing on it is taken for HTTP any more."""
-    switch = b"GET /ws HTTP/1.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+    switch = b"GET /ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
     talk = talk_of(("C", switch), ("S", b"HTTP/1.1 101 Switching\r\nUpgrade: WebSocket\r\n\r\n\x81\x01a"), ("C", GET), ("S", OK))
     (exchange,) = decode(talk.segments)
     assert (exchange.http_response_status_code, exchange.network_protocol_name) == (101, "websocket")
@@ -204,7 +251,7 @@ def test_broken_chunk() -> None:
 @pytest.mark.parametrize("behind", [b"", b"\r\n", b"abc\r\n", b"a\r\nb\r\n0\r\n\r\n"])
 def test_broken_chunk_of_a_request(size: bytes, behind: bytes) -> None:
     """A request behind a chunk size that is none is reported: what some server may take for one must not be hidden in a body."""
-    broken = b"POST / HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n" + size + b"\r\n" + behind
+    broken = b"POST / HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n" + size + b"\r\n" + behind
     first, second = decode(talk_of(("C", broken + request("/next"))).segments)
     assert brief(first)[:3] == ("POST", "/", None)
     assert {"size_estimated", "protocol_error"} <= set(first.httpipe_marks)
@@ -213,7 +260,7 @@ def test_broken_chunk_of_a_request(size: bytes, behind: bytes) -> None:
 
 def test_body_that_was_not_wanted() -> None:
     """A client that asked before sending its body (RFC 9110, section 10.1.1) and was refused goes on with its next request."""
-    ask = b"POST / HTTP/1.1\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n"
+    ask = b"POST / HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 10\r\n\r\n"
     refused = response(b"no", status=401)
     events = decode(talk_of(("C", ask), ("S", refused), ("C", request("/next")), ("S", OK)).segments)
     assert [brief(e) for e in events] == [("POST", "/", 401, 0, 2), NEXT]

@@ -28,7 +28,7 @@ def test_repetition_with_other_bytes() -> None:
     """Of bytes sent twice the first copy counts, whether it was delivered or still waits."""
     talk = talk_of(("C", GET), close=False)
     sent = next(segment for segment in talk.segments if segment.payload)
-    other = Segment(sent.key, sent.ts_ns + 1, sent.seq, sent.ack, sent.flags, b"GET /evil HTTP/1.1\r\n\r\n", 22)
+    other = Segment(sent.key, sent.ts_ns + 1, sent.seq, sent.ack, sent.flags, b"GET /evil HTTP/1.1\r\nHost: h\r\n\r\n", 22)
     talk.segments.append(other)
     assert [brief(e) for e in decode(talk.server(OK).close().segments)] == [WHOLE]
     early = Segment(sent.key, sent.ts_ns, sent.seq + 4, sent.ack, sent.flags, sent.payload[4:], sent.length - 4)
@@ -302,7 +302,7 @@ def test_pipelined_requests_are_bounded() -> None:
 
 def test_chunked_upload_that_was_not_copied() -> None:
     """Where the kernel left out a chunked upload its size is estimated, and the next exchanges are whole."""
-    talk = Talk().client(b"POST /u HTTP/1.1\r\nTransfer-Encoding: chunked\r\n\r\n400\r\nxxx")
+    talk = Talk().client(b"POST /u HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n400\r\nxxx")
     talk.send(client=True, length=5000)
     talk.server(OK).exchange(GET, OK).exchange(GET, OK)
     assert [brief(e) for e in decode(talk.close().segments)] == [("POST", "/u", 200, 5003, 3, "size_estimated"), WHOLE, WHOLE]
