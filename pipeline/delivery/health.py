@@ -21,12 +21,16 @@ class State(StrEnum):
 
 
 class Health:
-    """State of one component. ``restarts`` counts rebuilds, ``errors`` failed calls, ``busy_secs`` time inside its code."""
+    """State of one component. ``restarts`` counts rebuilds, ``errors`` failed calls, ``busy_secs`` time inside its code.
 
-    __slots__ = ("_log", "blocked_secs", "busy_secs", "error", "errors", "restarts", "state")
+    Several parts of it may be in trouble at once (the writers of a sink, its disk queue): it is well when all are.
+    """
+
+    __slots__ = ("_ailing", "_log", "blocked_secs", "busy_secs", "error", "errors", "restarts", "state")
 
     def __init__(self, log: Logger) -> None:
         self._log = log
+        self._ailing: set[str] = set()
         self.state = State.STARTING
         self.error = ""
         self.errors = 0
@@ -34,14 +38,21 @@ class Health:
         self.busy_secs = 0.0
         self.blocked_secs = 0.0
 
-    def ok(self) -> None:
-        """It works (again)."""
-        self.state = State.OK
+    def ok(self, part: str = "") -> None:
+        """It works (again), this part of it."""
+        self._ailing.discard(part)
+        if not self._ailing and self.state is not State.FINISHED:
+            self.state = State.OK
 
-    def trouble(self, error: BaseException | str, state: State = State.DEGRADED) -> None:
+    def trouble(self, error: BaseException | str, state: State = State.DEGRADED, part: str = "") -> None:
         """A call failed. One that has finished stays finished, whatever its closing says."""
+        self._ailing.add(part)
         if self.state is not State.FINISHED:
             self.state = state
+        self.note(error)
+
+    def note(self, error: BaseException | str) -> None:
+        """A call failed by what it was given, not by how the component fares."""
         self.errors += 1
         self.error = describe(error)
 

@@ -51,6 +51,7 @@ class Worker:
     hurry: anyio.Event = field(default_factory=anyio.Event)
     writers: list["Writer"] = field(default_factory=list)
     last_delivery: float = 0.0
+    failed_attempts: int = 0
     retiring: bool = False
     idle: Signal = field(default_factory=Signal)
 
@@ -63,7 +64,7 @@ class Worker:
         """Write until the queue is closed and empty, or the sink wants no more; then close the sink."""
         try:
             await self._greet()
-            self.writers = [Writer(self) for _ in range(self.options.max_in_flight)]
+            self.writers = [Writer(self, f"writer {number}") for number in range(self.options.max_in_flight)]
             async with anyio.create_task_group() as group:
                 for writer in self.writers:
                     group.start_soon(writer.run)
@@ -94,6 +95,21 @@ class Worker:
         self.log.debug("the other end wants no more", extra={"reason": str(error)})
         self.finished()
 
+    def failed(self, error: Exception, attempt: int, part: str) -> None:
+        """Say once that it does not work; the retries that follow are only counted."""
+        first = self.health.state is not State.DEGRADED
+        self.health.trouble(error, part=part)
+        self.failed_attempts += 1
+        (self.log.warning if first else self.log.debug)("cannot deliver", extra={"error": describe(error), "attempt": attempt})
+
+    def works(self, part: str) -> None:
+        """A write without any failure: say so when nothing else is in trouble any more."""
+        self.health.ok()
+        self.health.ok(part)
+        if self.failed_attempts and self.health.state is State.OK:
+            self.log.info("delivers again", extra={"failed_attempts": self.failed_attempts})
+            self.failed_attempts = 0
+
     async def _greet(self) -> None:
         """Open the sink before the first batch comes, so that a fault shows at once. It may be down: that is not fatal."""
         try:
@@ -115,8 +131,9 @@ class Worker:
 class Writer:
     """One task that writes one batch at a time."""
 
-    def __init__(self, worker: Worker) -> None:
+    def __init__(self, worker: Worker, name: str) -> None:
         self._worker = worker
+        self._name = name
         retry = worker.options.retry
         self._backoff = Backoff(retry.initial_backoff_secs, retry.max_backoff_secs, worker.clock.random)
         self._attempts = 0
@@ -185,21 +202,21 @@ class Writer:
         finally:
             dog.stop()
         self._delivered(batch, len(batch.events))
+        self._works()
         self._close_batch(batch)
         return None
 
+    def _works(self) -> None:
+        """A part that was delivered does not say so: whatever hindered the rest still hinders it."""
+        if self._worker.health.state is not State.OK:
+            self._worker.works(self._name)
+        self._backoff.reset()
+
     def _delivered(self, batch: Batch, events: int) -> None:
         worker = self._worker
-        if not events:
-            return
         worker.buffer.ledger.sent += events
         worker.latency.observe((worker.clock.now_ns() - batch.events[0].timestamp_ns) / 1e9)
         worker.last_delivery = worker.clock.monotonic()
-        if worker.health.state is not State.OK:
-            if self._backoff.failures:
-                worker.log.info("delivers again", extra={"failed_attempts": self._backoff.failures})
-            worker.health.ok()
-        self._backoff.reset()
 
     def _close_batch(self, batch: Batch) -> None:
         self.batch = None
@@ -216,42 +233,53 @@ class Writer:
             case Finished():
                 self._finish(batch, error)
             case Reject():
-                self._note(error)
                 await self._give_up(batch, error, Reason.REJECTED)
+                self._works()
             case BatchError():
-                self._note(error)
                 await self._sort_out(batch, error)
             case _:
                 await self._again(batch, error)
 
     async def _again(self, batch: Batch, error: Exception) -> None:
         """Wait and keep the batch, or give it up when its attempts are used up."""
-        self._note(error)
         worker = self._worker
+        worker.failed(error, self._attempts, self._name)
         if not isinstance(error, BackOff):
-            rebuild = not isinstance(error, NotConnected | TimeoutError)
-            await worker.session.reset(self._generation, rebuild=rebuild)
-        limit = worker.options.retry.max_attempts
+            await worker.session.reset(self._generation, rebuild=not isinstance(error, NotConnected | TimeoutError))
+        await self._wait(batch, error)
+
+    async def _wait(self, batch: Batch, error: Exception) -> None:
+        """Until the next attempt, unless this was the last one."""
+        limit = self._worker.options.retry.max_attempts
+        jittered = self._backoff.next_secs()
         if limit is not None and self._attempts >= limit:
             await self._give_up(batch, error, Reason.ATTEMPTS_EXHAUSTED)
             return
-        jittered = self._backoff.next_secs()
         asked = error.secs if isinstance(error, BackOff) else None
         await self._pause(jittered if asked is None else asked)
 
     async def _sort_out(self, batch: Batch, error: BatchError) -> None:
-        """Part of the batch is delivered; the rest is dead-lettered or stays to be written again."""
+        """Part of the batch is delivered; the rest is dead-lettered or stays to be written again.
+
+        The sink looked at each event, so it is not built anew; it is opened again where it says so, or nothing got through.
+        """
         failures = {index: cause for index, cause in error.failures.items() if 0 <= index < len(batch.events)}
         rejected = {index: cause for index, cause in failures.items() if isinstance(cause, Reject)}
         again = [event for index, event in enumerate(batch.events) if index in failures and index not in rejected]
-        self._delivered(batch, len(batch.events) - len(failures))
+        if len(failures) < len(batch.events):
+            self._delivered(batch, len(batch.events) - len(failures))
         self._keep([*(batch.events[index] for index in rejected), *again])
         for cause in rejected.values():
             await self._part_with(1, cause, Reason.REJECTED)
-        if again:
-            await self._again(self._keep(again), next(iter(failures.values())))
-        else:
+        if not again:
+            self._works()
             self._close_batch(batch)
+            return
+        decisive = _most_telling([cause for cause in failures.values() if not isinstance(cause, Reject)])
+        self._worker.failed(decisive, self._attempts, self._name)
+        if isinstance(decisive, NotConnected) or (len(again) == len(batch.events) and not isinstance(decisive, BackOff)):
+            await self._worker.session.reset(self._generation, rebuild=False)
+        await self._wait(self._keep(again), decisive)
 
     def _keep(self, events: Sequence[Event]) -> Batch:
         """What is left of the batch, under the same tickets."""
@@ -269,6 +297,8 @@ class Writer:
         worker, batch = self._worker, self.batch
         if batch is None:
             return
+        if reason is Reason.REJECTED:
+            worker.health.note(error)
         if worker.dead_letter is None:
             worker.log.error("events are lost", extra={"events": count, "reason": str(reason), "error": describe(error)})
         else:
@@ -282,14 +312,6 @@ class Writer:
         self._close_batch(batch)
         self._worker.end(error)
 
-    def _note(self, error: Exception) -> None:
-        """Say once that it does not work; the retries that follow are only counted."""
-        worker = self._worker
-        first = worker.health.state is not State.DEGRADED
-        worker.health.trouble(error)
-        level = worker.log.warning if first else worker.log.debug
-        level("cannot deliver", extra={"error": describe(error), "attempt": self._attempts})
-
     async def _pause(self, secs: float) -> None:
         """Wait, but not through a shutdown: it wakes everybody up, and from then on waits are short."""
         worker = self._worker
@@ -300,6 +322,13 @@ class Writer:
             race.start_soon(_then_cancel, worker.hurry.wait, race.cancel_scope)
             await worker.clock.sleep(min(secs, LONGEST_PAUSE_SECS))
             race.cancel_scope.cancel()
+
+
+def _most_telling(causes: Sequence[Exception]) -> Exception:
+    """What decides about the whole rest: a lost connection, else the longest pause that is asked for, else what came first."""
+    lost = [cause for cause in causes if isinstance(cause, NotConnected)]
+    pauses = [cause for cause in causes if isinstance(cause, BackOff)]
+    return next(iter(lost), None) or max(pauses, key=lambda cause: cause.secs or 0, default=causes[0])
 
 
 async def _then_cancel(wait: Callable[[], Awaitable[None]], scope: anyio.CancelScope) -> None:

@@ -15,8 +15,9 @@ from anyio.abc import TaskGroup
 
 from pipeline.delivery.dead_letter import DeadLetter
 from pipeline.delivery.fanout import Refused
-from pipeline.delivery.health import State, describe
+from pipeline.delivery.health import Logger, State, describe
 from pipeline.delivery.ledger import Ledger, Reason
+from pipeline.delivery.losses import Losses
 from pipeline.delivery.signal import Signal
 from pipeline.errors import UnhealthyError
 from pipeline.model.measurement import Metric
@@ -50,6 +51,7 @@ class Engine:
         self.transforms = {spec.id: TransformUnit(spec, self.outputs, options) for spec in plan.transforms.values()}
         self.sinks = {spec.id: SinkUnit(spec, plan, options, finished=self.changed) for spec in plan.sinks.values()}
         self.retired: list[SinkUnit] = []
+        self._losses = Losses(options.clock.monotonic)
         self._removed_lost: Counter[str] = Counter()
         self._removed_damaged = False
         self.privileges_dropped = False
@@ -210,9 +212,10 @@ class Engine:
 
     def _remember(self, plan: Plan, replacing: Mapping[str, SourceUnit]) -> None:
         """What sources and transforms that go have lost: changed ones hand their books on, removed ones cannot."""
-        ledgers = [unit.runner.ledger for name, unit in self.sources.items() if name not in plan.sources]
-        ledgers += [unit.node.ledger for name, unit in self.transforms.items() if name not in plan.transforms]
-        for ledger in ledgers:
+        books = [(unit.runner.ledger, unit.log) for name, unit in self.sources.items() if name not in plan.sources]
+        books += [(unit.node.ledger, unit.log) for name, unit in self.transforms.items() if name not in plan.transforms]
+        self._losses.look(books, last=True)
+        for ledger, _ in books:
             self._removed_lost += _lost(ledger)
         gone = [unit for name, unit in self.sources.items() if name in replacing or name not in plan.sources]
         self._removed_damaged |= any(unit.runner.damaged for unit in gone)
@@ -224,6 +227,7 @@ class Engine:
         with anyio.move_on_after(self.plan.process.shutdown_timeout_secs):
             await unit.task.ended.wait()
         await self._end(unit, Reason.REMOVED)
+        self._losses.look([(unit.worker.buffer.ledger, unit.log)], last=True)
         self.retired.remove(unit)
         self._removed_lost += _lost(unit.worker.buffer.ledger)
 
@@ -299,6 +303,7 @@ class Engine:
         for source in self.sources.values():
             with anyio.move_on_after(self.plan.process.shutdown_timeout_secs):
                 await source.runner.settle_now()
+        self._losses.look(self._books(), last=True)
 
     async def _drain(self, unit: SinkUnit) -> None:
         """Let a sink write what is queued. A dead letter waits for those who may still send it something."""
@@ -329,8 +334,16 @@ class Engine:
         unit.node.close()
         return refused
 
+    def _books(self) -> list[tuple[Ledger, Logger]]:
+        """The ledger and the log of every component."""
+        return [
+            *((unit.runner.ledger, unit.log) for unit in self.sources.values()),
+            *((unit.node.ledger, unit.log) for unit in self.transforms.values()),
+            *((unit.worker.buffer.ledger, unit.log) for unit in (*self.sinks.values(), *self.retired)),
+        ]
+
     async def _tick(self) -> None:
-        """Time-outs and windows, once a second. It never waits for a sink: it is everybody's clock."""
+        """Time-outs, windows and losses, once a second. It never waits for a sink: it is everybody's clock."""
         clock = self.options.clock
         steady = SteadyNow(clock.now_ns, clock.monotonic, self._clock_was_set)
         while True:
@@ -343,6 +356,7 @@ class Engine:
             for unit in self.transforms.values():
                 if unit.flushes:
                     self._flush(unit, now_ns)
+            self._losses.look(self._books())
 
     def _clock_was_set(self, secs: float) -> None:
         self.log.warning("the clock was set while capturing", extra={"by_secs": round(secs, 1)})

@@ -1,12 +1,12 @@
 """The worker: what each kind of error makes it do, with its ledger and its tickets."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 
 import anyio
 import anyio.lowlevel
 import pytest
 
-from pipeline.api import BackOff, BatchError, Finished, NotConnected, Reject
+from pipeline.api import BackOff, BatchError, Event, Finished, NotConnected, Reject
 from pipeline.config.options import BatchOptions, RetryOptions, SinkOptions
 from pipeline.delivery.acknowledgement import Settlement
 from pipeline.delivery.buffer import MemoryBuffer
@@ -163,6 +163,88 @@ async def test_batch_error_sorts_out_delivered_rejected_and_to_be_retried() -> N
     assert batch is not None
     assert numbers(batch.events) == [5]
     assert sink.buffer.ledger.balance() == 0
+
+
+def all_but_the_first(batch: Sequence[Event]) -> None:
+    """Deliver one event of the batch."""
+    if len(batch) > 1:
+        raise BatchError({index: OSError("busy") for index in range(1, len(batch))})
+
+
+async def test_partial_success_is_no_success(caplog: pytest.LogCaptureFixture) -> None:
+    """Waits go on growing, the trouble is told once and its end once, and the sink stays open, until a write has no failure."""
+    clock = FakeClock()
+    script = Script(*[all_but_the_first] * 5)
+    options = SinkOptions(retry=RetryOptions(initial_backoff_secs=1, max_backoff_secs=30))
+    sink = worker(script, clock.clock(), options)
+    with caplog.at_level("INFO", logger="httpipe"):
+        await run_dry(sink)
+    assert clock.slept == [1, 2, 4, 8, 16]
+    assert [record.message for record in caplog.records] == ["cannot deliver", "delivers again"]
+    assert (script.made, script.opened, script.closed, sink.health.restarts) == (1, 1, 1, 0)
+    assert (sink.health.state, sink.health.errors) == (State.OK, 5)
+    assert (sink.buffer.ledger.sent, sink.buffer.ledger.discarded, sink.buffer.ledger.balance()) == (10, {}, 0)
+
+
+async def test_partial_success_uses_up_the_attempts_of_the_rest() -> None:
+    """What fails again and again is given up after ``max_attempts``, whatever went well beside it."""
+    script = Script(*[all_but_the_first] * 3)
+    sink = worker(script, FakeClock().clock(), SinkOptions(retry=RetryOptions(max_attempts=3)))
+    await run_dry(sink)
+    assert sink.buffer.ledger.sent == 3
+    assert sink.buffer.ledger.discarded == {("attempts_exhausted", False): 7}
+    assert sink.buffer.ledger.balance() == 0
+
+
+@pytest.mark.parametrize(
+    ("causes", "slept", "opened"),
+    [
+        ([OSError("busy"), BackOff(7), BackOff(9)], [9], 1),
+        ([BackOff(7), NotConnected("gone")], [1], 2),
+        ([OSError("busy")] * 10, [1], 2),
+        ([BackOff(7)] * 10, [7], 1),
+    ],
+)
+async def test_the_most_telling_cause_decides_about_the_rest(causes: list[Exception], slept: list[float], opened: int) -> None:
+    """A lost connection is opened again, the longest pause is kept; a sink is never built anew for what it said itself."""
+    clock = FakeClock()
+    script = Script(BatchError(dict(enumerate(causes))))
+    sink = worker(script, clock.clock(), SinkOptions(retry=RetryOptions(initial_backoff_secs=1)))
+    await run_dry(sink)
+    assert (clock.slept, script.opened, script.made) == (slept, opened, 1)
+    assert (sink.buffer.ledger.sent, sink.buffer.ledger.balance()) == (10, 0)
+
+
+async def test_what_the_sink_rejects_is_no_trouble_of_the_sink(caplog: pytest.LogCaptureFixture) -> None:
+    """A rejected event says nothing about the connection: no change of state back and forth, and no wait."""
+    clock = FakeClock()
+    script = Script(*[BatchError({0: Reject("no")}), Reject("never")] * 3)
+    sink = worker(script, clock.clock(), SinkOptions(batch=BatchOptions(max_events=1)))
+    with caplog.at_level("INFO", logger="httpipe"):
+        await run_dry(sink)
+    assert {record.message for record in caplog.records} == {"events are lost"}
+    assert (sink.health.state, sink.health.errors, clock.slept) == (State.OK, 6, [])
+    assert sink.buffer.ledger.discarded == {("rejected", False): 6}
+    assert (sink.buffer.ledger.sent, sink.buffer.ledger.balance()) == (4, 0)
+
+
+async def test_one_writer_that_delivers_does_not_hide_that_another_cannot(caplog: pytest.LogCaptureFixture) -> None:
+    """With several writers the trouble of one is told once, and ends when that one delivers again."""
+    script = Script()
+
+    async def write(batch: object) -> None:
+        script.attempts += 1
+        if numbers(batch)[0] == 0 and script.attempts < 8:  # type: ignore[arg-type]
+            raise NotConnected("not this one")
+        await anyio.lowlevel.checkpoint()
+
+    sink = worker(script, FakeClock().clock(), SinkOptions(max_in_flight=2, batch=BatchOptions(max_events=1)))
+    write_by(sink, script, write)
+    with caplog.at_level("INFO", logger="httpipe"):
+        await run_dry(sink)
+    assert [record.message for record in caplog.records] == ["cannot deliver", "delivers again"]
+    assert sink.health.state is State.OK
+    assert (sink.buffer.ledger.sent, sink.buffer.ledger.balance()) == (10, 0)
 
 
 async def test_finished_discards_the_rest_on_purpose() -> None:

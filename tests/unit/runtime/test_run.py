@@ -545,14 +545,18 @@ async def test_what_transforms_hold_when_the_shutdown_deadline_passes_is_counted
     assert summary.outcome is Outcome.UNDELIVERED
 
 
-async def test_what_the_policy_of_a_queue_drops_is_no_failure_of_the_run() -> None:
-    """``drop_newest`` was asked for, or is the default of a live source."""
+async def test_what_the_policy_of_a_queue_drops_is_told_and_no_failure_of_the_run(caplog: pytest.LogCaptureFixture) -> None:
+    """``drop_newest`` was asked for, or is the default of a live source; what the log says of it adds up to the counter."""
+    caplog.set_level("WARNING", logger="httpipe")
     made = plan(
         n=Part(Live), out=Part(Slow, ["n"], options=SinkOptions(buffer=BufferOptions(max_events=STEP)), when_full="drop_newest")
     )
     summary = await finished(made, for_secs=0.2)
     assert {each.reason for each in summary.of("out").discarded} == {"queue_full"}
     assert summary.outcome is Outcome.OK
+    told = [record for record in caplog.records if "lost" in record.message]
+    assert [vars(record)["component"] for record in told] == ["out"]
+    assert vars(told[0])["events"] == summary.of("out").discarded[0].events
 
 
 async def test_what_is_no_event_is_damaged_input() -> None:
