@@ -2,17 +2,24 @@
 
 import json
 import os
+import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import click
 
 from pipeline.cli.exit_codes import ExitCode
-from pipeline.cli.top import SOCKET
+from pipeline.cli.instance import socket_of, which_pipeline
+from pipeline.cli.say import say
+
+SAY_SECS = 1.0
+
+ENDED = "httpipe: the pipeline has ended"
+BROKEN_OFF = "httpipe: the pipeline has ended while this was behind; how many more passed unseen is not known"
 
 
 @click.command()
-@click.argument("component")
+@click.argument("component", required=False)
 @click.option("--where", metavar="EXPR", help="Only events for which this holds, such as 'status >= 500'.")
 @click.option("-n", "--limit", type=click.IntRange(1), metavar="N", help="End after N events.")
 @click.option(
@@ -26,52 +33,75 @@ from pipeline.cli.top import SOCKET
 @click.option(
     "--format", "form", default="line", show_default=True, type=click.Choice(["line", "json"]), help="How an event is shown."
 )
-@SOCKET
+@which_pipeline
 def tap(  # noqa: PLR0913  one for each option
-    *, component: str, where: str | None, limit: int | None, per_sec: int, form: str, socket_path: str | None
+    *,
+    component: str | None,
+    where: str | None,
+    limit: int | None,
+    per_sec: int,
+    form: str,
+    socket_path: str | None,
+    instance: str | None,
 ) -> int:
     """See the events that pass a component right now.
 
     COMPONENT is the id of a source or a transform (what it gives out), a named output such as split.errors, or the id of a
-    sink (what enters it). The pipeline never waits for the tap: what it cannot show, it counts. Ctrl-C ends it.
+    sink (what enters it); without it, what all sources give out. The pipeline never waits for the tap: what it cannot show, it
+    counts. Ctrl-C ends it.
     """
     from pipeline.errors import HttpipeError  # noqa: PLC0415  start-up
-    from pipeline.runtime.control_client import ControlClient, find  # noqa: PLC0415
+    from pipeline.runtime.control_client import ControlClient  # noqa: PLC0415
 
     seen = Seen(_writer(form), limit)
     try:
-        with ControlClient(socket_path or find()) as client:
-            seen.follow(client.tap(component, where, per_sec))
+        with ControlClient(socket_of(socket_path, instance)) as client:
+            if seen.follow(client.tap(component, where, per_sec)):
+                say(ENDED if client.complete else BROKEN_OFF)
     except KeyboardInterrupt:
         pass
     except HttpipeError as error:
-        click.echo(f"httpipe: {error}", err=True)
+        say(f"httpipe: {error}")
         return ExitCode.USAGE
     if seen.missed:
-        click.echo(f"httpipe: {seen.missed:,} more passed unseen; --where narrows, --per-sec widens", err=True)
+        say(f"httpipe: {seen.missed:,} passed unseen in all; --where narrows, --per-sec widens")
     return ExitCode.OK
 
 
 class Seen:
     """Shows events as they come and counts those that could not be shown."""
 
-    def __init__(self, show: Callable[[Mapping[str, Any]], None], limit: int | None) -> None:
+    def __init__(
+        self, show: Callable[[Mapping[str, Any]], None], limit: int | None, monotonic: Callable[[], float] = time.monotonic
+    ) -> None:
         self._show = show
         self._left = limit
+        self._monotonic = monotonic
+        self._say_at = 0.0
+        self._unsaid = 0
         self.missed = 0
 
-    def follow(self, answers: Iterable[Mapping[str, Any] | int]) -> None:
-        """Until the limit, or the end of the pipeline."""
+    def follow(self, answers: Iterable[Mapping[str, Any] | int]) -> bool:
+        """Until the limit; True when the answers have ended before that."""
         for answer in answers:
             if isinstance(answer, int):
-                self.missed += answer
+                self._miss(answer)
             elif answer:  # the first, empty answer says that the tap is on
                 self._show(answer)
                 if self._left is not None:
                     self._left -= 1
                     if self._left == 0:
-                        return
-        click.echo("httpipe: the pipeline has ended", err=True)
+                        return False
+        return True
+
+    def _miss(self, events: int) -> None:
+        """Say where events are missing, once a second at most: a busy pipeline has more after every batch."""
+        self.missed += events
+        self._unsaid += events
+        now = self._monotonic()
+        if now >= self._say_at:
+            say(f"httpipe: {self._unsaid:,} passed unseen here")
+            self._say_at, self._unsaid = now + SAY_SECS, 0
 
 
 def _writer(form: str) -> Callable[[Mapping[str, Any]], None]:

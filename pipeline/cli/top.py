@@ -6,14 +6,11 @@ from collections.abc import Iterator
 import click
 
 from pipeline.cli.exit_codes import ExitCode
-
-SOCKET = click.option(
-    "--socket", "socket_path", metavar="PATH", help="Control socket of the pipeline. Default: the one that runs here."
-)
+from pipeline.cli.instance import socket_of, which_pipeline
 
 
 @click.command()
-@SOCKET
+@which_pipeline
 @click.option(
     "--every",
     "every_secs",
@@ -25,16 +22,21 @@ SOCKET = click.option(
 )
 @click.option("--once", is_flag=True, help="Print the table once and end; also where there is no terminal.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object for each look, for scripts.")
-def top(*, socket_path: str | None, every_secs: float, once: bool, as_json: bool) -> int:
+@click.option("--list", "list_", is_flag=True, help="List the pipelines that run here: file, PID, control socket.")
+def top(  # noqa: PLR0913  one for each option
+    *, socket_path: str | None, instance: str | None, every_secs: float, once: bool, as_json: bool, list_: bool
+) -> int:
     """Watch a running pipeline: what comes in, goes out, is dropped, and how full the queues are.
 
     Ctrl-C ends it; the pipeline runs on.
     """
     from pipeline.errors import HttpipeError  # noqa: PLC0415  start-up
-    from pipeline.runtime.control_client import ControlClient, find  # noqa: PLC0415
+    from pipeline.runtime.control_client import ControlClient  # noqa: PLC0415
 
+    if list_:
+        return _list()
     try:
-        with ControlClient(socket_path or find()) as client:
+        with ControlClient(socket_of(socket_path, instance)) as client:
             looks = client.status(every_secs)
             if as_json:
                 return _print_json(looks, once=once)
@@ -46,6 +48,14 @@ def top(*, socket_path: str | None, every_secs: float, once: bool, as_json: bool
     except HttpipeError as error:
         click.echo(f"httpipe: {error}", err=True)
         return ExitCode.USAGE
+
+
+def _list() -> int:
+    from pipeline.runtime.control_client import instances, told  # noqa: PLC0415  start-up
+
+    running = instances()
+    click.echo("\n".join(told(running)) if running else "No pipeline runs here that has a control socket.")
+    return ExitCode.OK
 
 
 def _print_json(looks: Iterator[object], *, once: bool) -> int:

@@ -1,51 +1,39 @@
 """The other end of the control socket, for `httpipe top` and `httpipe tap`. Synchronous, as a terminal program is.
 
-The protocol stands in ``control_server``.
+The protocol stands in ``control_session``.
 """
 
-import os
 import socket
-from collections.abc import Iterator, Mapping
-from pathlib import Path
-from typing import Any, Self
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, NamedTuple, Self
 
 import msgspec
 
 from pipeline.errors import HttpipeError
+from pipeline.runtime.control_paths import sockets_here
 from pipeline.runtime.status import Status
 
-NAME = "httpipe.sock"
 CONNECT_SECS = 5.0
-
-
-def default_path(environ: Mapping[str, str] = os.environ) -> str | None:
-    """Where a pipeline puts its socket unless its file says otherwise: the folder that systemd made for it, or the user's."""
-    folder = environ.get("RUNTIME_DIRECTORY", "").partition(":")[0] or ("/run" if os.geteuid() == 0 else "")
-    folder = folder or environ.get("XDG_RUNTIME_DIR", "")
-    return f"{folder}/{NAME}" if folder else None
-
-
-def find(environ: Mapping[str, str] = os.environ) -> str:
-    """The socket of the pipeline that runs here. Raises ``HttpipeError``."""
-    places = [default_path(environ), f"/run/httpipe/{NAME}", f"/run/{NAME}"]
-    found = [place for place in places if place and Path(place).exists()]
-    if not found:
-        raise HttpipeError("no running httpipe was found; name its socket as [process] control_socket does")
-    return found[0]
+LOOK_SECS = 1.0
+"""How long a pipeline among several may take to say who it is; one that is stopped does not."""
 
 
 class ControlClient:
-    """One connection, one request. Close it to end the answers; closing from another thread works too."""
+    """One connection, one request. Close it to end the answers; closing from another thread works too.
 
-    def __init__(self, path: str) -> None:
+    ``complete``: the answers have ended with the run, and nothing is missing before that.
+    """
+
+    def __init__(self, path: str, timeout_secs: float | None = None) -> None:
+        self.complete = False
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(CONNECT_SECS)
+        self._socket.settimeout(timeout_secs or CONNECT_SECS)
         try:
             self._socket.connect(path)
         except OSError as error:
             self._socket.close()
             raise HttpipeError(f"cannot talk to httpipe at {path}: {error.strerror or error}") from error
-        self._socket.settimeout(None)
+        self._socket.settimeout(timeout_secs)
 
     def __enter__(self) -> Self:
         return self
@@ -65,7 +53,9 @@ class ControlClient:
                 raise HttpipeError(str(msgspec.json.decode(line)["error"]))
             yield decoder.decode(line)
 
-    def tap(self, component_id: str, where: str | None = None, per_sec: int = 100) -> Iterator[Mapping[str, Any] | int]:
+    def tap(
+        self, component_id: str | None = None, where: str | None = None, per_sec: int = 100
+    ) -> Iterator[Mapping[str, Any] | int]:
         """What passes: events as mappings, named as in JSON output; a number where so many passed unseen.
 
         The first answer is an empty mapping: the tap is on. Raises ``HttpipeError``.
@@ -77,13 +67,66 @@ class ControlClient:
                 raise HttpipeError(str(answer["error"]))
             if "missed" in answer:
                 yield int(answer["missed"])
+            elif "ended" in answer:
+                self.complete = True
             else:
                 yield answer.get("event", {})
 
     def _ask(self, request: Mapping[str, object]) -> Iterator[bytes]:
+        """Whole lines: one that the end of the process has cut is none."""
         try:
             self._socket.sendall(msgspec.json.encode(request) + b"\n")
             with self._socket.makefile("rb") as lines:
-                yield from lines
+                for line in lines:
+                    if line.endswith(b"\n"):
+                        yield line
         except OSError:
             return  # the pipeline has ended, or ``close`` was called
+
+
+class Instance(NamedTuple):
+    """A pipeline that runs here."""
+
+    path: str
+    status: Status
+
+    def is_called(self, name: str) -> bool:
+        """By its pipeline file, that file's name with or without the ending, its process, or its socket."""
+        file = self.status.file
+        base = file.rpartition("/")[2]
+        return name in (file, base, base.removesuffix(".toml"), str(self.status.pid), self.path)
+
+
+def instances(paths: Sequence[str] | None = None) -> list[Instance]:
+    """The pipelines that answer, in the order of ``sockets_here``."""
+    found = []
+    for path in sockets_here() if paths is None else paths:
+        try:
+            with ControlClient(path, LOOK_SECS) as client:
+                found += [Instance(path, status) for status in [next(client.status(), None)] if status is not None]
+        except HttpipeError:
+            continue  # nobody listens there any more, or it is somebody else's
+    return found
+
+
+def find(name: str | None = None) -> str:
+    """The socket of the pipeline that runs here, of several the one that is called ``name``. Raises ``HttpipeError``."""
+    paths = sockets_here()
+    if name is None and len(paths) == 1:
+        return paths[0]
+    running = instances(paths)
+    called = [each for each in running if name is None or each.is_called(name)]
+    if len(called) == 1:
+        return called[0].path
+    if not running:
+        raise HttpipeError("no running httpipe was found; name its socket with --socket, as [process] control_socket does")
+    what = "several pipelines run here" if name is None else f'no pipeline here is called "{name}"'
+    if name is not None and called:
+        what = f'several pipelines here are called "{name}"'
+    raise HttpipeError("\n".join([f"{what}; name one with --instance FILE or PID:", *told(running)]))
+
+
+def told(running: Sequence[Instance]) -> list[str]:
+    """A line for each pipeline."""
+    width = max((len(each.status.file) for each in running), default=0)
+    return [f"  {each.status.file:<{width}}  PID {each.status.pid}  {each.path}" for each in running]

@@ -4,6 +4,7 @@ Two kinds of task carry events, one per source and one (or ``max_in_flight``) pe
 task per source that wants to know what is settled, and what listens to the outside (signals, control socket).
 """
 
+import os
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
@@ -138,6 +139,7 @@ class Engine:
         """The picture of now."""
         return Status(
             file=self.plan.file,
+            pid=os.getpid(),
             taken_ns=self.options.clock.now_ns(),
             uptime_secs=time.monotonic() - self._began,
             ready=self.ready,

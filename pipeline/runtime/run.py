@@ -15,7 +15,7 @@ from anyio.to_thread import run_sync
 
 from pipeline.delivery.signal import Signal
 from pipeline.errors import ConfigError, HttpipeError
-from pipeline.runtime.control_client import default_path
+from pipeline.runtime.control_paths import own_paths
 from pipeline.runtime.control_server import ControlServer
 from pipeline.runtime.dry_run import counted
 from pipeline.runtime.engine import Engine
@@ -65,9 +65,10 @@ async def run(plan: Plan, *, load: Load | None = None, options: RunOptions | Non
                     outside.start_soon(_signals, engine, load, systemd)
                 if options.for_secs is not None:
                     outside.start_soon(_time_limit, engine, options.for_secs)
-                control = plan.process.control_socket or default_path()
-                if control and options.control:
-                    outside.start_soon(ControlServer(control, engine, asked_for=bool(plan.process.control_socket)).run)
+                named = plan.process.control_socket
+                paths = (named,) if named else own_paths()
+                if paths and options.control:
+                    outside.start_soon(ControlServer(paths, engine, asked_for=bool(named)).run)
                 if systemd.watchdog_secs:
                     outside.start_soon(_watchdog, systemd)
                 await engine.run()

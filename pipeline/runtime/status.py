@@ -67,6 +67,7 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     """The whole pipeline. ``taken_ns`` is the wall clock, ``uptime_secs`` since the start."""
 
     file: str
+    pid: int
     taken_ns: int
     uptime_secs: float
     ready: bool

@@ -7,15 +7,13 @@ reads; prometheus-client is imported when the first server starts, for it costs 
 """
 
 import re
-import socket
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any
-from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
-from pipeline.errors import ConfigError, Problem
 from pipeline.model.measurement import Metric as Total
 from pipeline.telemetry.histogram import BOUNDS_SECS
+from pipeline.telemetry.http_server import StartResponse, listen
 from pipeline.telemetry.metrics import METRICS, PREFIX, Kind, Metric
 
 if TYPE_CHECKING:
@@ -27,8 +25,6 @@ Totals = Iterable[tuple[str, Total]]
 
 LOOP_SECS = 10.0
 """A loop that has not turned for so long is not healthy; it looks at the clock every second."""
-
-StartResponse = Callable[[str, list[tuple[str, str]]], object]
 
 
 class Exposition:
@@ -45,7 +41,7 @@ class Exposition:
         self._picture = picture
         self._silence_secs = silence_secs
         self._registry = _registry(version, picture, totals)
-        self._server = _server(address, self._answer)
+        self._server = listen(address, "telemetry.metrics_address", self._answer)
         self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
 
     @property
@@ -196,29 +192,6 @@ def _registry(version: str, picture: Callable[[], Any], totals: Callable[[], Tot
     registry.register(_Collector(picture))
     registry.register(_TotalsCollector(totals))
     return registry
-
-
-class _Quiet(WSGIRequestHandler):
-    """Requests are not worth a log line; a client that says nothing is not waited for."""
-
-    timeout = 10
-
-    def log_message(self, format: str, *args: object) -> None:  # noqa: A002  as the base
-        """Nothing."""
-
-
-def _server(address: str, app: Callable[..., Iterable[bytes]]) -> WSGIServer:
-    from prometheus_client.exposition import ThreadingWSGIServer  # noqa: PLC0415
-
-    class Server(ThreadingWSGIServer):
-        address_family = socket.AF_INET6 if "[" in address else socket.AF_INET
-
-    host, _, port = address.rpartition(":")
-    try:
-        return make_server(host.strip("[]"), int(port), app, Server, handler_class=_Quiet)
-    except (OSError, ValueError, OverflowError) as error:
-        problem = Problem("telemetry.metrics_address", f'cannot listen on "{address}": {error}')
-        raise ConfigError([problem]) from error
 
 
 def _told(start_response: StartResponse, trouble: str) -> Iterable[bytes]:

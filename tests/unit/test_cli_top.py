@@ -43,7 +43,7 @@ def component(component_id: str, kind: str, **changes: object) -> ComponentStatu
 
 def status(uptime_secs: float, *components: ComponentStatus) -> Status:
     """A pipeline of these."""
-    return Status(file="p.toml", taken_ns=0, uptime_secs=uptime_secs, ready=True, draining=False, components=components)
+    return Status(file="p.toml", pid=7, taken_ns=0, uptime_secs=uptime_secs, ready=True, draining=False, components=components)
 
 
 def screen(now: Status, before: Status | None = None) -> str:
@@ -131,18 +131,22 @@ def test_rates(per_sec: float, text: str) -> None:
 def test_tap_shows_events_up_to_its_limit_and_counts_what_it_missed(capsys: pytest.CaptureFixture[str]) -> None:
     """The first, empty answer only says that the tap is on."""
     shown: list[object] = []
-    seen = Seen(shown.append, 2)
-    seen.follow(iter([{}, {"a": 1}, 40, {"a": 2}, 2, {"a": 3}]))
-    assert shown == [{"a": 1}, {"a": 2}]
-    assert seen.missed == 40
-    assert capsys.readouterr().err == ""
-    Seen(shown.append, None).follow(iter([{}, {"a": 4}]))
-    assert shown[-1] == {"a": 4}
-    assert "the pipeline has ended" in capsys.readouterr().err
+    now = [1.0]
+    seen = Seen(shown.append, 3, lambda: now[0])
+    answers: Iterator[dict[str, int] | int] = iter([{}, {"a": 1}, 40, 50, {"a": 2}, 2, {"a": 3}, {"a": 4}])
+    assert not seen.follow(answers)
+    assert shown == [{"a": 1}, {"a": 2}, {"a": 3}]
+    assert seen.missed == 92
+    assert capsys.readouterr().err == "httpipe: 40 passed unseen here\n"
+    now[0] += 1
+    assert seen.follow(iter([7]))
+    assert capsys.readouterr().err == "httpipe: 59 passed unseen here\n"
 
 
 class Client:
     """A control client whose pipeline says these things."""
+
+    complete = True
 
     def __init__(self, path: str) -> None:
         """As the real one."""
@@ -189,7 +193,8 @@ def test_tap_never_lets_a_control_character_through(
     shown = capsys.readouterr()
     assert "GET" in shown.out
     assert "\u009b" not in shown.out
-    assert "3 more passed unseen" in shown.err
+    assert "3 passed unseen here" in shown.err
+    assert "the pipeline has ended\n" in shown.err
 
 
 def test_a_pipeline_that_does_not_run_is_told_in_a_line(capsys: pytest.CaptureFixture[str]) -> None:

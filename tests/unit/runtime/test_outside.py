@@ -21,8 +21,9 @@ from pipeline.config.options import ProcessOptions
 from pipeline.delivery.fanout import Fanout
 from pipeline.errors import ConfigError, HttpipeError
 from pipeline.runtime import RunOptions, privileges, run
-from pipeline.runtime.control_client import ControlClient, default_path
-from pipeline.runtime.control_server import ControlServer, _somebody_answers
+from pipeline.runtime.control_client import ControlClient
+from pipeline.runtime.control_paths import own_paths
+from pipeline.runtime.control_server import ControlServer, somebody_answers
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.files import FileReader
 from pipeline.runtime.sd_notify import SdNotify
@@ -141,8 +142,8 @@ async def test_control_socket_shows_status_and_taps(tmp_path: Path) -> None:
 
     async def use(engine: Engine) -> Any:
         async with anyio.create_task_group() as group:
-            group.start_soon(ControlServer(path, engine).run)
-            while not await run_sync(_somebody_answers, path):  # noqa: ASYNC110  another thread looks
+            group.start_soon(ControlServer([path], engine).run)
+            while not await run_sync(somebody_answers, path):  # noqa: ASYNC110  another thread looks
                 await anyio.sleep(0.001)
             assert os.stat(path).st_mode & 0o777 == 0o600  # noqa: PTH116
             seen = await run_sync(look)
@@ -177,10 +178,12 @@ async def test_the_control_socket_is_its_owners_before_anybody_can_connect(
     try:
         monkeypatch.setattr(socket, "socket", Watched)
         monkeypatch.setattr(os, "umask", umasks.append)
-        listener = await ControlServer(str(path), Engine(plan(), RunOptions()))._listen()
+        server = ControlServer([str(path)], Engine(plan(), RunOptions()))
+        listener = await server._listen()
     finally:
         monkeypatch.undo()
         os.umask(before)
+    assert listener is not None
     async with listener:
         assert (modes, umasks) == ([0o600], [])
 
@@ -209,8 +212,8 @@ async def test_control_socket_answers_nonsense_with_an_error(tmp_path: Path, req
 
     async def use(engine: Engine) -> str:
         async with anyio.create_task_group() as group:
-            group.start_soon(ControlServer(path, engine).run)
-            while not await run_sync(_somebody_answers, path):  # noqa: ASYNC110  another thread looks
+            group.start_soon(ControlServer([path], engine).run)
+            while not await run_sync(somebody_answers, path):  # noqa: ASYNC110  another thread looks
                 await anyio.sleep(0.001)
             answer: str = await run_sync(ask)
             group.cancel_scope.cancel()
@@ -223,7 +226,8 @@ async def test_a_client_without_a_pipeline_is_told() -> None:
     """No traceback."""
     with pytest.raises(HttpipeError, match="cannot talk to httpipe at /nonexistent"):
         ControlClient("/nonexistent")
-    assert default_path({"RUNTIME_DIRECTORY": "/run/httpipe:/run/x"}) == "/run/httpipe/httpipe.sock"
+    folder = {"RUNTIME_DIRECTORY": "/run/httpipe:/run/x"}
+    assert own_paths(folder)[:2] == ("/run/httpipe/httpipe.sock", "/run/httpipe/httpipe-2.sock")
 
 
 async def test_a_tap_is_bounded_and_counts_what_it_misses() -> None:
