@@ -8,13 +8,14 @@ In the middle of an unknown stream only what can hardly be anything else is: ``b
 import re
 
 KNOWN_METHODS = frozenset(
-    # RFC 9110 section 9, RFC 5789 (PATCH), the HTTP QUERY method
-    b"GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH QUERY "
+    # RFC 9110 section 9, RFC 5789 (PATCH), the HTTP QUERY method, RFC 2068 section 19.6.1 (LINK and UNLINK)
+    b"GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH QUERY LINK UNLINK "
     # WebDAV and its extensions: RFC 4918, 3253, 3648, 3744, 4437, 4791, 5323, 5842
     b"PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK VERSION-CONTROL REPORT CHECKOUT CHECKIN UNCHECKOUT MKWORKSPACE UPDATE "
     b"LABEL MERGE BASELINE-CONTROL MKACTIVITY ORDERPATCH ACL MKREDIRECTREF UPDATEREDIRECTREF MKCALENDAR SEARCH BIND REBIND "
     b"UNBIND".split()
 )
+"""The kernel's program has the same ones (``bpf/detect.h``); a test compares the two."""
 HTTP2 = b"PRI * HTTP/2"
 """RFC 9113, section 3.4: how a client that knows that its server speaks HTTP/2 begins; made to be no request of HTTP/1."""
 
