@@ -19,7 +19,7 @@ LAYERS: tuple[set[str], ...] = (
     ISLANDS,
     {"codecs", "expressions", "kafka"},
     {"telemetry"},
-    {"model", "errors", "api"},
+    {"model", "errors", "api", "cancellation"},
 )
 """From the top. A package may import those of lower layers and itself."""
 

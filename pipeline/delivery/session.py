@@ -4,6 +4,7 @@ It never retries and never looks at a queue: the worker does. Several writers ma
 finds it closed opens it, and a failure closes it once, however many writers saw it.
 """
 
+import asyncio
 import time
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import Any, TypeVar
@@ -11,6 +12,7 @@ from typing import Any, TypeVar
 import anyio
 
 from pipeline.api import Event, Sink
+from pipeline.cancellation import ForeignCancellation, being_cancelled, guarded
 from pipeline.delivery.health import Health
 
 CLOSE_SECS = 5.0
@@ -45,7 +47,7 @@ class Session:
             if self._sink is None:
                 self._sink = self._make()
             with anyio.fail_after(self._open_timeout_secs):
-                await self._sink.open()  # first imports and connections take their time, and are no fault
+                await guarded(self._sink.open())  # first imports and connections take their time, and are no fault
             self._opened = True
             self.generation += 1
 
@@ -93,7 +95,7 @@ class Session:
 
 
 class timed(Awaitable[T]):  # noqa: N801  used like a function: ``await timed(sink.write(batch), health)``
-    """Await a coroutine and tell ``health`` how long each stretch of it kept the loop.
+    """Await a coroutine as ``guarded`` does, and tell ``health`` how long each stretch of it kept the loop.
 
     This is the only place where a sink that blocks (``time.sleep``, a synchronous client) can be told from one that waits: a
     loop that stalls does not say who stalled it. Costs about 1 µs a call.
@@ -117,6 +119,10 @@ class timed(Awaitable[T]):  # noqa: N801  used like a function: ``await timed(si
                 waiting_for = resume(argument)
             except StopIteration as stop:
                 return stop.value  # type: ignore[no-any-return]
+            except asyncio.CancelledError as error:
+                if being_cancelled():
+                    raise
+                raise ForeignCancellation from error
             finally:
                 ran(clock() - began)
             try:

@@ -7,6 +7,8 @@ from typing import Any
 
 import anyio
 
+from pipeline.cancellation import guarded
+
 GRACE_SECS = 1.0
 """How long a start that is no longer wanted may go on, to end at a place where nothing is left open."""
 
@@ -18,7 +20,7 @@ async def patiently(work: Coroutine[Any, Any, object]) -> None:
     """
     task = asyncio.create_task(work)
     try:
-        await asyncio.shield(task)
+        await guarded(asyncio.shield(task))
     except asyncio.CancelledError:
         with anyio.CancelScope(shield=True):
             await asyncio.wait([task], timeout=GRACE_SECS)
@@ -32,7 +34,7 @@ async def finish(work: Awaitable[object], secs: float) -> bool:
     """Run something to its end, for at most ``secs``, although the caller may be cancelled meanwhile. True: it ended well."""
     with anyio.move_on_after(secs, shield=True):
         try:
-            await work
+            await guarded(work)
         except Exception:  # noqa: BLE001  it was to end, and it has
             return False
         return True

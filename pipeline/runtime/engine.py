@@ -129,8 +129,9 @@ class Engine:
     async def aclose(self) -> None:
         """Let go of everything. Safe whatever happened before."""
         with anyio.CancelScope(shield=True):
-            for source in self.sources.values():
-                await source.runner.aclose()
+            async with anyio.create_task_group() as closing:  # each has its own time limit: together they take no longer than one
+                for source in self.sources.values():
+                    closing.start_soon(source.runner.aclose)
             for sink in self.sinks.values():
                 await sink.worker.session.aclose()
                 await sink.worker.buffer.aclose()

@@ -14,6 +14,7 @@ import anyio
 import anyio.to_thread
 
 from pipeline.api import CaptureError, Event, EventBatch, InputError, Record, RecordBatch, Source
+from pipeline.cancellation import guarded
 from pipeline.delivery.acknowledgement import Settlement, Ticket
 from pipeline.delivery.buffer import Buffer
 from pipeline.delivery.chunk import weight_of
@@ -97,7 +98,7 @@ class SourceRunner:
 
     async def open(self) -> None:
         """Open the source; raises ``CaptureError`` or ``InputError``."""
-        await self.source.open()  # loading a program takes its time, and is no fault
+        await guarded(self.source.open())  # loading a program takes its time, and is no fault
         if self._recorder is not None:
             self._recorder.open()
         self.health.ok()
@@ -182,7 +183,7 @@ class SourceRunner:
                 close = getattr(batches, "aclose", None)
                 if close is not None:
                     with anyio.CancelScope(shield=True):
-                        await close()
+                        await guarded(close())
         except InputError as error:
             self.damaged = error
             self._trouble(error, "cannot be read further; what came before the damage was used", State.FAILED)
