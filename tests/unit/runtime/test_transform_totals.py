@@ -12,7 +12,7 @@ from pipeline.transforms.aggregate import Aggregate
 
 def picture() -> Status:
     """A pipeline without components."""
-    return Status(file="p.toml", taken_ns=0, uptime_secs=1.0, ready=True, draining=False, components=())
+    return Status(file="p.toml", pid=1, taken_ns=0, uptime_secs=1.0, ready=True, draining=False, components=())
 
 
 def scraped(totals: Sequence[tuple[str, Metric]]) -> list[str]:
