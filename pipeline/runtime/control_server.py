@@ -6,13 +6,13 @@ served, ends its own connection and never reaches the run. What is asked and ans
 
 import socket
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 
 import anyio
-from anyio.abc import SocketListener, SocketStream
 
-from pipeline.runtime.control_session import ControlSession, line, send_now
+from pipeline.runtime.connection import Connection, Listener
+from pipeline.runtime.control_session import ControlSession, line
 from pipeline.runtime.engine import Engine
 
 MAX_CLIENTS = 8
@@ -23,9 +23,6 @@ PAUSE_SECS = 0.005
 """Between two clients: whoever connects as fast as it can takes a few percent of the loop."""
 FAILED_PAUSE_SECS = 0.5
 """Before trying again after the process had no descriptor left."""
-
-GONE = (anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream, TimeoutError)
-"""What a client does that hangs up at any byte, or does not ask in time."""
 
 
 class ControlServer:
@@ -42,7 +39,7 @@ class ControlServer:
     async def run(self) -> None:
         """Listen until cancelled. The pipeline runs without a socket too; that it has none is said."""
         try:
-            listener = await self._listen()
+            listener = self._listen()
         except OSError as error:
             tell = self._log.warning if self._asked_for else self._log.debug
             tell("no control socket: top and tap will not work", extra={"path": self._paths[0], "error": str(error)})
@@ -55,7 +52,7 @@ class ControlServer:
             )
             return
         try:
-            async with listener:
+            with closing(listener):
                 await self._serve(listener)
         except Exception as error:  # noqa: BLE001  whatever fails here, the run goes on without top and tap
             self._log.error("the control socket has failed: top and tap no longer work", exc_info=error)
@@ -63,49 +60,43 @@ class ControlServer:
             with suppress(OSError):  # the folder may no longer be ours to change
                 Path(self.path).unlink(missing_ok=True)  # noqa: ASYNC240  one system call at the end
 
-    async def _listen(self) -> SocketListener | None:
+    def _listen(self) -> Listener | None:
         """None where others listen everywhere. Raises ``OSError``."""
         self.path = next((path for path in self._paths if not somebody_answers(path)), "")
         if not self.path:
             return None
         if self.path != self._paths[0]:
             self._log.info("another httpipe has the first control socket, this one has its own", extra={"path": self.path})
-        Path(self.path).unlink(missing_ok=True)  # noqa: ASYNC240  a socket that a crash left behind
-        # Never open to others, not even for a moment: anyio binds, changes the mode, and listens only then; until a socket
-        # listens, whoever connects is refused (unix(7)). A umask would be the whole process's, and other threads write files.
-        return await anyio.create_unix_listener(self.path, mode=0o600, backlog=BACKLOG)
+        Path(self.path).unlink(missing_ok=True)  # a socket that a crash left behind
+        return Listener(self.path, BACKLOG)
 
-    async def _serve(self, listener: SocketListener) -> None:
+    async def _serve(self, listener: Listener) -> None:
         async with anyio.create_task_group() as clients:
             while True:
                 try:
                     client = await listener.accept()
-                except anyio.BrokenResourceError as error:  # EMFILE, mostly: the client waits in the kernel
-                    self._log.warning("a client of the control socket has to wait", extra={"error": str(error.__cause__)})
+                except OSError as error:  # EMFILE, mostly: the client waits in the kernel
+                    self._log.warning("a client of the control socket has to wait", extra={"error": str(error)})
                     await anyio.sleep(FAILED_PAUSE_SECS)
                     continue
                 if self._clients < MAX_CLIENTS:
                     self._clients += 1
                     clients.start_soon(self._serve_one, client)
                 else:
-                    await _refuse(client)
+                    client.send_now(line({"error": f"{MAX_CLIENTS} clients are connected, more are not served; end one of them"}))
+                    client.close()
                 await anyio.sleep(PAUSE_SECS)
 
-    async def _serve_one(self, client: SocketStream) -> None:
+    async def _serve_one(self, client: Connection) -> None:
         try:
-            async with client:
+            with closing(client):
                 await ControlSession(client, self._engine).run()
-        except* GONE:
-            pass
+        except* OSError:
+            pass  # it hung up, at whatever byte, or did not ask in time
         except* Exception as errors:  # noqa: BLE001  one client's trouble, or ours with it: the others and the run go on
             self._log.warning("a client of the control socket could not be served", exc_info=errors)
         finally:
             self._clients -= 1
-
-
-async def _refuse(client: SocketStream) -> None:
-    send_now(client, line({"error": f"{MAX_CLIENTS} clients are connected, more are not served; end one of them"}))
-    await client.aclose()
 
 
 def somebody_answers(path: str) -> bool:

@@ -17,17 +17,16 @@ time limit for it: a terminal that was stopped for an hour shows the rest when i
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import suppress
 from functools import partial
 
 import anyio
 import msgspec
-from anyio.abc import SocketAttribute, SocketStream
 from anyio.to_thread import run_sync
 
 from pipeline.api import Event, FieldType
 from pipeline.delivery.fanout import Fanout
 from pipeline.errors import HttpipeError
+from pipeline.runtime.connection import Connection
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.tap import Tap
 
@@ -66,19 +65,10 @@ def line(answer: object) -> bytes:
     return msgspec.json.encode(answer) + b"\n"
 
 
-def send_now(client: SocketStream, data: bytes) -> bool:
-    """Send without waiting. False where the client did not take all of it: it does not read, or has gone."""
-    raw = client.extra(SocketAttribute.raw_socket)  # noqa: S610  not Django's
-    try:
-        return bool(raw.send(data) == len(data))
-    except OSError:
-        return False
-
-
 class ControlSession:
-    """One connection. Raises what the connection raises, in groups where it happened beside the watching of the client."""
+    """One connection. Raises ``OSError`` when the client goes, in a group where it happened beside the watching of the client."""
 
-    def __init__(self, client: SocketStream, engine: Engine) -> None:
+    def __init__(self, client: Connection, engine: Engine) -> None:
         self._client = client
         self._engine = engine
 
@@ -103,8 +93,7 @@ class ControlSession:
 
     async def _watch(self, scope: anyio.CancelScope) -> None:
         """A client says nothing after its request: what comes is its end, or no client of ours."""
-        with suppress(anyio.BrokenResourceError, anyio.ClosedResourceError, anyio.EndOfStream):
-            await self._client.receive()
+        await self._client.something_comes()
         scope.cancel()
 
     async def _request(self) -> Request:
@@ -156,7 +145,7 @@ class ControlSession:
     def _last_words(self, seen: Sequence[bytes]) -> None:
         """What a tap still holds when the run ends, as far as its client takes it at once: nobody waits for it any more."""
         for each in (*seen, line({"ended": True})):
-            if not send_now(self._client, each):
+            if not self._client.send_now(each):
                 return
 
     def _outputs(self, name: str | None) -> Sequence[Fanout]:

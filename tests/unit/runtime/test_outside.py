@@ -8,6 +8,7 @@ import subprocess
 import sys
 import urllib.request
 from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -179,12 +180,12 @@ async def test_the_control_socket_is_its_owners_before_anybody_can_connect(
         monkeypatch.setattr(socket, "socket", Watched)
         monkeypatch.setattr(os, "umask", umasks.append)
         server = ControlServer([str(path)], Engine(plan(), RunOptions()))
-        listener = await server._listen()
+        listener = server._listen()
     finally:
         monkeypatch.undo()
         os.umask(before)
     assert listener is not None
-    async with listener:
+    with closing(listener):
         assert (modes, umasks) == ([0o600], [])
 
 
