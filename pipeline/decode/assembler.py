@@ -45,8 +45,8 @@ class Decoder:
         self._shared = Shared(options, source=source, capture=capture, keep_heads=keep_heads, count=count)
         self._table = Table(options, self._shared)
         self._max_memory = options.max_memory_bytes
-        self._next_expiry_ns = 0
         self._latest_ns = 0
+        self._next_expiry_ns = self._rewound_ns = 0
 
     @property
     def held_exchanges(self) -> int:
@@ -66,14 +66,20 @@ class Decoder:
     def feed(self, records: Sequence[Record]) -> list[Event]:  # noqa: C901, PLR0912  the hot loop: a call more per record costs 0.1 µs
         """The events that these records complete."""
         find, arrival = self._table.readers.get, self._table.arrival
+        shared, most = self._shared, self._max_memory
+        before = self._latest_ns
         for record in records:
+            ts_ns = record.ts_ns
+            if not self._rewound_ns <= ts_ns < self._next_expiry_ns or shared.memory > most:
+                self._look(before, ts_ns)
+            before = ts_ns
             try:
                 reader = find(record.key)
                 if type(record) is not Segment:
                     self._other(reader, record)
                     continue
                 if reader is None:
-                    if record.payload or record.flags & _SPECIAL:
+                    if record.length or record.flags & _SPECIAL:
                         reader = arrival(record)
                         if reader is not None:
                             self._begin(reader, record)
@@ -99,15 +105,9 @@ class Decoder:
                         reader.hole(length - len(payload), record, lost=record.cut)
             except Exception:  # noqa: BLE001  hostile bytes must not stop the capture; every test asserts that this stays 0
                 self._shared.count("decoder_internal_errors", 1)
-        if records:
-            # Time goes as far as two records say: a single stamp of garbage from the far future must not end every connection.
-            latest_ns = records[-1].ts_ns
-            now_ns = min(latest_ns, records[-2].ts_ns if len(records) > 1 else self._latest_ns)
-            self._latest_ns = latest_ns
-            if not self._next_expiry_ns - 2 * SECOND <= now_ns < self._next_expiry_ns:
-                self._expire(now_ns)
-            if self._shared.memory > self._max_memory:
-                self._table.relieve(now_ns)
+        self._latest_ns = before
+        if shared.memory > most:
+            self._relieve(before)
         return self._take()
 
     def expire(self, now_ns: int) -> list[Event]:
@@ -187,10 +187,31 @@ class Decoder:
             case Closed() if reader is not None:
                 self._table.close(reader.conversation, record.ts_ns, UNSEEN if record.unseen else None)
 
-    # -- time ------------------------------------------------------------------------------------------------------------
+    # -- time and memory: looked at between any two records, so that it does not matter how they fall into batches ---------
+
+    def _look(self, before_ns: int, ts_ns: int) -> None:
+        """Keep the bound on memory, and let time go on, as far as two records in a row say.
+
+        So a single stamp of garbage from the far future does not end all connections. Time goes back where one capture follows
+        another; a little disorder, as in a merged one, is no reason to.
+        """
+        self._relieve(before_ns)
+        if min(before_ns, ts_ns) >= self._next_expiry_ns:
+            self._expire(min(before_ns, ts_ns))
+        elif max(before_ns, ts_ns) < self._rewound_ns:
+            self._set_clock(max(before_ns, ts_ns))
+
+    def _relieve(self, now_ns: int) -> None:
+        try:
+            self._table.relieve(now_ns)
+        except Exception:  # noqa: BLE001  as in feed
+            self._shared.count("decoder_internal_errors", 1)
+
+    def _set_clock(self, now_ns: int) -> None:
+        self._next_expiry_ns, self._rewound_ns = now_ns + SECOND, now_ns - SECOND
 
     def _expire(self, now_ns: int) -> None:
-        self._next_expiry_ns = now_ns + SECOND
+        self._set_clock(now_ns)
         table = self._table
         try:
             for stream in list(self._shared.disordered):

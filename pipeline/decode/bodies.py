@@ -213,6 +213,8 @@ class BodyStream(Stream, gc=False, eq=False):
         marks = 0
         if self.phase == CLOSE and error is None:
             error = UNSEEN  # and nothing is missing
-        elif error == UNSEEN or (self.phase == CLOSE and error == "timeout"):
+        elif error == "timeout":
+            marks = SIZE_ESTIMATED  # more may come, and nobody will count it
+        elif error == UNSEEN:
             marks = SIZE_ESTIMATED if self.phase == CLOSE else GAP
         self.complete(message, self.so_far(message), marks, CLOSED if error is None else error)

@@ -11,7 +11,7 @@ from pipeline.decode.bodies import CLOSED, HEAD, OTHER
 from pipeline.decode.build import build
 from pipeline.decode.doubt import Doubt, Habit, Hole, Pair, possible
 from pipeline.decode.http1 import Reader
-from pipeline.decode.marks import GAP, PROTOCOL_ERROR, UNMATCHED_REQUEST, UNMATCHED_RESPONSE
+from pipeline.decode.marks import GAP, PROTOCOL_ERROR, SIZE_ESTIMATED, UNMATCHED_REQUEST, UNMATCHED_RESPONSE
 from pipeline.decode.message import UNKNOWN, Request, Response, Shared
 from pipeline.decode.tcp import MASK, MAX_WAITING_SEGMENTS, Stream, ahead
 from pipeline.model.connection import Connection
@@ -61,6 +61,8 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
         if response is not None:
             request.response = None
             self._emit(request, response)
+        elif self.server.ended and self.client.disorder is None:
+            self._flush(CLOSED)
 
     def match(self, response: Response) -> Request | None:
         """The request that a final response answers, no longer pending; None where there is none or no certainty."""
@@ -170,8 +172,8 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
         if reader is self.client:
             if self.server.ended:
                 self._flush(error)
-        elif self.client.ended or self.client.disorder is None:
-            # Else what the client sent may only be late in the capture: it ends, too, when that is settled.
+        elif self.client.ended or (self.client.disorder is None and self.client.message is None):
+            # Else what the client sent may only be late in the capture, or it is still sending: it ends, too.
             self._flush(error)
         if reader.other.closing:
             reader.other.surrender(self.last_ns)
@@ -337,6 +339,9 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
             shared.held -= 1
             if response is None:
                 marks |= UNMATCHED_REQUEST
+                if request is self.client.message:  # given up while it was being sent: more may come, and nobody will count it
+                    request.body_size = self.client.so_far(request)
+                    marks |= SIZE_ESTIMATED
         shared.events.append(build(request, response, connection, self.sequence, marks, shared))
         self.sequence += 1
         if self.marks and not self.waiting and response is not None:

@@ -33,6 +33,9 @@ RESET_NS = 1_000_000_000
 MAX_ENDED = 4096
 """Directions of which is remembered where they ended: as many as end while copies of their segments may come."""
 
+MAX_GIVEN_UP = 65_536
+"""Directions that we let go, and whose bytes are counted when more come: 8 MB, more than speak again after that."""
+
 ANSWERS = 1 << 32
 _NOT_HTTP = -1
 _RECEIVED = 33
@@ -48,6 +51,7 @@ class Table:
         self.timers = Timers(options)
         self._openings: dict[FlowKey, int] = {}
         self._ended: dict[FlowKey, int] = {}
+        self._given_up: dict[FlowKey, int] = {}
         self._resets: dict[Conversation, tuple[Reader, Segment]] = {}
         self._shared = shared
         self._max_readers = 2 * options.max_connections
@@ -58,12 +62,11 @@ class Table:
     def arrival(self, seg: Segment) -> Reader | None:
         """A segment of a connection that is not followed: the reader that it is for, if it is worth following now."""
         flags, payload, key = seg.flags, seg.payload, seg.key
+        if key in self._given_up:
+            self._late(seg)
         if flags & SYN:
-            openings = self._openings
             first = seg.seq + 1 & MASK
-            openings[key] = first | ANSWERS | seg.ack << _RECEIVED if flags & ACK else first
-            if len(openings) > self._max_readers:
-                del openings[next(iter(openings))]
+            self.opening(key, first | ANSWERS | seg.ack << _RECEIVED if flags & ACK else first)
         if not payload:
             if flags & (FIN | RST) and not flags & SYN:
                 self._openings.pop(key, None)
@@ -83,6 +86,15 @@ class Table:
         if client and payload[:4] in COMMON_REQUESTS:
             return self._begin(seg, opening, client=True)
         return self._first(seg, opening, client=client)
+
+    def _late(self, seg: Segment) -> None:
+        """More of a connection that we let go: counted, once each byte, until it or another of its name begins anew."""
+        key, behind = seg.key, ahead(seg.seq + seg.length & MASK, self._given_up[seg.key])
+        if seg.flags & SYN or begins_request(seg.payload) or begins_response(seg.payload):
+            del self._given_up[key]
+        elif behind > 0:
+            self._shared.count("decoder_late_bytes", min(behind, seg.length))
+            self._given_up[key] = seg.seq + seg.length & MASK
 
     def _first(self, seg: Segment, opening: int, *, client: bool) -> Reader | None:
         """The first bytes of a direction. Who asked for the connection is the client, unless what they say shows otherwise."""
@@ -230,9 +242,19 @@ class Table:
         client, server = conversation.client, conversation.server
         client.surrender(now_ns)
         server.surrender(now_ns)
+        if error in {"timeout", UNSEEN}:
+            self._give_up(client)
+            self._give_up(server)
+        client.end(now_ns, error)  # first, so that the size of an upload that breaks off is known when it is reported
         server.end(now_ns, error)
-        client.end(now_ns, error)
         self.forget(conversation)
+
+    def _give_up(self, reader: Reader) -> None:
+        given_up = self._given_up
+        if len(given_up) >= MAX_GIVEN_UP:
+            del given_up[next(iter(given_up))]
+        if reader.next_seq != UNKNOWN and not reader.ended:
+            given_up[reader.key] = reader.next_seq
 
     def forget(self, conversation: Conversation) -> None:
         """Drop what is known of a connection."""

@@ -87,6 +87,7 @@ class SourceRunner:
         self.settlement = self._new_settlement()
         self._refused: Refused = []
         self._turn_began = 0.0
+        self._quiet = True
         self.damaged: InputError | None = None
         self.dead_letter: DeadLetter | None = None
         self.queues: tuple[Buffer, ...] = ()
@@ -144,8 +145,12 @@ class SourceRunner:
         return news
 
     def tick(self, now_ns: int) -> None:
-        """Look at the decoder's time-outs by the wall clock; for live sources, about once a second."""
-        if self.decoder is not None:
+        """Look at the decoder's time-outs by the wall clock; for live sources, about once a second, while no records come.
+
+        Records bring their own time. Ahead of those that still wait to be read the clock would call late what is not.
+        """
+        quiet, self._quiet = self._quiet, True
+        if quiet and self.decoder is not None:
             events = self.decoder.expire(now_ns)
             if events:
                 self._refused += self._distribute(events, None)
@@ -214,6 +219,7 @@ class SourceRunner:
         elif self.decoder is not None:
             if self._recorder is not None:
                 self._recorder.write(batch.records)
+            self._quiet = not batch.records
             events = self._decode(self.decoder, batch.records)
         else:
             raise TypeError("a source of events gave records")

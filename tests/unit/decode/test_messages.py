@@ -1,11 +1,15 @@
 """Messages of every kind, as real senders write them: each whole, byte by byte, and with more behind it."""
 
+from collections import Counter
 from typing import Any
 
 import pytest
 from decode_support import brief, decode, talk_of
 
-from pipeline.testing.packets import Talk, request, response
+from pipeline.decode import DecodeOptions, Decoder
+from pipeline.model.exchange import Exchange
+from pipeline.model.records import ACK, FIN
+from pipeline.testing.packets import Talk, flow_key, request, response
 
 GET = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc"
@@ -173,6 +177,70 @@ def test_body_that_breaks_off(ending: str, error: str | None) -> None:
     (exchange,) = decode(talk.segments)
     assert (exchange.http_response_body_size, exchange.error_type) == (3, error)
     assert exchange.httpipe_marks == (("gap",) if ending == "none" else ())
+
+
+UPLOADS = {
+    "by length": (b"Content-Length: 20\r\n\r\n0123456789", 10),
+    "chunked": (b"Transfer-Encoding: chunked\r\n\r\n14\r\n0123456789", 10),
+    "not begun": (b"Content-Length: 20\r\n\r\n", 0),
+}
+
+
+@pytest.mark.parametrize("name", UPLOADS)
+@pytest.mark.parametrize(
+    ("ending", "error", "marks"),
+    [
+        ("client resets", "reset", ()),
+        ("server resets", "reset", ()),
+        ("client closes", "closed", ()),
+        ("server closes", "closed", ()),
+        ("both wait", "timeout", ("size_estimated",)),
+        ("capture ends", None, ("gap",)),
+        ("ports are used again", "closed", ()),
+    ],
+)
+def test_upload_that_breaks_off(name: str, ending: str, error: str | None, marks: tuple[str, ...]) -> None:
+    """An upload that breaks off counts as far as it came, however it ends, and says why."""
+    rest, size = UPLOADS[name]
+    talk = Talk().client(b"POST /u HTTP/1.1\r\nHost: h\r\n" + rest)
+    match ending:
+        case "client resets" | "server resets":
+            talk.reset(client=ending.startswith("client"))
+        case "client closes" | "server closes":
+            talk.send(client=ending.startswith("client"), flags=FIN | ACK)
+            talk.send(client=not ending.startswith("client"), flags=FIN | ACK)
+        case "both wait":
+            talk.segments += Talk(flow_key(client_port=2), start_ns=talk.wait(400).now_ns).segments
+        case "ports are used again":
+            talk.segments += Talk(client_isn=77_000_000, start_ns=talk.now_ns).client(GET).server(OK).segments
+    exchange = decode(talk.segments, batch=1)[0]
+    assert brief(exchange)[:5] == ("POST", "/u", None, size, None)
+    assert set(exchange.httpipe_marks) == {"unmatched_request", *marks}
+    assert exchange.error_type == error
+
+
+def test_upload_that_goes_on_behind_the_servers_end() -> None:
+    """A server that closes before it answers is waited for no more, but what its client still sends counts."""
+    talk = Talk().client(b"POST /u HTTP/1.1\r\nHost: h\r\nContent-Length: 20\r\n\r\n0123456789")
+    talk.send(client=False, flags=FIN | ACK)
+    (whole,) = decode([*talk.segments, *talk.client(b"0123456789").segments[-2:]])
+    assert (brief(whole), whole.error_type) == (("POST", "/u", None, 20, None, "unmatched_request"), "closed")
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 20\r\n\r\n01234", b"Transfer-Encoding: chunked\r\n\r\n5\r\n01234\r\n"])
+def test_body_that_was_given_up(framing: bytes) -> None:
+    """A body that pauses for longer than the time-out is marked, with the size so far, and what comes later is counted."""
+    counts: Counter[str] = Counter()
+    decoder = Decoder(DecodeOptions(idle_timeout_secs=60), source="test", count=lambda name, by: counts.update({name: by}))
+    talk = Talk().client(GET).server(b"HTTP/1.1 200 OK\r\n" + framing).wait(100)
+    neighbour = Talk(flow_key(client_port=2), start_ns=talk.now_ns)
+    (exchange,) = decoder.feed(talk.segments + neighbour.segments)
+    assert isinstance(exchange, Exchange)
+    assert (brief(exchange), exchange.error_type) == (("GET", "/", 200, 0, 5, "size_estimated"), "timeout")
+    late = talk.server(b"567", b"89").segments[-4:]
+    assert decoder.feed(late + late) == []
+    assert counts == {"decoder_late_bytes": 5}
+    assert len(decoder.feed(Talk(start_ns=talk.now_ns, client_isn=1).exchange(GET, OK).segments)) == 1
 
 
 def test_early_answer() -> None:
