@@ -7,7 +7,7 @@ task per source that wants to know what is settled, and what listens to the outs
 import os
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -196,8 +196,11 @@ class Engine:
         sources: Mapping[str, SourceUnit],
         transforms: Mapping[str, TransformUnit],
         sinks: Mapping[str, SinkUnit],
-    ) -> None:
-        """Go over to another plan: these units are new, those that the plan does not name are gone, the others stay."""
+    ) -> list[SinkUnit]:
+        """Go over to another plan: these units are new, those that the plan does not name are gone, the others stay.
+
+        Nothing waits here. Returns the sinks that are gone from the plan and are still to be retired.
+        """
         self.plan = plan
         removed = [unit for name, unit in self.sinks.items() if name not in plan.sinks]
         self._remember(plan, sources)
@@ -210,6 +213,10 @@ class Engine:
             self.start_sink(sink)
         for source in sources.values():
             self.start_source(source)
+        return removed
+
+    def retire(self, removed: Sequence[SinkUnit]) -> None:
+        """Have sinks that the plan no longer has deliver what they have, beside the others."""
         for unit in removed:
             self._start(Task(), partial(self._retire, unit))
 
@@ -299,7 +306,7 @@ class Engine:
         for source in self.sources.values():
             self._lost_at_shutdown += source.runner.give_up()
         for transform in self.transforms.values():  # the deadline may have passed before it was this one's turn
-            self._lost_at_shutdown += _drop(self._give_out(transform))
+            self._lost_at_shutdown += _drop(self.give_out(transform))
         async with anyio.create_task_group() as ending:  # all at once: one that does not close must not hold up the others
             for sink in (*self.sinks.values(), *self.retired):
                 ending.start_soon(self._end_for_good, sink)
@@ -319,19 +326,15 @@ class Engine:
     async def _flush_last(self) -> None:
         """Every transform gives out all it holds, those upstream first."""
         for unit in self.transforms.values():
-            await self.flush_last(unit)
+            refused = self.give_out(unit)
+            try:
+                for offer in refused:
+                    await offer.wait()
+            finally:
+                self._lost_at_shutdown += _drop(refused)
 
-    async def flush_last(self, unit: TransformUnit) -> None:
-        """Have a transform give out all it holds."""
-        refused = self._give_out(unit)
-        try:
-            for offer in refused:
-                await offer.wait()
-        finally:
-            self._lost_at_shutdown += _drop(refused)
-
-    def _give_out(self, unit: TransformUnit) -> Refused:
-        """All that a transform holds; returns what stands before a full queue."""
+    def give_out(self, unit: TransformUnit) -> Refused:
+        """Have a transform give out all it holds, at once; returns what stands before a full queue."""
         refused: Refused = []
         unit.node.flush(self.options.clock.now_ns(), refused, last=True)
         unit.node.close()

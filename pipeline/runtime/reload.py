@@ -1,15 +1,20 @@
 """Reload: from one plan to the next while events pass. Only what changed is rebuilt; a plan that cannot run changes nothing.
 
 First everything that can fail is done beside the running pipeline: new components are made, new sources and queues opened.
-Then the change itself, which cannot fail: old parts stop, new ones take their place, the outputs are wired anew. A changed
-sink takes over the queue and the counters of the old one; unchanged sources, programs in the kernel included, run on.
+Whatever a component raises there refuses the reload. Then the change itself, which cannot fail: old parts stop, new ones take
+their place, the outputs are wired anew. A changed sink takes over the queue and the counters of the old one; unchanged sources,
+programs in the kernel included, run on.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import anyio
 
 from pipeline.api import CaptureError
+from pipeline.delivery.health import describe
+from pipeline.delivery.ledger import Reason
 from pipeline.errors import ConfigError, HttpipeError, Problem
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.units import SinkUnit, SourceUnit, TransformUnit
@@ -29,13 +34,7 @@ class Change:
 async def reload(engine: Engine, plan: Plan) -> str:
     """Change over to ``plan``; returns a sentence that says what changed. Raises ``HttpipeError``: then nothing has changed."""
     _refuse_what_needs_a_restart(engine, plan)
-    change = _make(engine, plan)
-    try:
-        await _open(change)
-    except BaseException:
-        for source in change.sources.values():
-            await source.runner.aclose()
-        raise
+    change = await _prepared(engine, plan)
     engine.reloading = True
     try:
         with anyio.CancelScope(shield=True):
@@ -70,56 +69,97 @@ def _refuse_what_needs_a_restart(engine: Engine, plan: Plan) -> None:
         raise ConfigError(problems, file=plan.file)
 
 
-def _make(engine: Engine, plan: Plan) -> Change:
-    """New components, not opened. Raises ``ConfigError``."""
-    old, change = engine.plan, Change(plan)
-    for source in plan.sources.values():
-        if _source_changed(old.sources.get(source.id), source):
-            change.sources[source.id] = SourceUnit(source, engine.outputs, engine.options, engine.sources.get(source.id))
-    for transform in plan.transforms.values():
-        if _transform_changed(old.transforms.get(transform.id), transform):
-            before = engine.transforms.get(transform.id)
-            change.transforms[transform.id] = TransformUnit(transform, engine.outputs, engine.options, before)
-    for sink in plan.sinks.values():
-        if _sink_changed(old.sinks.get(sink.id), sink):
-            before_sink = engine.sinks.get(sink.id)
-            change.sinks[sink.id] = SinkUnit(sink, plan, engine.options, finished=engine.changed, before=before_sink)
+async def _prepared(engine: Engine, plan: Plan) -> Change:
+    """All that can fail, beside the running pipeline. Raises ``HttpipeError``; then everything is closed again."""
+    change = Change(plan)
+    try:
+        _make(engine, change)
+        await _open(change)
+    except BaseException:
+        with anyio.CancelScope(shield=True):
+            await _close(change)
+        raise
     return change
 
 
+def _make(engine: Engine, change: Change) -> None:
+    """New components, not opened. Raises ``HttpipeError``."""
+    old, plan = engine.plan, change.plan
+    for source in plan.sources.values():
+        if _source_changed(old.sources.get(source.id), source):
+            before = engine.sources.get(source.id)
+            with _refusing(source.id, "made"):
+                change.sources[source.id] = SourceUnit(source, engine.outputs, engine.options, before)
+    for transform in plan.transforms.values():
+        if _transform_changed(old.transforms.get(transform.id), transform):
+            before_it = engine.transforms.get(transform.id)
+            with _refusing(transform.id, "made"):
+                change.transforms[transform.id] = TransformUnit(transform, engine.outputs, engine.options, before_it)
+    for sink in plan.sinks.values():
+        if _sink_changed(old.sinks.get(sink.id), sink):
+            before_sink = engine.sinks.get(sink.id)
+            with _refusing(sink.id, "made"):
+                change.sinks[sink.id] = SinkUnit(sink, plan, engine.options, finished=engine.changed, before=before_sink)
+
+
 async def _open(change: Change) -> None:
-    """Everything that may fail. Raises ``HttpipeError``."""
+    """Sources and queues. Raises ``HttpipeError``."""
     for source in change.sources.values():
-        try:
+        with _refusing(source.spec.id, "opened"):
             await source.runner.open()
-        except CaptureError as error:
-            if error.denied:
-                raise CaptureError(f"{source.spec.id}: {error}", remedy="restart httpipe with the privileges") from error
-            raise
-        except HttpipeError:
-            raise
-        except Exception as error:  # a plugin's fault: the old pipeline goes on
-            raise HttpipeError(f"{source.spec.id}: cannot be opened: {error}") from error
     for sink in change.sinks.values():
         if not sink.inherits:
-            await sink.open_queue()
+            with _refusing(sink.spec.id, "opened"):
+                await sink.open_queue()
+
+
+async def _close(change: Change) -> None:
+    for source in change.sources.values():
+        await source.runner.aclose()
+    for sink in change.sinks.values():
+        if not sink.inherits:
+            await sink.worker.buffer.aclose()
+
+
+@contextmanager
+def _refusing(component_id: str, what: str) -> Iterator[None]:
+    """Whatever a component raises refuses the reload, in words."""
+    try:
+        yield
+    except CaptureError as error:
+        if error.denied:
+            raise CaptureError(f"{component_id}: {error}", remedy="restart httpipe with the privileges") from error
+        raise
+    except HttpipeError:
+        raise
+    except Exception as error:
+        raise HttpipeError(f"{component_id}: cannot be {what}: {describe(error)}") from error
 
 
 async def _carry_out(engine: Engine, change: Change) -> None:
     """The change itself. Everything has a time limit; what cannot be passed on in time is counted."""
+    limit = engine.plan.process.shutdown_timeout_secs
     gone_sources = [unit for name, unit in engine.sources.items() if name in change.sources or name not in change.plan.sources]
     for source in gone_sources:
         await source.task.stop()
-        with anyio.move_on_after(engine.plan.process.shutdown_timeout_secs):
+        with anyio.move_on_after(limit):
             await source.runner.finish()
         source.runner.give_up()
-    for name, transform in engine.transforms.items():
-        if name in change.transforms or name not in change.plan.transforms:
-            await engine.flush_last(transform)
     for name in change.sinks.keys() & engine.sinks.keys():
         await engine.sinks[name].worker.retire()
         await engine.sinks[name].task.stop()
-    engine.adopt(change.plan, change.sources, change.transforms, change.sinks)
+    # Nothing waits between the last flush of a transform and the new wiring: what flowed meanwhile would stay in the old one.
+    gone_transforms = [
+        unit for name, unit in engine.transforms.items() if name in change.transforms or name not in change.plan.transforms
+    ]
+    refused = [offer for transform in gone_transforms for offer in engine.give_out(transform)]
+    removed = engine.adopt(change.plan, change.sources, change.transforms, change.sinks)
+    with anyio.move_on_after(limit):
+        for offer in refused:
+            await offer.wait()
+    for offer in refused:
+        offer.drop(Reason.REMOVED)
+    engine.retire(removed)
     for source in gone_sources:
         await source.runner.settle_now()
         await source.settling.stop()

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import anyio
 from anyio.to_thread import run_sync
 
+from pipeline.delivery.health import describe
 from pipeline.delivery.signal import Signal
 from pipeline.errors import ConfigError, HttpipeError
 from pipeline.runtime.control_paths import own_paths
@@ -151,6 +152,9 @@ async def reload_file(engine: Engine, load: Load) -> bool:
         problems = [str(problem) for problem in error.problems]
     except (HttpipeError, OSError) as error:
         problems = [str(error)]
+    except Exception as error:
+        problems = [f"internal error: {describe(error)}"]
+        engine.log.debug("while reading the pipeline file", exc_info=error)
     else:
         if engine.options.configure_logs:
             logs.configure(plan.telemetry.log_level, plan.telemetry.log_format)

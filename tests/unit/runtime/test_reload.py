@@ -106,6 +106,60 @@ class Broken(Pass):
         raise ConfigError([])
 
 
+class Hoard(Transform):
+    """Holds everything back until its last flush."""
+
+    def __init__(self, config: Any, context: Context) -> None:
+        """Nothing yet."""
+        self.kept: list[Event] = []
+
+    @property
+    def held_events(self) -> int:
+        """All."""
+        return len(self.kept)
+
+    def process(self, batch: Sequence[Event]) -> Outputs:
+        """Keep."""
+        self.kept += batch
+        return {}
+
+    def flush(self, now_ns: int, *, last: bool) -> Outputs:
+        """All at the end."""
+        kept, self.kept = (self.kept, []) if last else ([], self.kept)
+        return {DEFAULT: kept}
+
+
+class Changed:
+    """The host is no longer as it was: whoever is made or opened from now on raises this."""
+
+    error: ClassVar[Exception | None] = None
+
+    def __init__(self, config: Any, context: Context) -> None:
+        """Fail, where it is time to."""
+        if self.error is not None:
+            raise self.error
+
+
+class UnmadeSource(Changed, Ticker):
+    """Cannot be made."""
+
+
+class UnmadeTransform(Changed, Pass):
+    """Cannot be made."""
+
+
+class UnmadeSink(Changed, Keep):
+    """Cannot be made."""
+
+
+class Unopened(Ticker):
+    """Cannot be opened."""
+
+    async def open(self) -> None:
+        """Fail."""
+        raise ValueError("no socket left")
+
+
 class Denied(Ticker):
     """Cannot be opened any more."""
 
@@ -264,6 +318,78 @@ async def test_a_plan_that_cannot_run_changes_nothing(bad: Plan) -> None:
         await ring(3)
         await until(lambda: Keep.got.get("a") == [0, 1, 2])
     assert Keep.opened == ["a"]
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("no"), ImportError("no"), OSError("no"), ZeroDivisionError(), KeyError("x")], ids=repr
+)
+@pytest.mark.parametrize(
+    "bad",
+    [
+        plan(t=Part(UnmadeSource, key="x"), out=out("a")),
+        plan(t=Part(Ticker), p=Part(UnmadeTransform, ["t"]), out=out("a", ["p"])),
+        plan(t=Part(Ticker), p=Part(Pass, ["t"]), out=out("a"), more=Part(UnmadeTransform, ["p"])),
+    ],
+    ids=["source", "transform", "another"],
+)
+async def test_whatever_a_constructor_raises_refuses_the_reload(
+    bad: Plan, error: Exception, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pipeline runs on, and what was opened for the change is closed."""
+    async with running(plan(t=Part(Ticker), out=out("a"))) as engine:
+        monkeypatch.setattr(Changed, "error", error)
+        assert not await reload_file(engine, lambda: bad)
+        assert "cannot be made" in vars(caplog.records[-1])["error"]
+        await ring(3)
+        await until(lambda: Keep.got.get("a") == [0, 1, 2])
+        assert await reload_file(engine, lambda: plan(t=Part(Ticker), out=out("b")))
+        await ring(3)
+        await until(lambda: Keep.got.get("b") == [3, 4, 5])
+
+
+async def test_what_was_opened_for_a_reload_that_is_refused_is_closed_again(tmp_path: Path) -> None:
+    """The queue on disk, too: the next attempt opens it."""
+    async with running(plan(t=Part(Ticker), out=out("a"))) as engine:
+        second = {"new": Part(Keep, ["t"], Label(label="n"), options=disk(str(tmp_path / "q")))}
+        with pytest.raises(HttpipeError, match="again: cannot be opened: ValueError: no socket left"):
+            await reload(engine, plan(t=Part(Ticker, key="x"), again=Part(Unopened), out=out("a")))
+        assert [each.closed for each in Ticker.made] == [False, True, True]
+        for _ in range(2):
+            await reload(engine, plan(t=Part(Ticker), out=out("a"), **second))
+        await ring(2)
+        await until(lambda: Keep.got.get("n") == [0, 1])
+
+
+async def test_a_fault_while_the_file_is_read_again_leaves_the_pipeline_alone(caplog: pytest.LogCaptureFixture) -> None:
+    """Even where the fault is ours."""
+    async with running(plan(t=Part(Ticker), out=out("a"))) as engine:
+        assert not await reload_file(engine, lambda: 1 // 0)  # type: ignore[arg-type, return-value]
+        assert "internal error: ZeroDivisionError" in vars(caplog.records[0])["error"]
+        await ring(1)
+        await until(lambda: Keep.got.get("a") == [0])
+
+
+@pytest.mark.parametrize("removed", [False, True])
+async def test_a_transform_that_holds_events_is_changed_while_a_sink_is_busy(removed: bool) -> None:  # noqa: FBT001
+    """What flows while the reload waits for the sink is held and given out like the rest, to the unit."""
+    old = {"t": Part(Ticker), "h": Part(Hoard, ["t"]), "out": out("a", ["h"])}
+    async with running(plan(**old, busy=out("b"))) as engine:
+        Keep.gates["b"] = anyio.Event()
+        await ring(5)
+        await until(lambda: engine.sinks["busy"].worker.writing_events > 0)
+        new = {**old, "h": Part(Pass if removed else Hoard, ["t"], key="changed")}
+        async with anyio.create_task_group() as group:
+            group.start_soon(reload, engine, plan(**new, busy=out("c")))
+            await until(lambda: engine.sinks["busy"].worker.retiring)
+            await ring(7)
+            Keep.gates["b"].set()
+        await ring(2)
+        if not removed:
+            await until(lambda: len(Keep.got["a"]) == 12)
+        held = engine.status().of("h")
+        assert (held.received, held.sent, held.in_flight, held.lost) == ((14, 14, 0, 0) if removed else (14, 12, 2, 0))
+    assert Keep.got["a"] == list(range(14))
+    assert sorted(Keep.got["b"] + Keep.got["c"]) == list(range(14))
 
 
 async def test_live_sources_need_a_restart_once_privileges_are_gone() -> None:
