@@ -30,6 +30,7 @@ from pipeline.errors import (
 )
 from pipeline.model.exchange import AttributeValue, Event, Exchange, Mark
 from pipeline.model.fields import FIELDS, FieldType
+from pipeline.model.file_names import FileNames
 from pipeline.model.measurement import Measurement, Metric
 from pipeline.model.records import Chunk, Closed, Gap, Opened, Record, Segment
 
@@ -50,6 +51,7 @@ __all__ = [
     "EventBatch",
     "Exchange",
     "FieldType",
+    "FileNames",
     "Finished",
     "Gap",
     "HttpipeError",
@@ -242,6 +244,8 @@ class Sink(ABC):
     api_version: ClassVar[int] = API_VERSION
     plugin_name: ClassVar[str] = ""
     """What a decorator was told; must be the name in the entry points. Empty for classes."""
+    writes: Sequence[FileNames] = ()
+    """Files it writes, so that ``httpipe validate`` can refuse two sinks that would meet in one. May depend on the config."""
     needs_heads: bool = False
     """True: events carry ``request_head`` and ``response_head``. Where that depends on the config, override ``wants_heads``."""
 

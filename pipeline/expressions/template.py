@@ -27,6 +27,9 @@ LONGEST_VALUE: Final = 100
 MOST_RESULTS: Final = 1000
 """Different results of one confined template. Each is a topic or an open file, and strangers choose them by their Host header."""
 
+CONFINED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
+"""What a value in a confined text consists of; it never begins with a dot."""
+
 _HOLE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _HARMFUL = re.compile(r"[^A-Za-z0-9._-]|(?<![^.])\.|\.(?=\.)")
 """Everything but letters, digits, ``_`` and ``-``; and a dot that starts a value or stands beside another."""
@@ -47,6 +50,11 @@ class Template:
         self.is_literal = not values
         self._first = pieces[0]
         self._rest = [(value.of, literal) for value, literal in zip(values, pieces[2::2], strict=True)]
+
+    @property
+    def literals(self) -> list[str]:
+        """The literal texts before, between and after the values."""
+        return [self._first, *(literal for _, literal in self._rest)]
 
     def render(self, event: Event) -> str:
         """The text for one event."""

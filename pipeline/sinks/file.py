@@ -3,6 +3,8 @@
 Returning from ``write`` means that the batch is in the file (and on the disk where ``fsync`` says so).
 """
 
+import errno
+import os
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from importlib.util import find_spec
@@ -12,20 +14,36 @@ import anyio
 import anyio.to_thread
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.api import BatchError, Config, ConfigError, Context, Event, NotConnected, Sink
+from pipeline.api import BackOff, BatchError, Config, ConfigError, Context, Event, NotConnected, Reject, Sink
 from pipeline.codecs.options import EncodingOptions
 from pipeline.codecs.registry import codec
 from pipeline.errors import Problem
 from pipeline.expressions import ExpressionError
 from pipeline.sinks.logfile import Habits, LogFile
-from pipeline.sinks.paths import FilePath, problem
+from pipeline.sinks.paths import FilePath, problem, too_long
+from pipeline.sinks.portions import portions
+from pipeline.sinks.rotation import LONGEST_SUFFIX, rotated_names
+
+NAME_ERRORS = frozenset(
+    {
+        errno.ENAMETOOLONG,
+        errno.EISDIR,
+        errno.ENOTDIR,
+        errno.ELOOP,
+        errno.EILSEQ,
+        errno.ENXIO,
+        errno.EINVAL,  # not a regular file, or one that holds something else than events
+        errno.EBUSY,  # another writer has it
+    }
+)
+"""Errors that are about this path and no other."""
 
 
 class RotateOptions(Config):
-    """When a file is renamed to `<path>.<time>` and a new one begun. A batch is never spread over two files."""
+    """When a file is renamed to `<path>.<time>` and a new one begun."""
 
     max_bytes: Annotated[int, Field(ge=4096)] | None = None
-    """Begin a new file before this size is passed. Default: no limit."""
+    """Begin a new file before this size is passed; only an event that alone is larger passes it. Default: no limit."""
     interval_secs: Annotated[int, Field(ge=1, le=366 * 86_400)] | None = None
     """Begin a new file with the first batch after each multiple of this time (3600: each full hour, UTC). Default: never."""
     keep: Annotated[int, Field(ge=1, le=100_000)] | None = None
@@ -61,11 +79,10 @@ class FileConfig(Config):
 
     @model_validator(mode="after")
     def _compression_needs_rotation(self) -> Self:
-        rotate = self.rotate
-        if rotate.max_bytes is None and rotate.interval_secs is None:
+        if not _rotates(self.rotate):
             if self.compression != "none":
                 raise ValueError("compression applies to rotated files: set rotate.max_bytes or rotate.interval_secs")
-            if rotate.keep is not None:
+            if self.rotate.keep is not None:
                 raise ValueError("rotate.keep has no effect without rotate.max_bytes or rotate.interval_secs")
         return self
 
@@ -83,6 +100,11 @@ class FileSink(Sink):
             self._path = FilePath(config.path, context.attributes)
         except ExpressionError as error:
             raise ConfigError([error.at("path")]) from error
+        self._suffix_bytes = LONGEST_SUFFIX if _rotates(config.rotate) else 0
+        if (wrong := too_long(self._path.shortest, self._suffix_bytes)) is not None:
+            raise ConfigError([Problem("path", wrong)])
+        names = self._path.names()
+        self.writes = (names, rotated_names(names)) if _rotates(config.rotate) else (names,)
         if config.compression == "zstd" and find_spec("zstandard") is None:
             raise ConfigError([Problem("compression", '"zstd" needs the package zstandard: pip install zstandard')])
         self._habits = Habits(
@@ -128,22 +150,42 @@ class FileSink(Sink):
         try:
             self._file(path).open()
         except OSError as error:
-            raise _not_connected(error) from error
+            raise NotConnected(_text(error)) from error
 
     def _append(self, batch: Sequence[Event]) -> None:
         failures: dict[int, Exception] = {}
         for path, places in self._by_path(batch):
-            events = batch if len(places) == len(batch) else [batch[place] for place in places]
-            try:
-                self._file(path).append(self._codec.encode_batch(events))
-            except OSError as error:
-                failures.update(dict.fromkeys(places, _not_connected(error)))
+            failures.update(self._append_to(path, batch, places))
         if overflows := self._path.new_overflows():
             self._context.count("path_overflow_events", overflows)
-        if len(failures) == len(batch) and failures:
+        if self._path.literal is not None and len(failures) == len(batch) and failures:
             raise failures[0]
         if failures:
             raise BatchError(failures)
+
+    def _append_to(self, path: str, batch: Sequence[Event], places: Sequence[int]) -> dict[int, Exception]:
+        """Append these events of the batch to one file. Returns what became of those that are not in it."""
+        if self._path.from_traffic and (wrong := too_long(path, self._suffix_bytes)) is not None:
+            return dict.fromkeys(places, Reject(wrong))
+        events = batch if len(places) == len(batch) else [batch[place] for place in places]
+        written = 0
+        try:
+            file = self._file(path)
+            for count, data in portions(events, self._codec.encode_batch, file.room(), self._habits.max_bytes):
+                file.append(data)
+                written += count
+        except OSError as error:
+            return dict.fromkeys(places[written:], self._failure(error, path))
+        return {}
+
+    def _failure(self, error: OSError, path: str) -> Exception:
+        """What strangers chose and no file can be called is rejected; it must not stop what comes behind it."""
+        text = _text(error)
+        if self._path.literal is not None:
+            return NotConnected(text)
+        if self._path.from_traffic and _of_the_name(error, path):
+            return Reject(text)
+        return BackOff(message=text)  # the other files are well: nothing to close
 
     def _by_path(self, batch: Sequence[Event]) -> Iterable[tuple[str, Sequence[int]]]:
         if self._path.literal is not None:
@@ -177,6 +219,15 @@ class FileSink(Sink):
             raise failure
 
 
-def _not_connected(error: OSError) -> NotConnected:
+def _rotates(rotate: RotateOptions) -> bool:
+    return rotate.max_bytes is not None or rotate.interval_secs is not None
+
+
+def _of_the_name(error: OSError, path: str) -> bool:
+    """Whether another name would have been taken: it is too long, or something else is called so."""
+    return error.errno in NAME_ERRORS or (error.errno == errno.EACCES and os.path.lexists(path))
+
+
+def _text(error: OSError) -> str:
     place = f"{error.filename}: " if error.filename else ""
-    return NotConnected(f"{place}{error.strerror or error}")
+    return f"{place}{error.strerror or error}"

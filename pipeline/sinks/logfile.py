@@ -12,7 +12,7 @@ import stat
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NoReturn
 
 from pipeline.api import Context
 from pipeline.codecs.registry import Codec
@@ -57,12 +57,20 @@ class LogFile:
         except OSError as error:
             self._give_up(error)
 
+    def room(self) -> int | None:
+        """Bytes until the file is as large as it may be; None where there is no such bound."""
+        if self._habits.max_bytes is None:
+            return None
+        try:
+            self._follow()
+            return max(0, self._habits.max_bytes - os.fstat(self._fd).st_size)
+        except OSError as error:
+            self._give_up(error)
+
     def append(self, data: bytes | bytearray) -> None:
         """Write all of it, or none of it and raise ``OSError``."""
         try:
-            if self._moved():
-                self._close()
-                self._open()
+            self._follow()
             if self._rotation_due(len(data)):
                 self._rotate()
             self._write(data)
@@ -135,6 +143,12 @@ class LogFile:
         os.ftruncate(self._fd, whole)
         self._log.warning("%s ended in a torn event: cut off its last %d bytes, kept %d", self.path, size - whole, whole)
 
+    def _follow(self) -> None:
+        """Have open what the path leads to."""
+        if self._moved():
+            self._close()
+            self._open()
+
     def _moved(self) -> bool:
         """Whether the path no longer leads to what is open: logrotate(8) moved it, somebody deleted it."""
         if self._fd < 0:
@@ -202,7 +216,7 @@ class LogFile:
             fd, self._fd = self._fd, -1
             os.close(fd)
 
-    def _give_up(self, error: OSError) -> None:
+    def _give_up(self, error: OSError) -> NoReturn:
         self._close()
         raise OSError(error.errno, error.strerror, str(self.path)) from error
 

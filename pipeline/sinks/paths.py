@@ -4,15 +4,22 @@ Time tokens are those of strftime(3) that Vector's users write, filled in with t
 the same on every host. ``{{field}}`` is confined (``ConfinedTemplate``): it starts with literal text and cannot leave its folder.
 """
 
+import posixpath
 import re
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from pipeline.api import Event, FieldType
 from pipeline.expressions import ConfinedTemplate, compile_confined
+from pipeline.expressions.template import CONFINED
+from pipeline.model.file_names import DIGITS, FileNames, Place, spelled
+from pipeline.sinks.rotation import apart
 
-TOKENS = "YmdHMSjF"
+TOKENS = {"Y": "dddd", "m": "dd", "d": "dd", "H": "dd", "M": "dd", "S": "dd", "j": "ddd", "F": "dddd-dd-dd"}
+"""Each with what it becomes: ``d`` is a digit."""
+NAME_BYTES = 255
+"""The longest name of a file or a folder (NAME_MAX of every common file system)."""
 _TOKEN = re.compile(r"%(.?)")
 _LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
 
@@ -32,17 +39,64 @@ class FilePath:
             return None
         return self.text.replace("%%", "%")
 
+    @property
+    def shortest(self) -> str:
+        """A path as short as it can get."""
+        return "".join(min(place.letters) for place in self.names().places if not place.repeated)
+
+    @property
+    def from_traffic(self) -> bool:
+        """Whether strangers choose part of it."""
+        return not self._template.is_literal
+
     def of(self, event: Event) -> str:
-        """The path for this event."""
+        """The path for this event; what strangers chose of it never makes it look like a rotated file."""
         path = self._template.render(event)
-        if not self._timed:
-            return path
-        # A confined value has no percent sign, so every token left here is the user's. A capture file may claim any time.
-        return _at(path, min(max(event.timestamp_ns // 1_000_000_000, 0), _LAST_SECOND))
+        if self._timed:
+            # A confined value has no percent sign, so every token left here is the user's. A capture file may claim any time.
+            path = _at(path, min(max(event.timestamp_ns // 1_000_000_000, 0), _LAST_SECOND))
+        return _apart(path) if self.from_traffic else path
+
+    def names(self) -> FileNames:
+        """Every path that it may give."""
+        first, *others = self._template.literals
+        places = [*_places(_tidied(first))]
+        for literal in others:
+            places += [Place(CONFINED - {"."}), Place(CONFINED, repeated=True), *_places(literal)]
+        return FileNames(tuple(places), from_traffic=self.from_traffic)
 
     def new_overflows(self) -> int:
         """How many events met too many different paths since this was last asked."""
         return self._template.new_overflows()
+
+
+def too_long(path: str, suffix_bytes: int) -> str | None:
+    """What is wrong with the length of the path's names, the last of which gets so many bytes more; or None."""
+    *folders, name = path.split("/")
+    longest = max([len(name.encode()) + suffix_bytes, *(len(folder.encode()) for folder in folders)])
+    return (
+        None
+        if longest <= NAME_BYTES
+        else f"{path}: the file name is too long: {longest} bytes, of which {NAME_BYTES} are possible"
+    )
+
+
+def _places(text: str) -> Iterator[Place]:
+    """A literal text with time tokens."""
+    for at, piece in enumerate(re.split(r"%(.)", text)):
+        if at % 2 and piece != "%":
+            yield from (Place(DIGITS) if letter == "d" else Place(frozenset(letter)) for letter in TOKENS[piece])
+        else:
+            yield from spelled(piece)
+
+
+def _tidied(text: str) -> str:
+    """The beginning of a path without ``./`` and ``//``, so that two ways to write it are one."""
+    folder, slash, name = text.rpartition("/")
+    return posixpath.join(posixpath.normpath(folder or slash), name) if slash else name
+
+
+_apart = lru_cache(maxsize=1024)(apart)
 
 
 @lru_cache(maxsize=256)
@@ -59,7 +113,7 @@ def problem(text: str) -> str | None:
     if text.endswith("/"):
         return "must name a file, not a folder"
     for match in _TOKEN.finditer(text):
-        if not match[1] or match[1] not in f"{TOKENS}%":
+        if match[1] not in {*TOKENS, "%"}:
             known = " ".join(f"%{token}" for token in TOKENS)
             return f"unknown time token %{match[1]}; known are {known}, and %% for a percent sign"
     return None

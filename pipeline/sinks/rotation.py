@@ -14,12 +14,34 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import IO, Literal, cast
 
+from pipeline.model.file_names import DIGITS, FileNames, Place, spelled
+
 Compression = Literal["none", "gzip", "zstd"]
 
 _SUFFIXES = {"none": "", "gzip": ".gz", "zstd": ".zst"}
 _PART = ".part"
+_LOOKS_ROTATED = re.compile(r"\.(?=\d{8}T\d{6}Z(?:-\d+)?(?:\.gz|\.zst)?(?:\.part)?\Z)")
+LONGEST_SUFFIX = len(".20260102T030405Z-9999.zst.part")
+"""Bytes that rotation adds to a file's name at most."""
 _CHUNK = 1 << 20
 _PRIVATE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
+
+
+def apart(path: str) -> str:
+    """The path, or one like it that cannot be taken for a rotated file: ``x_20260102T030405Z`` for ``x.20260102T030405Z``.
+
+    For names that strangers choose: rotation would compress, remove or overwrite what is called like its own files.
+    """
+    return _LOOKS_ROTATED.sub("_", path)
+
+
+def rotated_names(names: FileNames) -> FileNames:
+    """What rotation makes of such names, with every suffix."""
+    stamp = (Place(DIGITS),) * 8, (Place(DIGITS),) * 6
+    ending = Place(DIGITS | frozenset("-.gzstpar"), repeated=True)
+    return names._replace(
+        places=(*names.places, *spelled("."), *stamp[0], *spelled("T"), *stamp[1], *spelled("Z"), ending), rotated=True
+    )
 
 
 class Rotation:

@@ -47,7 +47,7 @@ def build(document: Document, registry: Registry, read_file: ReadFile, mode: Mod
     attributes, found = _construct(drafts, read_file, mode)
     problems += found
     wiring, found = wire([Node(each.id, each.entry.kind, each.inputs, each.outputs) for each in drafts.values()])
-    problems += found + _whole(document, drafts)
+    problems += found + _whole(document, drafts) + rules.file_problems(list(drafts.values()), process.data_dir)
     if problems:
         raise ConfigError(document.in_order(problems), file=document.file)
     if any(made.deferred for made in drafts.values()):

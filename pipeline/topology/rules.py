@@ -5,13 +5,15 @@ In: drafts and their wiring. Out: problems, which forbid the run, and warnings, 
 
 from collections.abc import Mapping, Sequence
 
-from pipeline.api import Source, Transform
+from pipeline.api import FileNames, Sink, Source, Transform
 from pipeline.config.options import SinkOptions, WhenFull
 from pipeline.config.words import did_you_mean
 from pipeline.decode.options import DecodeOptions
 from pipeline.errors import Problem
+from pipeline.model.file_names import ANYTHING, spelled
 from pipeline.topology.components import Draft, SourceOptions
 from pipeline.topology.graph import Wiring, owner_of
+from pipeline.topology.overlap import common_name
 
 REQUEST, RESPONSE = "http.request.header.", "http.response.header."
 
@@ -86,9 +88,8 @@ def input_problems(drafts: Sequence[Draft]) -> list[Problem]:
 
 
 def queue_problems(sinks: Sequence[Draft]) -> list[Problem]:
-    """Options of one sink that contradict each other, and disk queues that two sinks would share."""
+    """Options of one sink that contradict each other."""
     problems = []
-    folders: dict[str, Draft] = {}
     for sink in sinks:
         options, at = sink_options(sink), sink.entry.path
         if options.buffer.block_timeout_secs is not None and options.buffer.when_full not in ("block", None):
@@ -103,13 +104,47 @@ def queue_problems(sinks: Sequence[Draft]) -> list[Problem]:
             problems.append(
                 Problem(f"{at}.retry.initial_backoff_secs", f"{first:g} is more than retry.max_backoff_secs, which is {most:g}")
             )
-        if options.buffer.path is not None:
-            other = folders.setdefault(options.buffer.path, sink)
-            if other is not sink:
-                problems.append(
-                    Problem(f"{at}.buffer.path", f'"{options.buffer.path}" is the disk queue of [{other.entry.path}] already')
-                )
     return problems
+
+
+def file_problems(drafts: Sequence[Draft], data_dir: str) -> list[Problem]:
+    """Files that two components would write: one of them would be refused for good, at a moment that strangers choose."""
+    problems = []
+    claims: dict[str, tuple[Draft, list[FileNames]]] = {}
+    for draft in drafts:
+        for where, names in _files(draft, data_dir):
+            others = [(owner, theirs) for other, (owner, all_theirs) in claims.items() if other != where for theirs in all_theirs]
+            found = ((_meeting(names, theirs), owner.entry.path) for owner, theirs in others)
+            common, owner = next((each for each in found if each[0] is not None), (None, ""))
+            if common is not None:
+                said = f'"{common}" may be a file of [{owner}] as well: give each a folder or a name of its own'
+                problems.append(Problem(where, said))
+            claims.setdefault(where, (draft, []))[1].append(names)
+    return problems
+
+
+def _files(draft: Draft, data_dir: str) -> list[tuple[str, FileNames]]:
+    """What a component, its recording or its queue on disk may write, each with the option that says so."""
+    at = draft.entry.path
+    match draft.entry.kind:
+        case "sinks":
+            own = draft.instance.writes if isinstance(draft.instance, Sink) else ()
+            buffer = sink_options(draft).buffer
+            folder = buffer.path or f"{data_dir}/{draft.id}"
+            queue = FileNames((*spelled(f"{folder}/queue."), ANYTHING))
+            return [*((f"{at}.path", names) for names in own), *([(f"{at}.buffer.path", queue)] if buffer.type == "disk" else [])]
+        case "sources":
+            record = source_options(draft).record
+            return [(f"{at}.record.path", FileNames.literal(record.path))] if record is not None else []
+        case _:
+            return []
+
+
+def _meeting(names: FileNames, others: FileNames) -> str | None:
+    """A name that both may give. What strangers choose never looks rotated; two rotated ones meet where their originals do."""
+    if (names.rotated and (others.rotated or others.from_traffic)) or (others.rotated and names.from_traffic):
+        return None
+    return common_name(names, others)
 
 
 def feeders(sink: Draft, drafts: Mapping[str, Draft], wiring: Wiring) -> list[Draft]:

@@ -10,6 +10,7 @@ from pipeline.config.document import parse
 from pipeline.errors import Problem
 from pipeline.plugins.discovery import Found, Kind, Plugin
 from pipeline.plugins.registry import BrokenPluginError, Component, Loaded, Registry, TrustNothing
+from pipeline.sinks.file import FileSink
 from pipeline.topology.build import build
 from pipeline.topology.components import Mode
 from pipeline.topology.plan import Plan
@@ -111,6 +112,7 @@ class Fake(Registry):
         (Kind.SOURCE, "recorded"): Recorded,
         (Kind.TRANSFORM, "step"): Step,
         (Kind.SINK, "print"): Print,
+        (Kind.SINK, "file"): FileSink,
     }
 
     def __init__(self) -> None:
@@ -234,11 +236,11 @@ def test_a_glob_never_means_the_component_it_stands_in() -> None:
             SOURCE + SINK + '[telemetry]\nmetrics_address = "9598"',
             'telemetry.metrics_address: "9598" is not host:port, such as "127.0.0.1:9598"',
         ),
-        (SOURCE + '[sinks.s]\ninputs = ["a"]', "sinks.s.type: is required; known: print"),
-        (SOURCE + '[sinks.s]\ntype = 1\ninputs = ["a"]', "sinks.s.type: 1 is not a string; known: print"),
+        (SOURCE + '[sinks.s]\ninputs = ["a"]', "sinks.s.type: is required; known: file, print"),
+        (SOURCE + '[sinks.s]\ntype = 1\ninputs = ["a"]', "sinks.s.type: 1 is not a string; known: file, print"),
         (
             SOURCE + '[sinks.s]\ntype = "prnt"\ninputs = ["a"]',
-            'sinks.s.type: "prnt" is not a known sink; did you mean "print"? (known: print)',
+            'sinks.s.type: "prnt" is not a known sink; did you mean "print"? (known: file, print)',
         ),
         (
             SOURCE + SINK + 'dead_letter = "s"',
@@ -281,11 +283,60 @@ def test_dead_letters_that_go_round_are_told_at_every_sink_of_the_circle() -> No
     ]
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "common"),
+    [
+        ("/d/errors", "/d/{{host}}", "/d/errors"),
+        ("/d/{{host}}.jsonl", "/d/{{host}}.jsonl", "/d/z.jsonl"),
+        ("/d/{{host}}.jsonl", "/d//./e-{{method}}.jsonl", "/d/e-z.jsonl"),
+        ("/d/{{host}}", "/d/log.%F", "/d/log.9999-99-99"),
+        ("/d/h-{{host}}-%H", "/d/h-%Y-%d", "/d/h-9999-99"),
+        ("/d/{{host}}/log", "/d/a/{{method}}", "/d/a/log"),
+        ("/d/x", "/d/x", "/d/x"),
+        ("/d/{{host}}", "/d/.hidden", None),
+        ("/d/{{host}}.jsonl", "/d/{{host}}.json", None),
+        ("/d/a-{{host}}", "/d/b-{{host}}", None),
+        ("/d/{{host}}", "/d/a/{{host}}", None),
+        ("/d/h-{{host}}-%F", "/d/h-%Y", None),
+    ],
+)
+def test_files_of_two_sinks_that_strangers_could_make_one_are_refused(first: str, second: str, common: str | None) -> None:
+    """The message has a name that both could give; sinks whose names can never meet are left alone."""
+    text = SOURCE + "".join(
+        f'[sinks.{name}]\ntype = "file"\ninputs = ["a"]\npath = "{path}"\n' for name, path in (("s", first), ("t", second))
+    )
+    if common is None:
+        assert plan(text).sinks.keys() == {"s", "t"}
+        return
+    assert complaints(text) == [
+        f'sinks.t.path: "{common}" may be a file of [sinks.s] as well: give each a folder or a name of its own'
+    ]
+
+
+def test_a_file_that_is_called_like_a_rotated_one_of_another_sink_is_refused() -> None:
+    """What strangers choose is never called so; what the pipeline file says may be."""
+    rotating = '[sinks.s]\ntype = "file"\ninputs = ["a"]\npath = "/d/x"\nrotate.keep = 1\nrotate.max_bytes = 4096\n'
+    other = '[sinks.t]\ntype = "file"\ninputs = ["a"]\npath = "/d/x.{}"\n'
+    assert "may be a file of [sinks.s]" in complaints(SOURCE + rotating + other.format("20260101T000000Z.gz"))[0]
+    assert plan(SOURCE + rotating + other.format("{{host}}")).sinks.keys() == {"s", "t"}
+
+
+def test_sinks_recordings_and_queues_do_not_meet_either() -> None:
+    """Whatever httpipe writes by itself is a file of its own."""
+    file_sink = '[sinks.s]\ntype = "file"\ninputs = ["a"]\npath = "{}"\n'
+    recorded = '[sources.a]\ntype = "live"\nrecord.path = "/d/x.rec"\n'
+    assert "may be a file of [sources.a]" in complaints(recorded + file_sink.format("/d/{{host}}"))[0]
+    own = file_sink.format("/var/lib/httpipe/s/queue.{{host}}") + 'buffer.type = "disk"\n'
+    assert "may be a file of [sinks.s]" in complaints(SOURCE + own)[0]
+    other = sink("t", "a") + 'buffer = { type = "disk", path = "/d" }\n'
+    assert "may be a file of [sinks.s]" in complaints(SOURCE + file_sink.format("/d/{{host}}") + other)[0]
+
+
 def test_two_disk_queues_cannot_share_a_folder() -> None:
     """Each would take the other's events for its own."""
     disk = 'buffer = {type = "disk", path = "/q"}\n'
     assert complaints(SOURCE + SINK + disk + sink("t", "a") + disk) == [
-        'sinks.t.buffer.path: "/q" is the disk queue of [sinks.s] already'
+        'sinks.t.buffer.path: "/q/queue." may be a file of [sinks.s] as well: give each a folder or a name of its own'
     ]
 
 

@@ -1,5 +1,6 @@
 """The file sink on real files."""
 
+import errno
 import fcntl
 import gzip
 import json
@@ -18,9 +19,16 @@ import pytest
 import zstandard
 from pydantic import ValidationError
 
-from pipeline.api import BatchError, ConfigError, Context, Event, Exchange, NotConnected
+from pipeline.api import BatchError, ConfigError, Context, Event, Exchange, NotConnected, Reject
 from pipeline.codecs.json import JsonCodec
+from pipeline.config.options import BatchOptions, SinkOptions
+from pipeline.delivery.buffer import MemoryBuffer
+from pipeline.delivery.chunk import Chunk, weight_of
+from pipeline.delivery.dead_letter import DeadLetter
+from pipeline.delivery.ledger import Ledger
 from pipeline.sinks.file import FileConfig, FileSink
+from pipeline.sinks.rotation import Rotation
+from pipeline.testing.fakes import FakeClock, Script, bounds, worker
 
 pytestmark = pytest.mark.anyio
 
@@ -60,6 +68,11 @@ async def written(path: Path | str, *batches: list[Event], **options: Any) -> No
 def found(folder: Path, pattern: str) -> list[Path]:
     """Files below a folder, sorted by name."""
     return sorted(folder.rglob(pattern))
+
+
+def in_time(folder: Path, pattern: str) -> list[Path]:
+    """Rotated files of one second, in the order in which they were made."""
+    return sorted(folder.glob(pattern), key=lambda each: int(each.name.partition("Z-")[2] or 0))
 
 
 def numbers(path: Path) -> list[int]:
@@ -181,18 +194,67 @@ async def test_follows_logrotate_and_deletion(tmp_path: Path) -> None:
 
 
 async def test_rotates_before_a_file_grows_too_large(tmp_path: Path) -> None:
-    """No file passes ``max_bytes`` unless one batch alone does, no event is lost, and names tell the order."""
+    """No file passes ``max_bytes``, no event is lost, and names tell the order."""
     clock, path = Clock(), tmp_path / "http.jsonl"
     sink = make(path, clock, rotate={"max_bytes": 4096})
     await sink.open()
     for first in range(0, 120, 10):
         await sink.write(events(10, first))
     await sink.aclose()
-    rotated = sorted(found(tmp_path, "http.jsonl.*"), key=lambda each: int(each.name.partition("Z-")[2] or 0))
+    rotated = in_time(tmp_path, "http.jsonl.*")
     assert rotated[0].name == "http.jsonl.20260101T000000Z"
     assert len(rotated) >= 2
     assert all(each.stat().st_size <= 4096 for each in [*rotated, path])
     assert [number for each in [*rotated, path] for number in numbers(each)] == list(range(120))
+
+
+@pytest.mark.parametrize("codec", ["json", "ecs", "protobuf"])
+async def test_a_batch_is_spread_over_as_many_files_as_it_needs(tmp_path: Path, codec: str) -> None:
+    """A batch of many times ``max_bytes`` fills file after file, each with whole events, nearly full and none too large."""
+    path = tmp_path / "log"
+    sink = make(path, rotate={"max_bytes": 4096}, encoding={"codec": codec})
+    await sink.open()
+    await sink.write(events(3))
+    batch = events(500, 3, url_path="/" + "x" * 90)
+    await sink.write(batch)
+    await sink.aclose()
+    files = [*in_time(tmp_path, "log.*"), path]
+    sizes = [each.stat().st_size for each in files]
+    assert max(sizes) <= 4096
+    assert min(sizes[:-1]) > 3000
+    assert b"".join(each.read_bytes() for each in files) == bytes(sink._codec.encode_batch([*events(3), *batch]))
+
+
+async def test_an_event_that_alone_passes_the_size_has_a_file_of_its_own(tmp_path: Path) -> None:
+    """It is the only thing in its file, and what stands around it is where it belongs."""
+    path = tmp_path / "log"
+    batch = [*events(2), *events(1, 2, url_path="x" * 9000), *events(1, 3, url_path="x" * 9000), *events(2, 4)]
+    await written(path, batch, rotate={"max_bytes": 4096})
+    assert [numbers(each) for each in [*in_time(tmp_path, "log.*"), path]] == [[0, 1], [2], [3], [4, 5]]
+
+
+async def test_what_of_a_spread_batch_is_written_is_not_written_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the third file cannot be begun exactly the events behind the second fail, and they follow when it can."""
+    path, rotate = tmp_path / "log", Rotation.rotate
+    left = [1]
+
+    def once(self: Rotation, now_ns: int) -> Path:
+        if not left:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        left.pop()
+        return rotate(self, now_ns)
+
+    monkeypatch.setattr(Rotation, "rotate", once)
+    sink, batch = make(path, rotate={"max_bytes": 4096}), events(100, url_path="x" * 90)
+    with pytest.raises(BatchError) as caught:
+        await sink.write(batch)
+    failed = sorted(caught.value.failures)
+    done = len(numbers(path)) + len(numbers(in_time(tmp_path, "log.*")[0]))
+    assert failed == list(range(done, 100))
+    monkeypatch.setattr(Rotation, "rotate", rotate)
+    await sink.write([batch[index] for index in failed])
+    await sink.aclose()
+    assert [number for each in [*in_time(tmp_path, "log.*"), path] for number in numbers(each)] == list(range(100))
 
 
 async def test_rotates_by_time_across_restarts(tmp_path: Path) -> None:
@@ -289,6 +351,83 @@ async def test_only_the_events_of_the_failing_file_are_written_again(tmp_path: P
     assert list(caught.value.failures) == [1]
     assert str(caught.value.failures[1]) == f"{tmp_path / 'h-b'}: Is a directory"
     assert numbers(tmp_path / "h-a") == [0, 2]
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ("v" * 100, "too long"),
+        ("folder", "Is a directory"),
+        ("loop", "symbolic links"),
+        ("pipe", "not a regular file"),
+        ("program", "not touched"),
+        ("taken", "another sink"),
+    ],
+)
+async def test_a_name_that_strangers_chose_and_nothing_can_have_is_rejected(tmp_path: Path, value: str, said: str) -> None:
+    """Only that event goes to the dead letter; what is around it and behind it is written. The ledger counts to the unit."""
+    prefix = "p" * 160
+    (tmp_path / f"{prefix}folder").mkdir()
+    (tmp_path / f"{prefix}loop").symlink_to(f"{prefix}loop")
+    os.mkfifo(tmp_path / f"{prefix}pipe")
+    (tmp_path / f"{prefix}program").write_bytes(b"\x7fELF" * 100)
+    other = make(tmp_path / f"{prefix}taken", encoding={"codec": "protobuf"})
+    await other.open()
+    script = Script()
+    script.make = lambda: make(tmp_path / f"{prefix}{{{{host}}}}", encoding={"codec": "protobuf"})  # type: ignore[method-assign]
+    clock = FakeClock()
+    sink = worker(script, clock.clock(), SinkOptions(batch=BatchOptions(max_events=4)))
+    letters = MemoryBuffer(bounds(), Ledger())
+    sink.dead_letter = DeadLetter("file", letters)
+    hosts = ["a", "b", value, "a", value, "b"]
+    batch = [each for at, host in enumerate(hosts) for each in events(1, at, server_address=host)]
+    sink.buffer.offer_nowait(Chunk(batch, weight_of(batch), (), 0.0))
+    sink.buffer.close()
+    with anyio.fail_after(5):
+        await sink.run()
+    await other.aclose()
+    dead = letters.take_nowait(10, 1 << 20)
+    assert dead is not None
+    assert [each.httpipe_sequence for each in dead.events if isinstance(each, Exchange)] == [2, 4]
+    assert all(said in str(each.attributes["httpipe.dead_letter.reason"]) for each in dead.events)
+    ledger = sink.buffer.ledger
+    assert (ledger.received, ledger.sent, ledger.discarded) == (6, 4, {("dead_letter", True): 2})
+    assert (ledger.balance(), clock.slept) == (0, [])
+    assert {f"{prefix}a", f"{prefix}b"} <= {each.name for each in found(tmp_path, "*") if each.is_file() and each.stat().st_size}
+
+
+async def test_room_for_the_suffix_of_rotation_is_kept(tmp_path: Path) -> None:
+    """A name that is only too long once its file is rotated and compressed is rejected before anything is written."""
+    path = tmp_path / ("p" * 130 + "{{host}}")
+    sink = make(path, rotate={"max_bytes": 4096}, compression="gzip")
+    batch = [*events(1, 0, server_address="a" * 100), *events(100, 1, server_address="a" * 80)]
+    with pytest.raises(BatchError) as caught:
+        await sink.write(batch)
+    await sink.aclose()
+    assert isinstance(caught.value.failures[0], Reject)
+    assert list(caught.value.failures) == [0]
+    assert len(found(tmp_path, "*.gz")) >= 2
+    with pytest.raises(ConfigError, match="too long"):
+        make(tmp_path / ("p" * 240), rotate={"max_bytes": 4096})
+    make(tmp_path / ("p" * 240))
+
+
+async def test_no_value_makes_a_name_like_that_of_a_rotated_file(tmp_path: Path) -> None:
+    """``keep`` and compression touch the files of their own value only, whatever Host says."""
+    clock = Clock()
+    hosts = [f"a.20260101T0000{second:02d}Z{end}" for second, end in ((0, ""), (1, "-1"), (2, ".gz"), (3, "-7.zst.part"))]
+    names = ["h-a", *(f"h-{host.replace('a.', 'a_', 1)}" for host in hosts)]
+    sink = make(tmp_path / "h-{{host}}", clock, rotate={"interval_secs": 60, "keep": 1}, compression="gzip")
+    for minute in range(4):
+        clock.now = NEW_YEAR_NS + minute * 60 * 1_000_000_000
+        await sink.write(
+            [*events(1, minute, server_address="a"), *(e for host in hosts for e in events(1, minute, server_address=host))]
+        )
+        for name in names:
+            os.utime(tmp_path / name, ns=(clock.now, clock.now))
+    await sink.aclose()
+    assert [numbers(tmp_path / name) for name in names] == [[3]] * 5
+    assert len(found(tmp_path, "*.2026*Z.gz")) == 5
 
 
 async def test_says_what_is_wrong_with_the_place(tmp_path: Path) -> None:
