@@ -49,6 +49,7 @@ def run(  # noqa: PLR0913  one for each option
     import anyio  # noqa: PLC0415  start-up: a wrong file is told before the slow imports
 
     from pipeline.cli.progress import Progress  # noqa: PLC0415
+    from pipeline.runtime.loop import EventLoop  # noqa: PLC0415
     from pipeline.runtime.options import RunOptions  # noqa: PLC0415
     from pipeline.runtime.run import run as run_plan  # noqa: PLC0415
     from pipeline.runtime.summary import Outcome  # noqa: PLC0415
@@ -63,7 +64,8 @@ def run(  # noqa: PLR0913  one for each option
         on_progress=progress.show,
     )
     try:
-        summary = anyio.run(partial(run_plan, plan, load=partial(load, file), options=options))
+        work = partial(run_plan, plan, load=partial(load, file), options=options)
+        summary = anyio.run(work, backend_options={"loop_factory": EventLoop})
     except ConfigError as error:  # what only opening can find, such as an address that is taken
         raise ConfigError(error.problems, file=error.file or plan.file) from error
     finally:

@@ -1,10 +1,20 @@
 """How a component fares: its state, its last error, and whether it holds up the event loop. No I/O; the runtime shows it."""
 
 import logging
+import time
+from collections.abc import Callable
 from enum import StrEnum
+from typing import TypeVar
+
+from pipeline.cancellation import ComponentExit
+
+T = TypeVar("T")
 
 SLOW_CALL_SECS = 0.1
 """One call that keeps the loop busy for longer delays every other component: worth a warning that names the component."""
+
+SLOW_START_SECS = 2.0
+"""Making and opening a component imports libraries and loads programs, which takes its time and is no fault."""
 
 
 Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
@@ -24,9 +34,11 @@ class Health:
     """State of one component. ``restarts`` counts rebuilds, ``errors`` failed calls, ``busy_secs`` time inside its code.
 
     Several parts of it may be in trouble at once (the writers of a sink, its disk queue): it is well when all are.
+    ``since`` is when (``time.perf_counter``) the call began that is inside its code right now, 0 where none is: a thread
+    that sees the loop stand still reads it (``runtime.blocking``).
     """
 
-    __slots__ = ("_ailing", "_log", "blocked_secs", "busy_secs", "error", "errors", "restarts", "state")
+    __slots__ = ("_ailing", "_log", "blocked_secs", "busy_secs", "error", "errors", "restarts", "since", "state")
 
     def __init__(self, log: Logger) -> None:
         self._log = log
@@ -37,6 +49,7 @@ class Health:
         self.restarts = 0
         self.busy_secs = 0.0
         self.blocked_secs = 0.0
+        self.since = 0.0
 
     def ok(self, part: str = "") -> None:
         """It works (again), this part of it."""
@@ -56,10 +69,23 @@ class Health:
         self.errors += 1
         self.error = describe(error)
 
-    def ran(self, secs: float) -> None:
-        """A stretch of the component's code kept the loop for ``secs``."""
+    def call(self, function: Callable[[], T], slow_secs: float = SLOW_CALL_SECS) -> T:
+        """Call the component's code. Whatever it raises is an ``Exception``: it cannot end the run."""
+        began = self.since = time.perf_counter()
+        try:
+            return function()
+        except Exception:
+            raise
+        except BaseException as error:
+            raise ComponentExit(error) from error
+        finally:
+            self.ran(time.perf_counter() - began, slow_secs)
+
+    def ran(self, secs: float, slow_secs: float = SLOW_CALL_SECS) -> None:
+        """A stretch of the component's code has ended that kept the loop for ``secs``."""
+        self.since = 0.0
         self.busy_secs += secs
-        if secs > SLOW_CALL_SECS:
+        if secs > slow_secs:
             self.blocked_secs = max(self.blocked_secs, secs)
             self._log.warning(
                 "one call kept the whole pipeline waiting; components must not block",

@@ -4,7 +4,6 @@ It never retries and never looks at a queue: the worker does. Several writers ma
 finds it closed opens it, and a failure closes it once, however many writers saw it.
 """
 
-import asyncio
 import time
 from collections.abc import Awaitable, Callable, Generator, Sequence
 from typing import Any, TypeVar
@@ -12,8 +11,8 @@ from typing import Any, TypeVar
 import anyio
 
 from pipeline.api import Event, Sink
-from pipeline.cancellation import ForeignCancellation, being_cancelled, guarded
-from pipeline.delivery.health import Health
+from pipeline.cancellation import fault_of
+from pipeline.delivery.health import SLOW_CALL_SECS, SLOW_START_SECS, Health
 
 CLOSE_SECS = 5.0
 """A sink that hangs in ``aclose`` is left behind after this long; shutdown must end."""
@@ -45,9 +44,9 @@ class Session:
             if self._opened:
                 return
             if self._sink is None:
-                self._sink = self._make()
+                self._sink = self._health.call(self._make, SLOW_START_SECS)
             with anyio.fail_after(self._open_timeout_secs):
-                await guarded(self._sink.open())  # first imports and connections take their time, and are no fault
+                await timed(self._sink.open(), self._health, SLOW_START_SECS)
             self._opened = True
             self.generation += 1
 
@@ -95,36 +94,38 @@ class Session:
 
 
 class timed(Awaitable[T]):  # noqa: N801  used like a function: ``await timed(sink.write(batch), health)``
-    """Await a coroutine as ``guarded`` does, and tell ``health`` how long each stretch of it kept the loop.
+    """Await a coroutine as ``guarded`` does, and tell ``health`` when it is inside and how long each stretch kept the loop.
 
     This is the only place where a sink that blocks (``time.sleep``, a synchronous client) can be told from one that waits: a
     loop that stalls does not say who stalled it. Costs about 1 µs a call.
     """
 
-    __slots__ = ("_awaitable", "_health")
+    __slots__ = ("_awaitable", "_health", "_slow_secs")
 
-    def __init__(self, awaitable: Awaitable[T], health: Health) -> None:
+    def __init__(self, awaitable: Awaitable[T], health: Health, slow_secs: float = SLOW_CALL_SECS) -> None:
         self._awaitable = awaitable
         self._health = health
+        self._slow_secs = slow_secs
 
     def __await__(self) -> Generator[Any, Any, T]:
         """Step the coroutine as ``yield from`` would, with a stopwatch."""
         steps: Any = self._awaitable.__await__()
-        ran, clock = self._health.ran, time.perf_counter
+        health, slow_secs, clock = self._health, self._slow_secs, time.perf_counter
         resume: Callable[..., Any] = steps.send
         argument: Any = None
         while True:
-            began = clock()
+            began = health.since = clock()
             try:
                 waiting_for = resume(argument)
             except StopIteration as stop:
                 return stop.value  # type: ignore[no-any-return]
-            except asyncio.CancelledError as error:
-                if being_cancelled():
+            except BaseException as error:
+                fault = fault_of(error)
+                if fault is error:
                     raise
-                raise ForeignCancellation from error
+                raise fault from error
             finally:
-                ran(clock() - began)
+                health.ran(clock() - began, slow_secs)
             try:
                 argument = yield waiting_for
                 resume = steps.send

@@ -14,14 +14,13 @@ import anyio
 import anyio.to_thread
 
 from pipeline.api import CaptureError, Event, EventBatch, InputError, Record, RecordBatch, Source
-from pipeline.cancellation import guarded
 from pipeline.delivery.acknowledgement import Settlement, Ticket
 from pipeline.delivery.buffer import Buffer
 from pipeline.delivery.chunk import weight_of
 from pipeline.delivery.clock import Backoff, Clock
 from pipeline.delivery.dead_letter import DeadLetter
 from pipeline.delivery.fanout import Fanout, Refused
-from pipeline.delivery.health import Health, Logger, Said, State, describe
+from pipeline.delivery.health import SLOW_START_SECS, Health, Logger, Said, State, describe
 from pipeline.delivery.ledger import Ledger, Reason
 from pipeline.delivery.session import CLOSE_SECS, timed
 from pipeline.delivery.signal import Signal
@@ -82,7 +81,7 @@ class SourceRunner:
         self._backoff = Backoff(*RESTART_BACKOFF_SECS, clock.random)
         self._said = Said()
         self._settled = Signal()
-        self.source = make()
+        self.source = health.call(make, SLOW_START_SECS)
         self.decoder = make_decoder() if make_decoder else None
         self.settlement = self._new_settlement()
         self._refused: Refused = []
@@ -99,7 +98,7 @@ class SourceRunner:
 
     async def open(self) -> None:
         """Open the source; raises ``CaptureError`` or ``InputError``."""
-        await guarded(self.source.open())  # loading a program takes its time, and is no fault
+        await timed(self.source.open(), self.health, SLOW_START_SECS)
         if self._recorder is not None:
             self._recorder.open()
         self.health.ok()
@@ -108,7 +107,8 @@ class SourceRunner:
         """Read until the input ends, or for ever. A source that fails is built anew with backoff; damaged input ends it."""
         while not await self._read_once():
             await self._clock.sleep(self._backoff.next_secs())
-            await self._restart()
+            while not await self._restart():
+                await self._clock.sleep(self._backoff.next_secs())
 
     async def finish(self) -> None:
         """After reading has ended, or was cancelled: what queues had no room for, and what the decoder still holds, marked."""
@@ -175,7 +175,7 @@ class SourceRunner:
     async def _read_once(self) -> bool:
         """Read to the end; True when that is the end of the input, False when it failed and should start again."""
         try:
-            batches = self.source.batches()
+            batches = self.health.call(self.source.batches)
             try:
                 while True:
                     batch = await timed(anext(batches), self.health)
@@ -188,7 +188,7 @@ class SourceRunner:
                 close = getattr(batches, "aclose", None)
                 if close is not None:
                     with anyio.CancelScope(shield=True):
-                        await guarded(close())
+                        await timed(close(), self.health)
         except InputError as error:
             self.damaged = error
             self._trouble(error, "cannot be read further; what came before the damage was used", State.FAILED)
@@ -199,19 +199,21 @@ class SourceRunner:
         self.health.state = State.FINISHED
         return True
 
-    async def _restart(self) -> None:
-        """A fresh source; the connections that were being decoded are reported as far as they were seen."""
+    async def _restart(self) -> bool:
+        """A fresh source; the connections that were being decoded are reported as far as they were seen. False: none is open."""
         await self.finish()
         await self._close_source()
         self.health.restarts += 1
-        self.source = self._make()
         self.decoder = self._make_decoder() if self._make_decoder else None
-        self.settlement = self._new_settlement()
         try:
+            self.source = self.health.call(self._make, SLOW_START_SECS)
+            self.settlement = self._new_settlement()
             await self.open()
-        except Exception as error:  # noqa: BLE001  tried again with backoff by the next read
+        except Exception as error:  # noqa: BLE001  tried again with backoff
             remedy = error.remedy if isinstance(error, CaptureError) else ""
             self._still_down(error, f"cannot be opened {remedy}".strip())
+            return False
+        return True
 
     async def _pass_on(self, batch: RecordBatch | EventBatch) -> None:
         if isinstance(batch, EventBatch):

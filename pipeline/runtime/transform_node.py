@@ -4,7 +4,6 @@ Metering happens here, on the edges, so that no transform can get it wrong. A tr
 given and what it held back (counted, ``component_error``) and is built anew: at once the first time, then with backoff.
 """
 
-import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
@@ -14,7 +13,7 @@ from pipeline.delivery.acknowledgement import Ticket, Tickets, hold, release
 from pipeline.delivery.chunk import weight_of
 from pipeline.delivery.clock import Backoff, Clock
 from pipeline.delivery.fanout import Fanout, Refused
-from pipeline.delivery.health import Health, Logger, Said, State, describe
+from pipeline.delivery.health import SLOW_START_SECS, Health, Logger, Said, State, describe
 from pipeline.delivery.ledger import Ledger, Reason
 from pipeline.errors import HttpipeError
 
@@ -55,7 +54,7 @@ class TransformNode:
         self._kept: deque[tuple[int, Ticket]] = deque()
         self._taken = 0
         self.held = 0
-        self.transform: Transform | None = make()
+        self.transform: Transform | None = health.call(make, SLOW_START_SECS)
         self.health.ok()
 
     def push(self, events: Sequence[Event], tickets: Tickets, refused: Refused) -> None:
@@ -83,21 +82,21 @@ class TransformNode:
     def _run(
         self, transform: Transform, call: Callable[[], Outputs], events: Sequence[Event], tickets: Tickets, refused: Refused
     ) -> None:
-        began = time.perf_counter()
         try:
-            outputs = self._routed(call())
-            held, oldest = transform.held_events, transform.oldest_held
-            discard_reason = transform.discard_reason
+            outputs, held, oldest, discard_reason = self.health.call(lambda: self._asked(transform, call))
         except Exception as error:  # noqa: BLE001  a plugin's fault: only its own batch is lost
             self._fault(error, len(events))
             return
-        self.health.ran(time.perf_counter() - began)
         self._meter(len(events), held, outputs, discard_reason)
         self._taken += len(events)
         given_out = self._tickets(tickets, held, self._taken - held if oldest is None else oldest)
         for output in outputs:
             output.fanout.push(output.events, output.weight, (*tickets, *given_out), refused)
         release(given_out)
+
+    def _asked(self, transform: Transform, call: Callable[[], Outputs]) -> tuple[list[_Output], int, int | None, str]:
+        """All that the transform itself is asked after a call: where what it gave goes, what it holds, why the rest is gone."""
+        return self._routed(call()), transform.held_events, transform.oldest_held, transform.discard_reason
 
     def _routed(self, outputs: Outputs) -> list[_Output]:
         """Where each output goes. Weighing the events also finds a plugin that returns something else than events."""
@@ -156,7 +155,7 @@ class TransformNode:
         """The transform, built anew when it is time to; None while it is down."""
         if self.transform is None and self._clock.monotonic() >= self._restart_at:
             try:
-                self.transform = self._make()
+                self.transform = self.health.call(self._make, SLOW_START_SECS)
             except Exception as error:  # noqa: BLE001  a plugin's fault
                 self._fault(error, 0)
                 return None

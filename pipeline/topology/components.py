@@ -204,7 +204,7 @@ def construct(made: Draft, context: Context, mode: Mode) -> list[Problem]:
         return [Problem(".".join(filter(None, (entry.path, each.path))), each.message) for each in error.problems]
     except OSError as error:
         return [Problem(entry.path, f"{error.filename}: {error.strerror}" if error.filename else str(error))]
-    except Exception as error:  # a stranger's constructor may raise anything; ours may not
+    except (Exception, SystemExit) as error:  # a stranger's constructor may raise anything; ours may not
         if plugin.builtin:
             raise
         fault = f"{plugin} cannot be made: {type(error).__name__}: {error}"
