@@ -102,6 +102,8 @@ class Context:
     ``log``      a logger that names the component.
     ``now_ns``   the clock, nanoseconds since 1970-01-01 UTC; tests hand in their own.
     ``count``    ``count("ring_full", 3)`` adds to a counter of the component; it appears in metrics and in the exit summary.
+    ``trouble``  ``trouble("no contact with any broker since …")`` says that the component works on but cannot do its part, and
+                 ``trouble("")`` that it can again: in the log once, in `top`, `/health` and, for a source, `/ready` meanwhile.
     ``progress`` ``progress(done, total)`` in units of the source's own (bytes of a file); shown on a terminal.
     ``body_bytes``  sources only: how many bytes of each message body the pipeline wants (0: none).
     ``attributes``  transforms and sinks only: the attributes that transforms upstream add, so that expressions know their types.
@@ -114,6 +116,7 @@ class Context:
     log: logging.Logger | logging.LoggerAdapter[logging.Logger] = field(default_factory=lambda: logging.getLogger("httpipe"))
     now_ns: Callable[[], int] = time.time_ns
     count: Callable[[str, int], None] = lambda _name, _by: None
+    trouble: Callable[[str], None] = lambda _sentence: None
     progress: Callable[[int, int], None] = lambda _done, _total: None
     body_bytes: int = 0
     attributes: Mapping[str, FieldType] = field(default_factory=dict)

@@ -1,4 +1,4 @@
-"""Fixtures that every kind of test shares; CI skips nothing; tests of real servers and kernels have a second try."""
+"""Fixtures that every kind of test shares; CI skips nothing."""
 
 import os
 from collections.abc import Generator
@@ -6,22 +6,12 @@ from collections.abc import Generator
 import pytest
 
 NEVER_SKIPPED_IN_CI = ("live", "kafka", "corpus", "postgres")
-SECOND_TRY = ("live", "kafka", "postgres", "wheel", "slow")
-"""Tests that share a small machine with real brokers, servers and compilers. The summary lists what needed the second try."""
 
 
 @pytest.fixture
 def anyio_backend() -> str:
     """httpipe runs on asyncio only (aiokafka does); so do its tests."""
     return "asyncio"
-
-
-@pytest.hookimpl(trylast=True)  # after those that mark whole folders
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """A test of the real thing fails when it fails twice."""
-    for item in items:
-        if any(item.get_closest_marker(name) for name in SECOND_TRY):
-            item.add_marker(pytest.mark.flaky(reruns=1, reruns_delay=2))
 
 
 @pytest.hookimpl(wrapper=True)

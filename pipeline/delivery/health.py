@@ -38,13 +38,14 @@ class Health:
     that sees the loop stand still reads it (``runtime.blocking``).
     """
 
-    __slots__ = ("_ailing", "_log", "blocked_secs", "busy_secs", "error", "errors", "restarts", "since", "state")
+    __slots__ = ("_ailing", "_log", "blocked_secs", "busy_secs", "complaint", "error", "errors", "restarts", "since", "state")
 
     def __init__(self, log: Logger) -> None:
         self._log = log
         self._ailing: set[str] = set()
         self.state = State.STARTING
         self.error = ""
+        self.complaint = ""
         self.errors = 0
         self.restarts = 0
         self.busy_secs = 0.0
@@ -68,6 +69,14 @@ class Health:
         """A call failed by what it was given, not by how the component fares."""
         self.errors += 1
         self.error = describe(error)
+
+    def complain(self, sentence: str) -> None:
+        """What the component itself says hinders it; "" when nothing does any more. Repeated or refined it is no news."""
+        before, self.complaint = self.complaint, sentence
+        if sentence and not before:
+            self._log.warning(sentence)
+        elif before and not sentence:
+            self._log.info("in order again", extra={"was": before})
 
     def call(self, function: Callable[[], T], slow_secs: float = SLOW_CALL_SECS) -> T:
         """Call the component's code. Whatever it raises is an ``Exception``: it cannot end the run."""

@@ -89,6 +89,7 @@ class Session:
                 await timed(sink.aclose(), self._health)
             except Exception as error:  # noqa: BLE001  a plugin's fault while closing must not stop the others
                 self._health.trouble(error)
+        self._health.complaint = ""  # it was this object's
         if scope.cancelled_caught:
             self._health.trouble(f"did not close within {self.close_secs:g} s")
 

@@ -169,6 +169,7 @@ class SourceRunner:
                 await timed(self.source.aclose(), self.health)
             except Exception as error:  # noqa: BLE001  a plugin's fault while closing must not stop the others
                 self._trouble(error, "did not close well")
+        self.health.complaint = ""  # it was the old object's
         if scope.cancelled_caught:
             self._trouble(f"did not close within {CLOSE_SECS:g} s", "did not close")
 

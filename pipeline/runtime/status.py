@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from pipeline.delivery.health import Health
+from pipeline.delivery.health import Health, State
 from pipeline.delivery.ledger import Ledger
 from pipeline.telemetry.histogram import Histogram
 
@@ -25,7 +25,8 @@ class ComponentStatus(msgspec.Struct, frozen=True, kw_only=True):
 
     ``counters`` are what the component itself counted: for sources the losses of the capture. ``queued_*`` and ``max_*``
     belong to a sink's queue. ``busy_secs`` is time inside the component's code, ``lag_secs`` the age of the oldest queued event,
-    ``latency`` from capture to delivery, of the oldest event of each batch.
+    ``latency`` from capture to delivery, of the oldest event of each batch. ``complaint`` is what the component itself says
+    hinders it now.
     """
 
     id: str
@@ -33,6 +34,7 @@ class ComponentStatus(msgspec.Struct, frozen=True, kw_only=True):
     type: str
     state: str
     error: str
+    complaint: str = ""
     errors: int
     restarts: int
     received: int
@@ -87,8 +89,9 @@ def component_status(  # noqa: PLR0913  what a component consists of
         id=component_id,
         kind=kind,
         type=type_,
-        state=str(health.state),
-        error=health.error,
+        state=str(State.DEGRADED if health.complaint and health.state is State.OK else health.state),
+        error=health.complaint or health.error,
+        complaint=health.complaint,
         errors=health.errors,
         restarts=health.restarts,
         received=ledger.received,

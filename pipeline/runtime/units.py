@@ -74,7 +74,8 @@ class SourceUnit:
         self.task = Task()
         self.settling = Task()
         bodies = spec.decode.bodies if spec.decode is not None else None
-        context = _context(spec.id, self.log, self.counters, options, body_bytes=bodies.max_bytes if bodies else 0)
+        health = Health(self.log)
+        context = _context(spec.id, self.log, self.counters, options, health, body_bytes=bodies.max_bytes if bodies else 0)
         make_decoder = None
         if spec.decode is not None:
             from pipeline.decode import Decoder  # noqa: PLC0415  costs start-up time, and not every pipeline decodes
@@ -88,7 +89,7 @@ class SourceUnit:
             make_decoder=make_decoder,
             fanout=outputs.of(spec.id),
             ledger=before.runner.ledger if before else Ledger(),
-            health=Health(self.log),
+            health=health,
             log=self.log,
             clock=options.clock,
             recorder=Recorder(record.path, record.max_bytes, context.count, self.log) if record else None,
@@ -117,19 +118,20 @@ class TransformUnit:
         self.log = ComponentLog(spec.id)
         self.flushing: Task | None = None
         self._options = options
+        self._health = Health(self.log)
         named = {name: outputs.of(f"{spec.id}.{name}") for name in spec.outputs if name != DEFAULT}
         self.node: TransformNode = TransformNode(
             make=self._make,
             downstream={DEFAULT: outputs.of(spec.id), **named},
             ledger=before.node.ledger if before else Ledger(),
-            health=Health(self.log),
+            health=self._health,
             log=self.log,
             clock=options.clock,
         )
 
     def _make(self) -> Transform:
         """A fresh transform reads its files afresh."""
-        context = _context(self.spec.id, self.log, self.counters, self._options, attributes=self.spec.attributes)
+        context = _context(self.spec.id, self.log, self.counters, self._options, self._health, attributes=self.spec.attributes)
         return self.spec.component(self.spec.config, replace(context, read_file=FileReader()))
 
     @property
@@ -164,8 +166,8 @@ class SinkUnit:
         self.task = Task()
         self.queue_task: Task = before.queue_task if before and self.inherits else Task()
         self._monotonic = options.clock.monotonic
-        context = _context(spec.id, self.log, self.counters, options, attributes=spec.attributes)
         health = Health(self.log)
+        context = _context(spec.id, self.log, self.counters, options, health, attributes=spec.attributes)
         asked = spec.options.buffer
         self.bounds = Bounds(asked.max_events, asked.max_bytes, spec.when_full, asked.block_timeout_secs)
         ledger = before.worker.buffer.ledger if before else Ledger()
@@ -228,6 +230,7 @@ def _context(  # noqa: PLR0913  what a component is handed
     log: ComponentLog,
     counters: Counter[str],
     options: RunOptions,
+    health: Health,
     *,
     body_bytes: int = 0,
     attributes: Mapping[str, FieldType] = NO_FIELDS,
@@ -240,6 +243,7 @@ def _context(  # noqa: PLR0913  what a component is handed
         log=log,
         now_ns=options.clock.now_ns,
         count=count,
+        trouble=health.complain,
         progress=partial(options.on_progress, id_),
         body_bytes=body_bytes,
         attributes=attributes,

@@ -3,7 +3,8 @@
 In: functions that give a picture of the pipeline, and what its transforms measure. It runs in a thread of its own and only
 reads; prometheus-client is imported when the first server starts, for it costs start-up time and memory.
 
-``/health`` answers 200 while the event loop turns, ``/ready`` while the pipeline carries events; else 503 with the reason.
+``/health`` answers 200 while the event loop turns and names the components that are not well, ``/ready`` 200 while the pipeline
+carries events; else 503 with the reason.
 """
 
 import re
@@ -67,7 +68,7 @@ class Exposition:
 
                 return make_wsgi_app(self._registry)(environ, start_response)  # type: ignore[no-any-return]
             case "/health":
-                return _told(start_response, self._why_unhealthy())
+                return _told(start_response, self._why_unhealthy(), well=self._not_well())
             case "/ready":
                 return _told(start_response, self._why_unhealthy() or self._why_not_ready())
             case _:
@@ -84,8 +85,14 @@ class Exposition:
             return "starting"
         if status.draining:
             return "shutting down"
-        failed = [each.id for each in status.components if each.kind == "source" and each.state == "failed"]
-        return f"failed: {', '.join(failed)}" if failed else ""
+        sources = [each for each in status.components if each.kind == "source"]
+        down = [f"{each.id}: {each.error}" for each in sources if each.state == "failed" or each.complaint]
+        return "; ".join(down)
+
+    def _not_well(self) -> str:
+        """A line for each component that something hinders. No reason to restart the process, which would not help."""
+        hindered = [each for each in self._picture().components if each.state in ("degraded", "failed")]
+        return "".join(f"{each.id}: {each.state}: {each.error}\n" for each in hindered)
 
 
 class _Collector:
@@ -194,6 +201,7 @@ def _registry(version: str, picture: Callable[[], Any], totals: Callable[[], Tot
     return registry
 
 
-def _told(start_response: StartResponse, trouble: str) -> Iterable[bytes]:
+def _told(start_response: StartResponse, trouble: str, *, well: str = "") -> Iterable[bytes]:
+    """503 with the trouble; else 200, and what there is to say all the same."""
     start_response("503 Service Unavailable" if trouble else "200 OK", [("Content-Type", "text/plain; charset=utf-8")])
-    return [(trouble or "ok").encode() + b"\n"]
+    return [f"{trouble or 'ok'}\n{'' if trouble else well}".encode()]

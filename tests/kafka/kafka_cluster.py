@@ -96,6 +96,14 @@ class Broker:
         assert self.process is not None
         self.process.send_signal(number)
 
+    def move(self, port: int) -> None:
+        """Its plain listener is at another port from the next start on. Its data stay."""
+        properties = self.folder / "server.properties"
+        properties.write_text(
+            properties.read_text().replace(f"PLAINTEXT://127.0.0.1:{self.port}", f"PLAINTEXT://127.0.0.1:{port}")
+        )
+        self.port = port
+
     def kill(self) -> None:
         """Kill -9, and wait until it is gone."""
         if self.process is not None and self.process.poll() is None:

@@ -25,6 +25,7 @@ import anyio.to_thread
 
 from pipeline.errors import NotConnected
 from pipeline.kafka.connection import INSTALL, ConnectionOptions
+from pipeline.kafka.contact import Contact
 from pipeline.kafka.ending import finish, patiently
 from pipeline.kafka.findings import quiet, unreachable
 
@@ -73,6 +74,7 @@ class Producer:
         compression: Compression,
         batch_bytes: int,
         delivery_timeout_secs: float,
+        tell: Callable[[str], None],
     ) -> None:
         self._options = options
         self._extra = {
@@ -82,10 +84,12 @@ class Producer:
             "max_batch_size": batch_bytes,
         }
         self._delivery_timeout_secs = delivery_timeout_secs
+        self._tell = tell
         self._absent: dict[str, float] = {}
         self._most: dict[str, int] = {}
         self._kafka: AIOKafkaProducer | None = None
         self._sends: set[asyncio.Task[Any]] = set()
+        self._contact: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
         """Connect. Raises ``NotConnected`` that names what is wrong with each broker."""
@@ -112,6 +116,9 @@ class Producer:
             raise NotConnected("; ".join(found) or f"the cluster is not ready: {type(error).__name__} {error}") from error
         else:
             self._kafka = kafka
+            if self._most:
+                kafka.client.set_topics(self._most)
+            self._contact = asyncio.create_task(Contact(kafka.client, self._options, self._tell).keep())
         finally:
             if self._kafka is not kafka:  # also when cancelled: nothing of a half-made connection may stay
                 await finish(kafka.stop(), STOP_SECS)
@@ -151,6 +158,8 @@ class Producer:
         """How many partitions the topic has, asking the cluster; 0 where it does not exist or may not be seen."""
         known, now = self.known_partitions(topic), time.monotonic()
         if known >= self._most.get(topic, 1):
+            if topic not in self._most:  # known from a look at all of them; from now on only what is written to is asked for
+                self._connected().client.add_topic(topic)
             self._most[topic] = known
             return known
         # Unknown; or fewer than before: a broker that has not heard yet that the topic has grown. Believing it would send a key
@@ -204,6 +213,9 @@ class Producer:
         if kafka is None:
             return
         self._kafka = None
+        if self._contact is not None:
+            self._contact.cancel()
+            await asyncio.wait([self._contact])
         flushed = await finish(kafka.flush(), FLUSH_SECS)
         if not flushed:
             await finish(self._abandon(kafka), STOP_SECS)

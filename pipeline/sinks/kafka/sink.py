@@ -94,6 +94,7 @@ class KafkaSink(Sink):
             compression=config.compression,
             batch_bytes=wave_bytes + config.max_record_bytes,
             delivery_timeout_secs=config.delivery_timeout_secs,
+            tell=context.trouble,
         )
         self._unfinished: list[Write] = []
         self._count = itertools.count()

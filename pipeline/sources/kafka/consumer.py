@@ -3,7 +3,7 @@
 In: options, and whom to tell when the group gives or takes partitions. Out: records by partition. It never commits by itself.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import anyio
@@ -11,6 +11,7 @@ import anyio.to_thread
 
 from pipeline.errors import CaptureError, NotConnected
 from pipeline.kafka.connection import INSTALL, ConnectionOptions
+from pipeline.kafka.contact import Contact
 from pipeline.kafka.ending import finish, patiently
 from pipeline.kafka.findings import DENIED, LOGIN_ERRORS, quiet, unreachable
 from pipeline.sources.kafka.offsets import Partition
@@ -19,7 +20,7 @@ from pipeline.sources.kafka.records import Record
 if TYPE_CHECKING:
     from aiokafka import AIOKafkaConsumer
 
-STOP_SECS = 3.0
+STOP_SECS, ABANDON_SECS = 2.5, 0.2
 """Leaving the group takes one request; the engine leaves a source behind after 5 s."""
 
 
@@ -76,7 +77,7 @@ class Consumer:
             self._kafka = kafka
         finally:
             if self._kafka is not kafka:
-                await finish(kafka.stop(), STOP_SECS)
+                await _stopped(kafka)
 
     async def _started(self, kafka: "AIOKafkaConsumer") -> None:
         with anyio.fail_after(self._options.request_timeout_secs + STOP_SECS):
@@ -150,11 +151,30 @@ class Consumer:
         except KafkaError as error:
             raise CommitFailed(f"{type(error).__name__} {error}".rstrip(), lost=False) from error
 
+    async def keep_contact(self, tell: Callable[[str], None]) -> None:
+        """Look for the cluster when no broker answers any more, and tell; for ever."""
+        if self._kafka is not None:
+            await Contact(self._kafka._client, self._options, tell).keep()  # noqa: SLF001  see contact
+
     async def stop(self) -> None:
         """Leave the group. Safe twice; the end is not put off by cancellation."""
         kafka, self._kafka = self._kafka, None
         if kafka is not None:
-            await finish(kafka.stop(), STOP_SECS)
+            await _stopped(kafka)
+
+
+async def _stopped(kafka: "AIOKafkaConsumer") -> None:
+    """Leave the group. Where no broker answers, end without: what is left behind would go on, and join the group once it can."""
+    if await finish(kafka.stop(), STOP_SECS):
+        return
+    coordinator, fetcher = kafka._coordinator, kafka._fetcher  # noqa: SLF001  there is no other way to end them
+    if coordinator is not None:
+        coordinator._coordination_task.cancel()  # noqa: SLF001
+        await finish(coordinator._stop_heartbeat_task(), ABANDON_SECS)  # noqa: SLF001
+        await finish(coordinator._stop_commit_offsets_refresh_task(), ABANDON_SECS)  # noqa: SLF001
+    if fetcher is not None:
+        await finish(fetcher.close(), ABANDON_SECS)
+    await finish(kafka._client.close(), ABANDON_SECS)  # noqa: SLF001
 
 
 def _listener(group: Group) -> Any:  # noqa: ANN401  aiokafka's type

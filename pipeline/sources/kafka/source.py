@@ -6,14 +6,14 @@ that we live. When the group takes partitions away, what is under way is waited 
 """
 
 import asyncio
-import contextlib
-from collections.abc import AsyncIterator, Collection
-from typing import Annotated, Literal
+from collections.abc import AsyncIterator, Collection, Coroutine
+from typing import Annotated, Any, Literal
 
 import anyio
 from pydantic import Field
 
 from pipeline.api import Context, EventBatch, Source
+from pipeline.cancellation import guarded
 from pipeline.codecs.options import DecodingOptions
 from pipeline.codecs.registry import decoder
 from pipeline.kafka.connection import ConnectionOptions
@@ -78,7 +78,9 @@ class KafkaSource(Source):
     async def open(self) -> None:
         """Join the group."""
         await self._consumer.start()
-        self._tasks = [asyncio.create_task(self._stay_alive()), asyncio.create_task(self._commit_now_and_then())]
+        keep_contact = self._consumer.keep_contact(self._context.trouble)
+        background = (self._stay_alive(), self._commit_now_and_then(), keep_contact)
+        self._tasks = [asyncio.create_task(self._watched(work)) for work in background]
 
     async def batches(self) -> AsyncIterator[EventBatch]:
         """Events as they come; an empty batch now and then when none do."""
@@ -106,10 +108,8 @@ class KafkaSource(Source):
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
-        for task in tasks:
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await task
         if tasks:
+            await asyncio.wait(tasks)
             with anyio.move_on_after(LAST_COMMIT_SECS, shield=True):
                 await self._commit()
         await self._consumer.stop()
@@ -146,6 +146,13 @@ class KafkaSource(Source):
         number = self._offsets.hand_out({each: part[-1].offset + 1 for each, part in ours.items()})
         return EventBatch(events, number, bad)
 
+    async def _watched(self, work: Coroutine[Any, Any, None]) -> None:
+        """What goes wrong in the background goes wrong in ``batches``, when it is asked again."""
+        try:
+            await guarded(work)
+        except Exception as error:  # noqa: BLE001  whatever it is
+            self._failure = error
+
     async def _stay_alive(self) -> None:
         """While the engine holds us back: stop fetching, but poll, or the group thinks that we are stuck."""
         while True:
@@ -156,11 +163,7 @@ class KafkaSource(Source):
                 if not self._waiting:
                     self._on_hold = True
                     self._consumer.hold()
-                    try:
-                        found = await self._consumer.poll(1, 0)
-                    except Exception as error:  # noqa: BLE001  whatever it is, batches() raises it when it is asked again
-                        self._failure = error
-                        return
+                    found = await self._consumer.poll(1, 0)
                     if found:  # of a partition that was assigned a moment ago
                         self._ahead.append(found)
 

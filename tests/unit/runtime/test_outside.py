@@ -282,6 +282,41 @@ async def test_metrics_health_and_ready() -> None:
     assert "has not turned for 60 s" in answers["sick"][1]
 
 
+class Cut(Steady):
+    """Brings nothing for a while, and says so itself."""
+
+    context: ClassVar[Context]
+
+    def __init__(self, config: Any, context: Context) -> None:
+        """Remember who to tell."""
+        super().__init__(config, context)
+        type(self).context = context
+
+
+async def test_what_a_component_says_of_itself_is_shown_while_it_lasts(caplog: pytest.LogCaptureFixture) -> None:
+    """A source without contact: /health names it and stays 200, /ready is 503, `top` has it, the log has beginning and end."""
+    caplog.set_level("INFO", "httpipe")
+
+    async def use(engine: Engine) -> list[tuple[int, str]]:
+        exposition = Exposition("127.0.0.1:0", "1", engine.status, lambda: 0.0)
+        exposition.start()
+        answers = []
+        for sentence in ("no contact since noon", "no contact since noon, still", ""):
+            Cut.context.trouble(sentence)
+            status = engine.status().of("s")
+            assert (status.state, status.error) == (("degraded", sentence) if sentence else ("ok", ""))
+            answers += [await run_sync(fetch, f"http://127.0.0.1:{exposition.port}/{path}") for path in ("health", "ready")]
+        await run_sync(exposition.close)
+        return answers
+
+    answers = await with_engine(use, s=Part(Cut), n=Part(Nowhere, ["s"]))
+    assert answers[0] == (200, "ok\ns: degraded: no contact since noon\n")
+    assert answers[1] == (503, "s: no contact since noon\n")
+    assert answers[4:] == [(200, "ok\n"), (200, "ok\n")]
+    said = [record.getMessage() for record in caplog.records if record.getMessage().startswith(("no contact", "in order"))]
+    assert said == ["no contact since noon", "in order again"]
+
+
 def fetch(url: str) -> tuple[int, str]:
     """Status and text."""
     try:
