@@ -17,6 +17,7 @@ LAYERS: tuple[set[str], ...] = (
     {"topology"},
     {"config", "plugins"},
     ISLANDS,
+    {"lists"},
     {"codecs", "expressions", "kafka"},
     {"telemetry"},
     {"model", "errors", "api", "cancellation"},
@@ -32,7 +33,7 @@ CONTRACTS = {"pipeline.config.options"}
 DOWN_ONLY_FOR_TESTS = {"testing"}
 """The shipped kit may import anything; nothing but tests imports it."""
 
-PURE = {"decode", "transforms", "codecs", "expressions", "model", "config", "topology"}
+PURE = {"decode", "transforms", "lists", "codecs", "expressions", "model", "config", "topology"}
 IMPURE = {
     "anyio",
     "asyncio",

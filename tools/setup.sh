@@ -44,6 +44,7 @@ if [ "$purpose" = test ]; then
         want "$package" installed "$package"
     done
     want openjdk-17-jre-headless command -v java
+    want nodejs command -v node
 fi
 
 if [ -n "$wanted" ]; then

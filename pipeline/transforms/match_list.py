@@ -8,9 +8,11 @@ from pydantic import Field
 from pipeline.api import DEFAULT, NOTHING, AttributeValue, Config, Context, Event, Exchange, FieldType, Outputs, Transform
 from pipeline.errors import ConfigError, Problem
 from pipeline.expressions import ExpressionError
+from pipeline.lists.entry import Entry, parse_entry, parse_lines
+from pipeline.lists.path import canonical_path, doubt_about
+from pipeline.lists.urls import UrlList
 from pipeline.transforms.files import FileError, WatchedFile
 from pipeline.transforms.options import Compiled, OutputName
-from pipeline.transforms.url_list import Entry, UrlList, parse_entry, parse_lines
 
 
 class MatchListConfig(Config):
@@ -24,6 +26,8 @@ class MatchListConfig(Config):
     """What an event on the list gets as its verdict, such as `deny`."""
     otherwise: str | None = None
     """What every other event gets, such as `allow`. Default: nothing."""
+    doubtful: str | None = None
+    """What an event gets that is not on the list, but whose path servers read in different ways. Default: as `otherwise`."""
     into: Annotated[str, Field(min_length=1)] = "httpipe.verdict"
     """Attribute that takes the verdict; with `.entry` behind its name it takes the entry that fits."""
     matched_to: OutputName | None = None
@@ -33,9 +37,37 @@ class MatchListConfig(Config):
 class MatchList(Transform):
     """Says which events are on a list of URLs, or sends them to an output of their own.
 
-    Paths are compared as sent, after percent-decoding of unreserved characters and without dot segments.
+    An entry is an optional method, then a host, a path or both:
 
-    Counters: `listed`, `reloaded`, `reload_failed`.
+    | Entry | Fits |
+    | --- | --- |
+    | `/admin/login` | this path on every host; not `/admin/login/` |
+    | `/admin/**` | every path that starts with `/admin/`; not `/admin` itself, which is an entry of its own |
+    | `/*/debug`, `/**/.git/**` | `*` is text within a segment, `**` any text, `?` one character, `[a-z]`, `[!a-z]` one of a set |
+    | `/users/{id}/keys` | `{id}`, whatever its name, is one segment that is not empty; `{rest...}` at the end any number |
+    | `evil.example` | this host and no other, whatever the path |
+    | `*.evil.example` | `evil.example` and every host below it |
+    | `shop.example/api/**` | both together |
+    | `POST /upload` | only this method |
+
+    Hosts are compared without regard to case, port and a last dot; names in other scripts by their ASCII form
+    (`müller.example` is `xn--mller-kva.example`). Paths are compared with regard to case.
+
+    **One spelling for each path.** Paths of requests and of entries are brought into the form that servers look for: escapes
+    are decoded once (`%2F` is a slash, as nginx, Node and Python take it), repeated slashes are one, `.` and `..` are followed.
+    So `/%61dmin/x`, `//admin/x` and `/x%2f..%2fadmin/x` are all `/admin/x`; the query is not looked at. Some paths cannot be
+    brought into one form, because servers disagree: a path parameter (Tomcat leaves `;v=1` out of `/admin;v=1/x`, nginx does
+    not), a backslash, a control character such as `%00`, an escape within an escape (`%2561`), bytes that are no UTF-8. They
+    are compared as nginx would; `doubtful` gives them a verdict of their own where no entry fits. A list of what is denied
+    should have one.
+
+    **Which entry is told.** Of several that fit, the one of `entries` before the one of `file`; the exact host before `*.`
+    hosts, of these the longest first, before entries without a host; entries without a method before those with one; then a
+    host alone, the exact path, the shortest prefix, and globs by the length of their literal beginning, shortest first. The
+    order of lines does not matter, and the whole list has one verdict: for exceptions, put another `match_list` or a
+    filter in front.
+
+    Counters: `listed`, `doubtful`, `reloaded`, `reload_failed`.
     """
 
     Config = MatchListConfig
@@ -64,7 +96,8 @@ class MatchList(Transform):
                 hits += 1
                 listed.append(self._with(event, self.config.verdict, entry))
             else:
-                others.append(event if self.config.otherwise is None else self._with(event, self.config.otherwise))
+                verdict = self.config.doubtful if self._is_doubtful(event) else self.config.otherwise
+                others.append(event if verdict is None else self._with(event, verdict))
         if hits:
             self.count("listed", hits)
         return {DEFAULT: others, self.config.matched_to: listed} if self.config.matched_to else {DEFAULT: others}
@@ -81,6 +114,15 @@ class MatchList(Transform):
         if found is None and self.file is not None:
             found = self.file.content.find(method, host, path)
         return found
+
+    def _is_doubtful(self, event: Event) -> bool:
+        """Whether it gets that verdict, which is counted."""
+        if self.config.doubtful is None or not isinstance(event, Exchange) or not event.url_path:
+            return False
+        doubtful = doubt_about(canonical_path(event.url_path)) is not None
+        if doubtful:
+            self.count("doubtful", 1)
+        return doubtful
 
     def _with(self, event: Event, verdict: str, entry: str | None = None) -> Event:
         attributes: dict[str, AttributeValue] = {**event.attributes, self.config.into: verdict}

@@ -21,19 +21,25 @@ http {{
   client_max_body_size 0; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
   fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   server {{
+    listen unix:{folder}/upstream;
+    access_log off;
+    return 200 "thank you";
+  }}
+  server {{
+    listen unix:{folder}/paths;
+    access_log off;
+    return 200 $uri;
+  }}
+  server {{
     {listen}
     root {folder}/www;
     location /small {{ return 200 "hello from nginx"; }}
     location /none {{ return 204; }}
     location /upload {{ proxy_pass http://unix:{folder}/upstream; }}
   }}
-  server {{
-    listen unix:{folder}/upstream;
-    access_log off;
-    return 200 "thank you";
-  }}
 }}
 """
+"""The sockets for others come last: nginx listens in this order, and who can connect there finds all of them."""
 WAIT_SECS = 10
 
 
@@ -59,6 +65,11 @@ class Nginx:
         self._process = subprocess.Popen(namespace.command("nginx", "-c", str(folder / "nginx.conf")), stderr=subprocess.DEVNULL)
         for address in sockets:
             self._wait_for(address)
+
+    @property
+    def paths_socket(self) -> Path:
+        """A socket on which it answers every request with the path that it would look for."""
+        return self._folder / "paths"
 
     def file(self, name: str, size: int) -> None:
         """A file of so many bytes of text."""

@@ -8,7 +8,6 @@ from pipeline.api import ConfigError
 from pipeline.testing.transforms import SECOND, START_NS, Driven, exchange
 from pipeline.transforms.enrich import Enrich
 from pipeline.transforms.match_list import MatchList
-from pipeline.transforms.url_list import UrlList, normal_path, parse_lines
 
 CSV = b'service,team,tier\r\nshop.example,payments,1\r\nblog.example,"content, web",3\r\n'
 
@@ -100,73 +99,6 @@ def test_bad_table_at_the_start_is_an_error(data: bytes | OSError, file: str, me
     assert file in str(caught.value)
 
 
-LIST = """
-# ours
-/exact
-/admin/**        # a prefix
-/admin/secret/** # covered by the one above
-/*/debug
-/**/.git/[!c]*
-evil.example
-*.bad.example
-api.example/v1/**
-POST /upload
-delete api.example/v2/things
-"""
-
-
-@pytest.mark.parametrize(
-    ("method", "host", "path", "entry"),
-    [
-        ("GET", "a.example", "/exact", "/exact"),
-        ("GET", "a.example", "/exact/", None),
-        ("GET", "a.example", "/admin/", "/admin/**"),
-        ("GET", "a.example", "/admin/secret/x", "/admin/**"),
-        ("GET", "a.example", "/admin", None),
-        ("GET", "a.example", "/x/debug", "/*/debug"),
-        ("GET", "a.example", "/x/y/debug", None),
-        ("GET", "a.example", "/x/y/.git/head", "/**/.git/[!c]*"),
-        ("GET", "a.example", "/x/y/.git/config", None),
-        ("GET", "EVIL.example.", "/any", "evil.example"),
-        ("GET", "x.evil.example", "/any", None),
-        ("GET", "bad.example", "/", "*.bad.example"),
-        ("GET", "a.b.bad.example", None, "*.bad.example"),
-        ("GET", "notbad.example", "/", None),
-        ("GET", "api.example", "/v1/x", "api.example/v1/**"),
-        ("GET", "api.example", "/v2/things", None),
-        ("DELETE", "api.example", "/v2/things", "delete api.example/v2/things"),
-        ("POST", "a.example", "/upload", "POST /upload"),
-        ("GET", "a.example", "/upload", None),
-        ("GET", "a.example", "/%61dmin/", "/admin/**"),
-        ("GET", "a.example", "//admin/", "/admin/**"),
-        ("GET", "a.example", "/x/../admin/./y", "/admin/**"),
-        ("GET", "a.example", "/admin%2Fx", None),
-        (None, None, None, None),
-    ],
-)
-def test_list_of_urls(method: str | None, host: str | None, path: str | None, entry: str | None) -> None:
-    """Each kind of entry fits what it says and nothing else; spellings of the same path hide nothing."""
-    assert UrlList(parse_lines(LIST)).find(method, host, path) == entry
-
-
-@pytest.mark.parametrize(
-    ("path", "normal"),
-    [
-        ("/a/../../b", "/b"),
-        ("/a/.", "/a/"),
-        ("/..", "/"),
-        ("/a//b/", "/a/b/"),
-        ("/%7eu/%2f", "/~u/%2F"),
-        ("*", "*"),
-        ("/%zz%", "/%zz%"),
-        ("", ""),
-    ],
-)
-def test_normal_path(path: str, normal: str) -> None:
-    """RFC 3986, sections 5.2.4 and 6.2.2.2, and repeated slashes."""
-    assert normal_path(path) == normal
-
-
 def test_match_list_adds_the_verdict() -> None:
     """Listed events say by which entry; the others get what `otherwise` says."""
     driven = Driven(MatchList, {"entries": ["/admin/**"], "verdict": "deny", "otherwise": "allow"})
@@ -197,15 +129,3 @@ def test_faulty_entries_are_told_by_line() -> None:
     with pytest.raises(ConfigError) as caught:
         Driven(MatchList, {"entries": ["/[z-a]", "a*b.example", "/ok"]})
     assert [problem.path for problem in caught.value.problems] == ["entries.0", "entries.1"]
-
-
-def test_long_list_finds_first_and_last() -> None:
-    """Whatever kind of entry it is, its place in a long list does not matter; entries that cover each other are merged."""
-    kinds = ("/exact/{}", "/prefix{}/**", "h{}.example", "/glob{}/*/x")
-    urls = UrlList(parse_lines("\n".join(kind.format(number) for number in range(5000) for kind in kinds)))
-    for number in (0, 2500, 4999):
-        assert urls.find("GET", None, f"/exact/{number}")
-        assert urls.find("GET", None, f"/prefix{number}/x") == f"/prefix{number}/**"
-        assert urls.find("GET", f"h{number}.example", "/")
-        assert urls.find("GET", None, f"/glob{number}/y/x") == f"/glob{number}/*/x"
-    assert urls.find("GET", "www.example", "/nothing") is None

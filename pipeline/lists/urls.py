@@ -1,65 +1,27 @@
 """Lists of URLs: 100,000 entries, one verdict in a few microseconds whatever their number. Pure.
 
-An entry is a line: an optional method, then a host, a path or both.
-
-    /admin/login              this path, on every host
-    /admin/**                 everything that starts with /admin/
-    /*/debug                  a glob: * within a segment, ** across segments, ? one character
-    evil.example              this host, whatever the path
-    *.evil.example            this host and everything below it
-    evil.example/api/**       both together
-    POST /upload              only with this method
+In: entries, then requests. Out: the text of the entry that fits a request.
 
 Exact paths are looked up; prefixes are sorted, and of those that cover each other only the shortest is kept, so that one
 bisection finds the only candidate; globs stand under their literal beginning.
 """
 
-import re
-import string
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
 from pipeline.expressions import ExpressionError
 from pipeline.expressions.patterns import Test, any_glob_test, glob_test
+from pipeline.lists.entry import WILD, Entry
+from pipeline.lists.path import canonical_path
 
 MOST_ENTRIES = 1_000_000
 
 MOST_LABELS = 20
 """Labels of a host that are walked for ``*.host`` entries: a name may have 127, nobody's list goes so deep."""
 
-WILD = frozenset("*?[")
 TOGETHER_CHARS = 4096
 """Globs with the same literal beginning are tried together, up to so many characters at a time: one pass for some 200."""
-
-LONGEST_GLOB = 1024
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One line, taken apart. Empty: any."""
-
-    text: str
-    method: str = ""
-    host: str = ""
-    path: str = ""
-
-
-def parse_entry(line: str) -> Entry:
-    """The entry of a line without comment. Raises ``ExpressionError``."""
-    words = line.split()
-    if len(words) > 2:
-        raise ExpressionError(f'"{line}" is no entry: an optional method, then a host, a path or both')
-    method = words[0] if len(words) == 2 else ""
-    target = words[-1].removeprefix("http://").removeprefix("https://")
-    host, slash, path = target.partition("/")
-    if any(char in WILD for char in host.removeprefix("*.")) or (method and not method.isascii()):
-        raise ExpressionError(f'"{line}" is no entry: a host may only begin with "*."')
-    if len(path) > LONGEST_GLOB and any(char in WILD for char in path):
-        raise ExpressionError(f"a glob has at most {LONGEST_GLOB} characters, this one {len(path)}")
-    if "[" in path:
-        glob_test(path)  # a set may be malformed; nothing else in a glob can be
-    return Entry(" ".join(words), method.upper(), host.lower().rstrip("."), slash + path if slash else "")
 
 
 @dataclass(slots=True)
@@ -136,36 +98,6 @@ def chunks(globs: Iterable[str]) -> Iterator[list[str]]:
         yield group
 
 
-def normal_path(path: str) -> str:
-    """The path as a server would most likely understand it, so that `/%61dmin`, `//admin` and `/x/../admin` hide nothing.
-
-    Percent-encoded unreserved characters are decoded (RFC 3986, section 6.2.2.2), dot segments removed (section 5.2.4), and
-    repeated slashes become one, which is no rule but what servers do.
-    """
-    if "%" in path:
-        path = _ESCAPE.sub(_decoded, path)
-    if "//" not in path and "/." not in path:
-        return path
-    kept: list[str] = []
-    segments = path.split("/")
-    for segment in segments:
-        if segment == "..":
-            kept = kept[:-1]
-        elif segment not in ("", "."):
-            kept.append(segment)
-    trailing = "/" if segments[-1] in ("", ".", "..") and kept else ""
-    return "/" + "/".join(kept) + trailing
-
-
-_ESCAPE = re.compile(r"%[0-9A-Fa-f]{2}")
-_UNRESERVED = frozenset(string.ascii_letters + string.digits + "-._~")
-
-
-def _decoded(match: re.Match[str]) -> str:
-    char = chr(int(match[0][1:], 16))
-    return char if char in _UNRESERVED else match[0].upper()
-
-
 class UrlList:
     """Entries by method and host. ``find`` gives the text of an entry that fits."""
 
@@ -184,7 +116,7 @@ class UrlList:
 
     def find(self, method: str | None, host: str | None, path: str | None) -> str | None:
         """The first entry that fits: exact hosts before ``*.`` hosts before entries for any host."""
-        path = normal_path(path or "")
+        path = canonical_path(path or "")
         for name in self._hosts(host):
             for wanted in self.methods:
                 if wanted and wanted != method:
@@ -206,14 +138,3 @@ class UrlList:
                     break
                 yield f"*.{name}"
         yield ""
-
-
-def parse_lines(text: str) -> Iterator[Entry]:
-    """The entries of a text: one a line, ``#`` begins a comment. Raises ``ExpressionError`` with the line's number."""
-    for number, line in enumerate(text.splitlines(), 1):
-        entry = line.split("#", 1)[0].strip()
-        if entry:
-            try:
-                yield parse_entry(entry)
-            except ExpressionError as error:
-                raise ExpressionError(f"line {number}: {error.message}") from None
