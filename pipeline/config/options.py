@@ -87,7 +87,7 @@ class RecordOptions(Config):
     """Write down what the decoder is given, to play it back later with a `replay` source."""
 
     path: str
-    """File to write."""
+    """File to write. One that is there already is kept: the next recording is named `PATH.02`, and so on up to 99."""
     max_bytes: Annotated[int, Field(ge=1 << 16)] = 256 << 20
     """Stop recording at this size."""
 

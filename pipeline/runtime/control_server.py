@@ -66,7 +66,7 @@ class ControlServer:
         if not self.path:
             return None
         if self.path != self._paths[0]:
-            self._log.info("another httpipe has the first control socket, this one has its own", extra={"path": self.path})
+            self._log.debug("another httpipe has the first control socket, this one has its own", extra={"path": self.path})
         Path(self.path).unlink(missing_ok=True)  # a socket that a crash left behind
         return Listener(self.path, BACKLOG)
 

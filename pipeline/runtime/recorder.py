@@ -9,6 +9,7 @@ import contextlib
 import logging
 import os
 import queue
+import stat
 import threading
 from collections.abc import Callable, Sequence
 
@@ -19,6 +20,8 @@ from pipeline.model.records import Record
 PENDING_BYTES = 32 * 1024 * 1024
 """What may wait for the disk: a second of a gigabit link with all bodies, minutes of heads."""
 CLOSE_SECS = 5.0
+MOST_RECORDINGS = 99
+"""Of one path. A service that is started again and again must not fill the disk with what nobody looks at."""
 
 
 class Recorder:
@@ -46,15 +49,17 @@ class Recorder:
     def open(self) -> None:
         """Create the file, readable by its owner only: like any capture it holds secrets. Raises ``CaptureError``.
 
-        Once is enough: when its source starts anew, the recording goes on.
+        A recording that is there already is never touched: this one gets a number behind its name. Once is enough: when its
+        source starts anew, the recording goes on.
         """
         if self._thread is not None:
             return
         try:
-            fd = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            self._path, fd = _create(self._path)
         except OSError as error:
             message = f"cannot write the recording {self._path}: {error.strerror}"
             raise CaptureError(message, remedy="change record.path, or make the folder writable") from error
+        self._log.info("recording", extra={"path": self._path})
         self._open = True
         self._thread = threading.Thread(target=self._write_all, args=(fd,), name="httpipe-recorder", daemon=True)
         self._thread.start()
@@ -125,3 +130,15 @@ class Recorder:
             self._error = error
             with contextlib.suppress(OSError):  # a pipe or a device has no length
                 os.ftruncate(fd, self._written)
+
+
+def _create(path: str) -> tuple[str, int]:
+    """A new file, or a pipe or device that is there; its name and descriptor. Raises ``OSError`` and ``CaptureError``."""
+    for name in (path, *(f"{path}.{number:02}" for number in range(2, MOST_RECORDINGS + 1))):
+        try:
+            return name, os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+        except FileExistsError:
+            if not stat.S_ISREG(os.stat(name).st_mode):  # noqa: PTH116  beside os.open
+                return name, os.open(name, os.O_WRONLY | os.O_CLOEXEC)
+    message = f"there are {MOST_RECORDINGS} recordings {path} already, and none is overwritten"
+    raise CaptureError(message, remedy="move them away, or change record.path")

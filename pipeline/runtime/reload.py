@@ -142,6 +142,11 @@ async def _carry_out(engine: Engine, change: Change) -> None:
     gone_sources = [unit for name, unit in engine.sources.items() if name in change.sources or name not in change.plan.sources]
     for source in gone_sources:
         await source.task.stop()
+        follower = change.sources.get(source.spec.id)
+        if follower is not None and _same_connections(source.spec, follower.spec):
+            follower.runner.take_over(source.runner)
+        if follower is not None and follower.spec.record == source.spec.record:
+            follower.runner.recorder, source.runner.recorder = source.runner.recorder, None
         with anyio.move_on_after(limit):
             await source.runner.finish()
         source.runner.give_up()
@@ -171,6 +176,15 @@ def _source_changed(old: SourceSpec | None, new: SourceSpec) -> bool:
         old is None
         or _key(old) != _key(new)
         or (old.keep_heads, old.decode, old.record) != (new.keep_heads, new.decode, new.record)
+    )
+
+
+def _same_connections(old: SourceSpec, new: SourceSpec) -> bool:
+    """Whether a live source, such as one with other ports, goes on with the decoder of the old one."""
+    return not new.component.can_wait and (old.component, old.decode, old.keep_heads) == (
+        new.component,
+        new.decode,
+        new.keep_heads,
     )
 
 

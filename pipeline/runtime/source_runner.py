@@ -7,13 +7,14 @@ a ``block`` queue has no room for is dropped there and counted, as if it were ``
 import asyncio
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from typing import Protocol
 
 import anyio
 import anyio.to_thread
 
-from pipeline.api import CaptureError, Event, EventBatch, InputError, Record, RecordBatch, Source
+from pipeline.api import CaptureError, Event, EventBatch, InputError, Record, RecordBatch, Segment, Source
+from pipeline.cancellation import ForeignCancellation
 from pipeline.delivery.acknowledgement import Settlement, Ticket
 from pipeline.delivery.buffer import Buffer
 from pipeline.delivery.chunk import weight_of
@@ -77,7 +78,7 @@ class SourceRunner:
         self.health = health
         self._log = log
         self._clock = clock
-        self._recorder = recorder
+        self.recorder = recorder
         self._backoff = Backoff(*RESTART_BACKOFF_SECS, clock.random)
         self._said = Said()
         self._settled = Signal()
@@ -86,6 +87,8 @@ class SourceRunner:
         self.settlement = self._new_settlement()
         self._refused: Refused = []
         self._turn_began = 0.0
+        self.last_records: Sequence[Record] = ()
+        self._after_ns: int | None = None
         self._quiet = True
         self.damaged: InputError | None = None
         self.dead_letter: DeadLetter | None = None
@@ -99,8 +102,8 @@ class SourceRunner:
     async def open(self) -> None:
         """Open the source; raises ``CaptureError`` or ``InputError``."""
         await timed(self.source.open(), self.health, SLOW_START_SECS)
-        if self._recorder is not None:
-            self._recorder.open()
+        if self.recorder is not None:
+            self.recorder.open()
         self.health.ok()
 
     async def run(self) -> None:
@@ -116,6 +119,15 @@ class SourceRunner:
         if self.decoder is not None:
             decoder, self.decoder = self.decoder, None
             await self._push(decoder.finish(), None)
+
+    def take_over(self, before: "SourceRunner") -> None:
+        """Before the first batch: go on where another source of the same records has stopped, with the connections it had.
+
+        Both have captured for a moment, so that none is missed; what the other gave last is not taken again.
+        """
+        if before.decoder is not None and before.last_records:
+            self.decoder, before.decoder = before.decoder, None
+            self._after_ns = max(_ended_ns(record) for record in before.last_records)
 
     def give_up(self) -> int:
         """The shutdown deadline has passed: what still stands before a full queue is counted there as lost. Returns how many."""
@@ -159,9 +171,9 @@ class SourceRunner:
     async def aclose(self) -> None:
         """Let go of the source and of its recording. Never hangs, never raises but for cancellation."""
         await self._close_source()
-        if self._recorder is not None:
+        if self.recorder is not None:
             with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(self._recorder.close)
+                await anyio.to_thread.run_sync(self.recorder.close)
 
     async def _close_source(self) -> None:
         with anyio.move_on_after(CLOSE_SECS, shield=True) as scope:
@@ -185,6 +197,9 @@ class SourceRunner:
                         self._works_again()
             except StopAsyncIteration:
                 pass
+            except asyncio.CancelledError:
+                await self._pass_on_last(batches)
+                raise
             finally:
                 close = getattr(batches, "aclose", None)
                 if close is not None:
@@ -199,6 +214,19 @@ class SourceRunner:
             return False
         self.health.state = State.FINISHED
         return True
+
+    async def _pass_on_last(self, batches: AsyncIterator[RecordBatch | EventBatch]) -> None:
+        """Stopped between two batches, a live source is told as if it had been waiting: what the kernel still has is one more."""
+        throw = getattr(batches, "athrow", None)
+        if throw is None or self.source.can_wait:
+            return
+        with anyio.move_on_after(CLOSE_SECS, shield=True):
+            try:
+                await self._pass_on(await timed(throw(asyncio.CancelledError()), self.health))
+            except (ForeignCancellation, StopAsyncIteration):
+                return  # it has nothing more
+            except Exception as error:  # noqa: BLE001  a plugin's fault while it is stopped
+                self._trouble(error, "could not give what it still had")
 
     async def _restart(self) -> bool:
         """A fresh source; the connections that were being decoded are reported as far as they were seen. False: none is open."""
@@ -220,10 +248,12 @@ class SourceRunner:
         if isinstance(batch, EventBatch):
             events: Sequence[Event] = batch.events
         elif self.decoder is not None:
-            if self._recorder is not None:
-                self._recorder.write(batch.records)
-            self._quiet = not batch.records
-            events = self._decode(self.decoder, batch.records)
+            records = batch.records if self._after_ns is None else self._later(batch.records, self._after_ns)
+            if self.recorder is not None:
+                self.recorder.write(records)
+            self._quiet = not records
+            self.last_records = records or self.last_records
+            events = self._decode(self.decoder, records)
         else:
             raise TypeError("a source of events gave records")
         ticket = self.settlement.issue(batch.position) if self.settlement else None
@@ -233,6 +263,13 @@ class SourceRunner:
         if ticket is not None:
             ticket.release()
         await self._give_way(len(events))
+
+    def _later(self, records: Sequence[Record], after_ns: int) -> Sequence[Record]:
+        """Without those that the source before this one has given already."""
+        later = [record for record in records if _ended_ns(record) > after_ns]
+        if later and len(later) == len(records):
+            self._after_ns = None
+        return later
 
     def _decode(self, decoder: Decoder, records: Sequence[Record]) -> Sequence[Event]:
         if self.source.can_wait:
@@ -321,3 +358,8 @@ class SourceRunner:
     def _trouble(self, error: BaseException | str, sentence: str, state: State = State.DEGRADED) -> None:
         self.health.trouble(error, state)
         self._log.error(sentence, extra={"error": describe(error)})
+
+
+def _ended_ns(record: Record) -> int:
+    """When its last byte was captured."""
+    return (record.last_ns or record.ts_ns) if isinstance(record, Segment) else record.ts_ns

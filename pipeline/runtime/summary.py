@@ -54,11 +54,11 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         return next(each for each in self.components if each.id == component_id)
 
     def lines(self) -> list[str]:
-        """For people: one line a component, aligned, with what was lost and why."""
+        """For people: one line a component, aligned, with what was lost or left out and why; no transform that passed all."""
         rows = [
             _row(each, dry_run=self.dry_run, damaged=each.id in self.damage)
             for each in self.components
-            if each.kind != "transform" or each.lost
+            if each.kind != "transform" or each.discarded
         ]
         widths = [max(len(row[column]) for row in rows) for column in range(3)] if rows else []
         table = [f"  {row[0]:<{widths[0]}}  {row[1]:<{widths[1]}} {row[2]:>{widths[2]}}{row[3]}" for row in rows]
@@ -76,7 +76,7 @@ def _row(each: ComponentStatus, *, dry_run: bool, damaged: bool) -> tuple[str, s
     """Name, what its main number counts, that number, remarks."""
     number = each.received if each.kind == "source" else each.sent
     verb = {"source": "seen", "transform": "passed", "sink": "would get" if dry_run else "sent"}[each.kind]
-    remarks = [_discarded(gone) for gone in each.discarded if each.kind != "transform" or not gone.intentional]
+    remarks = [_discarded(each, gone) for gone in each.discarded]
     remarks += [f"{name} {count:,}" for name, count in sorted(each.counters.items()) if count]
     if each.in_flight:
         remarks.append(f"{each.in_flight:,} kept on disk" if each.kind == "sink" else f"{each.in_flight:,} held")
@@ -85,8 +85,9 @@ def _row(each: ComponentStatus, *, dry_run: bool, damaged: bool) -> tuple[str, s
     return f"{each.kind} {each.id}", verb, f"{number:,}", "".join(f" · {remark}" for remark in remarks)
 
 
-def _discarded(gone: Discarded) -> str:
-    return f"{'not sent' if gone.intentional else 'dropped'} {gone.events:,} ({gone.reason})"
+def _discarded(each: ComponentStatus, gone: Discarded) -> str:
+    kept_back = "not passed" if each.kind == "transform" else "not sent"
+    return f"{kept_back if gone.intentional else 'dropped'} {gone.events:,} ({gone.reason})"
 
 
 def _count(number: int, noun: str) -> str:

@@ -83,7 +83,8 @@ class SourceUnit:
             make_decoder = partial(
                 Decoder, spec.decode, source=spec.id, capture=CAPTURE, keep_heads=spec.keep_heads, count=context.count
             )
-        record = None if options.dry_run else spec.record
+        goes_on = before is not None and before.spec.record == spec.record  # a reload hands the recording on
+        record = None if options.dry_run or goes_on else spec.record
         self.runner: SourceRunner = SourceRunner(
             make=partial(spec.component, spec.config, context),
             make_decoder=make_decoder,

@@ -56,6 +56,23 @@ def test_batches_are_written(tmp_path: Path) -> None:
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+def test_a_recording_that_is_there_is_never_touched(tmp_path: Path) -> None:
+    """The next ones are numbered, in an order in which a glob plays them; a device is no recording."""
+    path = tmp_path / "a.rec"
+    for number in range(1, 4):
+        subject, _ = recorder(path)
+        subject.write(BATCH[:number])
+        subject.close()
+    kept = sorted(tmp_path.iterdir())
+    assert [each.name for each in kept] == ["a.rec", "a.rec.02", "a.rec.03"]
+    assert [recorded(each) for each in kept] == [[BATCH[:number]] for number in range(1, 4)]
+    for number in range(4, 100):
+        (tmp_path / f"a.rec.{number:02}").touch()
+    with pytest.raises(CaptureError, match=r"99 recordings .*a\.rec already, and none is overwritten"):
+        recorder(path)
+    recorder(Path("/dev/null"))[0].close()
+
+
 def test_it_ends_at_its_bound(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """The file holds whole batches up to the bound, and that it is reached is said once."""
     path = tmp_path / "a.rec"

@@ -1,0 +1,49 @@
+"""What is said at the end of a run."""
+
+import pytest
+
+from pipeline.runtime.status import ComponentStatus, Discarded, Kind
+from pipeline.runtime.summary import Outcome, Summary
+
+
+def component(kind: Kind, id_: str, received: int, sent: int, *discarded: Discarded) -> ComponentStatus:
+    """A component that is well."""
+    return ComponentStatus(
+        id=id_,
+        kind=kind,
+        type="any",
+        state="ok",
+        error="",
+        errors=0,
+        restarts=0,
+        received=received,
+        created=0,
+        restored=0,
+        sent=sent,
+        discarded=discarded,
+        in_flight=0,
+        counters={},
+        busy_secs=0.0,
+        blocked_secs=0.0,
+    )
+
+
+@pytest.mark.parametrize(
+    ("discarded", "remark"),
+    [
+        (Discarded("filtered", intentional=True, events=95), "not passed 95 (filtered)"),
+        (Discarded("unread", intentional=True, events=95), "not passed 95 (unread)"),
+        (Discarded("component_error", intentional=False, events=95), "dropped 95 (component_error)"),
+    ],
+)
+def test_what_a_transform_leaves_out_is_told_with_its_reason(discarded: Discarded, remark: str) -> None:
+    """On purpose or not: else a reader sees 100 come in and 5 go out, and nothing in between."""
+    components = (
+        component("source", "http", 100, 100),
+        component("transform", "all", 100, 100),
+        component("transform", "errors", 100, 5, discarded),
+        component("sink", "out", 5, 5),
+    )
+    lines = Summary(outcome=Outcome.OK, uptime_secs=1.0, components=components).lines()
+    assert [line.split()[:2] for line in lines[1:]] == [["source", "http"], ["transform", "errors"], ["sink", "out"]]
+    assert lines[2].endswith(f"passed   5 · {remark}")
