@@ -6,7 +6,7 @@ Ordered bytes and holes in, counted bodies out; heads are another's business (``
 from typing import TYPE_CHECKING
 
 from pipeline.decode.body import Chunks, Collector
-from pipeline.decode.detect import begins_request, begins_response, request_inside
+from pipeline.decode.detect import begins_request, may_begin_response, request_inside, resumes_response
 from pipeline.decode.marks import GAP, PROTOCOL_ERROR, SIZE_ESTIMATED
 from pipeline.decode.message import Message, Request, Response
 from pipeline.decode.tcp import MASK, Stream
@@ -69,9 +69,9 @@ class BodyStream(Stream, gc=False, eq=False):
             return pos
         if not pos and self._next_begins(data, seq, message):
             marks = PROTOCOL_ERROR if phase != ADRIFT and self.conversation.expects(seq) else 0
-            if message.marks & GAP:
-                # What is missing was not of this body, or not all of it.
-                self.conversation.lost(self, message.seq, seq, 0)
+            if message.marks & GAP or self.so_far(message):
+                # What is missing was not of this body, or not all of it; or what came was not.
+                self.conversation.lost(self, message.seq, seq, 0, GAP if message.marks & GAP else PROTOCOL_ERROR)
             self.complete(message, self.so_far(message), marks, None)
             return pos
         message.end_ns = seg.last_ns or seg.ts_ns
@@ -103,10 +103,17 @@ class BodyStream(Stream, gc=False, eq=False):
         if self.client:
             refused = isinstance(message, Request) and message.response is not None and self.left == message.fields.length
             return (self.phase == ADRIFT or refused) and begins_request(data)
-        if not data.startswith(b"HTTP/1."):
-            return False
+        if not may_begin_response(data):
+            return self.outlived(message, seq)
         unasked = isinstance(message, Response) and message.request is None and message.size == (seq - message.seq & MASK)
-        return (self.phase == ADRIFT or unasked or self.conversation.expects(seq)) and begins_response(data)
+        if (self.phase == ADRIFT or unasked or self.conversation.expects(seq)) and resumes_response(data):
+            return True
+        return self.conversation.turn(seq)
+
+    def outlived(self, message: Message, seq: int) -> bool:
+        """Whether a body that says nothing of its end is over at ``seq``, as its client has gone on with the next request."""
+        endless = self.phase == CLOSE and isinstance(message, Response) and message.line.status is None
+        return (endless or self.phase == ADRIFT) and self.conversation.turn(seq)
 
     def _chunked(self, message: Message, chunks: Chunks, data: bytes, pos: int) -> int:
         body = message.body
@@ -165,7 +172,8 @@ class BodyStream(Stream, gc=False, eq=False):
     def complete(self, message: Message, body_size: int | None, marks: int, error: str | None) -> None:
         """The message is as whole as it will get."""
         if self.phase == ADRIFT:
-            self.conversation.passed(self, message.seq + message.size & MASK)
+            end = message.seq + message.size & MASK
+            self.conversation.passed(self, message.seq, end, message.ack)
         message.body_size = body_size
         message.marks |= marks
         message.error = error or None

@@ -1,8 +1,10 @@
 """What the first bytes of a stream are: a request, a response, or nothing of ours. Bytes in, a verdict out; keeps no state.
 
-Two questions, because they are asked with different knowledge. Where a message must begin (at the start of a connection,
-behind the message before) anything that can still become a start line is taken: ``may_begin_request``, ``may_begin_response``.
-In the middle of an unknown stream only what can hardly be anything else is: ``begins_request``, ``begins_response``.
+Questions that are asked with different knowledge. Where a message must begin (at the start of a connection, behind the message
+before) anything that can still become a start line is taken: ``may_begin_request``, ``may_begin_response``. In the middle of an
+unknown stream only what can hardly be anything else is: ``begins_request``, ``begins_response``. On a connection that is known
+to be HTTP a segment may also hold only a part of a status line: ``resumes_response``. What a status line is stands here once
+(``STATUS``), for these and for the parser.
 """
 
 import re
@@ -22,15 +24,45 @@ HTTP2 = b"PRI * HTTP/2"
 BLANKS = b" \t\v\f\r\n"
 """What may stand in front of a start line: empty lines (RFC 9112, section 2.2) and white space (sections 3 and 4)."""
 
+_BLANK = rb"[ \t\v\f\r]"
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
 _MAX_METHOD = 32
 _REQUEST_PREFIX = re.compile(rb"%s{1,%d}(?:[ \t\v\f\r]|$)" % (_TOKEN, _MAX_METHOD))
-_RESPONSE_PREFIX = re.compile(rb"(?i)HTTP/\d|ICY\s+\d")
-_REQUEST_LINE = re.compile(rb"%s{1,%d} [^\x00-\x08\x0a-\x1f]* ?HTTP/1\.\d\r?\n" % (_TOKEN, _MAX_METHOD))
+_REQUEST_LINE = re.compile(
+    rb"%s{1,%d}[ \t][^\x00-\x08\x0a-\x1f]*[ \t]?(?i:HTTP)/\d{1,3}(?:\.\d{1,3})?[ \t]*\r?\n" % (_TOKEN, _MAX_METHOD)
+)
 _KNOWN_START = re.compile(rb"(?:%s) (?:/|\*[ ]|https?://)[^\x00-\x1f]*\Z" % b"|".join(sorted(KNOWN_METHODS)))
 _KNOWN_LINE = re.compile(rb"(?:%s) [^\x00-\x20]{1,8192} HTTP/1\.\d\r?\n" % b"|".join(sorted(KNOWN_METHODS)))
 _LINE_INSIDE = re.compile(rb"(?<=\n)" + _KNOWN_LINE.pattern)
-_STATUS_LINE = re.compile(rb"HTTP/1\.\d [1-9]\d\d(?:[ \r\n]|\Z)")
+STATUS = re.compile(rb"(?i)(?:HTTP/(\d{1,3}(?:\.\d{1,3})?)|ICY)%s+(\d{3})(?!\d)" % _BLANK)
+"""A status line as far as its status: version (none for ICY, as Shoutcast servers begin) and status.
+
+RFC 9112, section 4, but for what clients also read: any white space, any case, no minor version, nothing behind the status, or
+something that no white space separates.
+"""
+
+
+def _in_parts(*parts: bytes) -> bytes:
+    """A pattern for the parts one behind the other, of which the last ones may not be there yet."""
+    pattern = b""
+    for part in reversed(parts):
+        pattern = part + (b"(?:\\Z|%b)" % pattern if pattern else b"")
+    return pattern
+
+
+_STATUS_BEGUN = re.compile(
+    b"(?i)"
+    + _in_parts(
+        rb"(?:%b|%b)"
+        % (_in_parts(*(b"%c" % letter for letter in b"HTTP/"), rb"\d{1,3}(?:\.\d{0,3})?"), _in_parts(b"I", b"C", b"Y")),
+        _BLANK + b"+",
+        rb"\d",
+        rb"\d",
+        rb"\d(?!\d)",
+    )
+)
+_FIRST_OF_STATUS = (b"H", b"h", b"I", b"i")
+_LEAST_OF_STATUS = len(b"HTTP/")
 _MAX_LINE = 16 * 1024
 
 
@@ -47,11 +79,7 @@ def may_begin_request(data: bytes) -> bool:
 
 def may_begin_response(data: bytes) -> bool:
     """Whether this can be the beginning, however short, of a status line."""
-    if data[0] not in b"HhIi":
-        return False
-    if len(data) < 6:
-        return b"HTTP/1".startswith(data.upper()) or b"ICY ".startswith(data) or _RESPONSE_PREFIX.match(data) is not None
-    return _RESPONSE_PREFIX.match(data) is not None
+    return data.startswith(_FIRST_OF_STATUS) and _STATUS_BEGUN.match(data) is not None
 
 
 def preamble(data: bytes, start: int = 0) -> int:
@@ -88,5 +116,10 @@ def request_inside(data: bytes, pos: int) -> int:
 
 
 def begins_response(data: bytes) -> bool:
-    """Whether this surely is the beginning of a response: a status line of HTTP/1."""
-    return data.startswith(b"HTTP/1.") and _STATUS_LINE.match(data) is not None
+    """Whether this surely is the beginning of a response: a status line as far as its status."""
+    return data.startswith(_FIRST_OF_STATUS) and STATUS.match(data) is not None
+
+
+def resumes_response(data: bytes) -> bool:
+    """Whether a response begins here, on a connection that is known to be HTTP: enough of a status line, and nothing else."""
+    return data.startswith(_FIRST_OF_STATUS) and len(data) >= _LEAST_OF_STATUS and _STATUS_BEGUN.match(data) is not None

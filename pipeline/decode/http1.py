@@ -12,13 +12,14 @@ from pipeline.decode.bodies import CLOSED, HEAD, OTHER, SEEK, BodyStream
 from pipeline.decode.detect import (
     BLANKS,
     COMMON_REQUESTS,
+    STATUS,
     begins_request,
-    begins_response,
     interrupts,
     may_begin_request,
     may_begin_response,
     preamble,
     request_inside,
+    resumes_response,
 )
 from pipeline.decode.fields import RARELY
 from pipeline.decode.marks import GAP, PROTOCOL_ERROR, TRUNCATED
@@ -35,7 +36,7 @@ CACHED_LINE_BYTES = 512
 
 _NOT_YET = BLANKS + b"P"
 """With what the place where a head should be may begin instead: blanks; or a header of the PROXY protocol."""
-_STATUS_INSIDE = re.compile(rb"HTTP/1\.\d [1-9]\d\d[ \r\n]").search
+_STATUS_BEHIND = re.compile(rb"(?<=\n)" + STATUS.pattern.replace(b"(?i)", b""), re.IGNORECASE).search
 _EMPTY_LINE = re.compile(rb"\n\r?\n").search
 """A head ends with an empty line; a line ends with CRLF or a bare LF (RFC 9112, section 2.2)."""
 
@@ -49,9 +50,10 @@ class Partial(msgspec.Struct, gc=False):
 
 
 class Reader(BodyStream, gc=False, eq=False):
-    """One direction of a connection."""
+    """One direction of a connection. ``led`` counts the blanks that stand in front of a response's head."""
 
     partial: Partial | None = None
+    led: int = 0
 
     def data(self, data: bytes, seg: Segment, seq: int) -> None:
         """Read all of ``data``; how much each phase takes is its own business."""
@@ -61,7 +63,7 @@ class Reader(BodyStream, gc=False, eq=False):
             if phase == HEAD:
                 pos = self._head(data, pos, seg, seq)
             elif phase == SEEK:
-                pos = self._seek(data, pos, seq)
+                pos = self._seek(data, pos, seg, seq)
             elif phase == OTHER:
                 return
             else:
@@ -74,7 +76,9 @@ class Reader(BodyStream, gc=False, eq=False):
         if self.partial is not None:
             return self._head_continued(self.partial, data, pos, seg)
         if data[pos] in _NOT_YET:
-            pos = self._lead_in(data, pos)
+            start, pos = pos, self._lead_in(data, pos)
+            if not self.client:
+                self.led += pos - start
             if pos == len(data):
                 return pos
         empty = _EMPTY_LINE(data, pos)
@@ -97,11 +101,7 @@ class Reader(BodyStream, gc=False, eq=False):
             self.release()
             self.conversation.cruft()
             return pos
-        if (
-            not (self.client or pos)
-            and self.conversation.boundary(partial.seq + held & MASK, 0, 1) == 0
-            and begins_response(data)
-        ):
+        if not (self.client or pos) and resumes_response(data) and self.conversation.expects(partial.seq + held & MASK):
             # The client took the head for whole, as it went on with a request: an empty line that was none, such as CR CR LF.
             self._break_off(PROTOCOL_ERROR)
             return pos
@@ -176,18 +176,20 @@ class Reader(BodyStream, gc=False, eq=False):
             return stop
         status_line = shared.status_lines.get(line) or self._status_line(line)
         if status_line is None:
-            place = data.find(b"\nHTTP/1.", start, stop) + 1
-            if not place or not begins_response(data[place:stop]):
+            behind = _STATUS_BEHIND(data, start, stop)
+            if behind is None:
                 return start + self._cruft(first, seq)
             # Lines in front of the status line: what a script printed too early.
             if self.conversation.pending:
                 self.conversation.pending[0].marks |= PROTOCOL_ERROR
-            return place
+            return behind.start()
         fields = shared.response_fields.seen.get(block) or shared.response_fields.whole(block)
         marks = status_line.marks | fields.marks
         response = Response(
             fields, first.ts_ns, seg.ts_ns, seq, ack, stop - start, 0, marks, None, head, None, status_line
         )  # fmt: skip
+        if self.led:
+            self._lead(response)
         return self._respond(response, data, stop)
 
     def _request_line(self, line: bytes, data: bytes, end: int, stop: int) -> RequestLine | None:
@@ -215,6 +217,14 @@ class Reader(BodyStream, gc=False, eq=False):
             cache[line] = parsed
         return parsed
 
+    def _lead(self, response: Response) -> None:
+        """Blanks in front belong to it from where its request acknowledges what came before."""
+        led, self.led = self.led, 0
+        begin = response.seq - led & MASK
+        place = next(self.conversation.boundaries(begin, 0, led), led)
+        response.seq = begin + place & MASK
+        response.size += led - place
+
     # -- heads that are not whole ----------------------------------------------------------------------------------------
 
     def _break_off(self, mark: int) -> None:
@@ -227,7 +237,9 @@ class Reader(BodyStream, gc=False, eq=False):
         if endless:
             line += b" HTTP/1.1"
         if partial is None or not (newline or endless):
-            self.conversation.lost(self, self.next_seq, self.next_seq, 1)
+            begin = self.next_seq if partial is None else partial.seq
+            end = begin if partial is None else begin + len(partial.data) & MASK
+            self.conversation.lost(self, begin, end, 1, GAP if mark == GAP else PROTOCOL_ERROR)
             return
         line = line.removesuffix(b"\r")
         first, size = partial.first, len(partial.data)
@@ -252,6 +264,8 @@ class Reader(BodyStream, gc=False, eq=False):
                 fields, first.ts_ns, first.ts_ns, partial.seq, ack, size, None, status_line.marks | mark, None, head
             )
             response.line = status_line
+            if self.led:
+                self._lead(response)
             response.request = self.conversation.match(response)
             self.conversation.answered(response, UNKNOWN)
 
@@ -306,8 +320,10 @@ class Reader(BodyStream, gc=False, eq=False):
         if stop < announced <= len(data) and not data[announced:].strip(BLANKS):
             end = announced
         else:
-            end = self.conversation.boundary(response.seq + response.size - stop & MASK, stop, len(data))
-            following = _STATUS_INSIDE(data, stop, end)
+            end = min(
+                self.conversation.boundaries(response.seq + response.size - stop & MASK, stop, len(data)), default=len(data)
+            )
+            following = STATUS.search(data, stop, end)
             end = end if following is None else following.start()
         response.size += end - stop
         response.marks |= PROTOCOL_ERROR
@@ -326,17 +342,20 @@ class Reader(BodyStream, gc=False, eq=False):
         elif self.conversation.answers_simply():
             ack = first.ack if first.flags & ACK else UNKNOWN
             response = Response(NO_FIELDS, first.ts_ns, first.ts_ns, seq, ack, 0, 0)
+            if self.led:
+                self._lead(response)
             response.request = request = self.conversation.match(response)
             response.marks = 0 if request is not None and request.line.version == "0.9" else PROTOCOL_ERROR
             self.begin_body(response, None)
             return 0
         else:
-            self.conversation.lost(self, seq, seq, 0, PROTOCOL_ERROR)
+            self.conversation.lost(self, seq, seq + 1 & MASK, 0, PROTOCOL_ERROR)
+            self.led = 0
         return 1
 
-    def _seek(self, data: bytes, pos: int, seq: int) -> int:
+    def _seek(self, data: bytes, pos: int, seg: Segment, seq: int) -> int:
         """Look for the next message: at the start of a segment, or where it surely begins."""
-        if not pos and (begins_request(data) if self.client else begins_response(data)):
+        if not pos and (self._request_resumes(data, seq) if self.client else resumes_response(data)):
             self.phase = HEAD
             return pos
         if self.client:
@@ -344,13 +363,25 @@ class Reader(BodyStream, gc=False, eq=False):
             if place < 0:
                 place = len(data)
         else:
-            place = self.conversation.boundary(seq, pos, len(data))
-            if place < len(data) and not begins_response(data[place:]):
-                place = len(data)
-        self.conversation.passed(self, seq + place & MASK)
+            place = self._response_inside(data, pos, seq)
+        if place > pos:
+            self.conversation.passed(self, seq + pos & MASK, seq + place & MASK, seg.ack if seg.flags & ACK else UNKNOWN)
         if place < len(data):
             self.phase = HEAD
         return place
+
+    def _request_resumes(self, data: bytes, seq: int) -> bool:
+        return begins_request(data) or (self.conversation.asks(seq) and may_begin_request(data))
+
+    def _response_inside(self, data: bytes, pos: int, seq: int) -> int:
+        """Where in ``data[pos:]`` a response begins, by the acknowledgement numbers of requests; its end for nowhere.
+
+        Of a client that waits, whatever stands there: it may be no response, and then it is all that the request got.
+        """
+        for place in self.conversation.boundaries(seq, pos, len(data)):
+            if self.conversation.turn(seq + place & MASK) or resumes_response(data[place:]):
+                return place
+        return len(data)
 
     # -- holes and ends --------------------------------------------------------------------------------------------------
 
@@ -362,6 +393,9 @@ class Reader(BodyStream, gc=False, eq=False):
         if isinstance(message, Response) and message.request is None and self.conversation.asks_head(message):
             self.bodiless(message)
             message = self.message
+        elif message is not None and not self.client and self.outlived(message, self.next_seq - count & MASK):
+            self.complete(message, self.so_far(message), PROTOCOL_ERROR, None)
+            message = None
         if message is not None:
             if isinstance(message, Response) and message.request is None and not self.so_far(message):
                 # It may answer a HEAD, and what is missing be the next response.
@@ -373,7 +407,7 @@ class Reader(BodyStream, gc=False, eq=False):
         least = int(self.phase == HEAD and self.partial is None)
         if self.partial is not None:
             self._break_off(GAP)
-        self.phase = SEEK
+        self.led, self.phase = 0, SEEK
         self.conversation.lost(self, self.next_seq - count & MASK, self.next_seq, least)
 
     def end(self, now_ns: int, error: str | None = None) -> None:  # noqa: ARG002  streams end at a time, messages with their last byte

@@ -5,16 +5,24 @@ first request. Where a hole may have swallowed a request or a response, and wher
 both wait in a ``Doubt`` until it is certain which belong together.
 """
 
+from collections.abc import Iterator
+from itertools import islice
+
 import msgspec
 
-from pipeline.decode.bodies import CLOSED, HEAD, OTHER
+from pipeline.decode.bodies import ADRIFT, CLOSE, CLOSED, HEAD, OTHER, SEEK
 from pipeline.decode.build import build
+from pipeline.decode.detect import begins_request
 from pipeline.decode.doubt import Doubt, Habit, Hole, Pair, possible
 from pipeline.decode.http1 import Reader
 from pipeline.decode.marks import GAP, PROTOCOL_ERROR, SIZE_ESTIMATED, UNMATCHED_REQUEST, UNMATCHED_RESPONSE
 from pipeline.decode.message import UNKNOWN, Request, Response, Shared
 from pipeline.decode.tcp import MASK, MAX_WAITING_SEGMENTS, Stream, ahead
 from pipeline.model.connection import Connection
+from pipeline.model.records import Segment
+
+MAX_LATE = 16
+"""Segments behind a hole that are looked at: more than a client that waits for each response sends meanwhile."""
 
 
 class Conversation(msgspec.Struct, gc=False, eq=False):
@@ -28,6 +36,7 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
     due: int = 0
     generation: int = 0
     answers: int = 0
+    replied: int = UNKNOWN  # what the server had received when it sent its latest response
     sequence: int = 0
     closed: bool = False
     interims: tuple[int, int] | None = None  # from where to where the server last said 1xx, which answers nothing
@@ -87,6 +96,7 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
     def answered(self, response: Response, end: int) -> None:
         """A response ends, in front of sequence number ``end``."""
         self.answers += 1
+        self.replied = response.ack
         request = response.request
         if request is None:
             if self.doubt is not None and any(each is response for each in self.doubt.responses):
@@ -118,15 +128,17 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
             least = 0
         self._doubt(mark).hole(client=reader.client, seq=seq, end=end, least=least)
         if reader.client:
-            self._settle(end, self.server.next_seq)
+            self._settle(end, self._answered)
         else:
             # Of a client that pipelines the next response may say more.
             self._settle(self._asked, end if self._habit is Habit.WAITS else UNKNOWN)
 
-    def passed(self, reader: Stream, upto: int) -> None:
-        """What a direction said up to ``upto`` was no message that is known."""
+    def passed(self, reader: Stream, seq: int, upto: int, ack: int) -> None:
+        """What a direction said from ``seq`` to ``upto``, having received all before ``ack``, was no message that is known."""
         if self.doubt is not None:
             self.doubt.extend(client=reader.client, end=upto)
+        elif not reader.client and (self.pending or self.client.awaits(ack)):
+            self.lost(reader, seq, upto, 0, PROTOCOL_ERROR)  # a request that waits, or is late, may have got that
 
     def cruft(self) -> None:
         """The client sent what is no request: it belongs to the one before, if to any."""
@@ -149,23 +161,41 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
         """Whether the request of a response that is not known yet must be a HEAD: its client waited for all before."""
         if self._habit is not Habit.WAITS:
             return False
-        seq, disorder = response.seq, self.client.disorder
+        seq = response.seq
         heads = {request.line.method == "HEAD" for request in self.waiting if isinstance(request, Request) and request.ack == seq}
-        if disorder is not None:
-            heads |= {late.payload.startswith(b"HEAD ") for _, late in disorder.segments if late.ack == seq and late.payload}
+        heads |= {late.payload.startswith(b"HEAD ") for late in self._late() if late.ack == seq}
         return heads == {True}
+
+    def _late(self) -> Iterator[Segment]:
+        """The first of what the client said behind bytes that are missing, and that cannot be read yet."""
+        if self.client.disorder is not None:
+            yield from (late for _, late in islice(self.client.disorder.segments, MAX_LATE) if late.payload)
+
+    def _acknowledged(self) -> Iterator[int]:
+        """Up to where the client had received the answers when it sent the requests that wait, or that seem to be late."""
+        yield from (request.ack for request in self.waiting if request.ack != UNKNOWN)
+        yield from (late.ack for late in self._late() if begins_request(late.payload))
 
     def expects(self, seq: int) -> bool:
         """Whether the client, having received everything before ``seq``, has sent another request."""
-        return any(request.ack == seq for request in self.waiting)
+        return seq in self._acknowledged()
 
-    def boundary(self, seq: int, pos: int, size: int) -> int:
-        """Where in ``size`` bytes at ``seq`` a response begins, by the acknowledgement number of a request; else ``size``."""
-        for request in self.waiting:
-            place = request.ack - seq & MASK
-            if request.ack != UNKNOWN and pos <= place < size:
-                return place
-        return size
+    def turn(self, seq: int) -> bool:
+        """Whether the response to a request that waits must begin at ``seq``, as its client has the one before."""
+        if self._habit is Habit.WAITS:
+            return self.expects(seq)
+        return self.server.phase == SEEK and bool(self.pending) and self.pending[0].ack == seq
+
+    def asks(self, seq: int) -> bool:
+        """Whether the next request must begin at ``seq``, as its server has answered everything before."""
+        return self._habit is Habit.WAITS and self.replied == seq and not self.waiting
+
+    def boundaries(self, seq: int, pos: int, size: int) -> Iterator[int]:
+        """Where in ``size`` bytes at ``seq``, not before ``pos``, responses may begin: what waiting requests acknowledge."""
+        for ack in self._acknowledged():
+            place = ack - seq & MASK
+            if pos <= place < size:
+                yield place
 
     def ended(self, reader: Stream, error: str) -> None:
         """One direction has ended."""
@@ -238,7 +268,7 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
         if before is not None and before.ack == request.ack:
             doubt.habit = max(doubt.habit, Habit.MAY_BATCH)
         doubt.requests.append(request)
-        self._settle(request.seq + request.size & MASK, self.server.next_seq)
+        self._settle(request.seq + request.size & MASK, self._answered)
         if self._full(len(self.waiting), self.server):
             self._overflow()
 
@@ -262,9 +292,16 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
         """Up to where all requests have been read; a FIN takes a number, too."""
         return self.client.next_seq if self.client.next_seq == UNKNOWN else self.client.next_seq + self.client.ended & MASK
 
+    @property
+    def _answered(self) -> int:
+        """Up to where all responses have been read. A body without a known end may hold others."""
+        server, message = self.server, self.server.message
+        endless = server.phase == CLOSE or (server.phase == ADRIFT and message is not None and not message.marks & GAP)
+        return message.seq if endless and message is not None else server.next_seq
+
     def review(self) -> None:
         """Look at what has become certain, as both directions have been read as far as they came."""
-        self._settle(self._asked, self.server.next_seq)
+        self._settle(self._asked, self._answered)
 
     def _settle(self, asked: int, answered: int) -> None:
         """The same, where they have been read up to ``asked`` and ``answered``."""

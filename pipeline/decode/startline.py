@@ -9,7 +9,7 @@ import re
 
 import msgspec
 
-from pipeline.decode.detect import KNOWN_METHODS
+from pipeline.decode.detect import KNOWN_METHODS, STATUS
 from pipeline.decode.marks import PROTOCOL_ERROR
 from pipeline.decode.redact import redact_query, redact_userinfo
 
@@ -20,7 +20,6 @@ _METHODS = {name: name.decode() for name in KNOWN_METHODS}
 _COMMON_VERSIONS = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0"}
 _VERSION = re.compile(rb"(?i)HTTP/(\d{1,3}(?:\.\d{1,3})?)\Z")
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}\Z")
-_STATUS = re.compile(rb"(?i)(?:HTTP/(\d{1,3}(?:\.\d{1,3})?)|ICY)\s+(\d{3})(?:\s(.*))?\s*\Z", re.DOTALL)
 _SEPARATORS = bytes.maketrans(b"\t\v\f\r", b"    ")
 _AUTHORITY = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//(?:[^/?#]*@)?([^/?#]*)")
 _HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(?::(\d{0,5}))?\Z")
@@ -95,7 +94,7 @@ def parse_request_line(line: bytes) -> RequestLine | None:
         return _simple_request(method, target, line) if known or _TOKEN.match(method) else None
     if known is None and not _TOKEN.match(method):
         return None
-    marks = 0 if target and usual_spaces and last.startswith(b"H") else PROTOCOL_ERROR
+    marks = 0 if target and usual_spaces and last.startswith(b"HTTP") and b"." in last else PROTOCOL_ERROR
     return _request_line(method, target, text(version[1]), marks)
 
 
@@ -152,8 +151,9 @@ def _request_line(method: bytes, raw_target: bytes, version: str, marks: int) ->
 
 def parse_status_line(line: bytes) -> StatusLine | None:
     """A status line without its line end, or None when it is none."""
-    match = _STATUS.match(line)
+    match = STATUS.match(line)
     if match is None:
         return None
     version = text(match[1]) if match[1] else None
-    return StatusLine(version, int(match[2]), 0 if version and match[3] is not None and line.startswith(b"H") else PROTOCOL_ERROR)
+    regular = line.startswith(b"HTTP") and version is not None and "." in version and line[match.end() :][:1].isspace()
+    return StatusLine(version, int(match[2]), 0 if regular else PROTOCOL_ERROR)

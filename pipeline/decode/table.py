@@ -16,7 +16,7 @@ from pipeline.decode.detect import (
     preamble,
 )
 from pipeline.decode.http1 import Reader
-from pipeline.decode.marks import MID_STREAM
+from pipeline.decode.marks import MID_STREAM, PROTOCOL_ERROR
 from pipeline.decode.message import UNKNOWN, Shared
 from pipeline.decode.options import DecodeOptions
 from pipeline.decode.pairing import Conversation
@@ -133,6 +133,9 @@ class Table:
         reader.next_seq = opening & MASK
         if answered == _NOT_HTTP:
             other.phase = SEEK
+            if client and seg.flags & ACK:
+                # What the server said may have answered a request that is missing.
+                reader.conversation.lost(other, seg.ack - 1 & MASK, seg.ack, 0, PROTOCOL_ERROR)
         elif answered is not None:
             other.next_seq = answered & MASK
         elif seg.flags & ACK:

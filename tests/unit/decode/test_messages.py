@@ -103,6 +103,9 @@ RESPONSES: dict[str, tuple[bytes, tuple[Any, ...]]] = {
     "any white space between words": (b"HTTP/1.1\v200\fOK\r\nContent-Length: 3\r\n\r\nabc", (200, 0, 3)),
     "bare LF": (b"HTTP/1.1 200 OK\nContent-Length: 3\n\nabc", (200, 0, 3)),
     "lower case": (b"http/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", (200, 0, 3, "protocol_error")),
+    "no space behind the status": (b"HTTP/1.1 200OK\r\nContent-Length: 3\r\n\r\nabc", (200, 0, 3, "protocol_error")),
+    "no minor version": (b"HTTP/1 200 OK\r\nContent-Length: 3\r\n\r\nabc", (200, 0, 3, "protocol_error")),
+    "two spaces": (b"HTTP/1.1  200  OK\r\nContent-Length: 3\r\n\r\nabc", (200, 0, 3)),
     "204 with a length": (b"HTTP/1.1 204 No Content\r\nContent-Length: 3\r\n\r\n", (204, 0, 0)),
     "304 with a length": (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n", (304, 0, 0)),
     "interim": (b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + OK, (200, 0, 3)),
@@ -397,3 +400,10 @@ def test_target_longer_than_a_head_may_be() -> None:
     assert exchange.httpipe_marks == ("truncated",)
     assert (exchange.url_path or "").startswith("/aaaa")
     assert (following.url_path, following.httpipe_marks) == ("/next", ())
+
+
+def test_blanks_behind_a_body() -> None:
+    """An empty line behind a body, which its client had received before it asked again, is no part of the next response."""
+    exchanges = decode(talk_of(("C", GET), ("S", OK + b"\r\n"), ("C", request("/next")), ("S", b"\r\n" + OK)).segments)
+    assert [brief(e) for e in exchanges] == [("GET", "/", 200, 0, 3), NEXT]
+    assert [e.http_response_size for e in exchanges] == [len(OK), len(OK) + 2]
