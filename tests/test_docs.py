@@ -91,7 +91,7 @@ def defined_in(page_name: str) -> dict[tuple[Kind, str], Component]:
 @pytest.mark.parametrize("block", PIPELINES, ids=str)
 def test_every_pipeline_in_the_docs_is_right(block: Block) -> None:
     """As `httpipe validate` sees it, with the plugins that the same page shows."""
-    variables = dict.fromkeys(re.findall(r"\$\{(\w+)\}", block.text), "1")
+    variables = dict.fromkeys(re.findall(r"\$\{(\w+)(?::\?[^}]*)?\}", block.text), "1234567890abcdef")
     excerpt = "" if "[sinks." in block.text else '\n[sinks.rest]\ntype = "null"\ninputs = ["*"]\n'
     document = parse((block.text + excerpt).encode(), str(block), variables)
     plan = build(document, WithPage(defined_in(block.page)), lambda name: (ROOT / name).read_bytes())

@@ -18,6 +18,7 @@ LANGUAGE = (ROOT / "docs/expressions.md").read_text()
 def test_every_example_passes_its_own_tests(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """As `httpipe test` runs them; each has at least one."""
     monkeypatch.chdir(ROOT)
+    monkeypatch.setenv("REDACT_KEY", "a key for tests only")
     outcomes = run_file(str(path))
     assert outcomes
     assert [outcome for outcome in outcomes if outcome.failures] == []

@@ -12,6 +12,7 @@ from msgspec.structs import replace
 from pydantic import Field
 
 from pipeline.api import DEFAULT, AttributeValue, Config, Context, Event, Exchange, Outputs, Transform
+from pipeline.transforms.addresses import Pseudonyms, Way
 from pipeline.transforms.json_paths import JsonRedaction, parse_path
 from pipeline.transforms.limit import TEXTS
 from pipeline.transforms.options import Compiled
@@ -25,6 +26,17 @@ BODIES = (
     ("http_request_body_content", "httpipe_request_body_encoding"),
     ("http_response_body_content", "httpipe_response_body_encoding"),
 )
+
+ADDRESSES = ("client_address", "network_local_address", "server_address")
+
+FORWARDING = frozenset(
+    {
+        *("host", "location", "origin", "referer"),
+        *("forwarded", "x-forwarded-for", "x-forwarded-host", "x-original-forwarded-for", "x-real-ip"),
+        *("x-client-ip", "x-cluster-client-ip", "true-client-ip", "cf-connecting-ip", "fastly-client-ip"),
+    }
+)
+"""Headers that repeat addresses of the two ends. Others hold what only looks like one: `Chrome/120.0.0.0`."""
 
 Headers = Mapping[str, tuple[str, ...]]
 
@@ -42,14 +54,23 @@ class RedactConfig(Config):
     """Secrets known by their look, in paths, queries, headers, bodies and attributes."""
     regexes: tuple[str, ...] = ()
     """More of them, in RE2 syntax."""
+    addresses: Way | None = None
+    """Other addresses in the place of those of both ends, by the key. `pseudonym`: nothing stays but which are equal.
+    `prefix_preserving`: addresses of one network stay addresses of one network."""
     action: Action = "mask"
     """`mask`: `REDACTED`. `hash`: a keyed hash, so that equal values stay equal. `remove`: nothing stays."""
     key: str = Field(default="", repr=False)
-    """Key of the hash, 16 characters or more, best from the environment: `key = "${REDACT_KEY}"`."""
+    """Key of hashes and of addresses, 16 characters or more, best from the environment: `key = "${REDACT_KEY}"`."""
 
 
 class Redact(Transform):
-    """Masks, hashes or removes secrets.
+    """Masks, hashes or removes secrets, and puts other addresses in the place of addresses.
+
+    `addresses` changes `client.address`, `network.peer.address`, `network.local.address`, `server.address` where it is an
+    address, `httpipe.connection`, targets that name a host, the headers that repeat addresses (`host`, `x-forwarded-for`,
+    `forwarded`, `x-real-ip` and the like), and attributes that are an address; not paths, queries and bodies. Each address
+    has one pseudonym for each key, and no two addresses have the same one. Whoever has the key can find out which address it
+    was; whoever can send requests from an address of their own, and sees what is shared, learns the pseudonym of that one.
 
     Counters: `redacted`, events changed; `unreadable_bodies`, bodies taken away because they could not be looked into.
     """
@@ -64,19 +85,21 @@ class Redact(Transform):
         self.parameters = frozenset(name.lower() for name in config.query)
         paths = [parse_path(text) for text in config.json_paths]
         with Compiled(context) as options:
-            if not any((config.headers, config.query, config.json_paths, config.patterns, config.regexes)):
-                options.refuse("", "there is nothing to redact: name headers, query, json_paths, patterns or regexes")
+            if not any((config.headers, config.query, config.json_paths, config.patterns, config.regexes, config.addresses)):
+                options.refuse("", "there is nothing to redact: name headers, query, json_paths, patterns, regexes or addresses")
             for index, path in enumerate(paths):
                 if not path:
                     options.refuse(f"json_paths.{index}", f'"{config.json_paths[index]}" is no path such as user.password')
-            if config.action == "hash" and len(config.key) < 16:
-                options.refuse("key", "a hash needs a key of 16 characters or more, or anybody can try values")
+            if (config.action == "hash" or config.addresses) and len(config.key) < 16:
+                what = "a hash needs" if config.action == "hash" else "addresses need"
+                options.refuse("key", f"{what} a key of 16 characters or more, or anybody can try values")
             for index, pattern in enumerate(config.regexes):
                 if "\\A" in pattern or "\\z" in pattern:
                     options.refuse(f"regexes.{index}", "write ^ and $ for the ends of a text")
             self.finder: Finder | None = None
             if config.patterns or config.regexes:
                 self.finder = options.of("regexes", None, Finder, config.patterns, config.regexes, self.replace)
+        self.pseudonyms = Pseudonyms(config.addresses, config.key) if config.addresses else None
         self.json = JsonRedaction(paths, (lambda _text: None) if self.remove else self.replace) if paths else None
 
     def process(self, batch: Sequence[Event]) -> Outputs:
@@ -97,8 +120,10 @@ class Redact(Transform):
                 self._bodies(event, changes)
             if self.finder is not None:
                 self._texts(event, self.finder, changes)
-        if self.finder is not None and event.attributes:
-            self._attributes(event, self.finder, changes)
+            if self.pseudonyms is not None:
+                _addresses(event, self.pseudonyms, changes)
+        if event.attributes:
+            self._attributes(event, changes)
         if changes and isinstance(event, Exchange) and (event.request_head or event.response_head):
             changes |= {"request_head": None, "response_head": None}
         return replace(event, **changes) if changes else event
@@ -168,10 +193,31 @@ class Redact(Transform):
             if clean_headers != each:
                 changes[name] = clean_headers
 
-    def _attributes(self, event: Event, finder: Finder, changes: dict[str, Any]) -> None:
-        clean = {name: _clean_attribute(value, finder.without_secrets) for name, value in event.attributes.items()}
+    def _attributes(self, event: Event, changes: dict[str, Any]) -> None:
+        clean = event.attributes
+        if self.finder is not None:
+            clean = {name: _clean_attribute(value, self.finder.without_secrets) for name, value in clean.items()}
+        if self.pseudonyms is not None:
+            clean = {name: _clean_attribute(value, self.pseudonyms.of) for name, value in clean.items()}
         if clean != event.attributes:
             changes["attributes"] = clean
+
+
+def _addresses(exchange: Exchange, pseudonyms: Pseudonyms, changes: dict[str, Any]) -> None:
+    """Wherever the addresses of the two ends stand, but for paths and bodies."""
+    for name in ADDRESSES:
+        if value := getattr(exchange, name):
+            changes[name] = pseudonyms.of(value)
+    if exchange.httpipe_connection:
+        changes["httpipe_connection"] = pseudonyms.within(exchange.httpipe_connection)
+    target = changes.get("httpipe_request_target", exchange.httpipe_request_target)
+    if target and not target.startswith("/"):
+        changes["httpipe_request_target"] = pseudonyms.within(target)
+    for name in HEADERS:
+        headers = changes.get(name, getattr(exchange, name))
+        if headers and not FORWARDING.isdisjoint(headers):
+            changed = {key: tuple(map(pseudonyms.within, headers[key])) for key in FORWARDING.intersection(headers)}
+            changes[name] = {**headers, **changed}
 
 
 def _clean_attribute(value: AttributeValue, clean: Callable[[str], str]) -> AttributeValue:

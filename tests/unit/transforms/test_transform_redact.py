@@ -1,11 +1,16 @@
 """Redaction: what is secret is gone from every place it stands in, whatever the other side wrote around it."""
 
 import json
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from itertools import pairwise
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from pipeline.api import ConfigError
 from pipeline.testing.transforms import Driven, exchange
+from pipeline.transforms.addresses import Pseudonyms
 from pipeline.transforms.json_paths import parse_path
 from pipeline.transforms.redact import Redact
 from pipeline.transforms.secrets import is_card_number
@@ -182,6 +187,7 @@ def test_luhn() -> None:
     [
         ({"action": "hash", "query": ["a"], "key": "short"}, "key"),
         ({}, ""),
+        ({"addresses": "pseudonym"}, "key"),
         ({"json_paths": ["a..b"]}, "json_paths.0"),
         ({"json_paths": ["**"]}, "json_paths.0"),
         ({"regexes": ["("]}, "regexes"),
@@ -193,6 +199,78 @@ def test_faulty_options(options: dict[str, object], path: str) -> None:
     with pytest.raises(ConfigError) as caught:
         Driven(Redact, options)
     assert path in [problem.path for problem in caught.value.problems]
+
+
+ENDS = {
+    "client_address": "10.1.2.3",
+    "network_local_address": "10.1.2.77",
+    "server_address": "10.1.2.77",
+    "httpipe_connection": "10.1.2.3:40000-10.1.2.77:80-17",
+}
+
+
+@pytest.mark.parametrize("way", ["pseudonym", "prefix_preserving"])
+def test_addresses_become_others_wherever_they_stand(way: str) -> None:
+    """One pseudonym for each address in fields, connection, target, headers and attributes; what only looks like one stays."""
+    event = Driven(Redact, {"addresses": way, "key": KEY}).one(
+        exchange(
+            **ENDS,
+            url_path="/1.2.3.4/x",
+            httpipe_request_target="http://10.1.2.77:80/x",
+            http_request_headers={
+                "x-forwarded-for": ("10.1.2.3, 2001:db8::7",),
+                "forwarded": ('for="[2001:db8::7]:4711"',),
+                "host": ("10.1.2.77:80",),
+                "user-agent": ("Chrome/120.0.0.0",),
+            },
+            attributes={"peer": "10.1.2.3", "note": "from 10.1.2.3", "n": 7},
+        )
+    )
+    client, server = event.client_address, event.network_local_address
+    assert len({client, server, "10.1.2.3", "10.1.2.77"}) == 4
+    assert event.server_address == server
+    assert event.httpipe_connection == f"{client}:40000-{server}:80-17"
+    assert event.httpipe_request_target == f"http://{server}:80/x"
+    first, second = event.http_request_headers["x-forwarded-for"][0].split(", ")
+    assert first == client
+    assert event.http_request_headers["forwarded"] == (f'for="[{second}]:4711"',)
+    assert ip_address(second).version == 6
+    assert event.http_request_headers["host"] == (f"{server}:80",)
+    assert event.http_request_headers["user-agent"] == ("Chrome/120.0.0.0",)
+    assert event.url_path == "/1.2.3.4/x"
+    assert event.attributes == {"peer": client, "note": "from 10.1.2.3", "n": 7}
+
+
+def test_addresses_of_ipv6_connections_and_names() -> None:
+    """Brackets and ports stay, and so do names."""
+    event = Driven(Redact, {"addresses": "pseudonym", "key": KEY}).one(
+        exchange(client_address="::1", server_address="shop.example", httpipe_connection="[::1]:5-[2001:db8::1]:80")
+    )
+    assert event.server_address == "shop.example"
+    assert (event.httpipe_connection or "").startswith(f"[{event.client_address}]:5-[")
+    assert "2001:db8" not in repr(event)
+
+
+@given(st.sets(st.integers(0, (1 << 32) - 1), min_size=2, max_size=20), st.sampled_from([4, 6]))
+def test_pseudonyms_keep_addresses_apart(numbers: set[int], version: int) -> None:
+    """One-to-one in both ways; and in the one, exactly as many first bits are common as were before."""
+    make = IPv4Address if version == 4 else IPv6Address
+    before = [str(make(number << (96 if version == 6 else 0))) for number in sorted(numbers)]
+    for way in ("pseudonym", "prefix_preserving"):
+        assert len({Pseudonyms(way, KEY).of(text) for text in before}) == len(before)  # type: ignore[arg-type]
+    bits = 32 if version == 4 else 128
+    pseudonyms = Pseudonyms("prefix_preserving", KEY)
+    for one, other in pairwise(before):
+        differ = int(ip_address(one)) ^ int(ip_address(other))
+        differ_after = int(ip_address(pseudonyms.of(one))) ^ int(ip_address(pseudonyms.of(other)))
+        assert bits - differ.bit_length() == bits - differ_after.bit_length()
+
+
+def test_pseudonyms_depend_on_the_key_and_on_nothing_else() -> None:
+    """The same tomorrow and on another host: these were made once."""
+    assert Pseudonyms("pseudonym", KEY).of("192.0.2.1") == "58.94.148.151"
+    assert Pseudonyms("prefix_preserving", KEY).of("2001:db8::1") == "b5d2:c094:f8d9:5f3e:d649:cc9e:771e:94c3"
+    assert Pseudonyms("pseudonym", KEY[::-1]).of("192.0.2.1") != Pseudonyms("pseudonym", KEY).of("192.0.2.1")
 
 
 def test_paths() -> None:
