@@ -9,10 +9,12 @@ from collections.abc import Callable, Sequence
 from pipeline.decode.bodies import CLOSED, UNSEEN
 from pipeline.decode.http1 import Reader
 from pipeline.decode.message import UNKNOWN, Shared
+from pipeline.decode.openings import ANSWERS, MAX_EARLY
 from pipeline.decode.options import DecodeOptions
 from pipeline.decode.pairing import Conversation
-from pipeline.decode.table import ANSWERS, MAX_EARLY, Table
-from pipeline.decode.tcp import HALF, MASK, ahead, ends
+from pipeline.decode.strays import far
+from pipeline.decode.table import Table
+from pipeline.decode.tcp import HALF, MASK, Stream, ahead, ends
 from pipeline.model.exchange import Event
 from pipeline.model.records import ACK, FIN, RST, SYN, Chunk, Closed, Gap, Opened, Record, Segment, reverse
 
@@ -24,10 +26,25 @@ _SPECIAL = SYN | FIN | RST
 
 
 def _began(conversation: Conversation, reader: Reader, syn: Segment) -> bool:
-    """Whether a SYN is the one that began this connection: a repetition, or, where that one is not known, one that came late."""
-    if not conversation.generation and 0 <= ahead(reader.next_seq, syn.seq) <= MAX_EARLY:
+    """Whether a SYN is one that began this connection: a repetition, or, where that one is not known, one that came late."""
+    late = reader.next_seq == UNKNOWN or 0 <= ahead(reader.next_seq, syn.seq) <= MAX_EARLY
+    if syn.flags & ACK and conversation.generation:
+        acked = ahead(syn.ack - 1 & MASK, conversation.generation)
+        return acked == 0 or (late and 0 < acked <= MAX_EARLY)  # more where data came with the SYN
+    if syn.flags & ACK:
+        return late
+    if late and not conversation.generation:
         conversation.generation = syn.seq
+        if not conversation.sequence and [request.seq for request in conversation.pending[:1]] == [syn.seq + 1 & MASK]:
+            conversation.marks = 0  # nothing was in front of it
     return conversation.generation == syn.seq
+
+
+def _news(seg: Segment, other: Stream) -> bool:
+    """Whether a segment acknowledges more than has been delivered of the other side."""
+    return (
+        bool(seg.flags & ACK) and ((seg.ack - other.next_seq & MASK) < HALF or other.next_seq < 0) and seg.ack != other.next_seq
+    )
 
 
 class Decoder:
@@ -84,21 +101,18 @@ class Decoder:
                         if reader is not None:
                             self._begin(reader, record)
                     continue
-                other = reader.other
-                if (
-                    record.ack != other.next_seq
-                    and record.flags & ACK
-                    and ((record.ack - other.next_seq & MASK) < HALF or other.next_seq < 0)
-                ):
-                    other.acknowledge(record.ack, record.ts_ns)
-                length = record.length
                 if record.seq != reader.next_seq or record.flags & _SPECIAL or reader.disorder is not None:
                     self._special(reader, record)
-                elif length:
+                    continue
+                other = reader.other
+                if record.ack != other.next_seq and _news(record, other):
+                    other.acknowledge(record.ack, ts_ns)
+                length = record.length
+                if length:
                     seq = record.seq
                     payload = record.payload
                     reader.next_seq = seq + length & MASK
-                    reader.conversation.last_ns = record.ts_ns
+                    reader.conversation.last_ns = ts_ns
                     if payload:
                         reader.data(payload, record, seq)
                     if length > len(payload):
@@ -142,19 +156,16 @@ class Decoder:
             self._special(reader, seg)
 
     def _special(self, reader: Reader, seg: Segment) -> None:
-        conversation = reader.conversation
-        flags = seg.flags
+        conversation, flags = reader.conversation, seg.flags
+        if self._of_another(reader, seg):
+            return
+        if _news(seg, reader.other):
+            reader.other.acknowledge(seg.ack, seg.ts_ns)
         if ends(seg) and not flags & (SYN | RST) and not seg.length and seg.seq == reader.next_seq and reader.disorder is None:
             conversation.last_ns = seg.ts_ns
             reader.end(seg.ts_ns)
             if conversation.closed:
                 self._table.forget(conversation)
-        elif flags & SYN and not flags & ACK and not _began(conversation, reader, seg):
-            # The same ports again.
-            self._table.close(conversation, seg.ts_ns, CLOSED)
-            begun = self._table.arrival(seg)
-            if begun is not None:
-                self._begin(begun, seg)
         elif flags & RST:
             if reader.next_seq == UNKNOWN or 0 <= ahead(seg.seq, reader.next_seq) < RESET_WINDOW:
                 self._table.reset(conversation, reader, seg)
@@ -165,6 +176,41 @@ class Decoder:
                 conversation.review()
             if conversation.closed:
                 self._table.forget(conversation)
+
+    def _of_another(self, reader: Reader, seg: Segment) -> bool:
+        """Whether a segment is of another connection with the same ports: then the one that had them may be over."""
+        strange = bool(seg.flags & SYN) and not _began(reader.conversation, reader, seg)
+        if reader.next_seq == UNKNOWN and not strange:
+            return self._first_of_direction(reader, seg)
+        if self._table.reopens(seg) if strange else seg.length and self._table.supersedes(reader, seg):
+            self._table.close(reader.conversation, seg.ts_ns, CLOSED)
+            begun = self._table.arrival(seg)
+            if begun is not None:
+                self._begin(begun, seg)
+            return True
+        return strange or (far(reader, seg) and (not seg.length or self._keep_stray(reader.conversation, seg)))
+
+    def _keep_stray(self, conversation: Conversation, seg: Segment) -> bool:
+        """A segment far from all that was seen, to be read when the other end shows that it is of another connection."""
+        others = self._table.strays.keep(conversation, seg)
+        if others:
+            self._table.close(conversation, seg.ts_ns, CLOSED)
+        for each in others:
+            known = self._table.readers.get(each.key)
+            reader = known or self._table.arrival(each)
+            if reader is not None:
+                (self._special if known else self._begin)(reader, each)
+        return True
+
+    def _first_of_direction(self, reader: Reader, seg: Segment) -> bool:
+        """Data, or an answer to the SYN: believed when data fits it, as there may be another one. True: that is all."""
+        if seg.flags & (SYN | ACK) == SYN | ACK and not seg.length:
+            self._table.openings.add(seg)
+            return True
+        if seg.length and not seg.flags & SYN:
+            own = self._table.openings.evidence(seg, seg.seq).own
+            reader.next_seq = seg.seq if own is None else own
+        return False
 
     def _other(self, reader: Reader | None, record: Record) -> None:
         """What byte streams and their ends say; streams have no sequence numbers and are always in order."""
@@ -179,8 +225,8 @@ class Decoder:
             case Opened():
                 if reader is not None:
                     self._table.close(reader.conversation, record.ts_ns, CLOSED)
-                self._table.opening(record.key, 0)
-                self._table.opening(reverse(record.key), ANSWERS)
+                self._table.openings.put(record.key, 0)
+                self._table.openings.put(reverse(record.key), ANSWERS)
             case Gap() if reader is not None:
                 nothing = Segment(record.key, record.ts_ns, max(reader.next_seq, 0), 0, 0, b"", 0)
                 reader.hole(record.length or 1, nothing, lost=True)

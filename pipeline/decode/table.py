@@ -1,6 +1,6 @@
-"""The connections that are followed, and those whose opening was seen: two dictionaries by direction, both bounded.
+"""The connections that are followed, by direction, bounded; and which segment of another connection begins one.
 
-A connection gets an entry when bytes on it look like HTTP/1. Before that its opening is remembered in a few bytes, so that scans
+A connection gets an entry when bytes on it look like HTTP/1. Before that its opening is remembered (``openings``), so that scans
 and other protocols cost next to nothing; everything else costs a look at its first bytes.
 """
 
@@ -18,14 +18,13 @@ from pipeline.decode.detect import (
 from pipeline.decode.http1 import Reader
 from pipeline.decode.marks import MID_STREAM, PROTOCOL_ERROR
 from pipeline.decode.message import UNKNOWN, Shared
+from pipeline.decode.openings import MAX_EARLY, NOT_HTTP, Evidence, Openings
 from pipeline.decode.options import DecodeOptions
 from pipeline.decode.pairing import Conversation
+from pipeline.decode.strays import Strays
 from pipeline.decode.tcp import MASK, ahead
 from pipeline.decode.timers import Timers
 from pipeline.model.records import ACK, FIN, RST, SYN, FlowKey, Segment, reverse
-
-MAX_EARLY = 1 << 20
-"""How far behind the opening a segment may lie and still be one of the first that came out of order."""
 
 RESET_NS = 1_000_000_000
 """How long after a reset segments of the other end may still be under way, or its sender may show that it was none."""
@@ -36,12 +35,6 @@ MAX_ENDED = 4096
 MAX_GIVEN_UP = 65_536
 """Directions that we let go, and whose bytes are counted when more come: 8 MB, more than speak again after that."""
 
-ANSWERS = 1 << 32
-_NOT_HTTP = -1
-_RECEIVED = 33
-"""An opening is the first sequence number of a direction. For the end that answered (SYN and ACK) a bit says so, and the bits
-above are the first sequence number of the other direction."""
-
 
 class Table:
     """Directions by key. ``readers`` is for look-ups; this class alone changes it."""
@@ -49,10 +42,11 @@ class Table:
     def __init__(self, options: DecodeOptions, shared: Shared) -> None:
         self.readers: dict[FlowKey, Reader] = {}
         self.timers = Timers(options)
-        self._openings: dict[FlowKey, int] = {}
+        self.openings = Openings(2 * options.max_connections)
         self._ended: dict[FlowKey, int] = {}
         self._given_up: dict[FlowKey, int] = {}
         self._resets: dict[Conversation, tuple[Reader, Segment]] = {}
+        self.strays = Strays(shared.count)
         self._shared = shared
         self._max_readers = 2 * options.max_connections
         self._max_memory = options.max_memory_bytes
@@ -64,28 +58,38 @@ class Table:
         flags, payload, key = seg.flags, seg.payload, seg.key
         if key in self._given_up:
             self._late(seg)
+        openings = self.openings
         if flags & SYN:
-            first = seg.seq + 1 & MASK
-            self.opening(key, first | ANSWERS | seg.ack << _RECEIVED if flags & ACK else first)
+            openings.add(seg)
         if not payload:
             if flags & (FIN | RST) and not flags & SYN:
-                self._openings.pop(key, None)
-                self._openings.pop(reverse(key), None)
-            return None
-        opening = self._openings.get(key, _NOT_HTTP)
-        if opening < 0:
-            if begins_request(payload.lstrip(b"\r\n") if payload[0] in b"\r\n" else payload) or begins_response(payload):
-                return self._join(seg)
-            if payload[0] == 80 and payload.startswith(HTTP2) and key not in self._openings:  # "P"
-                self._leave(key, payload)
+                openings.pop(key, None)
+                openings.pop(reverse(key), None)
             return None
         seq = seg.seq + 1 & MASK if flags & SYN else seg.seq
-        client = not opening & ANSWERS
-        if seq != opening & MASK:
-            return self._begin(seg, opening, client=client) if 0 < ahead(seq, opening) <= MAX_EARLY else None
-        if client and payload[:4] in COMMON_REQUESTS:
-            return self._begin(seg, opening, client=True)
-        return self._first(seg, opening, client=client)
+        known = openings.get(key)
+        if known == seq and payload[:4] in COMMON_REQUESTS:
+            return self._begin(seg, openings.evidence(seg, seq), client=True)
+        evidence = openings.evidence(seg, seq)
+        if known == NOT_HTTP:
+            evidence = evidence._replace(own=None)
+        if evidence.own is None:
+            return self._midway(seg, evidence, known)
+        if seq != evidence.own:
+            return self._begin(seg, evidence, client=evidence.opener)
+        return self._first(seg, evidence)
+
+    def reopens(self, syn: Segment) -> bool:
+        """Whether a SYN on a connection that is followed shows that there is another one: both ends say so, or it brings data."""
+        self.openings.add(syn)
+        return bool(syn.payload) or self.openings.agreed(syn.key)
+
+    def supersedes(self, reader: Reader, seg: Segment) -> bool:
+        """Whether data on a connection that is followed is the first of another one, whose SYN came before."""
+        openings = self.openings
+        if not (seg.key in openings or reverse(seg.key) in openings) or 0 <= ahead(reader.next_seq, seg.seq) <= MAX_EARLY:
+            return False
+        return openings.evidence(seg, seg.seq).own == seg.seq
 
     def _late(self, seg: Segment) -> None:
         """More of a connection that we let go: counted, once each byte, until it or another of its name begins anew."""
@@ -96,13 +100,13 @@ class Table:
             self._shared.count("decoder_late_bytes", min(behind, seg.length))
             self._given_up[key] = seg.seq + seg.length & MASK
 
-    def _first(self, seg: Segment, opening: int, *, client: bool) -> Reader | None:
+    def _first(self, seg: Segment, evidence: Evidence) -> Reader | None:
         """The first bytes of a direction. Who asked for the connection is the client, unless what they say shows otherwise."""
-        payload = seg.payload
+        payload, client = seg.payload, evidence.opener
         if payload[0] in BLANKS and not preamble(payload):
             payload = payload.lstrip(BLANKS)
             if not payload:
-                return self._begin(seg, opening, client=client)
+                return self._begin(seg, evidence, client=client)
         if len(payload) >= 5 and may_begin_response(payload):
             client = False
         elif not (may_begin_request(payload) or preamble(payload)):
@@ -110,78 +114,60 @@ class Table:
             return None
         elif not client:
             client = begins_request(payload)
-        return self._begin(seg, opening, client=client)
+        return self._begin(seg, evidence, client=client)
+
+    def _midway(self, seg: Segment, evidence: Evidence, known: int | tuple[int, ...] | None) -> Reader | None:
+        """Bytes that fit no opening, or stand behind bytes that were no HTTP: worth following where a message surely begins."""
+        payload = seg.payload
+        if begins_request(payload.lstrip(b"\r\n") if payload[0] in b"\r\n" else payload) or begins_response(payload):
+            ended = self._ended.get(seg.key)
+            if ended is not None and -MAX_EARLY < ahead(seg.seq + seg.length & MASK, ended) <= 0:
+                return None  # a copy from a connection that is over
+            return self._begin(seg, evidence, client=not begins_response(payload))
+        if known != NOT_HTTP and payload.startswith(HTTP2):
+            self._leave(seg.key, payload)
+        return None
 
     def _leave(self, key: FlowKey, payload: bytes) -> None:
         """A direction that is not HTTP/1: HTTP/2, whose client says so with its first bytes, or something else."""
-        self.opening(key, _NOT_HTTP)
+        self.openings.put(key, NOT_HTTP)
         self._shared.count("decoder_http2" if payload.startswith(HTTP2) else "decoder_not_http", 1)
 
-    def opening(self, key: FlowKey, opening: int) -> None:
-        """A direction begins."""
-        openings = self._openings
-        openings[key] = opening
-        if len(openings) > self._max_readers:
-            del openings[next(iter(openings))]
-
-    def _begin(self, seg: Segment, opening: int, *, client: bool) -> Reader:
-        """The first bytes on a connection whose opening was seen."""
+    def _begin(self, seg: Segment, evidence: Evidence, *, client: bool) -> Reader:
+        """Follow a connection from this segment on, or from its opening where one fits."""
         key, back = seg.key, reverse(seg.key)
-        del self._openings[key]
-        answered = self._openings.pop(back, None)
-        reader, other = self._follow(key, back, seg.ts_ns, client=client, mid_stream=False)
-        reader.next_seq = opening & MASK
-        if answered == _NOT_HTTP:
+        begun, answered = self.openings.pop(key, None), self.openings.pop(back, None)
+        own, beyond, opener = evidence
+        seen = not own is beyond is None or NOT_HTTP in {begun, answered}
+        reader, other = self._follow(key, back, seg.ts_ns, client=client, mid_stream=not seen)
+        reader.next_seq = (seg.seq + 1 & MASK if seg.flags & SYN else seg.seq) if own is None else own
+        if answered == NOT_HTTP:
             other.phase = SEEK
-            if client and seg.flags & ACK:
+            if own is not None and client and seg.flags & ACK:
                 # What the server said may have answered a request that is missing.
                 reader.conversation.lost(other, seg.ack - 1 & MASK, seg.ack, 0, PROTOCOL_ERROR)
-        elif answered is not None:
-            other.next_seq = answered & MASK
-        elif seg.flags & ACK:
-            other.next_seq = seg.ack
-        first = answered if opening & ANSWERS else opening
-        if first is not None and first >= 0:
-            reader.conversation.generation = first - 1 & MASK
-        return reader
-
-    def _join(self, seg: Segment) -> Reader | None:
-        """A message in the middle of a connection, or behind bytes that were none; not a copy from a connection that is over."""
-        key, back = seg.key, reverse(seg.key)
-        ended = self._ended.get(key)
-        if ended is not None and -MAX_EARLY < ahead(seg.seq + seg.length & MASK, ended) <= 0:
-            return None
-        known = self._openings.pop(key, None)
-        answered = self._openings.pop(back, None)
-        client = not begins_response(seg.payload)
-        reader, other = self._follow(key, back, seg.ts_ns, client=client, mid_stream=known is None and answered is None)
-        reader.next_seq = seg.seq
-        if known is None and answered is not None and answered & ANSWERS and answered >= 0:
-            # The capture lost the SYN; its answer tells where this direction began.
-            begin = answered >> _RECEIVED
-            if 0 < ahead(seg.seq, begin) <= MAX_EARLY:
-                reader.next_seq = begin
-        if answered == _NOT_HTTP:
-            other.phase = SEEK
-        if answered is not None and answered >= 0 and 0 <= ahead(seg.ack, answered & MASK) <= MAX_EARLY:
-            other.next_seq = answered & MASK
+        if beyond is not None:
+            other.next_seq = beyond
         elif seg.flags & ACK and client:
             other.next_seq = seg.ack  # not where a response begins: its request may come a little later
-        if known is answered is None and client:
+        first = own if opener else beyond
+        if first is not None:
+            reader.conversation.generation = first - 1 & MASK
+        if not seen and client:
             reader.conversation.rejoined = 0
         return reader
 
     def stream(self, key: FlowKey, ts_ns: int, payload: bytes) -> Reader | None:
         """The reader of a byte stream that begins with ``payload``, if it is HTTP/1."""
-        opening = self._openings.pop(key, _NOT_HTTP)
+        opening = self.openings.pop(key, None)
         responds = begins_response(payload)
-        if not responds and not begins_request(payload) and (opening < 0 or not may_begin_request(payload)):
+        if not responds and not begins_request(payload) and (opening in {None, NOT_HTTP} or not may_begin_request(payload)):
             if payload.startswith(HTTP2):
                 self._shared.count("decoder_http2", 1)
             return None
         back = reverse(key)
-        self._openings.pop(back, None)
-        return self._follow(key, back, ts_ns, client=not responds, mid_stream=opening < 0)[0]
+        self.openings.pop(back, None)
+        return self._follow(key, back, ts_ns, client=not responds, mid_stream=opening in {None, NOT_HTTP})[0]
 
     # -- connections that are --------------------------------------------------------------------------------------------
 
@@ -262,6 +248,7 @@ class Table:
     def forget(self, conversation: Conversation) -> None:
         """Drop what is known of a connection."""
         self._resets.pop(conversation, None)
+        self.strays.forget(conversation)
         ended = self._ended
         if len(ended) >= MAX_ENDED:
             ended.clear()
