@@ -23,6 +23,7 @@ from pipeline.delivery.signal import Signal
 from pipeline.errors import UnhealthyError
 from pipeline.model.measurement import Metric
 from pipeline.runtime import privileges
+from pipeline.runtime.blocking import Watched
 from pipeline.runtime.dry_run import counted
 from pipeline.runtime.options import RunOptions
 from pipeline.runtime.status import Status
@@ -151,6 +152,17 @@ class Engine:
                 *(unit.status() for unit in self.sinks.values()),
             ),
         )
+
+    def watched(self) -> list[Watched]:
+        """Every component, for who looks which one holds the loop. Safe in any thread."""
+        units: tuple[SourceUnit | TransformUnit | SinkUnit, ...]
+        units = (*self.sources.values(), *self.transforms.values(), *self.sinks.values(), *self.retired)
+        return [Watched(unit.spec.component.__module__.partition(".")[0], unit.health, unit.log) for unit in units]
+
+    def events_in_memory(self) -> int:
+        """Events that are lost when the process ends now: what disk queues have taken in is not among them."""
+        in_memory = [unit.status().in_flight for unit in self.sinks.values() if unit.spec.options.buffer.type == "memory"]
+        return sum(in_memory) + sum(unit.node.held for unit in self.transforms.values())
 
     def totals(self) -> list[tuple[str, Metric]]:
         """What transforms measure for the metrics endpoint, with the id of each."""

@@ -2,15 +2,15 @@
 
 import contextlib
 import gc
-import os
 import signal
-import threading
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import anyio
+import anyio.lowlevel
 from anyio.to_thread import run_sync
 
 from pipeline.delivery.health import describe
@@ -21,6 +21,7 @@ from pipeline.runtime.control_server import ControlServer
 from pipeline.runtime.dry_run import counted
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.options import RunOptions
+from pipeline.runtime.overseer import Overseer
 from pipeline.runtime.ready_file import ReadyFile
 from pipeline.runtime.reload import reload
 from pipeline.runtime.sd_notify import SdNotify
@@ -30,9 +31,6 @@ from pipeline.topology.plan import Plan
 
 if TYPE_CHECKING:
     from pipeline.telemetry.exposition import Exposition
-
-HARD_STOP_SECS = 3.0
-"""After a second signal the process ends so long after at the latest (exit code 74)."""
 
 Load = Callable[[], Plan]
 
@@ -55,30 +53,48 @@ async def run(plan: Plan, *, load: Load | None = None, options: RunOptions | Non
             systemd.ready()
             options.on_ready()
 
-        exposition: Exposition | None = None
         engine = Engine(counted(plan) if options.dry_run else plan, replace(options, on_ready=on_ready))
-        try:
+        reloads, stop = _Reloads(engine, load, systemd), _Stop(engine, systemd)
+        with Overseer(engine, on_stop=stop, on_reload=reloads.ask, handle_signals=options.handle_signals) as overseer:
+            await _run(engine, stop, ready_file, partial(_carry, engine, reloads, systemd, overseer))
+    if stop.interrupted:  # everything is closed: now the signal does what it does to any program
+        signal.raise_signal(stop.interrupted)
+        await anyio.lowlevel.checkpoint()
+    return engine.summary()
+
+
+async def _run(engine: Engine, stop: "_Stop", ready_file: ReadyFile, work: Callable[[], Awaitable[None]]) -> None:
+    """Open, do the work, close."""
+    exposition: Exposition | None = None
+    try:
+        with stop.opening:
             await engine.open()
-            ready_file.check(plan.process.user)
+            ready_file.check(engine.plan.process.user)
             exposition = _expose(engine)
-            async with anyio.create_task_group() as outside:
-                if options.handle_signals:
-                    outside.start_soon(_signals, engine, load, systemd)
-                if options.for_secs is not None:
-                    outside.start_soon(_time_limit, engine, options.for_secs)
-                named = plan.process.control_socket
-                paths = (named,) if named else own_paths()
-                if paths and options.control:
-                    outside.start_soon(ControlServer(paths, engine, asked_for=bool(named)).run)
-                if systemd.watchdog_secs:
-                    outside.start_soon(_watchdog, systemd)
-                await engine.run()
-                outside.cancel_scope.cancel()
-        finally:
-            await engine.aclose()
-            if exposition is not None:
-                await run_sync(exposition.close)
-        return engine.summary()
+            stop.opened = True
+        if stop.opened:
+            await work()
+    finally:
+        await engine.aclose()
+        if exposition is not None:
+            await run_sync(exposition.close)
+
+
+async def _carry(engine: Engine, reloads: "_Reloads", systemd: SdNotify, overseer: Overseer) -> None:
+    """Carry events, with what listens to the outside beside it."""
+    options, named = engine.options, engine.plan.process.control_socket
+    async with anyio.create_task_group() as outside:
+        outside.start_soon(reloads.run)
+        if options.for_secs is not None:
+            overseer.limit(options.for_secs)
+            outside.start_soon(_time_limit, engine, options.for_secs)
+        paths = (named,) if named else own_paths()
+        if paths and options.control:
+            outside.start_soon(ControlServer(paths, engine, asked_for=bool(named)).run)
+        if systemd.watchdog_secs:
+            outside.start_soon(_watchdog, systemd)
+        await engine.run()
+        outside.cancel_scope.cancel()
 
 
 def _expose(engine: Engine) -> "Exposition | None":
@@ -94,26 +110,24 @@ def _expose(engine: Engine) -> "Exposition | None":
     return exposition
 
 
-async def _signals(engine: Engine, load: Load | None, systemd: SdNotify) -> None:
-    """The first SIGINT or SIGTERM drains, the second stops at once; SIGHUP reads the pipeline file again."""
-    reloads = _Reloads(engine, load, systemd)
-    leaving = threading.Timer(HARD_STOP_SECS, os._exit, [os.EX_IOERR])  # stopping at once must not depend on anybody
-    leaving.daemon = True
-    try:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
-            async with anyio.create_task_group() as group:
-                group.start_soon(reloads.run)
-                async for number in signals:
-                    if number == signal.SIGHUP:
-                        reloads.ask()
-                    elif not engine.stopping:
-                        systemd.stopping()
-                        engine.stop()
-                    elif not leaving.is_alive():
-                        engine.stop_now()
-                        leaving.start()
-    finally:
-        leaving.cancel()
+class _Stop:
+    """What the first SIGINT or SIGTERM does: drain; while still opening, close what is open and be ended by the signal."""
+
+    def __init__(self, engine: Engine, systemd: SdNotify) -> None:
+        self._engine = engine
+        self._systemd = systemd
+        self.opening = anyio.CancelScope()
+        self.opened = False
+        self.interrupted = 0
+
+    def __call__(self, number: int) -> None:
+        """In the loop."""
+        if self.opened:
+            self._systemd.stopping()
+            self._engine.stop()
+        else:
+            self.interrupted = number
+            self.opening.cancel()
 
 
 class _Reloads:

@@ -96,6 +96,11 @@ class SourceUnit:
             recorder=Recorder(record.path, record.max_bytes, context.count, self.log) if record else None,
         )
 
+    @property
+    def health(self) -> Health:
+        """How it fares."""
+        return self.runner.health
+
     def status(self) -> ComponentStatus:
         """The picture of now."""
         runner = self.runner
@@ -139,6 +144,11 @@ class TransformUnit:
     def flushes(self) -> bool:
         """Whether it ever holds something back."""
         return self.spec.component.flush is not Transform.flush
+
+    @property
+    def health(self) -> Health:
+        """How it fares."""
+        return self.node.health
 
     def status(self) -> ComponentStatus:
         """The picture of now."""
@@ -190,6 +200,11 @@ class SinkUnit:
         except ConfigError as error:
             found = [Problem(f"sinks.{self.spec.id}.{each.path}", each.message) for each in error.problems]
             raise ConfigError(found, file=error.file) from error
+
+    @property
+    def health(self) -> Health:
+        """How it fares."""
+        return self.worker.health
 
     def status(self) -> ComponentStatus:
         """The picture of now."""

@@ -1,0 +1,163 @@
+"""A thread beside the event loop: hears signals, sees who holds the loop, and ends a process that cannot end by itself.
+
+A loop that a component holds answers no signal and sees no time limit. So signals are read here: Python's C handler writes
+each into a socket (``signal.set_wakeup_fd``) whatever the main thread is doing, and this thread tells the loop. What it cannot
+do is run while C code keeps Python's lock (the GIL): no Python thread can. Once the end was asked for, faulthandler's timer,
+which needs no lock, ends the process then.
+"""
+
+import asyncio
+import faulthandler
+import os
+import select
+import signal
+import socket
+import threading
+import time
+from collections.abc import Callable
+from typing import NoReturn, Self
+
+from pipeline.runtime.blocking import Blockage, Blocking
+from pipeline.runtime.engine import Engine
+from pipeline.telemetry.logs import ComponentLog
+
+LOOK_SECS = 1.0
+"""How often the thread looks at the loop."""
+
+REACTION_SECS = 0.5
+"""A loop that turns takes notice of a signal within milliseconds."""
+
+HARD_STOP_SECS = 3.0
+"""After a second signal the process ends so long after at the latest (exit code 74), and at once where the loop stands."""
+
+LAST_WORDS_SECS = 1.0
+"""For the last line of the log: whoever reads it may have stopped."""
+
+STOPS = (signal.SIGINT, signal.SIGTERM)
+
+
+class Overseer:
+    """``with Overseer(engine, …)``: inside the loop's thread, around everything from opening to closing.
+
+    ``on_stop`` is called in the loop with the first signal that asks for an end, ``on_reload`` with each SIGHUP.
+    """
+
+    def __init__(
+        self, engine: Engine, *, on_stop: Callable[[int], None], on_reload: Callable[[], None], handle_signals: bool
+    ) -> None:
+        self._engine = engine
+        self._on_stop = on_stop
+        self._on_reload = on_reload
+        self._numbers = (*STOPS, signal.SIGHUP) if handle_signals else ()
+        self._log = ComponentLog("")
+        self._blocking = Blocking(engine.watched)
+        self._call_soon = asyncio.get_running_loop().call_soon_threadsafe
+        self._thread = threading.Thread(target=self._run, name="httpipe-overseer", daemon=True)
+        self._stops = 0
+        self._asked_at: float | None = None
+        self._leave_at: float | None = None
+        self._told_waiting = False
+
+    def limit(self, secs: float) -> None:
+        """The end is asked for in so many seconds, by somebody in the loop (``--for``)."""
+        self._ask(time.monotonic() + secs)
+
+    def __enter__(self) -> Self:
+        self._reading, self._writing = socket.socketpair()
+        self._writing.setblocking(False)
+        if self._numbers:
+            self._handlers = {number: signal.signal(number, _heard) for number in self._numbers}
+            self._wakeup = signal.set_wakeup_fd(self._writing.fileno(), warn_on_full_buffer=False)
+            faulthandler.enable()
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._numbers:
+            signal.set_wakeup_fd(self._wakeup)
+            for number, handler in self._handlers.items():
+                signal.signal(number, handler)
+            faulthandler.cancel_dump_traceback_later()
+        self._blocking.close()
+        self._writing.close()
+        self._thread.join()
+        self._reading.close()
+
+    # ---- in the thread -------------------------------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        while True:
+            if select.select([self._reading], [], [], LOOK_SECS)[0]:
+                numbers = self._reading.recv(64)
+                if not numbers:
+                    return
+                for number in numbers:
+                    self._hear(number)
+            try:
+                self._look()
+            except Exception:  # a fault of ours must not cost the signals
+                self._log.exception("internal error while looking at the event loop")
+
+    def _hear(self, number: int) -> None:
+        if number == signal.SIGHUP:
+            self._call_soon(self._on_reload)
+        elif number in STOPS:
+            self._stops += 1
+            if self._stops == 1:
+                self._ask(time.monotonic())
+                self._call_soon(self._on_stop, number)
+            elif self._stops == 2:
+                self._stop_now()
+
+    def _stop_now(self) -> None:
+        """The second signal: a loop that turns ends in good order, without draining; one that stands is not waited for."""
+        noticed = threading.Event()
+        self._call_soon(self._engine.stop_now)
+        self._call_soon(noticed.set)
+        if not noticed.wait(REACTION_SECS):
+            self._leave("a second signal ends the process while this call still goes on")
+        self._leave_at = time.monotonic() + HARD_STOP_SECS
+
+    def _look(self) -> None:
+        self._blocking.look()
+        now = time.monotonic()
+        if self._leave_at is not None and now >= self._leave_at:
+            self._leave(f"has not ended within {HARD_STOP_SECS:g} s of the second signal")
+        if self._asked_at is None:
+            return
+        self._ask(self._asked_at)
+        found = self._blocking.find()
+        if found is not None and now >= self._asked_at:
+            self._wait_for(found)
+            if now >= self._asked_at + self._patience():
+                self._leave("the time to end is over and this call still goes on")
+
+    def _ask(self, at: float) -> None:
+        """The end is asked for at this moment. As long as threads run, faulthandler's timer is wound up again before it is over."""
+        self._asked_at = at
+        if self._numbers:
+            rest = max(0.0, at - time.monotonic()) + self._patience() + HARD_STOP_SECS
+            faulthandler.dump_traceback_later(rest, file=2, exit=True)
+
+    def _patience(self) -> float:
+        return self._engine.plan.process.shutdown_timeout_secs + HARD_STOP_SECS
+
+    def _wait_for(self, blockage: Blockage) -> None:
+        if not self._told_waiting:
+            self._told_waiting = True
+            wait = "asked to end; waiting for this call to return, until shutdown_timeout_secs or a second signal end the process"
+            blockage.log.warning(wait, extra=blockage.fields)
+
+    def _leave(self, sentence: str) -> NoReturn:
+        """Not before the log line is written, unless nobody takes it. What disk queues hold is safe: their commits are synced."""
+        leaving = threading.Timer(LAST_WORDS_SECS, os._exit, [os.EX_IOERR])
+        leaving.daemon = True
+        leaving.start()
+        found = self._blocking.find()
+        left = {"lost_events": self._engine.events_in_memory()}
+        (found.log if found else self._log).error(sentence, extra={**(found.fields if found else {}), **left})
+        os._exit(os.EX_IOERR)
+
+
+def _heard(_number: int, _frame: object) -> None:
+    """There must be a handler in Python for C's to run; the thread reads what that one writes."""
