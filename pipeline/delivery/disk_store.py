@@ -9,11 +9,16 @@ finds a block that rotted in the database file. A lock file keeps a second proce
 import fcntl
 import os
 import sqlite3
+import threading
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, suppress
+from functools import wraps
 from pathlib import Path
-from typing import NamedTuple
+from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 PAGE_BYTES = 4096
 LOG_PAGES = 1000
@@ -47,6 +52,21 @@ class StoreError(Exception):
         self.damaged = damaged
 
 
+def _one_writer(method: Callable[Concatenate["DiskStore", P], T]) -> Callable[Concatenate["DiskStore", P], T]:
+    """Let a method wait until no other thread writes.
+
+    A connection that is closed under a thread that uses it is a crash in C, and the order of the engine's tasks cannot rule that
+    out: a task that waits for the thread may be cancelled from outside (``asyncio.Task.cancel``), which no scope shields from.
+    """
+
+    @wraps(method)
+    def alone(self: "DiskStore", /, *arguments: P.args, **named: P.kwargs) -> T:
+        with self.writes:
+            return method(self, *arguments, **named)
+
+    return alone
+
+
 class DiskStore:
     """One queue's database in ``folder``. ``report`` is told of damage, in a sentence."""
 
@@ -57,7 +77,10 @@ class DiskStore:
         self._database: sqlite3.Connection | None = None
         self._reader: sqlite3.Connection | None = None
         self._lock: int | None = None
+        self.writes = threading.RLock()
+        self._reads = threading.Lock()
 
+    @_one_writer
     def open(self) -> list[Entry]:
         """Open or create the database; the blocks it holds, in order. A broken one is put aside and what can be read is kept."""
         try:
@@ -78,6 +101,7 @@ class DiskStore:
         except (OSError, sqlite3.DatabaseError) as error:
             raise StoreError(error, damaged=True) from error
 
+    @_one_writer
     def commit(self, blocks: Sequence[tuple[int, bytes]], delivered: Sequence[int]) -> list[Entry]:
         """Add blocks of so many events each and delete those that are delivered, all or nothing, synced."""
         database = self._connected()
@@ -90,8 +114,10 @@ class DiskStore:
 
     def read(self, block_ids: Sequence[int]) -> list[bytes | None]:
         """The blocks; None for one that is damaged."""
-        return [self._read(block_id) for block_id in block_ids]
+        with self._reads:
+            return [self._read(block_id) for block_id in block_ids]
 
+    @_one_writer
     def rescue(self) -> list[Entry]:
         """After damage was met: a fresh database with every block that can still be read, under new ids."""
         self._disconnect()
@@ -100,19 +126,21 @@ class DiskStore:
         except (OSError, sqlite3.DatabaseError) as error:
             raise StoreError(error, damaged=True) from error
 
+    @_one_writer
     def close(self) -> None:
-        """Let go of the file. Safe twice."""
+        """Let go of the file, when no thread uses it any more. Safe twice."""
         self._disconnect()
         lock, self._lock = self._lock, None
         if lock is not None:
             os.close(lock)
 
     def _disconnect(self) -> None:
-        for connection in (self._reader, self._database):
-            if connection is not None:
-                with suppress(sqlite3.Error):  # the last close moves the log into the database; on a full disk it stays a log
-                    connection.close()
-        self._reader = self._database = None
+        with self._reads:
+            for connection in (self._reader, self._database):
+                if connection is not None:
+                    with suppress(sqlite3.Error):  # the last close moves the log into the database; on a full disk it stays a log
+                        connection.close()
+            self._reader = self._database = None
 
     def _take_lock(self) -> None:
         """For this process, until it ends, however it ends. Raises ``OSError`` when another has it."""

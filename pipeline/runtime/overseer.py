@@ -95,7 +95,7 @@ class Overseer:
                     self._hear(number)
             try:
                 self._look()
-            except Exception:  # a fault of ours must not cost the signals
+            except Exception:  # noqa: BLE001  a fault of ours must not cost the signals
                 self._log.exception("internal error while looking at the event loop")
 
     def _hear(self, number: int) -> None:
@@ -133,7 +133,7 @@ class Overseer:
                 self._leave("the time to end is over and this call still goes on")
 
     def _ask(self, at: float) -> None:
-        """The end is asked for at this moment. As long as threads run, faulthandler's timer is wound up again before it is over."""
+        """The end is asked for at this moment. As long as threads run, faulthandler's timer is wound up again in time."""
         self._asked_at = at
         if self._numbers:
             rest = max(0.0, at - time.monotonic()) + self._patience() + HARD_STOP_SECS

@@ -1,5 +1,5 @@
 """A plugin that does what plugins must not do, once or always: its source, its transform and its sink, all called `faulty`."""
-# ruff: noqa: S101, SLF001, T201
+# ruff: noqa: ASYNC230  what plugins must not do
 
 import ctypes
 import os

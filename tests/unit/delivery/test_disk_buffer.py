@@ -1,19 +1,22 @@
 """The disk queue with its real file: order, bounds, restart, damage, full disks."""
 
+import asyncio
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 import pytest
 
 from pipeline.config.options import WhenFull
 from pipeline.delivery.acknowledgement import Settlement
 from pipeline.delivery.clock import Clock
 from pipeline.delivery.disk import DiskBuffer
-from pipeline.delivery.disk_store import StoreError
+from pipeline.delivery.disk_store import DiskStore, StoreError
 from pipeline.delivery.health import Health
 from pipeline.delivery.ledger import Ledger, Reason
 from pipeline.errors import ConfigError
@@ -334,3 +337,45 @@ async def test_an_event_that_nothing_can_write_down_is_counted_and_left_out(tmp_
         assert await drained(buffer) == [0, 1, 2, 4, 5, 6, 7, 8, 9]
         assert buffer.ledger.discarded == {("damaged", False): 1}
         assert buffer.ledger.balance() == 0
+
+
+@pytest.mark.parametrize("method", ["_open_intact", "_insert", "_read"])
+async def test_no_connection_is_closed_under_a_thread_that_uses_it(
+    method: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Closing waits for whoever opens, writes or reads, though the task that waited for that thread is gone."""
+    inside, go_on = threading.Event(), threading.Event()
+    real = getattr(DiskStore, method)
+    steps: list[str] = []
+
+    def held(store: DiskStore, *arguments: object) -> object:
+        inside.set()
+        assert go_on.wait(5)
+        result = real(store, *arguments)
+        steps.append("used")
+        return result
+
+    buffer = made(tmp_path)
+    if method != "_open_intact":
+        await buffer.open()
+        buffer.offer_nowait(chunk(0, 10))
+        if method == "_read":
+            await buffer.abandon(Reason.SHUTDOWN)
+    monkeypatch.setattr(DiskStore, method, held)
+    work = {
+        "_open_intact": buffer.open,
+        "_insert": lambda: buffer.abandon(Reason.SHUTDOWN),
+        "_read": lambda: buffer.take(10, 1 << 20, 0),
+    }
+    using = asyncio.create_task(work[method]())
+    await anyio.to_thread.run_sync(inside.wait)
+    using.cancel()  # as asyncio's own Ctrl-C does: no scope shields from it
+    with pytest.raises(asyncio.CancelledError):
+        await using
+    closing = asyncio.create_task(buffer.aclose())
+    done, _ = await asyncio.wait([closing], timeout=0.05)
+    assert not done
+    go_on.set()
+    with anyio.fail_after(5):
+        await closing
+    assert steps == ["used"]
