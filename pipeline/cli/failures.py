@@ -38,6 +38,15 @@ def told(error: BaseException) -> tuple[ExitCode, str]:  # noqa: PLR0911  one fo
     return ExitCode.INTERNAL, f"httpipe: internal error: {what}\n  Run it again as `httpipe --debug …` and report what it prints."
 
 
+def told_apart(error: BaseException) -> list[tuple[str, dict[str, object]]]:
+    """The same for a log of JSON: each problem by itself, with its place as fields."""
+    config = next((leaf for leaf in _leaves(error) if isinstance(leaf, ConfigError)), None)
+    code, text = told(error)
+    if config is None:
+        return [(text.removeprefix("httpipe: "), {"exit_code": code.value})]
+    return [(each.message, {"file": config.file, "path": each.path, "exit_code": code.value}) for each in config.problems]
+
+
 def _leaves(error: BaseException) -> Iterator[BaseException]:
     if isinstance(error, BaseExceptionGroup):
         for each in error.exceptions:

@@ -4,7 +4,9 @@ Raises ``ConfigError`` for a file that is missing, a directory or wrong, ``Permi
 """
 
 import os
+import re
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -30,6 +32,9 @@ FIRST_FILE = """; name another, or write it. This shows the HTTP traffic of this
     inputs = ["http"]"""
 """What a new user in an empty folder is told."""
 
+_JSON_LOG = re.compile(rb'^\s*(telemetry\.)?log_format\s*=\s*"json"', re.MULTILINE)
+"""What a file that is no valid TOML still says."""
+
 MAX_FILE_BYTES = 16 << 20
 """A pipeline file is a few KB; this bounds what a wrong argument (a capture file, /dev/zero) costs."""
 
@@ -39,12 +44,17 @@ def load(file: str) -> Plan:
     return build(document(file), registry(file), read_table)
 
 
-def load_for_start(file: str) -> Plan:
+def load_for_start(file: str, log_format: Callable[[str], None]) -> Plan:
     """The plan to begin with: a broken plugin does not keep the others from running.
 
-    Where privileges will be given up, the plugins of others are not imported before that.
+    Where privileges will be given up, the plugins of others are not imported before that. ``log_format`` is told how the file
+    wants the log as soon as that can be known, so that what is wrong with the file is told in the same way.
     """
-    read = document(file)
+    data = _read(file)
+    if _JSON_LOG.search(data):
+        log_format("json")
+    read = _parsed(data, file)
+    log_format(str(read.telemetry.get("log_format", "text")))
     drops = os.geteuid() == 0 and "user" in read.process
     return build(read, registry(file), read_table, Mode.DEFERRED if drops else Mode.TOLERANT)
 
@@ -93,7 +103,11 @@ def read_table(path: str) -> bytes:
 
 def document(file: str) -> Document:
     """The file, parsed; ``-`` is standard input."""
-    return parse(_read(file), "standard input" if file == "-" else file, os.environ)
+    return _parsed(_read(file), file)
+
+
+def _parsed(data: bytes, file: str) -> Document:
+    return parse(data, "standard input" if file == "-" else file, os.environ)
 
 
 def registry(file: str) -> Registry:

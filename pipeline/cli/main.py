@@ -8,13 +8,14 @@ import gc
 import os
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 from importlib import import_module
 
 import click
 
 from pipeline.cli.exit_codes import MEANING, ExitCode
-from pipeline.cli.say import let_go, say
+from pipeline.cli.say import let_go, say, speaks_json
 
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Run": {
@@ -126,6 +127,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command and leave with its exit code."""
     os.environ["PYDANTIC_DISABLE_PLUGINS"] = "__all__"  # else pydantic imports code of any distribution that asks for it
     _fill_standard_streams()
+    sys.unraisablehook = _stray
+    threading.excepthook = _stray
     code = call(list(sys.argv[1:] if arguments is None else arguments))
     let_go()
     sys.exit(code)
@@ -171,6 +174,14 @@ def _fill_standard_streams() -> None:
             setattr(sys, name, os.fdopen(fd, "w", closefd=False))
 
 
+def _stray(stray: "sys.UnraisableHookArgs | threading.ExceptHookArgs") -> None:
+    """What no caller can be told, of a thread or an object that is forgotten: a line of the log, like all else."""
+    from pipeline.telemetry.logs import ComponentLog  # noqa: PLC0415  start-up
+
+    trace = (stray.exc_type, stray.exc_value, stray.exc_traceback)
+    ComponentLog("").error("an error that nobody was there to handle", exc_info=trace if stray.exc_value else None)  # type: ignore[arg-type]
+
+
 def _usage(error: click.UsageError) -> ExitCode:
     command = error.ctx.command_path if error.ctx else "httpipe"
     say(f"httpipe: {error.format_message()}\nTry `{command} --help`.")
@@ -194,12 +205,17 @@ def _drop_unwritten() -> None:
 def _failed(error: BaseException, arguments: Sequence[str]) -> ExitCode:
     from pipeline.cli import failures  # noqa: PLC0415  start-up
 
+    code, text = failures.told(error)
+    trace = ""
     if os.environ.get("HTTPIPE_DEBUG", "0") not in ("", "0") or "--debug" in arguments[:1]:
         import traceback  # noqa: PLC0415  start-up
 
-        traceback.print_exception(error)
-    code, text = failures.told(error)
-    say(text)
+        trace = "".join(traceback.format_exception(error))
+    if speaks_json():
+        for message, fields in failures.told_apart(error):
+            say(message, "error", **fields, **({"exception": trace} if trace else {}))
+    else:
+        say(trace + text)
     if code == ExitCode.UNDELIVERED:
         _drop_unwritten()
     return code

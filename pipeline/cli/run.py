@@ -11,7 +11,7 @@ import click
 from pipeline.cli.durations import DURATION
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.loading import DEFAULT_FILE, load, load_for_start
-from pipeline.cli.say import say
+from pipeline.cli.say import say, speaks_json
 from pipeline.errors import ConfigError
 
 
@@ -43,9 +43,14 @@ def run(  # noqa: PLR0913  one for each option
     if ready_file is not None and not os.access(Path(ready_file).absolute().parent, os.W_OK):
         raise click.UsageError(f"--ready-file: cannot create {ready_file}: its folder is missing or not writable")
     gc.disable()  # until the pipeline is ready: starting makes no garbage
-    plan = load_for_start(file)
+    from pipeline.telemetry import logs  # noqa: PLC0415  start-up
+
+    plan = load_for_start(file, partial(logs.configure, "info"))
     for warning in plan.warnings:
-        say(f"{plan.file}: warning: {warning}")
+        if speaks_json():
+            say(warning, "warning", file=plan.file)
+        else:
+            say(f"{plan.file}: warning: {warning}")
     import anyio  # noqa: PLC0415  start-up: a wrong file is told before the slow imports
 
     from pipeline.cli.progress import Progress  # noqa: PLC0415
@@ -55,7 +60,7 @@ def run(  # noqa: PLR0913  one for each option
     from pipeline.runtime.summary import Outcome  # noqa: PLC0415
 
     prints = any(sink.type == "stdout" for sink in plan.sinks.values()) and sys.stdout.isatty()
-    progress = Progress(sys.stderr, enabled=not quiet and not prints)
+    progress = Progress(sys.stderr, enabled=not quiet and not prints and not speaks_json())
     options = RunOptions(
         dry_run=dry_run,
         for_secs=for_secs,
@@ -70,7 +75,9 @@ def run(  # noqa: PLR0913  one for each option
         raise ConfigError(error.problems, file=error.file or plan.file) from error
     finally:
         progress.clear()
-    if not quiet:
+    if not quiet and speaks_json():
+        say("the run has ended", "info", **summary.fields())
+    elif not quiet:
         say("\n".join(summary.lines()))
     return {
         Outcome.OK: ExitCode.OK,

@@ -112,6 +112,7 @@ class TelemetryOptions(Config):
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Least severe log lines that are written."""
     log_format: Literal["text", "json"] = "text"
-    """Sentences with fields, or one JSON object a line. Always on standard error."""
+    """Sentences with fields, or one JSON object a line: then all that `run` says on standard error, errors at the start and the
+    summary too."""
     metrics_address: Annotated[str, AfterValidator(_host_and_port)] | None = None
     """`host:port` of the Prometheus endpoint with `/metrics`, `/health` and `/ready`; such as `127.0.0.1:9598`. Default: none."""

@@ -48,8 +48,14 @@ Batch = Chunk
 
 
 def weight_of(events: Sequence[Event]) -> int:
-    """Approximate bytes of memory. Summed once per batch and shared by all sinks."""
-    return sum([event.weight for event in events])
+    """Approximate bytes of memory. Summed once per batch and shared by all sinks.
+
+    This is also where what a plugin returns is looked at first. Raises ``TypeError`` in its words where that is no event.
+    """
+    try:
+        return sum([event.weight for event in events])
+    except (AttributeError, TypeError):
+        raise TypeError(_what_was_returned(events)) from None
 
 
 def merge(chunks: Sequence[Chunk]) -> Batch:
@@ -69,3 +75,11 @@ def _leading(events: Sequence[Event], good: Callable[[int], bool]) -> int:
             break
         count += 1
     return count
+
+
+def _what_was_returned(given: object) -> str:
+    """What stands in the place of events."""
+    if not isinstance(given, Sequence) or isinstance(given, str | bytes):
+        return f"returned {type(given).__name__}, not a sequence of events"
+    other = next((each for each in given if not isinstance(each, Event)), None)
+    return f"returned {type(other).__name__}, not an event"

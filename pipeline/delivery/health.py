@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from pipeline.cancellation import ComponentExit
+from pipeline.errors import HttpipeError
 
 T = TypeVar("T")
 
@@ -18,6 +19,12 @@ SLOW_START_SECS = 2.0
 
 
 Logger = logging.Logger | logging.LoggerAdapter[logging.Logger]
+
+
+MOST_TRACES = 100
+"""Of one component."""
+
+Place = tuple[type[BaseException], str, int]
 
 
 class State(StrEnum):
@@ -38,11 +45,24 @@ class Health:
     that sees the loop stand still reads it (``runtime.blocking``).
     """
 
-    __slots__ = ("_ailing", "_log", "blocked_secs", "busy_secs", "complaint", "error", "errors", "restarts", "since", "state")
+    __slots__ = (
+        "_ailing",
+        "_log",
+        "_traced",
+        "blocked_secs",
+        "busy_secs",
+        "complaint",
+        "error",
+        "errors",
+        "restarts",
+        "since",
+        "state",
+    )
 
     def __init__(self, log: Logger) -> None:
         self._log = log
         self._ailing: set[str] = set()
+        self._traced: set[Place] = set()
         self.state = State.STARTING
         self.error = ""
         self.complaint = ""
@@ -58,17 +78,28 @@ class Health:
         if not self._ailing and self.state is not State.FINISHED:
             self.state = State.OK
 
-    def trouble(self, error: BaseException | str, state: State = State.DEGRADED, part: str = "") -> None:
-        """A call failed. One that has finished stays finished, whatever its closing says."""
+    def trouble(self, error: BaseException | str, state: State = State.DEGRADED, part: str = "", *, traced: bool = False) -> None:
+        """A call failed. One that has finished stays finished, whatever its closing says. ``traced``: the log has a traceback."""
         self._ailing.add(part)
         if self.state is not State.FINISHED:
             self.state = state
-        self.note(error)
+        self.note(error, traced=traced)
 
-    def note(self, error: BaseException | str) -> None:
+    def note(self, error: BaseException | str, *, traced: bool = False) -> None:
         """A call failed by what it was given, not by how the component fares."""
         self.errors += 1
         self.error = describe(error)
+        if isinstance(error, BaseException) and not isinstance(error, HttpipeError) and not traced:
+            self._trace(error)
+
+    def _trace(self, error: BaseException) -> None:
+        """The traceback, once for each place that raises. What is raised on purpose says all in words and has none."""
+        if not self._log.isEnabledFor(logging.DEBUG):
+            return
+        place = _place(error)
+        if place not in self._traced and len(self._traced) < MOST_TRACES:
+            self._traced.add(place)
+            self._log.debug("the traceback of an error", exc_info=error)
 
     def complain(self, sentence: str) -> None:
         """What the component itself says hinders it; "" when nothing does any more. Repeated or refined it is no news."""
@@ -129,3 +160,11 @@ def describe(error: BaseException | str) -> str:
     text = " ".join(str(error).split())[:500]
     name = type(error).__name__
     return f"{name}: {text}" if text else name
+
+
+def _place(error: BaseException) -> Place:
+    """What was raised, and where."""
+    frames = error.__traceback__
+    while frames is not None and frames.tb_next is not None:
+        frames = frames.tb_next
+    return (type(error), frames.tb_frame.f_code.co_filename, frames.tb_lineno) if frames is not None else (type(error), "", 0)

@@ -247,6 +247,8 @@ class SourceRunner:
     async def _pass_on(self, batch: RecordBatch | EventBatch) -> None:
         if isinstance(batch, EventBatch):
             events: Sequence[Event] = batch.events
+        elif not isinstance(batch, RecordBatch):
+            raise TypeError(f"gave {type(batch).__name__}, not a RecordBatch or an EventBatch")
         elif self.decoder is not None:
             records = batch.records if self._after_ns is None else self._later(batch.records, self._after_ns)
             if self.recorder is not None:

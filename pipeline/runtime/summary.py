@@ -53,6 +53,19 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         """The component with this id."""
         return next(each for each in self.components if each.id == component_id)
 
+    def fields(self) -> dict[str, object]:
+        """For a log of JSON: all of it, every component included."""
+        return {
+            "outcome": str(self.outcome),
+            "uptime_secs": round(self.uptime_secs, 3),
+            "exchanges": self.exchanges,
+            "left_events": self.left_events,
+            "dry_run": self.dry_run,
+            "removed": self.removed,
+            "damage": self.damage,
+            "components": [_component(each) for each in self.components],
+        }
+
     def lines(self) -> list[str]:
         """For people: one line a component, aligned, with what was lost or left out and why; no transform that passed all."""
         rows = [
@@ -70,6 +83,20 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         if self.left_events:
             lines.append(f"  {_count(self.left_events, 'event')} could not be delivered before the shutdown deadline")
         return lines
+
+
+def _component(each: ComponentStatus) -> dict[str, object]:
+    return {
+        "id": each.id,
+        "kind": each.kind,
+        "state": each.state,
+        "error": each.error,
+        "received": each.received,
+        "sent": each.sent,
+        "discarded": {gone.reason: gone.events for gone in each.discarded},
+        "in_flight": each.in_flight,
+        "counters": {name: count for name, count in each.counters.items() if count},
+    }
 
 
 def _row(each: ComponentStatus, *, dry_run: bool, damaged: bool) -> tuple[str, str, str, str]:

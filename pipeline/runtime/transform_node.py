@@ -99,8 +99,13 @@ class TransformNode:
         return self._routed(call()), transform.held_events, transform.oldest_held, transform.discard_reason
 
     def _routed(self, outputs: Outputs) -> list[_Output]:
-        """Where each output goes. Weighing the events also finds a plugin that returns something else than events."""
-        return [_Output(self.downstream[name], events, weight_of(events)) for name, events in outputs.items() if len(events) > 0]
+        """Where each output goes. A plugin that returns something else than outputs with events is told so in words."""
+        if not isinstance(outputs, Mapping):
+            raise TypeError(f"returned {type(outputs).__name__}, not a mapping from names of outputs to events")
+        if unknown := outputs.keys() - self.downstream.keys():
+            raise ValueError(f'returned events for "{min(unknown)}", which is not in its outputs')
+        weighed = [(name, events, weight_of(events)) for name, events in outputs.items()]
+        return [_Output(self.downstream[name], events, weight) for name, events, weight in weighed if len(events) > 0]
 
     def _meter(self, taken: int, held: int, outputs: Sequence[_Output], discard_reason: str) -> None:
         """Balance what was taken against what came out and what is held back now."""
@@ -138,14 +143,12 @@ class TransformNode:
         self._restart_at = now if not self._backoff.failures else now + self._backoff.next_secs()
         self._backoff.failures = max(1, self._backoff.failures)
         self._failed_at = now
-        self.health.trouble(error, State.FAILED)
+        self.health.trouble(error, State.FAILED, traced=True)
         sentence = "the transform raised and is started anew; its batch is lost"
-        tell = self._log.error if self._said.is_news(sentence, error) else self._log.debug
-        tell(
-            sentence,
-            extra={"error": describe(error), "events": events + self.held},
-            exc_info=None if isinstance(error, HttpipeError) else error,  # what is raised on purpose says all in words
-        )
+        news = self._said.is_news(sentence, error)
+        traced = news and not isinstance(error, HttpipeError)  # what is raised on purpose says all in words
+        tell = self._log.error if news else self._log.debug
+        tell(sentence, extra={"error": describe(error), "events": events + self.held}, exc_info=error if traced else None)
         self.transform = None
         self._taken = 0
         self.ledger.discard(Reason.COMPONENT_ERROR, events)

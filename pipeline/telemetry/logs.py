@@ -8,7 +8,7 @@ import json
 import logging
 import sys
 import time
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Mapping, MutableMapping
 from typing import Any, TextIO
 
 ROOT = "httpipe"
@@ -49,7 +49,7 @@ class TextFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         """One line, plus a traceback where one was asked for."""
         clock = time.strftime("%H:%M:%S", time.localtime(record.created))
-        component = getattr(record, "component", "")
+        component = _component(record)
         head = f"{clock}.{int(record.msecs):03d} {record.levelname:<7} "
         sentence = f"{component}: {record.getMessage()}" if component else record.getMessage()
         fields = "".join(f" {name}={_plain(value)}" for name, value in fields_of(record).items())
@@ -62,17 +62,23 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The object; field names are as in the text."""
-        seconds, nanos = divmod(int(record.created * 1e6) * 1000, 1_000_000_000)
-        line: dict[str, object] = {
-            "timestamp": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{nanos:09d}Z",
-            "level": record.levelname.lower(),
-            "component": getattr(record, "component", ""),
-            "message": record.getMessage(),
-            **fields_of(record),
-        }
+        fields = fields_of(record)
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, default=str)
+            fields["exception"] = self.formatException(record.exc_info)
+        return json_line(record.levelname, record.getMessage(), fields, _component(record), record.created)
+
+
+def json_line(level: str, message: str, fields: Mapping[str, object], component: str = "", created: float | None = None) -> str:
+    """A line as the log has it, for what the command says itself."""
+    seconds, nanos = divmod(int((time.time() if created is None else created) * 1e6) * 1000, 1_000_000_000)
+    line = {
+        "timestamp": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds)) + f".{nanos:09d}Z",
+        "level": level.lower(),
+        "component": component,
+        "message": message,
+        **fields,
+    }
+    return json.dumps(line, default=str)
 
 
 class RateLimit(logging.Filter):
@@ -97,15 +103,32 @@ class RateLimit(logging.Filter):
         return count < BURST
 
 
+class _Handler(logging.StreamHandler[TextIO]):
+    """Ours: told apart from those that others put on the root logger."""
+
+
 def configure(level: str, style: str, stream: TextIO | None = None) -> None:
-    """Send httpipe's logs to ``stream`` (standard error). Safe to call again: a reload does."""
-    logger = logging.getLogger(ROOT)
-    handler = logging.StreamHandler(stream or sys.stderr)
+    """Send httpipe's logs, and what libraries warn of, to ``stream`` (standard error). Safe to call again: a reload does."""
+    handler = _Handler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if style == "json" else TextFormatter())
     handler.addFilter(RateLimit())
+    logger, libraries = logging.getLogger(ROOT), logging.getLogger()
     logger.handlers[:] = [handler]
     logger.setLevel(level.upper())
     logger.propagate = False
+    libraries.handlers[:] = [*(each for each in libraries.handlers if not isinstance(each, _Handler)), handler]
+    logging.captureWarnings(True)
+
+
+def speaks_json() -> bool:
+    """Whether ``configure`` was told ``json``: then nothing else may be on standard error."""
+    return any(isinstance(each.formatter, JsonFormatter) for each in logging.getLogger(ROOT).handlers)
+
+
+def _component(record: logging.LogRecord) -> str:
+    """The component that speaks, or the library."""
+    named = getattr(record, "component", None)
+    return str(named) if named is not None else "" if record.name == ROOT else record.name
 
 
 def _plain(value: object) -> str:
