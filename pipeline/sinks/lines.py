@@ -1,81 +1,100 @@
-"""Events as readable, aligned lines for people. Out: UTF-8; colours and widths on a terminal only.
+"""Events as readable, aligned lines for people. Out: UTF-8; colours, widths and headings on a terminal only.
 
 ``time status method host+path duration sizes client → server marks``; among the marks stands ``error.type`` where it is not the
 status again (``reset``, ``closed``, ``timeout``). On a terminal the marks stand behind the path, where they neither wrap nor
-move the other columns. Every text that came off the wire passes ``visible``.
-Colour obeys https://no-color.org. Off a terminal nothing is shortened: what is written there is searched by tools.
+move the other columns; the columns are named once a screen, and measurements stand in tables. Off a terminal nothing is
+shortened and nothing added: what is written there is searched by tools. Every text that came off the wire passes ``visible``.
 """
 
-import os
-import time
-import unicodedata
 from collections.abc import Mapping, Sequence
-from functools import lru_cache
 
 from pipeline.api import Event, Exchange, Mark
 from pipeline.codecs.text import visible
+from pipeline.sinks.cells import filled, fitted, shortened, taken
+from pipeline.sinks.clock import time_of_day
+from pipeline.sinks.layout import METHOD, PIPED, URL_LEAST, Layout, layout_for
+from pipeline.sinks.screen import CYAN, DIM, GREEN, MAGENTA, RED, YELLOW, Screen
+from pipeline.sinks.tables import Table, is_tabular
 
-_DIM, _RESET = "\x1b[2m", "\x1b[0m"
-_RED, _GREEN, _YELLOW, _CYAN, _MAGENTA = (f"\x1b[{code}m" for code in (31, 32, 33, 36, 35))
-_STATUS_COLOURS = {1: _DIM, 2: _GREEN, 3: _CYAN, 4: _YELLOW, 5: _RED}
+_STATUS_COLOURS = {0: MAGENTA, 1: DIM, 2: GREEN, 3: CYAN, 4: YELLOW, 5: RED}
+"""By the status' first digit; 0: no answer."""
 
-_URL_PIPED = 48
-_URL_LEAST = 16
 _MARKS_LEAST = 5
 """Less than this says nothing: then ``!`` stands for them."""
-_ENDS_WIDTH = 43
-"""Two IPv4 addresses with ports and an arrow between them, nearly always."""
 
 
 class LineFormat:
-    """Makes lines for the descriptor ``fd``: looks at each batch how wide the terminal is."""
+    """Makes lines for the descriptor ``fd``: looks at each batch how large the terminal is."""
 
     def __init__(self, fd: int, environment: Mapping[str, str]) -> None:
-        self._fd = fd
-        self._terminal = os.isatty(fd)
-        self._colour = self._terminal and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
+        self._screen = Screen(fd, environment)
+        self._named: Layout | Table | None = None
+        self._lines_since = 0
 
     def render(self, batch: Sequence[Event]) -> bytes:
-        """One line an event."""
-        columns = self._columns()
-        return "".join([self._line(event, columns) for event in batch]).encode("utf-8", "replace")
+        """One line an event, and headings."""
+        if not self._screen.is_terminal:
+            return "".join([_piped(event) for event in batch]).encode("utf-8", "replace")
+        columns, lines = self._screen.size()
+        text: list[str] = []
+        table: Table | None = None
+        for event in batch:
+            if is_tabular(event):
+                if table is None or not table.takes(event):
+                    table = Table(event, batch, columns)
+                self._name(table, columns, lines, text)
+                text.append(taken(table.row(event), columns) + "\n")
+            elif isinstance(event, Exchange):
+                layout = layout_for(columns)
+                self._name(layout, columns, lines, text)
+                text.append(self._line(event, layout) + "\n")
+            else:
+                text.append(shortened(_other(event), columns) + "\n")
+            self._lines_since += 1
+        return "".join(text).encode("utf-8", "replace")
 
-    def _columns(self) -> int | None:
-        """The terminal's width; None where there is no terminal. A terminal that does not know its width says 0."""
-        if not self._terminal:
-            return None
-        try:
-            return os.get_terminal_size(self._fd).columns or 80
-        except OSError:
-            return 80
+    def _name(self, what: Layout | Table, columns: int, lines: int, text: list[str]) -> None:
+        """The heading, where another kind of line begins and where the last one has left the screen."""
+        if what != self._named or self._lines_since >= lines - 2:
+            text.append(self._screen.tinted(taken(what.heading(), columns), DIM) + "\n")
+            self._named, self._lines_since = what, 0
 
-    def _line(self, event: Event, columns: int | None) -> str:
-        if not isinstance(event, Exchange):
-            return self._other(event, columns)
-        clock = _clock(event.timestamp_ns)
-        status = "---" if event.http_response_status_code is None else f"{event.http_response_status_code:>3d}"
-        method = _fitted(visible(event.http_request_method_original or event.http_request_method or "-"), 7, columns)
-        numbers = f"{_duration(event.httpipe_duration_ms):>8} {_sizes(event):>15}"
-        ends, marks = _ends(event), _remarks(event)
-        if columns is None:
-            url = _fitted(_url(event), _URL_PIPED, None)
-            return f"{clock} {status} {method} {url} {numbers}  {ends}{'  ' if marks else ''}{marks}".rstrip() + "\n"
-        room, numbers, ends = _share(columns, clock, numbers, ends)
-        ends = ends.rstrip()
-        marks = _marks(marks, room)
-        url = _fitted(_url(event), room - len(marks), columns)
-        if not self._colour:
-            return f"{clock} {status} {method} {url}{marks}{numbers}{ends}\n"
-        tint = _STATUS_COLOURS.get((event.http_response_status_code or 0) // 100, _MAGENTA)
-        marks = f"{_YELLOW}{marks}{_RESET}" if marks else ""
-        ends = f"{_DIM}{ends}{_RESET}" if ends else ""
-        return f"{_DIM}{clock}{_RESET} {tint}{status}{_RESET} {method} {url}{marks}{numbers}{ends}\n"
+    def _line(self, event: Exchange, layout: Layout) -> str:
+        tinted = self._screen.tinted
+        tint = _STATUS_COLOURS.get((event.http_response_status_code or 0) // 100, MAGENTA)
+        clock = time_of_day(event.timestamp_ns, layout.clock_digits)
+        marks = _marks(_remarks(event), layout.url)
+        url = layout.fit_url(*_url(event), layout.url - len(marks))
+        ends = tinted(f"  {layout.fit_ends(*_ends(event))}", DIM) if layout.ends else ""
+        head = f"{tinted(clock, DIM)} {tinted(_status(event), tint)} {fitted(_method(event), METHOD)}"
+        return f"{head} {url}{tinted(marks, YELLOW)}{_numbers(event, layout)}{ends}"
 
-    def _other(self, event: Event, columns: int | None) -> str:
-        """An event that is no exchange: its name and its attributes."""
-        pairs = " ".join(f"{visible(name)}={visible(str(value))}" for name, value in event.attributes.items())
-        line = f"{_clock(event.timestamp_ns)} {visible(event.event_name)} {pairs}"
-        return (line if columns is None else _shortened(line, columns)) + "\n"
+
+def _piped(event: Event) -> str:
+    """A line off a terminal."""
+    if not isinstance(event, Exchange):
+        return _other(event) + "\n"
+    host, rest = _url(event)
+    head = f"{time_of_day(event.timestamp_ns)} {_status(event)} {filled(_method(event), METHOD)} {filled(host + rest, PIPED.url)}"
+    client, server = _ends(event)
+    marks = _remarks(event)
+    line = f"{head}{_numbers(event, PIPED)}  {filled(client, PIPED.client)} → "
+    return f"{line}{filled(server, 19)}  {marks}\n" if marks else f"{line}{server}\n"
+
+
+def _other(event: Event) -> str:
+    """An event of another kind: its name and its attributes."""
+    pairs = " ".join(f"{visible(name)}={visible(str(value))}" for name, value in event.attributes.items())
+    return f"{time_of_day(event.timestamp_ns)} {visible(event.event_name)} {pairs}"
+
+
+def _status(event: Exchange) -> str:
+    status = event.http_response_status_code
+    return "---" if status is None else f"{status:>3d}"
+
+
+def _method(event: Exchange) -> str:
+    return visible(event.http_request_method_original or event.http_request_method or "-")
 
 
 def _remarks(event: Exchange) -> str:
@@ -86,40 +105,16 @@ def _remarks(event: Exchange) -> str:
     return ",".join((*event.httpipe_marks, visible(error)))
 
 
-def _share(columns: int, clock: str, numbers: str, ends: str) -> tuple[int, str, str]:
-    """What fits on a terminal of this width: the URL's room; ends, then numbers give way on narrow ones."""
-    fixed = len(clock) + 1 + 3 + 1 + 7 + 1
-    if columns < fixed + _URL_LEAST + 1 + len(numbers):
-        return max(columns - fixed, 1), "", ""
-    fixed += 1 + len(numbers)
-    if columns < fixed + _URL_LEAST + 2 + _ENDS_WIDTH:
-        return columns - fixed, f" {numbers}", ""
-    return columns - fixed - 2 - max(_ENDS_WIDTH, len(ends)), f" {numbers}", f"  {ends}"
-
-
 def _marks(marks: str, room: int) -> str:
     """Marks as they stand at the end of the URL's room, so that nothing moves: shortened rather than the URL, never left out."""
     if not marks or room < _MARKS_LEAST:
         return ""
-    width = room - 1 - min(_URL_LEAST, room // 2)
-    return f" {_shortened(marks, width) if width >= _MARKS_LEAST else '!'}"
+    width = room - 1 - min(URL_LEAST, room // 2)
+    return f" {shortened(marks, width) if width >= _MARKS_LEAST else '!'}"
 
 
-@lru_cache(maxsize=64)
-def _local_second(seconds: int) -> str:
-    try:
-        return time.strftime("%H:%M:%S", time.localtime(seconds))
-    except (OverflowError, ValueError, OSError):
-        return "--:--:--"
-
-
-def _clock(timestamp_ns: int) -> str:
-    """Local time of day with milliseconds: what somebody at a terminal compares with the clock."""
-    seconds, fraction = divmod(timestamp_ns, 1_000_000_000)
-    return f"{_local_second(seconds)}.{fraction // 1_000_000:03d}"
-
-
-def _url(event: Exchange) -> str:
+def _url(event: Exchange) -> tuple[str, str]:
+    """Host with port, and what follows it."""
     host = event.server_address or ""
     if ":" in host:
         host = f"[{host}]"
@@ -128,7 +123,21 @@ def _url(event: Exchange) -> str:
     path = event.url_path
     target = event.httpipe_request_target or "" if path is None else path
     query = f"?{event.url_query}" if event.url_query is not None else ""
-    return visible(f"{host}{target}{query}") or "-"
+    rest = visible(f"{target}{query}")
+    return visible(host), rest or ("" if host else "-")
+
+
+def _numbers(event: Exchange, layout: Layout) -> str:
+    """Duration and sizes, as far as the layout has room for them."""
+    if not layout.duration:
+        return ""
+    took = f" {_duration(event.httpipe_duration_ms):>{layout.duration}} "
+    about = "~" if Mark.SIZE_ESTIMATED in event.httpipe_marks else ""
+    response = f"{about}{_size(event.http_response_body_size)}"
+    if not layout.request_size:
+        return f"{took}{response:>{layout.response_size}}"
+    both = f"{_size(event.http_request_body_size)} / {response}"
+    return f"{took}{both:>{layout.request_size + layout.response_size + 3}}"
 
 
 def _duration(milliseconds: float | None) -> str:
@@ -137,11 +146,6 @@ def _duration(milliseconds: float | None) -> str:
     if milliseconds < 1000:
         return f"{milliseconds:.1f}ms"
     return f"{milliseconds / 1000:.2f}s" if milliseconds < 100_000 else f"{milliseconds / 1000:.0f}s"
-
-
-def _sizes(event: Exchange) -> str:
-    about = "~" if Mark.SIZE_ESTIMATED in event.httpipe_marks else ""
-    return f"{_size(event.http_request_body_size)} / {about}{_size(event.http_response_body_size)}"
 
 
 def _size(count: int | None) -> str:
@@ -158,48 +162,11 @@ def _size(count: int | None) -> str:
     return "-"
 
 
-def _ends(event: Exchange) -> str:
-    client = endpoint(event.client_address, event.client_port)
-    server = endpoint(event.network_local_address, event.network_local_port)
-    return f"{client:<21} → {server:<19}"
+def _ends(event: Exchange) -> tuple[str, str]:
+    return endpoint(event.client_address, event.client_port), endpoint(event.network_local_address, event.network_local_port)
 
 
 def endpoint(address: str | None, port: int | None) -> str:
     """``address:port``, IPv6 in brackets."""
     host = visible(address or "?")
     return f"{f'[{host}]' if ':' in host else host}:{'?' if port is None else port}"
-
-
-def _fitted(text: str, width: int, columns: int | None) -> str:
-    """Filled up to ``width`` cells; cut to it only on a terminal."""
-    cells = len(text) if text.isascii() else _cells(text)
-    if cells <= width:
-        return text + " " * (width - cells)
-    return text if columns is None else _shortened(text, width)
-
-
-def _shortened(text: str, width: int) -> str:
-    """The text's beginning and end with ``…`` between them, ``width`` cells wide: the end of a URL says as much as its start."""
-    if _cells(text) <= width:
-        return text
-    tail = max((width - 1) // 3, 0)
-    end = _taken(text[::-1], tail)[::-1]
-    begin = _taken(text, width - 1 - _cells(end))
-    missing = width - 1 - _cells(begin) - _cells(end)
-    return f"{begin}…{end}{' ' * missing}"
-
-
-def _taken(text: str, width: int) -> str:
-    used = 0
-    for place, character in enumerate(text):
-        used += _cells(character)
-        if used > width:
-            return text[:place]
-    return text
-
-
-def _cells(text: str) -> int:
-    """Columns on a terminal: wide characters take two, combining ones none (Unicode Standard Annex 11)."""
-    if text.isascii():
-        return len(text)
-    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)

@@ -1,19 +1,31 @@
-"""Exchanges as ``tcpdump -A`` users expect them: who to whom, how long, and the head as it was captured.
+"""Exchanges as ``tcpdump -A`` users expect them: when, who to whom, how long, the head as it was captured, the body as decoded.
 
-In: exchanges with their heads. Out: text in which no credential stands unless asked for, and no control character at all.
+In: exchanges with their heads. Out: text in which no credential of a head stands unless asked for, and no control character at
+all. Bodies are there where the source was asked for them.
 """
 
 import re
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from pipeline.api import Event, Exchange
 from pipeline.codecs.text import visible
 from pipeline.model.secrets import REDACTED, SENSITIVE_FIELDS, is_sensitive_parameter
+from pipeline.sinks.clock import time_of_day
 from pipeline.sinks.lines import endpoint
 
 _LINE_END = re.compile(r"\r\n|\n|\r")
 _PARAMETER = re.compile(r"([?&;])([^=&;\s?#]{1,256})=([^&;\s#]+)")
 _USER_INFO = re.compile(r"(//)[^/?#@\s]+@")
+
+
+class Half(NamedTuple):
+    """A request or a response. ``size`` is what crossed the wire, ``encoding`` is ``base64`` where the content is no text."""
+
+    head: bytes | None
+    size: int | None
+    content: str | None
+    encoding: str | None
 
 
 class RawFormat:
@@ -29,15 +41,17 @@ class RawFormat:
     def _blocks(self, event: Exchange) -> str:
         client = endpoint(event.client_address, event.client_port)
         server = endpoint(event.network_local_address, event.network_local_port)
-        return self._block(client, server, event.http_request_size, event.request_head) + self._block(
-            server, client, event.http_response_size, event.response_head
+        request, response = _request(event), _response(event)
+        answered_ns = event.timestamp_ns + round((event.httpipe_ttfb_ms or 0) * 1e6)
+        return self._block(event.timestamp_ns, f"{client} -> {server}", request) + self._block(
+            answered_ns, f"{server} -> {client}", response
         )
 
-    def _block(self, sender: str, receiver: str, size: int | None, head: bytes | None) -> str:
-        if head is None:
+    def _block(self, timestamp_ns: int, ends: str, half: Half) -> str:
+        if half.head is None:
             return ""
-        length = len(head) if size is None else size
-        return f"{sender} -> {receiver} (length: {length})\n{self._text(head)}\n\n"
+        length = len(half.head) if half.size is None else half.size
+        return f"{time_of_day(timestamp_ns, 6)} {ends} (length: {length})\n{self._text(half.head)}\n\n{_body(half)}"
 
     def _text(self, head: bytes) -> str:
         # UTF-8 where it is valid; every other byte becomes a C1 control or a Latin-1 letter, and ``visible`` escapes the former.
@@ -47,6 +61,25 @@ class RawFormat:
             text = head.decode("latin-1")
         lines = _LINE_END.split(text.rstrip("\r\n"))
         return "\n".join(visible(line) for line in (lines if self._show_secrets else without_secrets(lines)))
+
+
+def _request(event: Exchange) -> Half:
+    content, encoding = event.http_request_body_content, event.httpipe_request_body_encoding
+    return Half(event.request_head, event.http_request_size, content, encoding)
+
+
+def _response(event: Exchange) -> Half:
+    content, encoding = event.http_response_body_content, event.httpipe_response_body_encoding
+    return Half(event.response_head, event.http_response_size, content, encoding)
+
+
+def _body(half: Half) -> str:
+    """The content line by line; of what is no text only how much it is."""
+    if not half.content:
+        return ""
+    if half.encoding is not None:
+        return f"({len(half.content) * 3 // 4 - half.content.count('=')} bytes that are no text)\n\n"
+    return "\n".join(visible(line) for line in _LINE_END.split(half.content.rstrip("\r\n"))) + "\n\n"
 
 
 def without_secrets(lines: Sequence[str]) -> list[str]:

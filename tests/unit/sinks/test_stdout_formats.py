@@ -10,9 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.api import Event, Exchange
+from pipeline.api import Event, Exchange, Measurement
 from pipeline.codecs.json import JsonCodec
-from pipeline.sinks import lines
+from pipeline.sinks.cells import cells
+from pipeline.sinks.clock import local_second
 from pipeline.sinks.lines import LineFormat
 from pipeline.sinks.raw import RawFormat
 
@@ -27,11 +28,11 @@ def utc(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Local time is UTC here."""
     monkeypatch.setenv("TZ", "UTC")
     time.tzset()
-    lines._local_second.cache_clear()
+    local_second.cache_clear()
     yield
     monkeypatch.undo()
     time.tzset()
-    lines._local_second.cache_clear()
+    local_second.cache_clear()
 
 
 @pytest.fixture
@@ -135,18 +136,17 @@ def test_a_terminal_is_never_overrun(terminal: int, columns: int, environment: d
         exchange(url_path="/long" * 100, httpipe_marks=("unmatched_response", "ambiguous_framing", "protocol_error")),
         **environment,
     )
-    cells = [lines._cells(ANSI.sub("", text)) for text in texts.splitlines()]
-    assert max(cells) <= max(columns, 26)  # time, status and method are the least
+    assert max(cells(ANSI.sub("", text)) for text in texts.splitlines()) <= max(columns, 22)  # time, status and method at least
 
 
 @pytest.mark.parametrize(
     ("columns", "shown"),
-    [(30, " !"), (60, "unmatched_request"), (80, "unmatched…uest"), (120, "unmatche…est"), (200, "unmatched_request")],
+    [(30, " !"), (60, "unmatch…est"), (80, "unmatched_request"), (120, "unmatched_request"), (200, "unmatched_request")],
 )
 def test_a_mark_is_shown_on_any_terminal(terminal: int, columns: int, shown: str) -> None:
     """However narrow it is, what is not whole is told, and no other column moves."""
     termios.tcsetwinsize(terminal, (24, columns))
-    whole, marked = printed(
+    _, whole, marked = printed(
         terminal, exchange(url_path="/p" * 100), exchange(url_path="/p" * 100, httpipe_marks=("unmatched_request",)), NO_COLOR="1"
     ).splitlines()
     assert shown in marked
@@ -157,12 +157,58 @@ def test_a_mark_is_shown_on_any_terminal(terminal: int, columns: int, shown: str
 def test_columns_stand_below_each_other(terminal: int) -> None:
     """On a wide terminal the arrow is in the same column of every line, however long the URL is."""
     termios.tcsetwinsize(terminal, (24, 160))
-    texts = printed(terminal, exchange(), exchange(url_path="/long" * 100), exchange(url_path="/"), NO_COLOR="1").splitlines()
+    _, *texts = printed(terminal, exchange(), exchange(url_path="/long" * 100), exchange(url_path="/"), NO_COLOR="1").splitlines()
     assert len({text.index("→") for text in texts}) == 1
     shortened = texts[1]
     assert "shop.example/long/long" in shortened
     assert "…" in shortened
     assert "long?page=2 " in shortened
+
+
+def test_the_path_gets_the_room(terminal: int) -> None:
+    """A long host gives way to the path; addresses come last, when the URL has sixty cells; IPv6 ends keep their ports."""
+    event = exchange(server_address="catalog.production.svc.cluster.local", url_path="/api/v2/orders/77123", url_query=None)
+    six = event.replace(client_address="2001:db8:85a3:8d3:1319:8a2e:370:7348", network_local_address="2001:db8::1")
+    for columns, whole in ((80, "/api/v2/orders/77123"), (120, "catalog.production.svc.cluster.local/api/v2/orders/77123")):
+        termios.tcsetwinsize(terminal, (24, columns))
+        text = printed(terminal, event, NO_COLOR="1")
+        assert whole in text
+        assert "→" not in text
+    termios.tcsetwinsize(terminal, (24, 160))
+    text = printed(terminal, event, six, NO_COLOR="1")
+    assert "192.0.2.7:51234       → 192.0.2.80:80\n" in text
+    assert ":51234 → [2001:db8::1]:80\n" in text
+
+
+def test_columns_are_named_once_a_screen(terminal: int, no_terminal: int) -> None:
+    """At the beginning, when the last heading has left the screen, and when the terminal has another size; never in a pipe."""
+    termios.tcsetwinsize(terminal, (10, 80))
+    form = LineFormat(terminal, {"NO_COLOR": "1"})
+    text = "".join(form.render([exchange()]).decode() for _ in range(17)).splitlines()
+    assert [place for place, line in enumerate(text) if line.startswith("TIME ")] == [0, 9, 18]
+    termios.tcsetwinsize(terminal, (10, 100))
+    assert form.render([exchange()]).decode().startswith("TIME ")
+    assert "TIME" not in printed(no_terminal, exchange())
+
+
+def measurement(host: str, requests: int, **more: float) -> Measurement:
+    """As `aggregate` makes one."""
+    numbers = {"requests": requests, "window_secs": 10.0, "requests_per_sec": requests / 10, "errors_ratio": 0.012, **more}
+    return Measurement(NOON_NS, {"server.address": host, **{f"httpipe.{name}": value for name, value in numbers.items()}})
+
+
+def test_measurements_are_a_table_on_a_terminal(terminal: int, no_terminal: int) -> None:
+    """Columns below each other under one heading; in a pipe the names and values as ever."""
+    events = [measurement("shop.example", 12_345, **{"latency_ms.p50": 3.21, "latency_ms.p99": 1200.0}), measurement("a\x1b", 1)]
+    for columns in (40, 80, 120):
+        termios.tcsetwinsize(terminal, (24, columns))
+        heading, *rows = printed(terminal, *events, NO_COLOR="1").splitlines()
+        assert max(map(len, (heading, *rows))) <= columns
+        assert heading.startswith("TIME     serve")
+    assert rows[0].split() == ["12:04:05", "shop.example", "12,345", "1234.5", "1.2%", "3.2ms", "-", "1.20s", "-"]
+    assert rows[1].split()[1] == "a\\x1b"
+    assert heading.index("P99") + 3 == rows[0].index("1.20s") + 5
+    assert " server.address=shop.example httpipe.requests=12345 " in printed(no_terminal, *events)
 
 
 def test_colour_only_on_a_terminal_that_wants_it(terminal: int, no_terminal: int) -> None:
@@ -232,11 +278,11 @@ def test_raw_shows_heads_without_secrets() -> None:
         .decode()
     )
     assert text == (
-        "192.0.2.7:51234 -> 192.0.2.80:80 (length: 442)\n"
+        "12:04:05.123456 192.0.2.7:51234 -> 192.0.2.80:80 (length: 442)\n"
         "GET http://REDACTED@shop.example/a?sig=REDACTED&b=2&X-Amz-Signature=REDACTED&x%2Damz%2Dcredential=REDACTED HTTP/1.1\n"
         "Host: shop.example\nAuthorization: REDACTED\nX-Other: kept\ncookie : REDACTED\nProxy-Authorization: REDACTED\n"
         "X-Api-Key: REDACTED\nReferer: https://cdn.example/x?Signature=REDACTED&y=1#f\n\n"
-        "192.0.2.80:80 -> 192.0.2.7:51234 (length: 35)\nHTTP/1.1 200 OK\nSet-Cookie: REDACTED\n\n"
+        "12:04:05.123456 192.0.2.80:80 -> 192.0.2.7:51234 (length: 35)\nHTTP/1.1 200 OK\nSet-Cookie: REDACTED\n\n"
     ).replace("(length: 35)", "(length: 42)")
 
 
@@ -248,13 +294,30 @@ def test_raw_shows_secrets_when_asked() -> None:
     assert f"(length: {len(HEAD)})" in text
 
 
+def test_raw_says_when_and_shows_bodies() -> None:
+    """Each side at its own time; a body where one was kept, without what a terminal would obey; of binary ones how much it is."""
+    event = exchange(
+        request_head=b"POST / HTTP/1.1\r\n\r\n",
+        response_head=b"HTTP/1.1 200 OK\r\n\r\n",
+        httpipe_ttfb_ms=2.5,
+        http_request_body_content='{"a": 1}\r\n\x1b[2J\n',
+        http_response_body_content="AAECAw==",
+        httpipe_response_body_encoding="base64",
+    )
+    assert RawFormat(show_secrets=False).render([event]).decode() == (
+        "12:04:05.123456 192.0.2.7:51234 -> 192.0.2.80:80 (length: 19)\nPOST / HTTP/1.1\n\n"
+        '{"a": 1}\n\\x1b[2J\n\n'
+        "12:04:05.125956 192.0.2.80:80 -> 192.0.2.7:51234 (length: 19)\nHTTP/1.1 200 OK\n\n(4 bytes that are no text)\n\n"
+    )
+
+
 def test_raw_shows_only_what_was_captured() -> None:
     """An exchange without heads gives nothing, one with only an answer gives the answer."""
     assert RawFormat(show_secrets=False).render([exchange(), Event(timestamp_ns=0)]) == b""
     text = RawFormat(show_secrets=False).render(
         [exchange(response_head=b"HTTP/1.1 204 No Content\r\n\r\n", client_address="::1")]
     )
-    assert text == b"192.0.2.80:80 -> [::1]:51234 (length: 27)\nHTTP/1.1 204 No Content\n\n"
+    assert text == b"12:04:05.123456 192.0.2.80:80 -> [::1]:51234 (length: 27)\nHTTP/1.1 204 No Content\n\n"
 
 
 @settings(max_examples=60, deadline=None)
