@@ -9,7 +9,7 @@ LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-ha
   --no-emit-find-links --all-extras
 C_FILES := $(wildcard pipeline/bpf/*.c pipeline/bpf/*.h)
 
-.PHONY: help setup run demo test check unit bench kafka lock docs clean
+.PHONY: help setup run demo test check unit bench kernels kafka lock docs clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile | sed 's/  *make /\nmake /g'
@@ -48,6 +48,10 @@ unit:
 bench:
 	@tools/setup.sh test
 	$(BIN)/python -m benchmarks
+
+kernels:
+	@tools/setup.sh test
+	HTTPIPE_KERNELS_ARCH=$(or $(ARCH),amd64) $(BIN)/pytest -q tests/kernels
 
 kafka:
 	@tools/setup.sh test

@@ -8,7 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-ORDER = ("startup", "codecs", "decode", "loss", "transforms", "engine", "file_to_file", "live", "kafka", "plugins")
+ORDER = ("startup", "codecs", "decode", "loss", "transforms", "engine", "file_to_file", "live", "kernels", "kafka", "plugins")
 
 
 def main() -> int:

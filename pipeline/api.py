@@ -167,6 +167,10 @@ class Source(ABC):
     async def open(self) -> None:  # noqa: B027  a default for those that need nothing
         """Probe, load, attach. Raises ``CaptureError`` with a remedy, or ``InputError``."""
 
+    def capabilities(self) -> frozenset[int]:
+        """What it needs after ``open`` where ``[process] user`` gives up all others (linux/capability.h). Rarely anything."""
+        return frozenset()
+
     @abstractmethod
     def batches(self) -> AsyncIterator[RecordBatch | EventBatch]:
         """Batches until the end of input."""

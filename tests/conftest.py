@@ -5,7 +5,7 @@ from collections.abc import Generator
 
 import pytest
 
-NEVER_SKIPPED_IN_CI = ("live", "kafka", "corpus", "postgres")
+NEVER_SKIPPED_IN_CI = ("live", "kernels", "kafka", "corpus", "postgres")
 
 
 @pytest.fixture

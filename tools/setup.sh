@@ -40,7 +40,8 @@ if [ -z "${HTTPIPE_NO_BPF:-}" ]; then
 fi
 if [ "$purpose" = test ]; then
     headers=linux-headers-$(dpkg --print-architecture 2>/dev/null || echo amd64)
-    for package in clang-format python3-bpfcc nghttp2-client "$headers" bpftool nginx-light wrk curl iproute2 tcpdump libcap2-bin maven kcat postgresql; do
+    for package in clang-format python3-bpfcc nghttp2-client "$headers" bpftool nginx-light wrk curl iproute2 tcpdump libcap2-bin maven kcat postgresql \
+        qemu-system-x86 cpio kmod e2fsprogs debian-archive-keyring; do
         want "$package" installed "$package"
     done
     want openjdk-17-jre-headless command -v java

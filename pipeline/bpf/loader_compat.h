@@ -20,12 +20,20 @@
 
 #ifdef HTTPIPE_BCC
 #define HTTPIPE_PROGRAM
+#define HTTPIPE_PROGRAMS(name, entries)			       BPF_PROG_ARRAY(name, entries)
 #define HTTPIPE_RINGBUF(name)				       BPF_RINGBUF_OUTPUT(name, HTTPIPE_RING_PAGES)
 #define HTTPIPE_MAP(kind, bcc_kind, name, key, value, entries) BPF_TABLE(bcc_kind, key, value, name, entries)
 #define HTTPIPE_MMAP_ARRAY(name, value)			       BPF_F_TABLE("array", __u32, value, name, 1, BPF_F_MMAPABLE)
 #else
 #define HTTPIPE_PROGRAM	    SEC("socket")
 #define HTTPIPE_CONNECTIONS 65536
+#define HTTPIPE_PROGRAMS(name, entries)                                                                      \
+	struct {                                                                                             \
+		__uint(type, BPF_MAP_TYPE_PROG_ARRAY);                                                       \
+		__uint(max_entries, entries);                                                                \
+		__type(key, __u32);                                                                          \
+		__type(value, __u32);                                                                        \
+	} name SEC(".maps")
 #define HTTPIPE_RINGBUF(name)                                                                                \
 	struct {                                                                                             \
 		__uint(type, BPF_MAP_TYPE_RINGBUF);                                                          \
@@ -114,6 +122,11 @@ static __always_inline struct http_scratch *scratch_lookup(void)
 	__u32 zero = 0;
 	return scratch.lookup(&zero);
 }
+
+static __always_inline void stages_jump(struct __sk_buff *skb, __u32 stage)
+{
+	stages.call(skb, stage);
+}
 #else
 static __always_inline long events_output(void *data, __u64 size, __u64 flags)
 {
@@ -176,6 +189,11 @@ static __always_inline struct http_scratch *scratch_lookup(void)
 {
 	__u32 zero = 0;
 	return bpf_map_lookup_elem(&scratch, &zero);
+}
+
+static __always_inline void stages_jump(struct __sk_buff *skb, __u32 stage)
+{
+	bpf_tail_call(skb, &stages, stage);
 }
 #endif
 

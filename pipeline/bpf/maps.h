@@ -33,4 +33,7 @@ HTTPIPE_MAP(PERCPU_ARRAY, "percpu_array", counters, __u32, struct http_counters,
  * same CPU. */
 HTTPIPE_MAP(PERCPU_ARRAY, "percpu_array", scratch, __u32, struct http_scratch, 1);
 
+/* http_trace, for http_entry to jump to. User space writes before it attaches. */
+HTTPIPE_PROGRAMS(stages, 1);
+
 #endif

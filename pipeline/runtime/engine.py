@@ -73,7 +73,8 @@ class Engine:
         for unit in self.sources.values():
             await unit.runner.open()
         if account is not None:
-            privileges.drop(account)
+            needed = (unit.runner.source.capabilities() for unit in self.sources.values())
+            privileges.drop(account, frozenset[int]().union(*needed))
             self.privileges_dropped = True
         if self.plan.complete is not None:
             await self._complete(self.plan.complete())

@@ -346,6 +346,33 @@ def test_a_missing_capability_is_named(given: str) -> None:
     assert "cap_net_raw and cap_bpf" in done.stdout
 
 
+KEPT = """
+import pathlib, pwd, subprocess
+from pipeline.runtime import privileges
+privileges.drop(pwd.getpwnam("nobody"), frozenset({39}))
+for status in (pathlib.Path("/proc/self/status").read_text(), subprocess.check_output(["cat", "/proc/self/status"], text=True)):
+    fields = dict(line.split(":", 1) for line in status.splitlines())
+    print(*(int(fields[name], 16) for name in ("CapPrm", "CapEff", "CapInh", "CapAmb")), *fields["Uid"].split())
+"""
+
+
+def test_a_capability_that_is_kept() -> None:
+    """It alone stays when root becomes another user, and no program that is started has it."""
+    done = subprocess.run(readable([sys.executable, "-c", KEPT]), capture_output=True, text=True, check=False, timeout=WAIT_SECS)
+    nobody = "65534 65534 65534 65534"
+    assert done.stdout.splitlines() == [f"{1 << 39} {1 << 39} 0 0 {nobody}", f"0 0 0 0 {nobody}"], done.stderr
+
+
+def test_without_sysfs() -> None:
+    """A container that has no /sys captures, as the doctor says; its counters are read."""
+    covered = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /sys && exec "$@"', "sh"]
+    done = subprocess.run([*covered, sys.executable, "-c", OPEN], capture_output=True, text=True, check=False, timeout=WAIT_SECS)
+    assert done.stdout == "capturing\n", done.stderr
+    doctor = [*covered, str(Path(sys.executable).with_name("httpipe")), "doctor"]
+    told = subprocess.run(doctor, capture_output=True, text=True, check=False, timeout=WAIT_SECS)
+    assert "This host can capture." in told.stdout, told.stdout + told.stderr
+
+
 def test_a_crash_leaves_nothing_attached(namespace: Namespace, tmp_path: Path) -> None:
     """kill -9 detaches: no socket and no program of ours stays behind."""
     script = tmp_path / "capture.py"

@@ -12,8 +12,8 @@ from collections.abc import Iterator
 from struct import Struct
 
 from pipeline.errors import CaptureError
+from pipeline.sources.bpf import rights
 from pipeline.sources.bpf.config import ANY
-from pipeline.sources.bpf.libbpf_loader import CAPABILITIES
 
 ETH_P_ALL = 0x0003
 SO_ATTACH_BPF = 50
@@ -53,7 +53,8 @@ class Sockets:
             for _ in self._interfaces:
                 self._sockets.append(socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0))
         except PermissionError as error:
-            raise CaptureError("no permission to open a packet socket", remedy=CAPABILITIES, denied=True) from error
+            remedy = rights.capabilities_remedy()
+            raise CaptureError("no permission to open a packet socket", remedy=remedy, denied=True) from error
         except OSError as error:
             what = f"cannot open a packet socket: {error.strerror}"
             raise CaptureError(what, remedy="the kernel needs CONFIG_PACKET") from error

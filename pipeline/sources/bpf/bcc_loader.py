@@ -17,7 +17,7 @@ from types import ModuleType
 
 from pipeline.errors import CaptureError
 from pipeline.sources.bpf import program as programs
-from pipeline.sources.bpf.libbpf_loader import CAPABILITIES
+from pipeline.sources.bpf import rights
 
 FOLDERS = (
     Path("/usr/lib/python3/dist-packages/bcc"),  # Debian, Ubuntu
@@ -85,6 +85,7 @@ def one_text(path: Path = programs.SOURCE) -> str:
 
 def load(sizes: programs.Sizes) -> programs.Program:
     """Compile and load; takes seconds. Nothing is attached yet."""
+    programs.prepare()
     bcc = module()
     flags = [
         "-DHTTPIPE_BCC",
@@ -99,14 +100,17 @@ def load(sizes: programs.Sizes) -> programs.Program:
             f"bcc cannot compile the BPF program: {str(error)[:300]}", remedy=f"its messages stand above; {INSTALL}"
         ) from error
     try:
-        function = compiled.load_func(programs.PROGRAM.encode(), bcc.BPF.SOCKET_FILTER)
+        names = (programs.ENTRY, programs.PROGRAM)
+        entry, program = (compiled.load_func(name.encode(), bcc.BPF.SOCKET_FILTER).fd for name in names)
     except Exception as error:  # bcc raises bare Exception
         compiled.cleanup()
         if "not permitted" in str(error) or "denied" in str(error):
-            raise CaptureError("the kernel refuses the BPF program: no permission", remedy=CAPABILITIES, denied=True) from error
+            remedy = rights.capabilities_remedy()
+            raise CaptureError("the kernel refuses the BPF program: no permission", remedy=remedy, denied=True) from error
         raise CaptureError(f"the kernel refuses the BPF program: {error}", remedy="please report this") from error
     maps = {name: compiled[name.encode()].map_fd if name != "events" else _ring_fd(bcc, compiled) for name in programs.MAPS}
-    return programs.Program("bcc", function.fd, maps, compiled.cleanup, keep=compiled)
+    programs.link(maps, program)
+    return programs.Program("bcc", entry, maps, compiled.cleanup, keep=compiled)
 
 
 def _ring_fd(bcc: ModuleType, compiled: object) -> int:

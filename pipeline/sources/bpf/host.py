@@ -5,20 +5,15 @@ A check that is not ``required`` may fail on a host that captures well: bcc wher
 
 import os
 import platform
-import resource
 import socket
-import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import CaptureError
-from pipeline.sources.bpf import bcc_loader, libbpf_loader, program
-from pipeline.sources.bpf.attach import interface_names
+from pipeline.sources.bpf import bcc_loader, kernel, libbpf_loader, program, rights
+from pipeline.sources.bpf.attach import SO_ATTACH_BPF, interface_names
 
-OLDEST_KERNEL = (5, 8)
-"""Ring buffers for BPF, and CAP_BPF, came with Linux 5.8."""
-
-CAP_NET_RAW, CAP_SYS_ADMIN, CAP_BPF = 13, 21, 39
 NEEDED_MEMORY = 64 << 20
 
 SYSFS = Path("/sys")
@@ -39,66 +34,53 @@ class Check:
 
 def checks() -> list[Check]:
     """All points, in the order in which to mend them."""
-    found = [_kernel(), _capabilities(), _packet_socket(), _memlock(), _lockdown(), _btf()]
+    found = [_kernel(), _capabilities(), _packet_socket(), _memlock(), _map_access(), _lockdown(), _btf()]
     found += [_library(), _object(), _bcc(), _headers(), _loads(), _interfaces(), _namespaces()]
     return found
 
 
 def _kernel() -> Check:
     release = platform.release()
-    remedy = "live capture needs Linux 5.8 or later; capture files work everywhere"
-    return Check("kernel", _release() >= OLDEST_KERNEL, f"Linux {release}, {platform.machine()}", remedy)
-
-
-def capabilities() -> set[int]:
-    """Those in effect, by number (linux/capability.h)."""
-    try:
-        lines = (PROC / "self/status").read_text(encoding="ascii", errors="replace").splitlines()
-    except OSError:
-        return set()
-    mask = next((int(line.split()[1], 16) for line in lines if line.startswith("CapEff:")), 0)
-    return {number for number in range(64) if mask >> number & 1}
-
-
-def setcap_line() -> str:
-    """What gives this interpreter the capabilities; to all its programs, hence the word of warning."""
-    interpreter = Path(sys.executable).resolve()
-    line = f"setcap cap_net_raw,cap_bpf+ep {interpreter}"
-    if Path(sys.prefix).resolve() in interpreter.parents:
-        return line
-    return f"{line}   (every program of this interpreter gets them: better in a copy, python3 -m venv --copies)"
+    remedy = f"live capture needs {kernel.words(program.OLDEST_KERNEL)} or later; capture files work everywhere"
+    return Check("kernel", kernel.release() >= program.OLDEST_KERNEL, f"Linux {release}, {platform.machine()}", remedy)
 
 
 def _capabilities() -> Check:
-    have = capabilities()
-    missing = [
-        name
-        for name, there in (("cap_net_raw", CAP_NET_RAW in have), ("cap_bpf", CAP_BPF in have or CAP_SYS_ADMIN in have))
-        if not there
-    ]
+    there = {"cap_net_raw": rights.CAP_NET_RAW in rights.capabilities(), "cap_bpf": rights.may_load()}
+    missing = [name for name, has in there.items() if not has]
     who = "root" if os.geteuid() == 0 else f"user {os.geteuid()}"
-    detail = f"{who}, {'without ' + ' and '.join(missing) if missing else 'with cap_net_raw and cap_bpf'}"
-    remedy = f"run as root, or once: {setcap_line()}"
-    return Check("capabilities", not missing, detail, remedy)
+    where = " in a container" if rights.in_container() else ""
+    detail = f"{who}{where}, {'without ' + ' and '.join(missing) if missing else 'with cap_net_raw and cap_bpf'}"
+    return Check("capabilities", not missing, detail, rights.capabilities_remedy())
 
 
 def _packet_socket() -> Check:
     try:
         socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, 0).close()
     except PermissionError:
-        return Check("packet sockets", False, "not permitted", "needs cap_net_raw, and a container runtime that allows it")
+        return Check("packet sockets", False, "not permitted", rights.capabilities_remedy())
     except OSError as error:
         return Check("packet sockets", False, error.strerror or str(error), "the kernel needs CONFIG_PACKET")
     return Check("packet sockets", True, "can be opened")
 
 
 def _memlock() -> Check:
-    limit, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
-    text = "unlimited" if limit == resource.RLIM_INFINITY else f"{limit // 1024} KiB"
-    counted = _release() < (5, 11)
-    enough = limit == resource.RLIM_INFINITY or limit >= NEEDED_MEMORY or not counted
-    detail = text if counted else f"{text} (does not count since Linux 5.11)"
-    return Check("locked memory", enough, detail, "ulimit -l unlimited, or LimitMEMLOCK=infinity in the systemd unit")
+    """Tried, as a capture would: raising it changes nothing but what this process may do."""
+    if not kernel.counts_locked_memory():
+        return Check("locked memory", True, f"does not count since {kernel.words(kernel.MEMORY_BY_CGROUP)}")
+    rights.raise_locked_memory()
+    limit = rights.locked_memory()
+    detail = "unlimited, or can be raised" if limit is None else f"{limit >> 10} KiB, and cannot be raised (no cap_sys_resource)"
+    return Check("locked memory", limit is None or limit >= NEEDED_MEMORY, detail, rights.locked_memory_remedy())
+
+
+def _map_access() -> Check:
+    """Matters where ``[process] user`` is set."""
+    if kernel.maps_need_cap_bpf():
+        detail = "takes cap_bpf on this kernel: it is kept where [process] user gives up all others"
+    else:
+        detail = "takes no capability once they are open"
+    return Check("reading maps", True, detail, required=False)
 
 
 def _lockdown() -> Check:
@@ -151,10 +133,13 @@ def _headers() -> Check:
 
 
 def _loads() -> Check:
-    """The one that counts: the kernel takes the program. Nothing is attached."""
+    """The one that counts: the kernel takes the program, also onto a socket. Through that one nothing ever passes."""
     sizes = program.Sizes(ring_bytes=1 << 18, max_connections=64)
     try:
-        libbpf_loader.load(sizes).close()
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as idle, closing(libbpf_loader.load(sizes)) as loaded:
+            idle.setsockopt(socket.SOL_SOCKET, SO_ATTACH_BPF, loaded.fd)
+    except OSError as error:
+        return Check("program loads", False, f"but cannot be attached: {error.strerror}", "please report this")
     except CaptureError as error:
         if not error.denied and bcc_loader.find() is not None and _headers().ok:
             return Check("program loads", True, f"not by libbpf ({_first_line(error)}); bcc can compile it")
@@ -183,10 +168,6 @@ def _other_namespaces() -> int:
         except OSError:
             continue  # it ended, or is not ours to look at
     return max(0, len(found) - 1)
-
-
-def _release() -> tuple[int, ...]:
-    return tuple(int(part) for part in platform.release().split("-")[0].split(".")[:2] if part.isdigit())
 
 
 def _read(path: Path) -> str:

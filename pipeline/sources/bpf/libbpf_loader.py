@@ -14,10 +14,16 @@ from pathlib import Path
 
 from pipeline.errors import CaptureError
 from pipeline.sources.bpf import program as programs
+from pipeline.sources.bpf import rights
 
 LIBRARY = "libbpf.so.1"
 INSTALL = "install it: apt install libbpf1 (Debian, Ubuntu), dnf install libbpf (Fedora)"
-CAPABILITIES = "run as root, or give this interpreter the capabilities cap_net_raw and cap_bpf (httpipe doctor prints the line)"
+
+LOG_BYTES = 1 << 20
+"""Of one message of libbpf: the verifier's log is one, and says at its end why it refuses."""
+
+VERIFIER_LOG = "PROG LOAD LOG"
+"""libbpf's heading of it. Where permission is missing nothing was verified."""
 
 _log = logging.getLogger(__name__)
 _last_words: deque[str] = deque(maxlen=8)
@@ -54,10 +60,10 @@ def library() -> ctypes.CDLL:
 @_Print  # type: ignore[untyped-decorator]
 def _print(_level: int, form: bytes, arguments: int) -> int:
     """libbpf's printf; ``arguments`` is a va_list, which x86-64 and arm64 pass as a pointer."""
-    buffer = ctypes.create_string_buffer(4096)
+    buffer = ctypes.create_string_buffer(LOG_BYTES)
     ctypes.CDLL(None).vsnprintf(buffer, len(buffer), form, ctypes.c_void_p(arguments))
     text = buffer.value.decode(errors="replace").strip()
-    _last_words.append(text[-300:])
+    _last_words.append(text if len(text) < 600 else f"{text[:100]}\n…\n{text[-500:]}")
     _log.debug("libbpf: %s", text)
     return 0
 
@@ -70,6 +76,7 @@ def version() -> str:
 
 def load(sizes: programs.Sizes, path: Path = programs.OBJECT) -> programs.Program:
     """Load the object; nothing is attached yet."""
+    programs.prepare()
     try:
         lib = library()
     except OSError as error:
@@ -85,11 +92,12 @@ def load(sizes: programs.Sizes, path: Path = programs.OBJECT) -> programs.Progra
         _last_words.clear()
         _check(lib.bpf_object__load(handle))
         maps = {name: lib.bpf_map__fd(_map(lib, handle, name)) for name in programs.MAPS}
-        fd = lib.bpf_program__fd(lib.bpf_object__find_program_by_name(handle, programs.PROGRAM.encode()))
+        entry, program = (_program(lib, handle, name) for name in (programs.ENTRY, programs.PROGRAM))
+        programs.link(maps, program)
     except BaseException:
         lib.bpf_object__close(handle)
         raise
-    return programs.Program("libbpf", fd, maps, lambda: lib.bpf_object__close(handle))
+    return programs.Program("libbpf", entry, maps, lambda: lib.bpf_object__close(handle))
 
 
 def _check(result: int) -> None:
@@ -106,12 +114,19 @@ def _map(lib: ctypes.CDLL, handle: int, name: str) -> int:
     return found
 
 
+def _program(lib: ctypes.CDLL, handle: int, name: str) -> int:
+    fd: int = lib.bpf_program__fd(lib.bpf_object__find_program_by_name(handle, name.encode()))
+    return fd
+
+
 def _refused(what: str, code: int) -> CaptureError:
-    if code in {errno.EPERM, errno.EACCES} and not any("processed" in words for words in _last_words):
-        return CaptureError(f"{what}: no permission", remedy=CAPABILITIES, denied=True)
+    if code in {errno.EPERM, errno.EACCES} and not any(VERIFIER_LOG in words for words in _last_words):
+        limit = rights.locked_memory()
+        if limit is not None and rights.may_load():
+            words = f"{what}: {limit >> 10} KiB of locked memory (RLIMIT_MEMLOCK) are too few for its maps"
+            return CaptureError(words, remedy=rights.locked_memory_remedy(), denied=True)
+        return CaptureError(f"{what}: no permission", remedy=rights.capabilities_remedy(), denied=True)
     if code == errno.ENOMEM:
-        return CaptureError(
-            f"{what}: no memory", remedy="set a smaller ring_bytes or kernel_connections, or raise RLIMIT_MEMLOCK"
-        )
+        return CaptureError(f"{what}: no memory", remedy="set a smaller ring_bytes or kernel_connections")
     words = "\n".join(_last_words)
     return CaptureError(f"{what}: {os.strerror(code)}\n{words}".rstrip(), remedy='try loader = "bcc", and please report this')

@@ -1,14 +1,34 @@
 """A loaded program, whichever loader loaded it: file descriptors, and a way to let go of them."""
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from pipeline.sources.bpf import kernel, rights
+from pipeline.sources.bpf.syscall import Map
+
 SOURCE = Path(__file__).parents[2] / "bpf" / "http_trace.bpf.c"
 OBJECT = SOURCE.with_suffix(".o")
 
-PROGRAM = "http_trace"
-MAPS = ("events", "connections", "openings", "waiting", "settings", "counters", "scratch")
+ENTRY, PROGRAM = "http_entry", "http_trace"
+"""The entry is attached, and jumps to the other."""
+
+OLDEST_KERNEL = (5, 10)
+"""The oldest that tests/kernels runs it on, and that docs/capture.md promises. Ring buffers and CAP_BPF came with 5.8."""
+
+MAPS = ("events", "connections", "openings", "waiting", "settings", "counters", "scratch", "stages")
+
+
+def prepare() -> None:
+    """Before either loader: refuse a kernel that is too old, allow ourselves the memory that programs and maps take."""
+    kernel.refuse_older(PROGRAM, OLDEST_KERNEL)
+    rights.raise_locked_memory()
+
+
+def link(maps: Mapping[str, int], program_fd: int) -> None:
+    """Tell the entry where it jumps to. Without that it sees nothing, silently."""
+    Map(maps["stages"], 4, 4).update(bytes(4), program_fd.to_bytes(4, sys.byteorder))
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ import anyio.to_thread
 
 from pipeline.api import Context, RecordBatch, Source
 from pipeline.model.records import Segment
-from pipeline.sources.bpf import abi
+from pipeline.sources.bpf import abi, kernel, rights
 from pipeline.sources.bpf.attach import check_interfaces
 from pipeline.sources.bpf.capture import Capture, load_program
 from pipeline.sources.bpf.config import BpfConfig
@@ -73,6 +73,10 @@ class BpfSource(Source):
             f"ports {', '.join(map(str, self._config.ports))}" if self._config.ports else "all ports",
             capture.loader,
         )
+
+    def capabilities(self) -> frozenset[int]:
+        """CAP_BPF where this kernel refuses to let anybody else look into maps: counters, ranges that went quiet."""
+        return frozenset({rights.CAP_BPF}) if kernel.maps_need_cap_bpf() else frozenset()
 
     async def batches(self) -> AsyncIterator[RecordBatch]:
         """Segments, until cancelled; what the ring still holds then is the last batch."""

@@ -7,6 +7,7 @@ system call itself, so that nothing depends on which library loaded the program.
 import ctypes
 import os
 import platform
+from pathlib import Path
 from struct import Struct
 
 _NUMBERS = {"x86_64": 321, "aarch64": 280, "riscv64": 280, "ppc64le": 361, "s390x": 351}
@@ -23,10 +24,23 @@ ctx in and out."""
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
+POSSIBLE = Path("/sys/devices/system/cpu/possible")
+STATUS = Path("/proc/self/status")
+
+
 def possible_cpus() -> int:
-    """CPUs that may ever be there: so many values has an entry of a per-CPU map."""
-    with open("/sys/devices/system/cpu/possible", encoding="ascii") as file:  # noqa: PTH123  one line of sysfs
-        return int(file.read().strip().replace(",", "-").split("-")[-1]) + 1
+    """CPUs that may ever be there, or more: so many values the kernel writes for an entry of a per-CPU map."""
+    try:
+        return int(POSSIBLE.read_text(encoding="ascii").strip().replace(",", "-").split("-")[-1]) + 1
+    except OSError:
+        return _cpus_in_masks()
+
+
+def _cpus_in_masks() -> int:
+    """Without /sys, as some containers are: masks of CPUs are as wide as the highest number needs, 4 in each digit."""
+    lines = STATUS.read_text(encoding="ascii").splitlines()
+    mask = next(line for line in lines if line.startswith("Cpus_allowed:")).split()[1]
+    return 4 * len(mask.replace(",", ""))
 
 
 def _bpf(command: int, attributes: bytes) -> bytes:

@@ -11,23 +11,26 @@ from struct import iter_unpack, unpack_from
 
 Edge = tuple[int, int]
 
-_EXECUTABLE = 4
+_SYMBOLS, _FUNCTION = 2, 2
 _JUMP, _JUMP32, _LOAD_64 = 5, 6, 0x18
 _ALWAYS, _CALL, _EXIT = 0, 8, 9
 
 
 def programs(path: Path) -> dict[str, bytes]:
-    """The instructions of each section with code, by the section's name (ELF-64, little-endian)."""
+    """The instructions of each program, by its name (ELF-64, little-endian: a symbol table and what its symbols stand for)."""
     data = path.read_bytes()
     [table] = unpack_from("<Q", data, 40)
-    size, count, names = unpack_from("<HHH", data, 58)
-    heads = [unpack_from("<IIQQQQ", data, table + place * size) for place in range(count)]
-    text = heads[names][4]
-    return {
-        data[text + name : data.index(0, text + name)].decode(): data[start : start + length]
-        for name, _, flags, _, start, length in heads
-        if flags & _EXECUTABLE and length
-    }
+    size, count = unpack_from("<HH", data, 58)
+    sections = [unpack_from("<IIQQQQI", data, table + place * size) for place in range(count)]
+    found = {}
+    for _, kind, _, _, start, length, names in sections:
+        if kind != _SYMBOLS:
+            continue
+        for name, info, _, section, value, extent in iter_unpack("<IBBHQQ", data[start : start + length]):
+            if info & 15 == _FUNCTION:
+                text, code = sections[names][4] + name, sections[section][4] + value
+                found[data[text : data.index(0, text)].decode()] = data[code : code + extent]
+    return found
 
 
 def refused_edges(code: bytes) -> list[Edge]:

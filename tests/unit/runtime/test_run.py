@@ -2,6 +2,7 @@
 # ruff: noqa: ARG002  made-up components have the whole interface
 
 import gc
+import signal
 from collections.abc import AsyncIterator, Sequence
 from typing import Any, ClassVar
 
@@ -608,6 +609,22 @@ async def test_the_ready_file_stands_while_it_runs(tmp_path: Any) -> None:
     await finished(plan(n=Part(Numbers), out=Part(Look, ["n"])), ready_file=str(ready))
     assert all(seen)
     assert not ready.exists()
+
+
+async def test_whoever_sees_that_it_is_ready_may_end_it_at_once() -> None:
+    """SIGTERM and SIGINT are taken before the ready file is there: a script's kill gets its summary and loses nothing."""
+    seen: list[bool] = []
+    options = RunOptions(
+        control=False,
+        configure_logs=False,
+        on_ready=lambda: seen.extend(
+            signal.getsignal(number) not in {signal.SIG_DFL, signal.default_int_handler}
+            for number in (signal.SIGTERM, signal.SIGINT)
+        ),
+    )
+    with anyio.fail_after(5):
+        await run(plan(n=Part(Numbers), out=Part(Keep, ["n"])), options=options)
+    assert seen == [True, True]
 
 
 async def test_python_looks_for_garbage_as_soon_as_the_pipeline_runs() -> None:

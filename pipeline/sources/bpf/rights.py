@@ -1,0 +1,81 @@
+"""What this process may do, what it may allow itself, and the remedies that fit where it runs."""
+
+import os
+import resource
+import sys
+from pathlib import Path
+
+from pipeline.sources.bpf import kernel
+
+CAP_NET_RAW, CAP_SYS_ADMIN, CAP_BPF = 13, 21, 39
+
+PROC = Path("/proc")
+CONTAINER_FILES = (Path("/.dockerenv"), Path("/run/.containerenv"))
+"""Docker and Podman leave them; systemd-nspawn, LXC and Podman set ``container``, Kubernetes its own variables."""
+CONTAINER_VARIABLES = ("container", "KUBERNETES_SERVICE_HOST")
+
+
+def capabilities() -> set[int]:
+    """Those in effect, by number (linux/capability.h)."""
+    try:
+        lines = (PROC / "self/status").read_text(encoding="ascii", errors="replace").splitlines()
+    except OSError:
+        return set()
+    mask = next((int(line.split()[1], 16) for line in lines if line.startswith("CapEff:")), 0)
+    return {number for number in range(64) if mask >> number & 1}
+
+
+def may_load() -> bool:
+    """Whether programs and maps may be made, as far as capabilities go."""
+    return bool(capabilities() & {CAP_BPF, CAP_SYS_ADMIN})
+
+
+def in_container() -> bool:
+    """As far as can be told."""
+    return any(map(os.environ.get, CONTAINER_VARIABLES)) or any(file.exists() for file in CONTAINER_FILES)
+
+
+def capabilities_remedy() -> str:
+    """How this process gets the two capabilities: being root inside a container is not enough."""
+    if in_container():
+        return (
+            "needs cap_net_raw and cap_bpf: docker run --cap-add NET_RAW --cap-add BPF (older runtimes: SYS_ADMIN for BPF); "
+            'Kubernetes: securityContext: {capabilities: {add: ["NET_RAW", "BPF"]}}, as user 0; for the host\'s own traffic also '
+            "--network host (hostNetwork: true)"
+        )
+    return f"needs cap_net_raw and cap_bpf: run as root, or once: {setcap_line()}"
+
+
+def setcap_line() -> str:
+    """What gives this interpreter the capabilities; to all its programs, hence the word of warning."""
+    interpreter = Path(sys.executable).resolve()
+    line = f"setcap cap_net_raw,cap_bpf+ep {interpreter}"
+    if Path(sys.prefix).resolve() in interpreter.parents:
+        return line
+    return f"{line}   (every program of this interpreter gets them: better in a copy, python3 -m venv --copies)"
+
+
+def raise_locked_memory() -> None:
+    """As far as allowed, where it counts: without limit with CAP_SYS_RESOURCE, else up to the hard limit."""
+    if not kernel.counts_locked_memory():
+        return
+    _, hard = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    for limit, highest in ((resource.RLIM_INFINITY, resource.RLIM_INFINITY), (hard, hard)):
+        try:
+            resource.setrlimit(resource.RLIMIT_MEMLOCK, (limit, highest))
+        except (ValueError, OSError):
+            continue
+        return
+
+
+def locked_memory() -> int | None:
+    """Bytes that maps and programs may take; None for any number."""
+    limit, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    return limit if kernel.counts_locked_memory() and limit != resource.RLIM_INFINITY else None
+
+
+def locked_memory_remedy() -> str:
+    """How this process gets more."""
+    if in_container():
+        return "docker run --ulimit memlock=-1"
+    return "ulimit -l unlimited as root before the start, or LimitMEMLOCK=infinity in the systemd unit"

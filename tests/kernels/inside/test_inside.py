@@ -1,0 +1,192 @@
+"""What is tried on every kernel of the matrix, from inside. ``tests/kernels/test_kernels.py`` reports each on its own."""
+
+import json
+import platform
+import signal
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from conftest import Traffic
+from inside_httpipe import WAIT_SECS, Httpipe, seen, until
+from inside_loaded import OURS, programs, sockets
+from inside_network import Network
+from inside_verifier import measure
+from inside_workload import REQUESTS, fetch
+from live_nginx import Nginx
+
+from pipeline.sources.bpf import kernel
+
+RESULTS = Path("/tmp/results")  # noqa: S108  the machine is ours
+TENTH_OF_THE_LIMIT = 100_000
+"""The verifier gives up at a million instructions."""
+
+NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+TWO_CAPABILITIES = ("--bounding-set=-all,+net_raw,+bpf", "--inh-caps=-all,+net_raw,+bpf", "--ambient-caps=-all,+net_raw,+bpf")
+
+Run = Callable[..., Httpipe]
+
+
+def test_doctor() -> None:
+    """It says that this host can capture, and what is true of this kernel."""
+    done = subprocess.run(["httpipe", "doctor", "--json"], capture_output=True, text=True, check=False)
+    points = {point["name"]: point for point in map(json.loads, done.stdout.splitlines())}
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert all(point["ok"] for point in points.values() if point["required"])
+    assert platform.release() in points["kernel"]["detail"]
+    assert points["program loads"]["detail"] == "by libbpf"
+    old = kernel.release() < (5, 11)
+    assert points["locked memory"]["detail"] == ("unlimited, or can be raised" if old else "does not count since Linux 5.11")
+    assert ("cap_bpf" in points["reading maps"]["detail"]) == (kernel.release() < (5, 19))
+
+
+def test_verifier() -> None:
+    """The verifier walks through far fewer instructions than it allows; ``make bench`` prints how many, and how long it took."""
+    processed, took_ms = measure()
+    assert processed < TENTH_OF_THE_LIMIT
+    (RESULTS / "verifier").write_text(f"{platform.release()} {processed} {took_ms:.0f}\n")
+
+
+def test_loopback(traffic: Traffic) -> None:
+    """23 requests over one connection, by IPv4 and by IPv6, are 23 exchanges each."""
+    for word in ("loopback4", "loopback6"):
+        traffic.assert_same(word)
+        assert traffic.connections(word) == 1
+
+
+def test_one_connection_each(traffic: Traffic) -> None:
+    """Without keep-alive too."""
+    traffic.assert_same("closing")
+    assert traffic.connections("closing") == REQUESTS
+
+
+def test_pipelining(traffic: Traffic) -> None:
+    """Sent at once, answered in order."""
+    traffic.assert_same("pipelined")
+
+
+def test_large_answers(traffic: Traffic) -> None:
+    """Bodies of 1 MB have their exact size, here and over the wire."""
+    traffic.assert_same("large", 3)
+    traffic.assert_same("far", 3)
+
+
+def test_split_heads(traffic: Traffic) -> None:
+    """A head may be cut anywhere."""
+    traffic.assert_same("split")
+
+
+def test_veth(traffic: Traffic) -> None:
+    """Between two network namespaces, by IPv4 and by IPv6."""
+    traffic.assert_same("veth4")
+    traffic.assert_same("veth6")
+
+
+def test_vlan(traffic: Traffic) -> None:
+    """Through a VLAN device, whose packets `any` sees twice."""
+    traffic.assert_same("vlan")
+
+
+def test_gre(traffic: Traffic) -> None:
+    """Through a GRE device; what it wraps them in is counted as a tunnel's."""
+    traffic.assert_same("gre")
+    assert traffic.httpipe.counted("tunnelled") > 0
+
+
+def test_tun(traffic: Traffic) -> None:
+    """Through a device without a link header."""
+    traffic.assert_same("tun")
+
+
+def test_nothing_is_lost(traffic: Traffic) -> None:
+    """Every exchange is there, and no counter of a loss has moved."""
+    assert traffic.complete, traffic.httpipe.log
+    losses = ("ring_full", "copy_failed", "segment_cut", "table_full", "waiting_full", "shed_requests")
+    assert {name: traffic.httpipe.counted(name) for name in losses} == dict.fromkeys(losses, 0)
+
+
+def test_sigterm(traffic: Traffic) -> None:
+    """It ends a run well."""
+    assert traffic.code == 0, traffic.httpipe.log
+    assert "Traceback" not in traffic.httpipe.log
+
+
+def test_nothing_stays(traffic: Traffic, network: Network) -> None:
+    """While it ran there were a program, its maps and a socket; afterwards there is nothing."""
+    assert set(traffic.loaded) == set(OURS)
+    assert traffic.sockets == 1
+    assert until(lambda: not programs())
+    assert sockets(network.near) == 0
+
+
+def captured(httpipe: Httpipe, network: Network, servers: list[Nginx], word: str, before: int) -> None:
+    """23 small answers and a large one that nothing follows are all reported, and SIGTERM ends it well."""
+    assert httpipe.started, httpipe.log
+    fetch(network.near, "http://127.0.0.1/small", word)
+    fetch(network.near, "http://127.0.0.1/large", word, count=1)
+    assert httpipe.has(REQUESTS + 1), httpipe.log
+    code, log = httpipe.stop(), httpipe.log
+    assert code == 0, log
+    logged = [tuple(line) for line in servers[0].logged()[before:]]
+    assert [seen(exchange) for exchange in httpipe.exchanges()] == logged, log
+    assert httpipe.counted("packets") > 0, log
+    assert "Traceback" not in log
+
+
+def test_user_nobody_with_two_capabilities(run: Run, network: Network, servers: list[Nginx]) -> None:
+    """cap_net_raw and cap_bpf are all it takes, where locked memory suffices."""
+    before = len(servers[0].logged())
+    httpipe = run("prlimit", "--memlock=unlimited", *NOBODY, *TWO_CAPABILITIES)
+    captured(httpipe, network, servers, "nobody", before)
+
+
+def test_locked_memory(run: Run) -> None:
+    """Where it counts, too little is told with the remedy; later kernels do not look at it."""
+    httpipe = run("prlimit", f"--memlock={64 << 10}", *NOBODY, *TWO_CAPABILITIES)
+    if kernel.release() >= (5, 11):
+        assert httpipe.started, httpipe.log
+        assert httpipe.stop() == 0, httpipe.log
+        return
+    assert not httpipe.started
+    assert httpipe.process.wait(WAIT_SECS) == 77, httpipe.log
+    assert "64 KiB of locked memory (RLIMIT_MEMLOCK) are too few" in httpipe.log
+    assert "LimitMEMLOCK=infinity" in httpipe.log
+
+
+def test_privileges_are_dropped(run: Run, network: Network, servers: list[Nginx]) -> None:
+    """After the start it is nobody, with no capability but the one that reading maps takes on this kernel."""
+    before = len(servers[0].logged())
+    httpipe = run(process='[process]\nuser = "nobody"\n')
+    assert httpipe.started, httpipe.log
+    status = Path(f"/proc/{httpipe.process.pid}/status").read_text()
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    assert set(fields["Uid"].split()) == {"65534"}
+    kept = 1 << 39 if kernel.maps_need_cap_bpf() else 0
+    assert (int(fields["CapEff"], 16), int(fields["CapPrm"], 16)) == (kept, kept)
+    captured(httpipe, network, servers, "dropped", before)
+
+
+def test_shedding_under_a_full_ring(run: Run, network: Network, servers: list[Nginx]) -> None:
+    """A reader that stands still costs whole connections: each exchange is reported whole, or its request is counted."""
+    before = len(servers[0].logged())
+    httpipe = run(options='interfaces = ["lo"]\nring_bytes = 262144\n')
+    assert httpipe.started, httpipe.log
+    httpipe.process.send_signal(signal.SIGSTOP)
+    for number in range(6):
+        fetch(network.near, "http://127.0.0.1/small", f"shed{number}", "-Z", "--parallel-max", "20", count=150)
+    httpipe.process.send_signal(signal.SIGCONT)
+    assert httpipe.stop() == 0, httpipe.log
+    exchanges, logged = httpipe.exchanges(), len(servers[0].logged()) - before
+    assert {(each["http.response.status_code"], tuple(each.get("httpipe.marks", ()))) for each in exchanges} == {(200, ())}
+    assert len(exchanges) + httpipe.counted("shed_requests") == logged == 900, httpipe.log
+    assert httpipe.counted("shed_connections") > 0 == httpipe.counted("ring_full")
+
+
+@pytest.mark.skipif(not Path(f"/usr/src/linux-headers-{platform.release()}").exists(), reason="headers are those of 6.1")
+def test_bcc(run: Run, network: Network, servers: list[Nginx]) -> None:
+    """bcc compiles the program with this kernel's headers, and it captures the same."""
+    before = len(servers[0].logged())
+    httpipe = run(options='interfaces = ["lo"]\nloader = "bcc"\n')
+    captured(httpipe, network, servers, "bcc", before)
+    assert "loaded by bcc" in httpipe.log
