@@ -20,16 +20,18 @@ from pipeline.delivery.acknowledgement import Ticket, release
 from pipeline.delivery.blocks import decode_block, encode_block
 from pipeline.delivery.buffer import Bounds, Buffer, MemoryBuffer
 from pipeline.delivery.chunk import Batch, Chunk, merge, weight_of
-from pipeline.delivery.clock import Backoff, Clock
+from pipeline.delivery.clock import Clock
 from pipeline.delivery.disk_store import DiskStore, Entry, StoreError
 from pipeline.delivery.health import Health, Logger
 from pipeline.delivery.ledger import Ledger, Reason
 from pipeline.delivery.signal import Signal
+from pipeline.delivery.trouble import Trouble
 from pipeline.errors import ConfigError, Problem
 
 T = TypeVar("T")
 
 COMMIT_EVENTS = 1000
+COMMIT_BYTES = 4 << 20
 COMMIT_SECS = 0.1
 """The most that one commit takes, and the longest that an event waits for company."""
 
@@ -40,7 +42,8 @@ FRONT_EVENTS = 20_000
 FRONT_BYTES = 32 << 20
 """The part of the queue that may be in memory: as much as a whole queue in memory holds by default."""
 
-RETRY_SECS = (0.1, 2.0)
+LEAST_COMMIT = 10
+"""Where room is short commits are halved so often at most: to one event."""
 
 
 class _Row(Ticket):
@@ -82,11 +85,14 @@ class DiskBuffer(Buffer):
         self._committing = 0
         self._reading = 0
         self._generation = 0
+        self._cramped = False
+        self._caution = 0
         self._on_disk_events = 0
         self._on_disk_bytes = 0
         self._waiting_events = 0
         self._committed_at = -COMMIT_SECS
-        self._backoff = Backoff(*RETRY_SECS, clock.random)
+        trouble = partial(Trouble, "the disk queue", log=log, health=health, clock=clock)
+        self._write_trouble, self._read_trouble = trouble("written"), trouble("read")
         self._filled = Signal()
         self._work = Signal()
         self.rebound(bounds)
@@ -214,7 +220,7 @@ class DiskBuffer(Buffer):
                 continue
             await self._gather()
             if not await self._commit():
-                await self._clock.sleep(self._backoff.next_secs())
+                await self._write_trouble.pause()
 
     async def abandon(self, reason: Reason) -> int:
         """The shutdown deadline has passed: commit the front once more; what cannot be committed is lost. The rest stays."""
@@ -257,13 +263,20 @@ class DiskBuffer(Buffer):
             self._committing = 0
             self._share()
         self._committed_at = self._clock.monotonic()
-        self._backoff.reset()
+        self._went_well(chunk)
         self._take_in(entries)
         self.ledger.discard(Reason.DAMAGED, unwritable)
         if chunk is not None:
             release(chunk.tickets)
         self._filled.set()
         return True
+
+    def _next_part(self) -> Chunk | None:
+        """What the next commit writes. Where room was short, it deletes what is delivered first, and then writes less at once."""
+        if self._cramped and self._delivered:
+            return None
+        most = min(COMMIT_EVENTS >> self._caution, self.bounds.max_events // 2)  # what is being committed cannot give way
+        return self._front.take_nowait(max(1, most), max(1, COMMIT_BYTES >> self._caution))
 
     def _write(self, blocks: Sequence[Sequence[Event]], delivered: Sequence[int]) -> tuple[list[Entry], int]:
         """In the thread. Also returns how many events could not be written down at all."""
@@ -293,15 +306,27 @@ class DiskBuffer(Buffer):
             self._front.rebound_for_now(share)
 
     async def _failed(self, error: StoreError) -> None:
-        """Say so once, and where the file is broken start a new one with what can be read."""
-        first = not self._backoff.failures
-        self._health.trouble(error)
-        (self._log.error if first else self._log.debug)("the disk queue cannot be written", extra={"error": str(error)})
-        if error.damaged:
-            try:
+        """Say so once. A broken file gives way to one with what can be read, a full one, once delivered, to an empty one."""
+        self._cramped = error.full
+        self._caution = min(self._caution + error.full, LEAST_COMMIT)
+        self._write_trouble.failed(error, waiting_in_memory=self._front.events, when_full=self.bounds.when_full)
+        try:
+            if error.damaged:
                 self._start_over(await self._in_thread(self._store.rescue))
-            except StoreError as worse:
-                self._health.trouble(worse)
+            elif error.full and not self._on_disk_events and await self._in_thread(self._store.begin_anew):
+                self._start_over([])
+        except StoreError as worse:
+            self._write_trouble.failed(worse)
+
+    def _went_well(self, chunk: Chunk | None) -> None:
+        """The trouble is over when nothing stands outside any more, or a commit of full size has found room."""
+        self._cramped = False
+        if not self._front.events or (chunk is not None and not self._caution):
+            self._caution = 0
+            self._write_trouble.over()
+            return
+        self._caution -= chunk is not None
+        self._write_trouble.eased()
 
     def _start_over(self, entries: list[Entry]) -> None:
         """After a rescue: what waited and could not be read back is lost; what is being written stays with its writer."""
@@ -321,12 +346,17 @@ class DiskBuffer(Buffer):
         self._reading += reading
         try:
             blocks = await self._in_thread(partial(self._load, [entry for entry, _ in entries]), self._loading)
-        except BaseException:
+        except BaseException as error:
             self._stored.extendleft(reversed(entries))
             self._waiting_events += reading
-            raise
+            if not isinstance(error, StoreError):
+                raise
+            self._read_trouble.failed(error)  # no file handle, no memory, an error of the device: it is there, and read later
+            await self._read_trouble.pause()
+            return None
         finally:
             self._reading -= reading
+        self._read_trouble.over()
         chunks = []
         for (entry, since), events in zip(entries, blocks, strict=True):
             if events is None:

@@ -25,6 +25,8 @@ LOG_PAGES = 1000
 """Pages in the log before they move into the database: SQLite's default, 4 MB."""
 SLACK_PAGES = 256
 """Beside the blocks: the tree, and blocks that are delivered but not yet deleted."""
+RESERVE_BYTES = 64 * PAGE_BYTES
+"""Left free on the file system when blocks are added, so that there is always room to delete them again."""
 
 _SETUP = (
     f"PRAGMA page_size={PAGE_BYTES}",
@@ -45,11 +47,19 @@ class Entry(NamedTuple):
 
 
 class StoreError(Exception):
-    """The database cannot be opened, or a commit failed; nothing of it was stored. ``damaged``: the file itself is broken."""
+    """The database cannot be opened or read, or a commit failed; nothing of it was stored.
+
+    ``damaged``: the file itself is broken. ``full``: there is no room for it, or not enough to do it safely.
+    """
 
     def __init__(self, error: Exception, *, damaged: bool = False) -> None:
         super().__init__(str(error))
         self.damaged = damaged
+        self.full = isinstance(error, _NoRoomError) or getattr(error, "sqlite_errorcode", None) == sqlite3.SQLITE_FULL
+
+
+class _NoRoomError(Exception):
+    """Writing now could leave no room for what must follow."""
 
 
 def _one_writer(method: Callable[Concatenate["DiskStore", P], T]) -> Callable[Concatenate["DiskStore", P], T]:
@@ -104,16 +114,37 @@ class DiskStore:
     @_one_writer
     def commit(self, blocks: Sequence[tuple[int, bytes]], delivered: Sequence[int]) -> list[Entry]:
         """Add blocks of so many events each and delete those that are delivered, all or nothing, synced."""
-        database = self._connected()
         try:
+            database = self._connected()
+            if blocks:
+                self._require_room(database, sum(len(block) + 2 * PAGE_BYTES for _, block in blocks))
             with database:
                 database.executemany("DELETE FROM blocks WHERE id = ?", [(block_id,) for block_id in delivered])
                 return [self._insert(database, events, block) for events, block in blocks]
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error, _NoRoomError) as error:
             raise StoreError(error, damaged=_is_damage(error)) from error
 
+    @_one_writer
+    def begin_anew(self) -> bool:
+        """Every block is delivered: put an empty database in the place of this one. False: it takes no room worth mentioning.
+
+        Deleting the blocks needs room in the log; removing the files needs none. A crash in between leaves at most a log without
+        a database, which SQLite ignores.
+        """
+        files = [self.path.with_name(f"{self.path.name}{suffix}") for suffix in ("", "-wal", "-shm")]
+        try:
+            if sum(file.stat().st_size for file in files if file.exists()) <= RESERVE_BYTES:
+                return False
+            self._disconnect()
+            for file in files:
+                file.unlink(missing_ok=True)
+            self._connected()
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(error) from error
+        return True
+
     def read(self, block_ids: Sequence[int]) -> list[bytes | None]:
-        """The blocks; None for one that is damaged."""
+        """The blocks; None for one that is damaged. Raises ``StoreError`` where it cannot be known now."""
         with self._reads:
             return [self._read(block_id) for block_id in block_ids]
 
@@ -133,6 +164,29 @@ class DiskStore:
         lock, self._lock = self._lock, None
         if lock is not None:
             os.close(lock)
+
+    def _require_room(self, database: sqlite3.Connection, size: int) -> None:
+        """Refuse to add so many bytes where the file system could run full before they are deleted again.
+
+        What is added goes into the log and later, at a checkpoint, into the database: it needs room twice, and what the log holds
+        already needs it once. A log that cannot be checkpointed is a dead end: nothing can be deleted any more. Free pages of the
+        database are used before it grows, and a log that was checkpointed is used again from its beginning.
+        """
+        log = _size(self.path.with_name(f"{self.path.name}-wal"))
+        if self._free_bytes() >= log + 2 * size + RESERVE_BYTES:
+            return
+        [(busy, *_)] = database.execute("PRAGMA wal_checkpoint(RESTART)")
+        [(free_pages,)] = database.execute("PRAGMA freelist_count")
+        needed = max(0, size - (0 if busy else log)) + max(0, size - free_pages * PAGE_BYTES) + RESERVE_BYTES
+        if (free := self._free_bytes()) < needed:
+            raise _NoRoomError(
+                f"no room for it: {free:,} bytes are free on the file system of {self.path.parent}, {needed:,} are needed"
+            )
+
+    def _free_bytes(self) -> int:
+        """What the file system has left for everybody; a file system that does not know says 0 blocks in all."""
+        status = os.statvfs(self.path.parent)
+        return status.f_bavail * status.f_frsize if status.f_blocks else 1 << 62
 
     def _disconnect(self) -> None:
         with self._reads:
@@ -170,8 +224,10 @@ class DiskStore:
     def _read(self, block_id: int) -> bytes | None:
         try:
             row = self._reading().execute("SELECT crc, block FROM blocks WHERE id = ?", (block_id,)).fetchone()
-        except sqlite3.DatabaseError:
-            return None
+        except sqlite3.Error as error:
+            if _is_damage(error):
+                return None
+            raise StoreError(error) from error
         if row is None or not isinstance(row[1], bytes) or zlib.crc32(row[1]) != row[0]:
             return None
         return row[1]
@@ -196,6 +252,16 @@ class DiskStore:
         return self._reader
 
     def _connected(self) -> sqlite3.Connection:
+        """The database, opened again where that failed before."""
+        if self._lock is None:
+            raise StoreError(RuntimeError("the queue is not open"))
+        if self._database is None:
+            try:
+                self.path.touch(mode=0o600)
+                self._open_intact()
+            except BaseException:
+                self._disconnect()
+                raise
         if self._database is None:
             raise StoreError(RuntimeError("the queue is not open"))
         return self._database
@@ -225,7 +291,14 @@ def _readable(path: Path) -> Iterator[tuple[int, bytes]]:
     yield from reversed(tail)
 
 
-def _is_damage(error: sqlite3.Error) -> bool:
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
+
+
+def _is_damage(error: Exception) -> bool:
     """Whether the file is broken, rather than full, locked or not writable."""
     return getattr(error, "sqlite_errorcode", None) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB} or (
         getattr(error, "sqlite_errorname", "").startswith("SQLITE_CORRUPT")
