@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -379,3 +379,25 @@ async def test_no_connection_is_closed_under_a_thread_that_uses_it(
     with anyio.fail_after(5):
         await closing
     assert steps == ["used"]
+
+
+async def test_what_cannot_be_read_now_is_read_later(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """No file handle or no memory for a moment is not damage: nothing is lost, and the log says when it began and ended."""
+    caplog.set_level("INFO", logger="httpipe")
+    async with running(made(tmp_path)) as buffer:
+        read, failures = buffer._store.read, [1, 2, 3]
+
+        def read_or_fail(block_ids: Sequence[int]) -> list[bytes | None]:
+            if failures:
+                failures.pop()
+                raise StoreError(sqlite3.OperationalError("unable to open database file"))
+            return read(block_ids)
+
+        buffer._store.read = read_or_fail  # type: ignore[method-assign]
+        await buffer.offer(chunk(0, 300))
+        assert await drained(buffer) == list(range(300))
+        assert (buffer.ledger.discarded, buffer.ledger.balance()) == ({}, 0)
+    assert [record.getMessage() for record in caplog.records if record.levelname != "DEBUG"] == [
+        "the disk queue cannot be read",
+        "the disk queue is read again",
+    ]
