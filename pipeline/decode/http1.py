@@ -408,7 +408,8 @@ class Reader(BodyStream, gc=False, eq=False):
         if self.partial is not None:
             self._break_off(GAP)
         self.led, self.phase = 0, SEEK
-        self.conversation.lost(self, self.next_seq - count & MASK, self.next_seq, least)
+        mark = 0 if self.unheard == self.next_seq else GAP  # a capture of one direction is not without anything
+        self.conversation.lost(self, self.next_seq - count & MASK, self.next_seq, least, mark)
 
     def end(self, now_ns: int, error: str | None = None) -> None:  # noqa: ARG002  streams end at a time, messages with their last byte
         """The stream ends; a message that is not complete ends with it."""

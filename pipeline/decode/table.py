@@ -150,6 +150,8 @@ class Table:
             other.next_seq = beyond
         elif seg.flags & ACK and client:
             other.next_seq = seg.ack  # not where a response begins: its request may come a little later
+        if answered is None:
+            other.unheard = other.next_seq
         first = own if opener else beyond
         if first is not None:
             reader.conversation.generation = first - 1 & MASK

@@ -45,6 +45,7 @@ class Disorder(msgspec.Struct, gc=False):
 class Stream(msgspec.Struct, gc=False, eq=False):
     """One direction, ``client`` when it carries requests. ``next_seq`` is the next byte to deliver, UNKNOWN before the first.
 
+    ``unheard`` is the same while the other direction alone tells of this one, and nothing of it was captured, no SYN either.
     ``disorder`` is None while nothing is missing. Subclasses say what becomes of the bytes. Streams and conversations refer to
     each other, and the table takes these references away when it forgets a connection. So the collector of cycles need not
     know them: looking at those of 10,000 connections again and again cost a third of all time.
@@ -54,6 +55,7 @@ class Stream(msgspec.Struct, gc=False, eq=False):
     shared: Shared
     client: bool
     next_seq: int = UNKNOWN
+    unheard: int = UNKNOWN
     ended: bool = False
     disorder: Disorder | None = None
     other: "Stream" = None  # type: ignore[assignment]  # set as soon as both are there
@@ -87,7 +89,7 @@ class Stream(msgspec.Struct, gc=False, eq=False):
     def acknowledge(self, ack: int, now_ns: int) -> None:
         """The receiver has everything before ``ack``, which lies ahead of what was delivered."""
         if self.next_seq == UNKNOWN:
-            self.next_seq = ack
+            self.next_seq = self.unheard = ack
             return
         if self.ended or ahead(ack, self.next_seq) > MAX_JUMP:
             return
@@ -153,9 +155,12 @@ class Stream(msgspec.Struct, gc=False, eq=False):
 
     def _lose(self, upto: int, seg: Segment | None, now_ns: int) -> None:
         count = ahead(upto, self.next_seq)
+        unseen = seg is None and self.next_seq == self.unheard != UNKNOWN
         self.next_seq = upto
         if count > 0:
-            self.shared.count("decoder_lost_bytes", count)
+            # A capture that shows one direction alone has lost nothing of the other.
+            self.shared.count("decoder_unseen_bytes" if unseen else "decoder_lost_bytes", count)
+            self.unheard = upto if unseen else UNKNOWN
             self.hole(count, seg or Segment(self.key, now_ns, upto, 0, 0, b"", 0), lost=True)
         self._drain(now_ns)
 

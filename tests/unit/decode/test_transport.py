@@ -146,8 +146,25 @@ def test_one_direction_only() -> None:
     answered = decode([segment for segment in talk.segments if segment.key != talk.key])
     assert [(e.http_request_method, e.http_response_status_code) for e in asked] == [("GET", None)] * 2
     assert [(e.http_request_method, e.http_response_status_code) for e in answered] == [(None, 200)] * 2
-    assert all("unmatched_request" in e.httpipe_marks for e in asked)
-    assert all("unmatched_response" in e.httpipe_marks for e in answered)
+    assert {e.httpipe_marks for e in asked} == {("unmatched_request",)}
+    assert {e.httpipe_marks for e in answered} == {("unmatched_response",)}
+
+
+@pytest.mark.parametrize("client", [True, False])
+def test_what_is_not_shown_is_not_lost(*, client: bool) -> None:
+    """Of a direction that a capture does not show at all nothing counts as lost; of one that it shows, what is missing does."""
+    talk = Talk(step_ns=30_000_000)
+    for _ in range(5):
+        talk.exchange(GET, OK)
+    half = [segment for segment in talk.close().segments if (segment.key == talk.key) is client]
+    shown = [segment for segment in talk.segments if segment in half or not segment.payload]
+    for segments, counter in ((half, "decoder_unseen_bytes"), (shown, "decoder_lost_bytes")):
+        counts: Counter[str] = Counter()
+        decoder = Decoder(DecodeOptions(), source="test", count=lambda name, by, to=counts: to.update({name: by}))
+        decoder.feed(segments)
+        decoder.finish()
+        assert set(counts) == {counter}
+        assert counts[counter] in {5 * len(OK if client else GET) + fin for fin in (0, 1)}
 
 
 def test_one_direction_does_not_pile_up() -> None:
