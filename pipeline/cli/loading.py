@@ -5,6 +5,7 @@ Raises ``ConfigError`` for a file that is missing, a directory or wrong, ``Permi
 
 import os
 import re
+import shlex
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from pipeline.topology.cases import Case
 
 DEFAULT_FILE = "pipeline.toml"
+PLUGINS_FILE = "plugins.toml"
 
 FIRST_FILE = """; name another, or write it. This shows the HTTP traffic of this host; `httpipe list` has more:
     [sources.http]
@@ -112,14 +114,14 @@ def _parsed(data: bytes, file: str) -> Document:
 
 def registry(file: str) -> Registry:
     """The plugins there are, and the trust list that holds for this file."""
-    return Registry(discover(), TrustBeside(Path(file).parent if file != "-" else Path()))
+    return Registry(discover(), TrustBeside(file))
 
 
 class TrustBeside:
-    """The trust list that holds for a folder; it is read when the first plugin of somebody else is named."""
+    """The trust list that holds for a pipeline file; it is read when the first plugin of somebody else is named."""
 
-    def __init__(self, folder: Path) -> None:
-        self._folder = folder
+    def __init__(self, file: str) -> None:
+        self._file = file
         self._list: Trust | None = None
 
     def refusal(self, plugin: Plugin) -> str:
@@ -127,8 +129,14 @@ class TrustBeside:
         if self._list is None:
             from pipeline.plugins.trust import find_trust  # noqa: PLC0415  start-up: most pipelines name none
 
-            self._list = find_trust(self._folder)
+            self._list = find_trust(Path(self._file).parent, self._meant())
         return self._list.refusal(plugin)
+
+    def _meant(self) -> str:
+        """What `httpipe plugins trust`, called from here, must be told so that it writes the list of this file."""
+        if Path(self._file) == Path(DEFAULT_FILE):
+            return ""
+        return f" --file {PLUGINS_FILE}" if self._file == "-" else f" --for {shlex.quote(self._file)}"
 
 
 def _read(file: str) -> bytes:

@@ -40,11 +40,15 @@ class Entry(Config):
 
 @dataclass(frozen=True, slots=True)
 class TrustList:
-    """A trust list. ``file`` is None where there is none; ``warnings`` say why a list that is there does not count."""
+    """A trust list. ``file`` is None where there is none; ``warnings`` say why a list that is there does not count.
+
+    ``meant`` is how `httpipe plugins trust` is told that this list is meant: a remedy must work as it stands.
+    """
 
     file: Path | None = None
     entries: Mapping[str, Entry] = field(default_factory=dict)
     warnings: tuple[str, ...] = ()
+    meant: str = ""
     _changes: dict[str, str] = field(default_factory=dict, repr=False, compare=False)
 
     def refusal(self, plugin: Plugin) -> str:
@@ -52,13 +56,13 @@ class TrustList:
         who = f"{plugin.distribution} {plugin.version}"
         entry = self.entries.get(plugin.distribution)
         if entry is None:
-            return f"{who} is installed but not trusted{self._why_not()}; {remedy(plugin, self.file)}"
+            return f"{who} is installed but not trusted{self._why_not()}; {self._remedy(plugin)}"
         if plugin.name in entry.disabled:
             return f'{who}: "{plugin.name}" is disabled in {self.file}'
         if entry.version is not None and not _within(plugin.version, entry.version):
             return f"{who} is not a trusted version: {self.file} says {entry.version}"
         if entry.record_sha256 is not None and (change := self._change(plugin, entry.record_sha256.lower())):
-            again = f"look at it and run `httpipe plugins trust {plugin.distribution}` again"
+            again = f"look at it and run `{self._command(plugin)}` again"
             return f"{who} is not what was trusted: {change}; {again}"
         return ""
 
@@ -73,15 +77,19 @@ class TrustList:
     def _why_not(self) -> str:
         return f" ({'; '.join(self.warnings)})" if self.warnings else ""
 
+    def _remedy(self, plugin: Plugin) -> str:
+        """The command that trusts a plugin's distribution, and the lines that it writes."""
+        lines = f'\n    [trust.{plugin.distribution}]\n    version = "=={plugin.version}"'
+        return f"look at it, then run `{self._command(plugin)}`, or add to {self.file or NAME}:{lines}"
 
-def remedy(plugin: Plugin, file: Path | None) -> str:
-    """The exact lines that would trust a plugin's distribution, and the command that writes them."""
-    lines = f'\n    [trust.{plugin.distribution}]\n    version = "=={plugin.version}"'
-    return f"look at it, then run `httpipe plugins trust {plugin.distribution}`, or add to {file or NAME}:{lines}"
+    def _command(self, plugin: Plugin) -> str:
+        return f"httpipe plugins trust {plugin.distribution}{self.meant}"
 
 
-def find_trust(folder: Path) -> TrustList:
+def find_trust(folder: Path, meant: str = "") -> TrustList:
     """The list that holds for a pipeline file in this folder: the one beside it, else the system's. Raises ``ConfigError``."""
+    if os.geteuid() == 0 and folder.is_dir() and not (folder / NAME).exists() and _folder_fault(folder / NAME):
+        meant = " --system"  # a list beside the pipeline file would count as empty
     for place in (folder, SYSTEM):
         file = place / NAME
         try:
@@ -92,9 +100,9 @@ def find_trust(folder: Path) -> TrustList:
             entries = parse_trust(opened.read(), str(file))
             fault = ownership_fault(file, os.fstat(descriptor)) if os.geteuid() == 0 else ""
         if fault and entries:
-            return TrustList(file, {}, (f"{file} counts as empty: {fault}",))
-        return TrustList(file, {} if fault else entries)
-    return TrustList()
+            return TrustList(file, {}, (f"{file} counts as empty: {fault}",), meant)
+        return TrustList(file, {} if fault else entries, meant=meant)
+    return TrustList(meant=meant)
 
 
 def parse_trust(data: bytes, file: str) -> dict[str, Entry]:
@@ -129,6 +137,10 @@ def ownership_fault(file: Path, status: os.stat_result) -> str:
         return f"it belongs to {_user(status.st_uid)}, not to root; `chown root {file}`"
     if status.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
         return f"others may write it; `chmod go-w {file}`"
+    return _folder_fault(file)
+
+
+def _folder_fault(file: Path) -> str:
     for folder in file.resolve().parents:
         held = folder.stat()
         if held.st_uid != 0:

@@ -2,7 +2,9 @@
 
 import base64
 import hashlib
+import io
 import re
+import shlex
 import sys
 import tomllib
 from pathlib import Path
@@ -54,6 +56,38 @@ def test_list_names_what_others_brought_and_imports_nothing(capsys: pytest.Captu
     assert call(["plugins", "list"]) == ExitCode.OK
     assert "sink      acme                 acme-pipe 2.0: acme-pipe 2.0 is installed but not trusted" in capsys.readouterr().out
     assert "acme_pipe_module" not in sys.modules
+
+
+@pytest.mark.parametrize(
+    "file", ["pipeline.toml", "./pipeline.toml", "edge.toml", "sub folder/edge.toml", "{folder}/pipeline.toml", "-"]
+)
+@pytest.mark.parametrize("faulty", [False, True])
+def test_the_command_that_validate_advises_works_as_it_stands(
+    file: str,
+    faulty: bool,  # noqa: FBT001
+    folder: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Wherever the pipeline file is, and where root could not believe a list beside it."""
+    given = file.format(folder=folder)
+    if given == "-":
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(PIPELINE.encode())))
+    else:
+        (folder / given).parent.mkdir(exist_ok=True)
+        (folder / "pipeline.toml").rename(folder / given)
+    if faulty:
+        monkeypatch.setattr("os.geteuid", lambda: 0)
+        monkeypatch.setattr(trust_module, "_folder_fault", lambda place: "" if trust_module.SYSTEM in place.parents else "bad")
+        monkeypatch.setattr(trust_module, "ownership_fault", lambda place, _: trust_module._folder_fault(place))
+        trust_module.SYSTEM.mkdir()
+    assert call(["validate", given]) == ExitCode.BAD_CONFIG
+    advised = re.search("`(httpipe plugins trust .*?)`", capsys.readouterr().err)
+    assert advised is not None
+    assert call(shlex.split(advised[1])[1:]) == ExitCode.OK
+    if given == "-":
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(PIPELINE.encode())))
+    assert call(["validate", given]) == ExitCode.OK, capsys.readouterr().err
 
 
 def test_trust_pins_what_is_installed_and_untrust_undoes_it(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
