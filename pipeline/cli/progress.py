@@ -1,4 +1,4 @@
-"""How far the files are, on one line of a terminal, written over and gone at the end; nothing where there is no terminal."""
+"""How far files and pipes are: one line of a terminal, written over and gone at the end; nothing where there is no terminal."""
 
 import time
 from collections.abc import Callable
@@ -11,19 +11,19 @@ BAR_WIDTH = 24
 
 
 class Progress:
-    """Shows ``done`` of ``total`` bytes of each source."""
+    """Shows ``done`` of ``total`` bytes of each source, and how many events they held."""
 
     def __init__(self, terminal: TextIO, *, enabled: bool, clock: Callable[[], float] = time.monotonic) -> None:
         self._terminal = terminal
         self._enabled = enabled and terminal.isatty()
         self._clock = clock
-        self._state: dict[str, tuple[int, int]] = {}
+        self._state: dict[str, tuple[int, int, int]] = {}
         self._next = 0.0
         self._shown = False
 
-    def show(self, source: str, done: int, total: int) -> None:
-        """A source tells how far it is; a total of 0 means that nobody knows."""
-        self._state[source] = (done, total)
+    def show(self, source: str, done: int, total: int, events: int) -> None:
+        """A source tells how far it is; a total of 0, of a pipe, means that nobody knows."""
+        self._state[source] = (done, total, events)
         now = self._clock()
         if self._enabled and now >= self._next:
             self._next = now + INTERVAL_SECS
@@ -33,7 +33,7 @@ class Progress:
 
     def line(self) -> str:
         """All sources in one line: a bar where the total is known."""
-        return "  ".join(_part(source, done, total) for source, (done, total) in self._state.items())
+        return "  ".join(_part(source, *state) for source, state in self._state.items())
 
     def clear(self) -> None:
         """Leave the terminal as if nothing had been there."""
@@ -43,12 +43,13 @@ class Progress:
             self._shown = False
 
 
-def _part(source: str, done: int, total: int) -> str:
+def _part(source: str, done: int, total: int, events: int) -> str:
+    count = f"{events:,} exchange{'' if events == 1 else 's'}"
     if total <= 0:
-        return f"{source} {size(done)}"
+        return f"{source} {count}, {size(done)}"
     share = min(done / total, 1.0)
     bar = "█" * int(share * BAR_WIDTH)
-    return f"{source} {bar:░<{BAR_WIDTH}} {share:4.0%} of {size(total)}"
+    return f"{source} {bar:░<{BAR_WIDTH}} {share:4.0%} of {size(total)}, {count}"
 
 
 def size(count: float) -> str:

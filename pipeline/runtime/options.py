@@ -18,7 +18,8 @@ class RunOptions:
     ``control``        listen on the control socket, for `top` and `tap`.
     ``configure_logs`` set up logging from the plan.
     ``on_ready``       called when capturing has begun.
-    ``on_progress``    ``(source id, done, total)`` from sources that know how far they are.
+    ``on_progress``    ``(source id, bytes done, bytes in total, events so far)`` from sources that read bytes; 0 in total where
+                       nobody knows.
     """
 
     dry_run: bool = False
@@ -29,5 +30,5 @@ class RunOptions:
     control: bool = True
     configure_logs: bool = True
     on_ready: Callable[[], None] = lambda: None
-    on_progress: Callable[[str, int, int], None] = lambda _id, _done, _total: None
+    on_progress: Callable[[str, int, int, int], None] = lambda _id, _done, _total, _events: None
     clock: Clock = field(default_factory=Clock)

@@ -75,7 +75,11 @@ class SourceUnit:
         self.settling = Task()
         bodies = spec.decode.bodies if spec.decode is not None else None
         health = Health(self.log)
-        context = _context(spec.id, self.log, self.counters, options, health, body_bytes=bodies.max_bytes if bodies else 0)
+        ledger = before.runner.ledger if before else Ledger()
+        context = replace(
+            _context(spec.id, self.log, self.counters, options, health, body_bytes=bodies.max_bytes if bodies else 0),
+            progress=lambda done, total: options.on_progress(spec.id, done, total, ledger.received),
+        )
         make_decoder = None
         if spec.decode is not None:
             from pipeline.decode import Decoder  # noqa: PLC0415  costs start-up time, and not every pipeline decodes
@@ -89,7 +93,7 @@ class SourceUnit:
             make=partial(spec.component, spec.config, context),
             make_decoder=make_decoder,
             fanout=outputs.of(spec.id),
-            ledger=before.runner.ledger if before else Ledger(),
+            ledger=ledger,
             health=health,
             log=self.log,
             clock=options.clock,
@@ -260,7 +264,6 @@ def _context(  # noqa: PLR0913  what a component is handed
         now_ns=options.clock.now_ns,
         count=count,
         trouble=health.complain,
-        progress=partial(options.on_progress, id_),
         body_bytes=body_bytes,
         attributes=attributes,
     )

@@ -1,6 +1,11 @@
 """`httpipe run` as a process of its own: what goes to which output, and how it ends."""
 
+import contextlib
 import json
+import os
+import pty
+import re
+import select
 import signal
 import struct
 import subprocess
@@ -179,3 +184,28 @@ def test_a_full_standard_output_is_told(arguments: list[str]) -> None:
     with Path("/dev/full").open("wb") as full:
         done = subprocess.run([*COMMAND, *arguments], stdout=full, stderr=subprocess.PIPE, text=True, check=False, timeout=60)
     assert (done.returncode, done.stderr) == (ExitCode.UNDELIVERED, "httpipe: cannot write the output: No space left on device\n")
+
+
+def test_a_pipe_that_is_read_shows_how_far_it_is(folder: Path) -> None:
+    """How many exchanges and bytes so far, on a terminal; gone at the end."""
+    (folder / "pipeline.toml").write_text(
+        REPLAY.replace("events.jsonl", "-").replace('"stdout"', '"file"').replace('format = "json"', 'path = "out.jsonl"')
+    )
+    ours, theirs = pty.openpty()
+    with subprocess.Popen([*COMMAND, "run"], stdin=subprocess.PIPE, stderr=theirs) as process:
+        os.close(theirs)
+        assert process.stdin is not None
+        shown, given = b"", 0
+        while len(re.findall(rb"recorded [1-9][\d,]* exchanges, [\d.]+ [KM]iB", shown)) < 2:
+            process.stdin.write(EVENT.encode() * 1000)
+            process.stdin.flush()
+            given += 1000
+            while select.select([ours], [], [], 0.05)[0]:
+                shown += os.read(ours, 4096)
+        process.stdin.close()
+        with contextlib.suppress(OSError):  # the terminal ends with its last user
+            while more := os.read(ours, 4096):
+                shown += more
+        assert process.wait(60) == ExitCode.OK
+    os.close(ours)
+    assert f"{given:,} exchanges seen in".encode() in shown.rpartition(b"\r\x1b[K")[2]

@@ -306,15 +306,16 @@ def test_progress_is_one_line_that_leaves_no_trace() -> None:
     terminal = Terminal(tty=True)
     progress = Progress(terminal, enabled=True, clock=lambda: now[0])
     for done in (0, 50, 75):
-        progress.show("cap", done, 100)
+        progress.show("cap", done, 100, 1)
         now[0] += 0.06
-    progress.show("live", 5 << 20, 0)
+    progress.show("pipe", 5 << 20, 0, 12_345)
+    assert progress.line() == "cap ██████████████████░░░░░░  75% of 100 B, 1 exchange  pipe 12,345 exchanges, 5.0 MiB"
     progress.clear()
     assert len(terminal.written) == 3
     assert "cap ██████████████████░░░░░░  75% of 100 B" in terminal.written[1]
     assert terminal.written[-1] == "\r\x1b[K"
     silent = Terminal(tty=False)
-    Progress(silent, enabled=True).show("cap", 1, 2)
+    Progress(silent, enabled=True).show("cap", 1, 2, 3)
     assert silent.written == []
 
 

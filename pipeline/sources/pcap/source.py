@@ -64,6 +64,6 @@ class PcapSource(Source):
             stream.close()
 
     async def settled(self, position: object) -> None:
-        """Progress is what has been delivered, in bytes of the files."""
-        if self._total and isinstance(position, int):
+        """Progress is what has been delivered, in bytes of the files; of a pipe nobody knows how many there will be."""
+        if isinstance(position, int):
             self._context.progress(position, self._total)
