@@ -14,6 +14,7 @@ from kafka_events import numbered
 from kafka_reader import Topics
 
 from pipeline.api import BackOff, BatchError, Context, NotConnected, Reject
+from pipeline.sinks.kafka.producer import TOPIC_SECS
 from pipeline.sinks.kafka.sink import KafkaSink, KafkaSinkConfig
 
 pytestmark = pytest.mark.anyio
@@ -149,7 +150,7 @@ async def test_a_missing_topic_is_named(cluster: Cluster) -> None:
 
 
 async def test_topics_that_are_missing_hold_up_nobody(cluster: Cluster, topics: Topics) -> None:
-    """Of the topics that a template makes those that exist get their events; the rest is to be tried again, each by name."""
+    """Of the topics of a template those that exist get their events; the rest is rejected by name, the next time at once."""
     topic = await topics.make(2)
     hosts = ["a", *(f"missing-{number}" for number in range(20))]
     events = [event.replace(server_address=hosts[number % 21]) for number, event in enumerate(numbered(42))]
@@ -158,8 +159,11 @@ async def test_topics_that_are_missing_hold_up_nobody(cluster: Cluster, topics: 
         async with asyncio.timeout(10):
             with pytest.raises(BatchError) as raised:
                 await out.write(events)
-    assert sorted(raised.value.failures) == [number for number in range(42) if number % 21]
-    assert all(isinstance(each, BackOff) for each in raised.value.failures.values())
+        assert sorted(raised.value.failures) == [number for number in range(42) if number % 21]
+        assert all(isinstance(each, Reject) for each in raised.value.failures.values())
+        async with asyncio.timeout(TOPIC_SECS / 2):
+            with pytest.raises(BatchError):
+                await out.write(events[1:3])
     assert "missing-0" in str(raised.value.failures[1])
     assert len(await topics.read(topic)) == 2
 

@@ -42,11 +42,12 @@ def cause(error: BaseException, topic: str, leader: str) -> Exception:
     return NotConnected(f"{leader} did not take a batch: {name} {error}".rstrip())
 
 
-def without_topic(topic: str | None, *, denied: bool) -> Exception:
-    """Why an event has nowhere to go."""
+def without_topic(topic: str | None, *, denied: bool, hopeless: bool) -> Exception:
+    """Why an event has nowhere to go. ``hopeless``: strangers chose the topic, and there is none: nobody should wait for it."""
     if topic is None:
         return Reject("its topic's name would be longer than Kafka allows")
-    return BackOff(MISSING_SECS, f'topic "{topic}" {"may not be seen by this user" if denied else "does not exist"}')
+    said = f'topic "{topic}" {"may not be seen by this user" if denied else "does not exist"}'
+    return Reject(said) if hopeless else BackOff(MISSING_SECS, said)
 
 
 RANK = (NotConnected, BackOff, Reject)

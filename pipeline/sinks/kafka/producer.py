@@ -46,7 +46,8 @@ TOPIC_SECS = 3.0
 ASK_AGAIN_SECS = 0.1
 
 ABSENT_SECS = 10.0
-"""For so long a topic that was not found is not looked for again."""
+NONEXISTENT_SECS = 60.0
+"""For so long a topic that was not found is not looked for again; longer where brokers have said that there is none."""
 
 
 class RecordBatch:
@@ -86,6 +87,7 @@ class Producer:
         self._delivery_timeout_secs = delivery_timeout_secs
         self._tell = tell
         self._absent: dict[str, float] = {}
+        self._nonexistent: set[str] = set()
         self._most: dict[str, int] = {}
         self._kafka: AIOKafkaProducer | None = None
         self._sends: set[asyncio.Task[Any]] = set()
@@ -167,16 +169,25 @@ class Producer:
         if self._absent.get(topic, 0.0) > now:
             return known
         client = self._connected().client
+        answered = False
         with contextlib.suppress(Exception), anyio.move_on_after(TOPIC_SECS):  # whatever the reason, it stays unknown
             await client.add_topic(topic)
             while (known := self.known_partitions(topic)) < self._most.get(topic, 1) and not self.denied(topic):
                 await asyncio.sleep(ASK_AGAIN_SECS)
-                await client.force_metadata_update()
+                answered = await client.force_metadata_update()
         if known:
             self._most[topic] = known  # made anew with fewer partitions, if they are fewer
-        else:
-            self._absent = {name: until for name, until in self._absent.items() if until > now} | {topic: now + ABSENT_SECS}
+            return known
+        self._absent = {name: until for name, until in self._absent.items() if until > now}
+        self._nonexistent &= self._absent.keys()
+        if answered and topic not in self._most:
+            self._nonexistent.add(topic)
+        self._absent[topic] = now + (NONEXISTENT_SECS if topic in self._nonexistent else ABSENT_SECS)
         return known
+
+    def nonexistent(self, topic: str) -> bool:
+        """Whether brokers have said, as long as they may take to make it, that there is no such topic; and we never saw it."""
+        return topic in self._nonexistent or self.denied(topic)
 
     def denied(self, topic: str) -> bool:
         """Whether the cluster said that this user may not see the topic."""

@@ -83,7 +83,9 @@ async def encoded(events: Sequence[Event], begin: int, route: Route, producer: P
         if row is None:
             row = slots[topic] = await _row(topic, producer)
         if not row:
-            wave.failures[index] = without_topic(topic, denied=topic is not None and producer.denied(topic))
+            denied = topic is not None and producer.denied(topic)
+            hopeless = topic is not None and route.topics_vary and producer.nonexistent(topic)
+            wave.failures[index] = without_topic(topic, denied=denied, hopeless=hopeless)
             continue
         key = key_of(event)
         if key is None:
