@@ -1,7 +1,7 @@
 """`httpipe top`: a running pipeline, live, on the whole screen. It only asks and shows; nothing about the pipeline changes."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import click
 
@@ -28,7 +28,7 @@ def top(  # noqa: PLR0913  one for each option
 ) -> int:
     """Watch a running pipeline: what comes in, goes out, is dropped, and how full the queues are.
 
-    Ctrl-C ends it; the pipeline runs on.
+    q or Ctrl-C ends it; the pipeline runs on.
     """
     from pipeline.errors import HttpipeError  # noqa: PLC0415  start-up
     from pipeline.runtime.control_client import ControlClient  # noqa: PLC0415
@@ -42,7 +42,7 @@ def top(  # noqa: PLR0913  one for each option
                 return _print_json(looks, once=once)
             if once or not sys.stdout.isatty():
                 return _print_once(looks)
-            return _watch(looks)
+            return _watch(looks, client.close)
     except KeyboardInterrupt:
         return ExitCode.OK
     except HttpipeError as error:
@@ -79,21 +79,34 @@ def _print_once(looks: Iterator[object]) -> int:
     if not isinstance(first, Status):
         click.echo("httpipe: the pipeline has ended", err=True)
         return ExitCode.OK
-    Console(width=None if sys.stdout.isatty() else 160).print(view(second if isinstance(second, Status) else first, first))
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    console.print(view(second if isinstance(second, Status) else first, first, console.width))
     return ExitCode.OK
 
 
-def _watch(looks: Iterator[object]) -> int:
+def _watch(looks: Iterator[object], hang_up: Callable[[], None]) -> int:
+    """Look after look, until the pipeline ends or somebody has seen enough."""
     from rich.live import Live  # noqa: PLC0415  start-up
 
+    from pipeline.cli.keyboard import full_screen  # noqa: PLC0415
     from pipeline.cli.top_view import view  # noqa: PLC0415
     from pipeline.runtime.status import Status  # noqa: PLC0415
 
+    quitting = False
+
+    def pressed(key: str) -> None:
+        nonlocal quitting
+        if key in "qQ":
+            quitting = True
+            hang_up()
+
     before: Status | None = None
-    with Live(screen=True, auto_refresh=False) as screen:
+    screen = Live(screen=True, auto_refresh=False)
+    with full_screen(screen, pressed):
         for look in looks:
-            if isinstance(look, Status):
-                screen.update(view(look, before), refresh=True)
+            if isinstance(look, Status) and not quitting:
+                screen.update(view(look, before, screen.console.width), refresh=True)
                 before = look
-    click.echo("The pipeline has ended.")
+    if not quitting:
+        click.echo("The pipeline has ended.")
     return ExitCode.OK

@@ -1,23 +1,56 @@
 """Two pictures of a pipeline → the screen of `httpipe top`. Pure: no clock, no socket, no terminal."""
 
-from rich.console import Group, RenderableType
+from dataclasses import dataclass, replace
+
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
 from pipeline.codecs.text import visible
 from pipeline.runtime.status import ComponentStatus, Status
+from pipeline.sinks.cells import shortened
 from pipeline.telemetry.histogram import BOUNDS_SECS
 
 BAR_WIDTH = 10
 
 STATE_STYLES = {"ok": "green", "degraded": "yellow", "failed": "red", "finished": "dim"}
 
+SHORT_STATES = {"starting": "init", "finished": "done"}
+"""Of the others the first four letters say enough."""
+
 TITLES = {"source": "SOURCES", "transform": "TRANSFORMS", "sink": "SINKS"}
 
 
-def view(now: Status, before: Status | None) -> RenderableType:
-    """The whole screen. Rates are over the time between the two pictures."""
-    return Group(_head(now), _table(now, before), *_remarks(now))
+def view(now: Status, before: Status | None, columns: int) -> RenderableType:
+    """The whole screen. Rates are over the time between the two pictures.
+
+    On a terminal too narrow for the table numbers are rounded, states and bars are short, and long names are cut; the type of
+    a component goes. No number is left out.
+    """
+    table = _table(now, before, WIDE)
+    if _width(table) > columns:
+        table = _table(now, before, NARROW)
+        longest = max((len(each.id) for each in now.components), default=0)
+        if (excess := _width(table) - columns) > 0:
+            table = _table(now, before, replace(NARROW, name=max(longest - excess, NAME_LEAST)))
+    return Group(_head(now), table, *_remarks(now))
+
+
+def _width(table: Table) -> int:
+    return Console(width=10_000).measure(table).maximum
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How much room there is. ``name``: cells for the names of components."""
+
+    rounded: bool
+    gap: int
+    name: int = 1000
+
+
+WIDE, NARROW = Style(rounded=False, gap=2), Style(rounded=True, gap=1)
+NAME_LEAST = 6
 
 
 def _head(now: Status) -> RenderableType:
@@ -28,15 +61,16 @@ def _head(now: Status) -> RenderableType:
     )
 
 
-def _table(now: Status, before: Status | None) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, 2, 0, 0))
-    table.add_column("COMPONENT", no_wrap=True)
-    table.add_column("TYPE", no_wrap=True, style="dim")
+def _table(now: Status, before: Status | None, style: Style) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, style.gap, 0, 0))
+    table.add_column("COMPONENT"[: style.name + 2], no_wrap=True)
+    if not style.rounded:
+        table.add_column("TYPE", no_wrap=True, style="dim")
     table.add_column("STATE", no_wrap=True)
-    for name in ("IN/s", "OUT/s", "IN", "OUT", "DROPPED"):
+    for name in ("IN/s", "OUT/s", "IN", "OUT", "DROP" if style.rounded else "DROPPED"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("QUEUE", no_wrap=True)
-    for name in ("LAG", "P99 ≤", "BUSY", "ERRORS"):
+    for name in ("LAG", "P99 ≤", "BUSY", "ERR" if style.rounded else "ERRORS"):
         table.add_column(name, justify="right", no_wrap=True)
     earlier = {each.id: each for each in before.components} if before else {}
     secs = now.uptime_secs - before.uptime_secs if before else 0.0
@@ -45,30 +79,32 @@ def _table(now: Status, before: Status | None) -> Table:
         if each.kind != kind:
             table.add_row(Text(TITLES[each.kind], style="bold"))
             kind = each.kind
-        table.add_row(*_row(each, earlier.get(each.id), secs))
+        table.add_row(*_row(each, earlier.get(each.id), secs, style))
     return table
 
 
-def _row(now: ComponentStatus, before: ComponentStatus | None, secs: float) -> list[RenderableType]:
+def _row(now: ComponentStatus, before: ComponentStatus | None, secs: float, style: Style) -> list[RenderableType]:
     known = before is not None and secs > 0
     into = (now.received - before.received) / secs if known and before else 0.0
     out = (now.sent - before.sent) / secs if known and before else 0.0
     busy = (now.busy_secs - before.busy_secs) / secs if known and before else 0.0
     source = now.kind == "source"
+    count = short if style.rounded else "{:,}".format
+    state = SHORT_STATES.get(now.state, now.state[:4]) if style.rounded else now.state
     return [
-        f"  {now.id}",
-        now.type,
-        Text(now.state, style=STATE_STYLES.get(now.state, "")),
+        f"  {shortened(now.id, style.name)}",
+        *([] if style.rounded else [now.type]),
+        Text(state, style=STATE_STYLES.get(now.state, "")),
         rate(into) if known else "",
         rate(out) if known and not source else "",
-        f"{now.received:,}",
-        "" if source else f"{now.sent:,}",
-        Text(f"{now.lost:,}", style="bold red") if now.lost else Text("0", style="dim"),
-        _queue(now),
+        count(now.received),
+        "" if source else count(now.sent),
+        Text(count(now.lost), style="bold red" if now.lost else "dim"),
+        _queue(now, bar=not style.rounded),
         duration(now.lag_secs) if now.lag_secs >= 0.001 else "",
         _slowest(now),
         f"{min(busy, 9.99):.0%}" if known else "",
-        Text(f"{now.errors:,}", style="yellow") if now.errors else Text("0", style="dim"),
+        Text(count(now.errors), style="yellow" if now.errors else "dim"),
     ]
 
 
@@ -80,13 +116,15 @@ def _slowest(now: ComponentStatus) -> str:
     return duration(secs) if secs <= BOUNDS_SECS[-1] else f">{duration(BOUNDS_SECS[-1])}"
 
 
-def _queue(now: ComponentStatus) -> RenderableType:
+def _queue(now: ComponentStatus, *, bar: bool) -> RenderableType:
     """How full: of events or of bytes, whichever is nearer to its bound."""
     if now.kind != "sink" or not now.max_events:
         return ""
     share = max(now.queued_events / now.max_events, now.queued_bytes / max(1, now.max_bytes))
-    filled = min(BAR_WIDTH, round(share * BAR_WIDTH))
     style = "green" if share < 0.5 else "yellow" if share < 0.9 else "red"
+    if not bar:
+        return Text(f"{share:4.0%}", style=style)
+    filled = min(BAR_WIDTH, round(share * BAR_WIDTH))
     return Text.assemble(("█" * filled, style), ("░" * (BAR_WIDTH - filled), "dim"), f" {share:4.0%}")
 
 
@@ -107,11 +145,16 @@ def _remarks(now: Status) -> list[RenderableType]:
 
 def rate(per_sec: float) -> str:
     """``12.3k``: three digits tell enough."""
-    for unit in ("", "k", "M"):
-        if per_sec < 999.5 or unit == "M":
+    for unit in ("", "k", "M", "G", "T"):
+        if per_sec < 999.5 or unit == "T":
             return f"{per_sec:.0f}{unit}" if per_sec >= 99.5 or per_sec == 0 else f"{per_sec:.1f}{unit}"
         per_sec /= 1000
     return ""
+
+
+def short(count: int) -> str:
+    """``12.3k``; below a thousand the number itself."""
+    return str(count) if count < 1000 else rate(count)
 
 
 def duration(secs: float) -> str:

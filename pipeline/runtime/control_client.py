@@ -5,6 +5,7 @@ The protocol stands in ``control_session``.
 
 import socket
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple, Self
 
 import msgspec
@@ -43,6 +44,8 @@ class ControlClient:
 
     def close(self) -> None:
         """Hang up. Safe twice."""
+        with suppress(OSError):
+            self._socket.shutdown(socket.SHUT_RDWR)  # wakes whoever waits for an answer, which close(2) does not
         self._socket.close()
 
     def status(self, every_secs: float = 1.0) -> Iterator[Status]:

@@ -46,10 +46,10 @@ def status(uptime_secs: float, *components: ComponentStatus) -> Status:
     return Status(file="p.toml", pid=7, taken_ns=0, uptime_secs=uptime_secs, ready=True, draining=False, components=components)
 
 
-def screen(now: Status, before: Status | None = None) -> str:
-    """What would be on a wide terminal."""
-    console = Console(file=io.StringIO(), width=200)
-    console.print(view(now, before))
+def screen(now: Status, before: Status | None = None, columns: int = 200) -> str:
+    """What would be on a terminal."""
+    console = Console(file=io.StringIO(), width=columns)
+    console.print(view(now, before, columns))
     assert isinstance(console.file, io.StringIO)
     return console.file.getvalue()
 
@@ -76,6 +76,31 @@ def test_a_queue_is_as_full_as_the_fuller_of_its_two_bounds() -> None:
     """Events or bytes."""
     full = component("out", "sink", queued_events=10, max_events=100, queued_bytes=90, max_bytes=100)
     assert "█████████░  90%" in screen(status(1.0, full))
+
+
+@pytest.mark.parametrize("columns", [80, 100, 120])
+def test_no_number_is_left_out_on_a_narrow_terminal(columns: int) -> None:
+    """Rounded, with short names and states, but all of them, and no line wider than the terminal."""
+    name = "errors_of_the_shop_to_kafka"
+    latency = Histogram()
+    latency.observe(0.2)
+    busy = {
+        "received": 12_345_678,
+        "sent": 12_300_000,
+        "busy_secs": 0.99,
+        "errors": 12_345,
+        "lag_secs": 125.0,
+        "latency": latency,
+    }
+    queue = {"queued_events": 99_999, "max_events": 100_000, "discarded": (Discarded("queue_full", False, 45_678),)}
+    before = status(10.0, component("http", "source"), component(name, "sink"))
+    now = status(11.0, component("http", "source", received=1), component(name, "sink", state="degraded", **busy, **queue))
+    text = screen(now, before, columns)
+    table = text.partition("\n\n")[2].partition("\n\n")[0].splitlines()
+    assert max(map(len, table)) <= columns
+    assert table[0].split()[-11:-6] == ["IN/s", "OUT/s", "IN", "OUT", "DROP"]
+    cells = next(line for line in table if line.startswith("  err")).split()[1:]
+    assert cells == ["degr", "12.3M", "12.3M", "12.3M", "12.3M", "45.7k", "100%", "2m05s", "250ms", "99%", "12.3k"]
 
 
 @pytest.mark.parametrize(("secs", "text"), [(0.2, "250ms"), (86_400.0 * 365, ">5m00s")])
