@@ -21,6 +21,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Run": {
         "run": ("pipeline.cli.run:run", "Run a pipeline until its inputs end or Ctrl-C."),
         "top": ("pipeline.cli.top:top", "Watch a running pipeline: in, out, dropped, queues."),
+        "reload": ("pipeline.cli.reload:reload", "Have a running pipeline read its file again; say whether it could."),
         "tap": ("pipeline.cli.tap:tap", "See the events that pass a component right now."),
     },
     "Check": {

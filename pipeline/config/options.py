@@ -75,6 +75,8 @@ class SinkOptions(Config):
     buffer: BufferOptions = BufferOptions()
     retry: RetryOptions = RetryOptions()
     healthcheck: HealthcheckOptions = HealthcheckOptions()
+    required: bool = True
+    """Ready (`/ready`, `--ready-file`, systemd) means that this sink has been opened; `false` where the pipeline may count as ready without it."""  # noqa: E501
     dead_letter: str | None = None
     """Id of the sink that takes what this one rejected or could not deliver within its attempts."""
     write_timeout_secs: Annotated[float, Field(gt=0, le=3600)] = 30.0

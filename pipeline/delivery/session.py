@@ -23,12 +23,20 @@ T = TypeVar("T")
 class Session:
     """A sink and whether it is open. ``make`` builds a fresh sink object after a fault."""
 
-    def __init__(self, make: Callable[[], Sink], health: Health, open_timeout_secs: float) -> None:
+    def __init__(
+        self,
+        make: Callable[[], Sink],
+        health: Health,
+        open_timeout_secs: float,
+        on_open: Callable[[], None] = lambda: None,
+    ) -> None:
         self._make = make
         self._health = health
         self._open_timeout_secs = open_timeout_secs
         self._sink: Sink | None = None
+        self._on_open = on_open
         self._opened = False
+        self.was_opened = False
         self._lock = anyio.Lock()
         self.close_secs = CLOSE_SECS
         self.generation = 0
@@ -38,8 +46,11 @@ class Session:
         """Whether ``write`` may be called."""
         return self._opened
 
-    async def ensure_open(self) -> None:
-        """Open the sink unless it is open. Raises what the sink raises, or ``TimeoutError``."""
+    async def ensure_open(self, *, check: bool = False) -> None:
+        """Open the sink unless it is open; ``check`` asks a new one first whether its other end can take events.
+
+        Raises what the sink raises, or ``TimeoutError``.
+        """
         async with self._lock:
             if self._opened:
                 return
@@ -47,15 +58,12 @@ class Session:
                 self._sink = self._health.call(self._make, SLOW_START_SECS)
             with anyio.fail_after(self._open_timeout_secs):
                 await timed(self._sink.open(), self._health, SLOW_START_SECS)
-            self._opened = True
+            if check:
+                with anyio.fail_after(self._open_timeout_secs):
+                    await timed(self._sink.healthcheck(), self._health)
+            self._opened = self.was_opened = True
             self.generation += 1
-
-    async def healthcheck(self) -> None:
-        """Raise when the other end cannot take events."""
-        await self.ensure_open()
-        if self._sink is not None:
-            with anyio.fail_after(self._open_timeout_secs):
-                await timed(self._sink.healthcheck(), self._health)
+        self._on_open()
 
     async def write(self, events: Sequence[Event]) -> None:
         """Write one batch to the open sink."""

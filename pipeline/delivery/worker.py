@@ -47,7 +47,7 @@ class Worker:
     dead_letter: DeadLetter | None = None
     latency: Histogram = field(default_factory=Histogram)
     finished: Callable[[], None] = lambda: None
-    tried: anyio.Event = field(default_factory=anyio.Event)
+    greetings: int = 0
     hurry: anyio.Event = field(default_factory=anyio.Event)
     writers: list["Writer"] = field(default_factory=list)
     last_delivery: float = 0.0
@@ -66,15 +66,18 @@ class Worker:
             await self._greet()
             self.writers = [Writer(self, f"writer {number}") for number in range(self.options.max_in_flight)]
             async with anyio.create_task_group() as group:
-                for writer in self.writers:
-                    group.start_soon(writer.run)
+                group.start_soon(self._greet_again)
+                async with anyio.create_task_group() as writing:
+                    for writer in self.writers:
+                        writing.start_soon(writer.run)
+                group.cancel_scope.cancel()
         finally:
             with anyio.CancelScope(shield=True):  # the session limits the time itself
                 await self.session.aclose()
 
     async def check(self) -> None:
         """Open the sink and ask it whether it is healthy; raises what it raises."""
-        await self.session.healthcheck()
+        await self.session.ensure_open(check=True)
 
     def drain(self) -> None:
         """Shutdown has begun: nobody sleeps through it."""
@@ -112,20 +115,31 @@ class Worker:
 
     async def _greet(self) -> None:
         """Open the sink before the first batch comes, so that a fault shows at once. It may be down: that is not fatal."""
+        first = not self.greetings
+        self.greetings += 1
+        generation = self.session.generation
         try:
-            if self.options.healthcheck.enabled:
-                await self.session.healthcheck()
-            else:
-                await self.session.ensure_open()
+            await self.session.ensure_open(check=self.options.healthcheck.enabled)
             self.health.ok()
         except Finished as error:
             self.end(error)
         except Exception as error:  # noqa: BLE001  whatever a sink raises, the pipeline starts
             self.health.trouble(error)
-            self.log.warning("not ready; its queue takes events meanwhile", extra={"error": describe(error)})
-            await self.session.reset(self.session.generation, rebuild=not isinstance(error, NotConnected | BackOff))
-        finally:
-            self.tried.set()
+            tell = self.log.warning if first else self.log.debug
+            tell("not ready; its queue takes events meanwhile", extra={"error": describe(error)})
+            await self.session.reset(generation, rebuild=not isinstance(error, NotConnected | BackOff))
+        else:
+            if not first:
+                self.log.info("ready", extra={"failed_attempts": self.greetings - 1})
+
+    async def _greet_again(self) -> None:
+        """Until it was opened once, try again, also where no event comes that would need it. Writers make their own attempts."""
+        retry = self.options.retry
+        backoff = Backoff(retry.initial_backoff_secs, retry.max_backoff_secs, self.clock.random)
+        while not self.session.was_opened and self.health.state is not State.FINISHED:
+            await self.clock.sleep(backoff.next_secs())
+            if not (self.session.was_opened or self.writing_events or self.retiring or self.hurry.is_set()):
+                await self._greet()
 
 
 class Writer:

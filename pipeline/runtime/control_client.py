@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Self
 
 import msgspec
 
-from pipeline.errors import HttpipeError
+from pipeline.errors import ConfigError, HttpipeError, Problem
 from pipeline.runtime.control_paths import sockets_here
 from pipeline.runtime.status import Status
 
@@ -74,6 +74,18 @@ class ControlClient:
                 self.complete = True
             else:
                 yield answer.get("event", {})
+
+    def reload(self) -> str:
+        """Have the pipeline file read again; returns its name. Raises ``ConfigError`` when it cannot run: nothing has changed."""
+        line = next(self._ask({"ask": "reload"}), None)
+        if line is None:
+            raise HttpipeError("the pipeline has ended before it answered")
+        answer = msgspec.json.decode(line)
+        if "problems" in answer:
+            raise ConfigError([Problem("", each) for each in answer["problems"]])
+        if "error" in answer:
+            raise HttpipeError(str(answer["error"]))
+        return str(answer["reloaded"])
 
     def _ask(self, request: Mapping[str, object]) -> Iterator[bytes]:
         """Whole lines: one that the end of the process has cut is none."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import anyio
 
 from pipeline.runtime.connection import Connection, Listener
-from pipeline.runtime.control_session import ControlSession, line
+from pipeline.runtime.control_session import ControlSession, Reload, line
 from pipeline.runtime.engine import Engine
 
 MAX_CLIENTS = 8
@@ -28,11 +28,12 @@ FAILED_PAUSE_SECS = 0.5
 class ControlServer:
     """Answers on the first of ``paths`` that no other httpipe answers on. ``asked_for``: the pipeline file names the path."""
 
-    def __init__(self, paths: Sequence[str], engine: Engine, *, asked_for: bool = True) -> None:
+    def __init__(self, paths: Sequence[str], engine: Engine, reload: Reload, *, asked_for: bool = True) -> None:
         self.path = ""
         self._paths = paths
         self._asked_for = asked_for
         self._engine = engine
+        self._reload = reload
         self._log = engine.log
         self._clients = 0
 
@@ -90,7 +91,7 @@ class ControlServer:
     async def _serve_one(self, client: Connection) -> None:
         try:
             with closing(client):
-                await ControlSession(client, self._engine).run()
+                await ControlSession(client, self._engine, self._reload).run()
         except* OSError:
             pass  # it hung up, at whatever byte, or did not ask in time
         except* Exception as errors:  # noqa: BLE001  one client's trouble, or ours with it: the others and the run go on

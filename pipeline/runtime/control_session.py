@@ -9,6 +9,9 @@ Lines of JSON in both directions. The client sends one request and nothing more;
     where some passed unseen. ``id`` is a source, a transform, an output (``split.errors``), or a sink (what enters it); without
     it all sources. ``where`` may be left out. ``{"ended": true}`` says that nothing is missing between the last line and the
     end of the run; a client that is behind by then does not get it.
+``{"ask": "reload"}``
+    ``{"reloaded": "edge.toml"}`` when the pipeline file was read again and runs now, else ``{"error": "…", "problems": […]}``:
+    then nothing has changed.
 anything that cannot be answered
     ``{"error": "…"}``, then the server hangs up.
 
@@ -55,7 +58,14 @@ class TapRequest(msgspec.Struct, tag_field="ask", tag="tap", forbid_unknown_fiel
     per_sec: int = 100
 
 
-Request = StatusRequest | TapRequest
+class ReloadRequest(msgspec.Struct, tag_field="ask", tag="reload", forbid_unknown_fields=True):
+    """Read the pipeline file again."""
+
+
+Request = StatusRequest | TapRequest | ReloadRequest
+
+Reload = Callable[[], Awaitable[Sequence[str]]]
+"""Gives what is wrong; nothing when the file runs now."""
 
 _requests = msgspec.json.Decoder(Request)
 
@@ -68,9 +78,10 @@ def line(answer: object) -> bytes:
 class ControlSession:
     """One connection. Raises ``OSError`` when the client goes, in a group where it happened beside the watching of the client."""
 
-    def __init__(self, client: Connection, engine: Engine) -> None:
+    def __init__(self, client: Connection, engine: Engine, reload: Reload) -> None:
         self._client = client
         self._engine = engine
+        self._reload = reload
 
     async def run(self) -> None:
         """Until the client hangs up or the run ends."""
@@ -112,12 +123,21 @@ class ControlSession:
     async def _understood(self, request: Request) -> Callable[[], Awaitable[None]]:
         """What answers the request. Raises ``HttpipeError``."""
         match request:
+            case ReloadRequest():
+                return self._reloaded
             case StatusRequest(every_secs=every_secs):
                 return partial(self._status, min(MAX_EVERY_SECS, max(MIN_EVERY_SECS, every_secs)))
             case TapRequest(id=name, where=where, per_sec=per_sec):
                 outputs = self._outputs(name)
                 tap = Tap(await self._condition(where), max(1, min(MAX_PER_SEC, per_sec)))
                 return partial(self._tap, tap, outputs, name or ", ".join(self._engine.sources))
+
+    async def _reloaded(self) -> None:
+        """A client that goes meanwhile does not call it off."""
+        with anyio.CancelScope(shield=True):
+            problems = await self._reload()
+        answer = {"error": "not reloaded", "problems": problems} if problems else {"reloaded": self._engine.plan.file}
+        await self._client.send(line(answer))
 
     async def _status(self, every_secs: float) -> None:
         while True:

@@ -51,7 +51,7 @@ class Engine:
         self.changed = Signal()
         self.sources = {spec.id: SourceUnit(spec, self.outputs, options) for spec in plan.sources.values()}
         self.transforms = {spec.id: TransformUnit(spec, self.outputs, options) for spec in plan.transforms.values()}
-        self.sinks = {spec.id: SinkUnit(spec, plan, options, finished=self.changed) for spec in plan.sinks.values()}
+        self.sinks = {spec.id: SinkUnit(spec, plan, options, changed=self.changed) for spec in plan.sinks.values()}
         self.retired: list[SinkUnit] = []
         self._losses = Losses(options.clock.monotonic)
         self._removed_lost: Counter[str] = Counter()
@@ -59,6 +59,7 @@ class Engine:
         self.privileges_dropped = False
         self.reloading = False
         self.heartbeat = options.clock.monotonic()
+        self.reading = False
         self.ready = False
         self.stopping = False
         self.drained = anyio.CancelScope()
@@ -93,7 +94,7 @@ class Engine:
                 self.sources[spec.id] = SourceUnit(spec, self.outputs, self.options)
                 await self.sources[spec.id].runner.open()
         self.transforms = {spec.id: TransformUnit(spec, self.outputs, self.options) for spec in plan.transforms.values()}
-        self.sinks = {spec.id: SinkUnit(spec, plan, self.options, finished=self.changed) for spec in plan.sinks.values()}
+        self.sinks = {spec.id: SinkUnit(spec, plan, self.options, changed=self.changed) for spec in plan.sinks.values()}
 
     async def run(self) -> None:
         """Carry events until the input ends, everybody has had enough, or ``stop``; then drain."""
@@ -106,14 +107,25 @@ class Engine:
                 group.start_soon(self._tick)
                 for source in self.sources.values():
                     self.start_source(source)
-                self.ready = True
-                self.options.on_ready()
+                self.reading = True
+                group.start_soon(self._announce)
                 while not self._over():
                     await self.changed.wait()
                 await self._wind_down()
             finally:
                 self._closing = True
             group.cancel_scope.cancel()
+
+    async def _announce(self) -> None:
+        """Ready: sources are read and every required sink has been opened. Until then say which have not."""
+        told: tuple[str, ...] = ()
+        while awaited := tuple(name for name, unit in self.sinks.items() if unit.awaited):
+            if awaited != told:
+                self.options.on_waiting(awaited)
+                told = awaited
+            await self.changed.wait()
+        self.ready = True
+        self.options.on_ready()
 
     def stop(self) -> None:
         """Stop reading and drain the queues, for as long as ``shutdown_timeout_secs``."""

@@ -1,6 +1,6 @@
 """How a pipeline is run: what the command line decides, beside what the pipeline file says."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from pipeline.delivery.clock import Clock
@@ -13,11 +13,12 @@ class RunOptions:
     ``dry_run``     every sink is replaced by a counter.
     ``for_secs``       stop after so long, as if by SIGTERM.
     ``require_healthy``  end the run at once when a sink cannot take events.
-    ``ready_file``     created when capturing has begun, removed at the end.
+    ``ready_file``     created when ``on_ready`` is called, removed at the end.
     ``handle_signals`` SIGINT and SIGTERM drain, a second one stops at once, SIGHUP reloads. Only in the main thread.
     ``control``        listen on the control socket, for `top` and `tap`.
     ``configure_logs`` set up logging from the plan.
-    ``on_ready``       called when capturing has begun.
+    ``on_ready``       called when capturing has begun and every required sink has been opened.
+    ``on_waiting``     ``(sink ids)``: those that have not been opened yet although capturing has begun; called when they change.
     ``on_progress``    ``(source id, bytes done, bytes in total, events so far)`` from sources that read bytes; 0 in total where
                        nobody knows.
     """
@@ -30,5 +31,6 @@ class RunOptions:
     control: bool = True
     configure_logs: bool = True
     on_ready: Callable[[], None] = lambda: None
+    on_waiting: Callable[[Sequence[str]], None] = lambda _ids: None
     on_progress: Callable[[str, int, int, int], None] = lambda _id, _done, _total, _events: None
     clock: Clock = field(default_factory=Clock)

@@ -99,7 +99,7 @@ def _make(engine: Engine, change: Change) -> None:
         if _sink_changed(old.sinks.get(sink.id), sink):
             before_sink = engine.sinks.get(sink.id)
             with _refusing(sink.id, "made"):
-                change.sinks[sink.id] = SinkUnit(sink, plan, engine.options, finished=engine.changed, before=before_sink)
+                change.sinks[sink.id] = SinkUnit(sink, plan, engine.options, changed=engine.changed, before=before_sink)
 
 
 async def _open(change: Change) -> None:

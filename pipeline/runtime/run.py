@@ -3,7 +3,7 @@
 import contextlib
 import gc
 import signal
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from importlib.metadata import version
@@ -13,9 +13,6 @@ import anyio
 import anyio.lowlevel
 from anyio.to_thread import run_sync
 
-from pipeline.delivery.health import describe
-from pipeline.delivery.signal import Signal
-from pipeline.errors import ConfigError, HttpipeError
 from pipeline.runtime.control_paths import own_paths
 from pipeline.runtime.control_server import ControlServer
 from pipeline.runtime.dry_run import counted
@@ -23,7 +20,7 @@ from pipeline.runtime.engine import Engine
 from pipeline.runtime.options import RunOptions
 from pipeline.runtime.overseer import Overseer
 from pipeline.runtime.ready_file import ReadyFile
-from pipeline.runtime.reload import reload
+from pipeline.runtime.reloads import Load, Reloads
 from pipeline.runtime.sd_notify import SdNotify
 from pipeline.runtime.summary import Summary
 from pipeline.telemetry import logs
@@ -31,8 +28,6 @@ from pipeline.topology.plan import Plan
 
 if TYPE_CHECKING:
     from pipeline.telemetry.exposition import Exposition
-
-Load = Callable[[], Plan]
 
 
 async def run(plan: Plan, *, load: Load | None = None, options: RunOptions | None = None) -> Summary:
@@ -47,14 +42,18 @@ async def run(plan: Plan, *, load: Load | None = None, options: RunOptions | Non
     with ReadyFile(options.ready_file) as ready_file, contextlib.closing(SdNotify()) as systemd:
 
         def on_ready() -> None:
-            gc.enable()  # the command had turned it off to start faster
-            gc.freeze()  # what is there now stays: full collections need not look at it again and again, 20 ms each
             ready_file.create()
+            systemd.status("carries events")
             systemd.ready()
             options.on_ready()
 
-        engine = Engine(counted(plan) if options.dry_run else plan, replace(options, on_ready=on_ready))
-        reloads, stop = _Reloads(engine, load, systemd), _Stop(engine, systemd)
+        def on_waiting(sinks: Sequence[str]) -> None:
+            systemd.status(f"not ready before these sinks have been opened: {', '.join(sinks)}")
+            options.on_waiting(sinks)
+
+        callbacks = replace(options, on_ready=on_ready, on_waiting=on_waiting)
+        engine = Engine(counted(plan) if options.dry_run else plan, callbacks)
+        reloads, stop = Reloads(engine, load, systemd), _Stop(engine, systemd)
         with Overseer(engine, on_stop=stop, on_reload=reloads.ask, handle_signals=options.handle_signals) as overseer:
             await _run(engine, stop, ready_file, partial(_carry, engine, reloads, systemd, overseer))
     if stop.interrupted:  # everything is closed: now the signal does what it does to any program
@@ -80,8 +79,10 @@ async def _run(engine: Engine, stop: "_Stop", ready_file: ReadyFile, work: Calla
             await run_sync(exposition.close)
 
 
-async def _carry(engine: Engine, reloads: "_Reloads", systemd: SdNotify, overseer: Overseer) -> None:
+async def _carry(engine: Engine, reloads: Reloads, systemd: SdNotify, overseer: Overseer) -> None:
     """Carry events, with what listens to the outside beside it."""
+    gc.enable()  # the command had turned it off to start faster
+    gc.freeze()  # what is there now stays: full collections need not look at it again and again, 20 ms each
     options, named = engine.options, engine.plan.process.control_socket
     async with anyio.create_task_group() as outside:
         outside.start_soon(reloads.run)
@@ -90,7 +91,7 @@ async def _carry(engine: Engine, reloads: "_Reloads", systemd: SdNotify, oversee
             outside.start_soon(_time_limit, engine, options.for_secs)
         paths = (named,) if named else own_paths()
         if paths and options.control:
-            outside.start_soon(ControlServer(paths, engine, asked_for=bool(named)).run)
+            outside.start_soon(ControlServer(paths, engine, reloads.now, asked_for=bool(named)).run)
         if systemd.watchdog_secs:
             outside.start_soon(_watchdog, systemd)
         await engine.run()
@@ -128,55 +129,6 @@ class _Stop:
         else:
             self.interrupted = number
             self.opening.cancel()
-
-
-class _Reloads:
-    """Does one reload after the other; asked twice while one runs, it does one more, which reads the newest file."""
-
-    def __init__(self, engine: Engine, load: Load | None, systemd: SdNotify) -> None:
-        self._engine = engine
-        self._load = load
-        self._systemd = systemd
-        self._asked = False
-        self._news = Signal()
-
-    def ask(self) -> None:
-        """A SIGHUP came."""
-        self._asked = True
-        self._news.set()
-
-    async def run(self) -> None:
-        """For ever."""
-        while True:
-            while not self._asked:
-                await self._news.wait()
-            self._asked = False
-            if self._load is not None and not self._engine.stopping:
-                self._systemd.reloading()
-                await reload_file(self._engine, self._load)
-                self._systemd.ready()
-
-
-async def reload_file(engine: Engine, load: Load) -> bool:
-    """Read the pipeline file and change over to it. A file that cannot run changes nothing, and the log says why."""
-    try:
-        plan = await run_sync(load)
-        sentence = await reload(engine, counted(plan) if engine.options.dry_run else plan)
-    except ConfigError as error:
-        problems = [str(problem) for problem in error.problems]
-    except (HttpipeError, OSError) as error:
-        problems = [str(error)]
-    except Exception as error:
-        problems = [f"internal error: {describe(error)}"]
-        engine.log.debug("while reading the pipeline file", exc_info=error)
-    else:
-        if engine.options.configure_logs:
-            logs.configure(plan.telemetry.log_level, plan.telemetry.log_format)
-        engine.log.info("reloaded", extra={"file": plan.file, "changes": sentence})
-        return True
-    for problem in problems:
-        engine.log.error("not reloaded, the pipeline runs on unchanged", extra={"file": engine.plan.file, "error": problem})
-    return False
 
 
 async def _time_limit(engine: Engine, secs: float) -> None:

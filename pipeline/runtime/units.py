@@ -172,7 +172,7 @@ class SinkUnit:
     """A sink in the running pipeline. One that takes the place of another inherits its queue, its counters and what it owes."""
 
     def __init__(
-        self, spec: SinkSpec, plan: Plan, options: RunOptions, *, finished: Signal, before: "SinkUnit | None" = None
+        self, spec: SinkSpec, plan: Plan, options: RunOptions, *, changed: Signal, before: "SinkUnit | None" = None
     ) -> None:
         self.spec = spec
         self.counters: Counter[str] = before.counters if before else Counter()
@@ -189,13 +189,19 @@ class SinkUnit:
         self.worker: Worker = Worker(
             id=spec.id,
             buffer=before.worker.buffer if before and self.inherits else self._make_buffer(plan, options, ledger, health),
-            session=Session(partial(spec.component, spec.config, context), health, spec.options.write_timeout_secs),
+            session=Session(partial(spec.component, spec.config, context), health, spec.options.write_timeout_secs, changed.set),
             options=spec.options,
             health=health,
             log=self.log,
             clock=options.clock,
-            finished=finished.set,
+            finished=changed.set,
         )
+
+    @property
+    def awaited(self) -> bool:
+        """Whether the pipeline is not ready because this has not been opened yet."""
+        opened = self.worker.session.was_opened or self.worker.health.state is State.FINISHED
+        return self.spec.options.required and not opened
 
     async def open_queue(self) -> None:
         """Raises ``ConfigError`` with the place in the pipeline file."""
@@ -230,6 +236,7 @@ class SinkUnit:
             queued_bytes=buffer.bytes,
             max_events=self.spec.options.buffer.max_events,
             max_bytes=self.spec.options.buffer.max_bytes,
+            awaited=self.awaited,
             lag_secs=0.0 if oldest is None else max(0.0, self._monotonic() - oldest),
             latency=worker.latency,
         )

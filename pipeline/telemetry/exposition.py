@@ -81,10 +81,13 @@ class Exposition:
 
     def _why_not_ready(self) -> str:
         status = self._picture()
-        if not status.ready:
-            return "starting"
         if status.draining:
             return "shutting down"
+        awaited = [f"{each.id}: {each.error or 'opening'}" for each in status.components if each.awaited]
+        if awaited:
+            return f"not opened yet: {'; '.join(awaited)}"
+        if not status.ready:
+            return "starting"
         sources = [each for each in status.components if each.kind == "source"]
         down = [f"{each.id}: {each.error}" for each in sources if each.state == "failed" or each.complaint]
         return "; ".join(down)

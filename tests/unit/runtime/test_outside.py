@@ -79,6 +79,11 @@ async def with_engine(use: Callable[[Engine], Any], **parts: Part) -> Any:
     return result
 
 
+async def nothing_to_reload() -> Sequence[str]:
+    """For an engine that came from no file."""
+    return ()
+
+
 def receiver(tmp_path: Path) -> tuple[socket.socket, dict[str, str]]:
     """A socket as systemd has one, and the environment that names it."""
     path = str(tmp_path / "notify")
@@ -143,7 +148,7 @@ async def test_control_socket_shows_status_and_taps(tmp_path: Path) -> None:
 
     async def use(engine: Engine) -> Any:
         async with anyio.create_task_group() as group:
-            group.start_soon(ControlServer([path], engine).run)
+            group.start_soon(ControlServer([path], engine, nothing_to_reload).run)
             while not await run_sync(somebody_answers, path):  # noqa: ASYNC110  another thread looks
                 await anyio.sleep(0.001)
             assert os.stat(path).st_mode & 0o777 == 0o600  # noqa: PTH116
@@ -179,7 +184,7 @@ async def test_the_control_socket_is_its_owners_before_anybody_can_connect(
     try:
         monkeypatch.setattr(socket, "socket", Watched)
         monkeypatch.setattr(os, "umask", umasks.append)
-        server = ControlServer([str(path)], Engine(plan(), RunOptions()))
+        server = ControlServer([str(path)], Engine(plan(), RunOptions()), nothing_to_reload)
         listener = server._listen()
     finally:
         monkeypatch.undo()
@@ -213,7 +218,7 @@ async def test_control_socket_answers_nonsense_with_an_error(tmp_path: Path, req
 
     async def use(engine: Engine) -> str:
         async with anyio.create_task_group() as group:
-            group.start_soon(ControlServer([path], engine).run)
+            group.start_soon(ControlServer([path], engine, nothing_to_reload).run)
             while not await run_sync(somebody_answers, path):  # noqa: ASYNC110  another thread looks
                 await anyio.sleep(0.001)
             answer: str = await run_sync(ask)

@@ -20,7 +20,7 @@ from pipeline.errors import ConfigError, HttpipeError
 from pipeline.runtime import RunOptions, run
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.reload import reload
-from pipeline.runtime.run import reload_file
+from pipeline.runtime.reloads import reload_file
 from pipeline.runtime.summary import Outcome
 from pipeline.testing.fakes import events, numbers
 from pipeline.testing.plans import Part, disk, plan
@@ -338,11 +338,11 @@ async def test_whatever_a_constructor_raises_refuses_the_reload(
     """The pipeline runs on, and what was opened for the change is closed."""
     async with running(plan(t=Part(Ticker), out=out("a"))) as engine:
         monkeypatch.setattr(Changed, "error", error)
-        assert not await reload_file(engine, lambda: bad)
+        assert await reload_file(engine, lambda: bad)
         assert "cannot be made" in vars(caplog.records[-1])["error"]
         await ring(3)
         await until(lambda: Keep.got.get("a") == [0, 1, 2])
-        assert await reload_file(engine, lambda: plan(t=Part(Ticker), out=out("b")))
+        assert not await reload_file(engine, lambda: plan(t=Part(Ticker), out=out("b")))
         await ring(3)
         await until(lambda: Keep.got.get("b") == [3, 4, 5])
 
@@ -363,7 +363,7 @@ async def test_what_was_opened_for_a_reload_that_is_refused_is_closed_again(tmp_
 async def test_a_fault_while_the_file_is_read_again_leaves_the_pipeline_alone(caplog: pytest.LogCaptureFixture) -> None:
     """Even where the fault is ours."""
     async with running(plan(t=Part(Ticker), out=out("a"))) as engine:
-        assert not await reload_file(engine, lambda: 1 // 0)  # type: ignore[arg-type, return-value]
+        assert await reload_file(engine, lambda: 1 // 0)  # type: ignore[arg-type, return-value]
         assert "internal error: ZeroDivisionError" in vars(caplog.records[0])["error"]
         await ring(1)
         await until(lambda: Keep.got.get("a") == [0])
@@ -407,8 +407,8 @@ async def test_a_file_that_cannot_be_loaded_is_told_in_the_log(caplog: pytest.Lo
         raise ConfigError([], file="x.toml") if not caplog.records else OSError("gone")
 
     async with running(plan(t=Part(Ticker), out=out("a"))) as engine:
-        assert not await reload_file(engine, load)
-        assert not await reload_file(engine, lambda: (_ for _ in ()).throw(HttpipeError("no such file")))
+        assert await reload_file(engine, load)
+        assert await reload_file(engine, lambda: (_ for _ in ()).throw(HttpipeError("no such file")))
         assert "runs on unchanged" in caplog.text
 
 
