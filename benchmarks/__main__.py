@@ -8,7 +8,10 @@ import subprocess
 import sys
 from pathlib import Path
 
-ORDER = ("startup", "codecs", "decode", "loss", "transforms", "engine", "file_to_file", "live", "kernels", "kafka", "plugins")
+ORDER = (
+    "startup", "codecs", "decode", "greedy", "loss", "transforms", "engine", "file_to_file", "live", "kernels", "kafka",
+    "plugins",
+)  # fmt: skip
 
 
 def main() -> int:

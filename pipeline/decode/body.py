@@ -88,13 +88,17 @@ class Chunks(msgspec.Struct, gc=False):
 class Collector:
     """The first ``limit`` bytes of a body. ``cut`` is true where bytes were left away or lost."""
 
-    __slots__ = ("_limit", "_parts", "cut", "kept")
+    __slots__ = ("_data", "_limit", "cut")
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
-        self._parts: list[bytes] = []
-        self.kept = 0
+        self._data = bytearray()  # not a list of parts: a chunk may be a byte, and an object for it takes 34
         self.cut = False
+
+    @property
+    def kept(self) -> int:
+        """How many bytes are held."""
+        return len(self._data)
 
     def add(self, data: bytes) -> None:
         """More of the body."""
@@ -102,12 +106,11 @@ class Collector:
             return
         if len(data) > self._limit - self.kept:
             data, self.cut = data[: self._limit - self.kept], True
-        self._parts.append(data)
-        self.kept += len(data)
+        self._data += data
 
     def content(self, coding: bytes, content_type: bytes) -> "Content":
         """What to report: decoded within the limit, text as text, anything else as base64."""
-        raw = b"".join(self._parts)
+        raw = bytes(self._data)
         body, cut, whole = decode(raw, coding, self._limit)
         cut = cut or self.cut
         text = as_text(body, content_type, cut=cut or not whole)

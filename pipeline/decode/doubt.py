@@ -12,61 +12,61 @@ holds both in the order of their streams, holes among them, until it is certain 
   the connection has shown it.
 """
 
-from enum import IntEnum
-
 import msgspec
 
+from pipeline.decode.holes import Habit, Hole, Pair, Tally, least, leave, pair_back, pair_one_to_one, possible
 from pipeline.decode.message import UNKNOWN, Request, Response
-from pipeline.decode.tcp import HALF, MASK, ahead
-
-
-class Habit(IntEnum):
-    """How a client sends requests. It is taken to wait until it is seen to do otherwise."""
-
-    WAITS = 0  # for each response: all clients in common use
-    MAY_BATCH = 1  # several at once; what then is not known yet
-    BATCHES = 2  # several at once, then waits for all responses
-    WINDOW = 3  # on and on, with some always under way
-
-
-class Hole(msgspec.Struct, gc=False):
-    """A part of a stream, from sequence number ``seq`` to ``end``, in which messages begin, ``least`` of them or more.
-
-    ``sure``: the hole began where a message must begin, so that the least is a good guess, too.
-    """
-
-    seq: int
-    end: int
-    least: int
-    sure: bool
-    ack: int = UNKNOWN
-
-
-Pair = tuple[Request | None, Response | None]
+from pipeline.decode.tcp import ahead
 
 
 class Doubt(msgspec.Struct, gc=False):
-    """Both sides since they were last in step, and why they are not (``marks``). ``habit`` grows with what they show."""
+    """Both sides since they were last in step, and why they are not (``marks``). ``habit`` grows with what they show.
 
-    requests: list[Request | Hole]
-    responses: list[Response | Hole]
+    Time per message is constant, however many wait: what was looked at is not looked at again, but where something new came to
+    be known of what is in front of it.
+    """
+
     habit: Habit
     marks: int = 0
+    requests: list[Request | Hole] = []  # lists of its own for each: msgspec copies them
+    responses: list[Response | Hole] = []
+    _least: int = 0  # how many responses there were at the least
+    _holes: int = 0  # among the requests
+    _reach: int = 0  # requests, from the first on, that the latest response may answer
     _latest: int = UNKNOWN  # where the response begins that was the last to be paired
+    _tally: Tally | None = None  # of what is in front of the place that is to be looked at next, from the back
 
     @property
     def over(self) -> bool:
         """Whether both are in step again: what is left are requests that wait."""
-        return not self.responses and not any(isinstance(each, Hole) for each in self.requests)
+        return not self.responses and not self._holes
+
+    def begin(self, seq: int) -> None:
+        """Requests may be missing in front of all that are known."""
+        self.requests.insert(0, Hole(seq, seq, 0, sure=False))
+        self._holes += 1
+        self._reach, self._tally = 0, None
+
+    def respond(self, response: Response) -> None:
+        """One more response."""
+        self.responses.append(response)
+        self._least += 1
 
     def hole(self, *, client: bool, seq: int, end: int, least: int) -> None:
         """An unknown number of messages is missing behind those that are known."""
         messages: list[Request | Hole] | list[Response | Hole] = self.requests if client else self.responses
         last = messages[-1] if messages else None
+        before = 0
         if isinstance(last, Hole):
-            last.end, last.least = end, max(last.least, least)
+            before = last.least
+            last.end, last.least = end, max(before, least)
         else:
-            messages.append(Hole(seq, end, least, least > 0))
+            last = Hole(seq, end, least, least > 0)
+            messages.append(last)
+            self._holes += client
+        if not client:
+            self._least += last.least - before
+        self._tally = None
 
     def extend(self, *, client: bool, end: int) -> None:
         """Nothing up to ``end`` was a message: if a hole came last, it goes on to there."""
@@ -88,9 +88,14 @@ class Doubt(msgspec.Struct, gc=False):
         """All the rest, at the end of the connection; ``closed``: by both ends, so that every request had its response."""
         out: list[Pair] = []
         requests, responses = self.requests, self.responses
-        self.requests, self.responses = [], []
+        self.requests, self.responses, self._least, self._holes, self._reach, self._tally = [], [], 0, 0, 0, None
         self.habit = Habit.WINDOW  # whatever it was: here only the numbers count
-        if closed and self._all_answered(requests, responses, Habit.WINDOW):
+        tally = Tally(self.habit)
+        for request in requests:
+            tally.ask(request)
+        for response in responses:
+            tally.answer(response)
+        if closed and self._all_answered(tally, Habit.WINDOW):
             pair_back(requests, responses, out)
         leave(requests, responses, out)
         return out
@@ -103,29 +108,52 @@ class Doubt(msgspec.Struct, gc=False):
             return False
         request, response = self.requests[0], self.responses[0]
         if isinstance(response, Hole):
-            if isinstance(request, Hole) or request.ack == UNKNOWN or ahead(request.ack, response.seq) <= 0:
-                return False
-            # The response to this request begins behind the bytes that its client had received.
-            response.seq, response.least, response.sure = request.ack, 0, False
-            if ahead(response.end, response.seq) > 0:
-                return False
-            self.responses.pop(0)
-        elif isinstance(request, Hole):
+            return self._front_of_hole(request, response)
+        if isinstance(request, Hole):
             if response.ack == UNKNOWN or ahead(response.ack, request.end) > 0:
                 return False
             # The server had received no more than what is missing.
             request.least = max(0, request.least - 1)
+            self._drop_responses(1)
+            self._tally = None
             out.append((None, response))
-            self.responses.pop(0)
+        elif possible(request, response):
+            if self._tally is not None:
+                self._tally.paired()
+            if self._holes:
+                self._tally = None  # what the requests behind them say depends on the latest response
+            self._latest = response.seq
+            self._drop_requests(1)
+            self._drop_responses(1)
+            out.append((request, response))
         else:
-            self.responses.pop(0)
-            if possible(request, response):
-                self.requests.pop(0)
-                self._latest = response.seq
-                out.append((request, response))
-            else:
-                out.append((None, response))
+            self._drop_responses(1)
+            self._tally = None
+            out.append((None, response))
         return True
+
+    def _front_of_hole(self, request: Request | Hole, hole: Hole) -> bool:
+        """Take from a hole what the client had received; True where nothing is left of it."""
+        if isinstance(request, Hole) or request.ack == UNKNOWN or ahead(request.ack, hole.seq) <= 0:
+            return False
+        # The response to this request begins behind the bytes that its client had received.
+        self._least -= hole.least
+        hole.seq, hole.least, hole.sure = request.ack, 0, False
+        self._tally = None
+        if ahead(hole.end, hole.seq) > 0:
+            return False
+        self._drop_responses(1)
+        return True
+
+    def _drop_requests(self, count: int) -> None:
+        if self._holes:
+            self._holes -= sum(isinstance(each, Hole) for each in self.requests[:count])
+        del self.requests[:count]
+        self._reach = max(0, self._reach - count)
+
+    def _drop_responses(self, count: int) -> None:
+        self._least -= least(self.responses[:count])
+        del self.responses[:count]
 
     # -- by number -------------------------------------------------------------------------------------------------------
 
@@ -135,126 +163,97 @@ class Doubt(msgspec.Struct, gc=False):
         latest = responses[-1] if responses else None
         if not isinstance(latest, Response) or (latest.ack != UNKNOWN and (asked == UNKNOWN or ahead(latest.ack, asked) > 0)):
             return False
-        candidates = self._candidates(latest)
-        if candidates is None:
+        count = self._candidates(latest)
+        if count is None:
             return False
-        if candidates and least(responses) > len(candidates):
+        if count and self._least > count:
             for each in responses:
                 if isinstance(each, Hole):
                     each.least = 0  # what seemed to begin there did not: it was an interim response, or none
-        if candidates and least(responses) != len(candidates):
+            self._least = least(responses)
+        if count and self._least != count:
             return False
-        del self.requests[: len(candidates)]
-        self.responses = []
+        candidates = [request for request in self.requests[:count] if isinstance(request, Request)]
+        self._drop_requests(count)
+        self.responses, self._least, self._tally = [], 0, None
         if candidates:
             pair_one_to_one(candidates, responses, out)
         else:
             leave([], responses, out)  # all that the server had is answered
         return True
 
-    def _candidates(self, response: Response) -> list[Request] | None:
-        """The requests that it, or a response before it, may answer; None where some of them are missing."""
-        candidates: list[Request] = []
-        for request in self.requests:
+    def _candidates(self, response: Response) -> int | None:
+        """How many requests it, or a response before it, may answer; None where some of them are missing.
+
+        What a response may answer, every later one may.
+        """
+        requests = self.requests
+        while self._reach < len(requests):
+            request = requests[self._reach]
             if isinstance(request, Hole):
-                return candidates if response.ack != UNKNOWN and ahead(response.ack, request.seq) <= 0 else None
+                return self._reach if response.ack != UNKNOWN and ahead(response.ack, request.seq) <= 0 else None
             if not possible(request, response):
                 break
-            candidates.append(request)
-        return candidates
+            self._reach += 1
+        return self._reach
 
     # -- from the back ---------------------------------------------------------------------------------------------------
 
     def _back(self, out: list[Pair], answered: int) -> bool:
         """Look for a request that was sent when all before it had been answered, and settle what is before it."""
-        for place in range(1, len(self.requests)):
-            if self.habit is Habit.WINDOW or answered == UNKNOWN:
-                return False
-            request, before = self.requests[place], self.requests[place - 1]
-            if isinstance(request, Hole) or request.ack == UNKNOWN or ahead(request.ack, answered) > 0:
-                continue
-            if isinstance(before, Hole):
-                if place > 1:
-                    before = self.requests[place - 2]
-                if request.ack == before.ack or (self._latest != UNKNOWN and ahead(request.ack, self._latest) <= 0):
-                    self.habit = max(self.habit, Habit.MAY_BATCH)
-                if self.habit is not Habit.WAITS:
-                    continue  # others of its batch may be missing
-            elif before.ack == UNKNOWN or ahead(request.ack, before.ack) <= 0:
-                continue
-            if self._in_step_at(place, request.ack, out):
-                return True
+        if answered == UNKNOWN:
+            return False
+        tally, requests = self._tally, self.requests
+        if tally is None or tally.habit is not self.habit:
+            tally = self._tally = Tally(self.habit)
+        while self.habit is not Habit.WINDOW and tally.requests < len(requests):
+            request = requests[tally.requests]
+            if tally.requests and not isinstance(request, Hole) and request.ack != UNKNOWN:
+                if ahead(request.ack, answered) > 0:
+                    return False
+                if self._begins_anew(tally.requests, request.ack) and self._in_step_at(tally, request.ack, out):
+                    return True
+            tally.ask(request)
         return False
 
-    def _in_step_at(self, place: int, ack: int, out: list[Pair]) -> bool:
+    def _begins_anew(self, place: int, ack: int) -> bool:
+        """Whether the request at ``place`` may have been sent when all before it had been answered."""
+        before = self.requests[place - 1]
+        if not isinstance(before, Hole):
+            return before.ack != UNKNOWN and ahead(ack, before.ack) > 0
+        if place > 1:
+            before = self.requests[place - 2]
+        if ack == before.ack or (self._latest != UNKNOWN and ahead(ack, self._latest) <= 0):
+            self.habit = max(self.habit, Habit.MAY_BATCH)
+        return self.habit is Habit.WAITS  # else others of its batch may be missing
+
+    def _in_step_at(self, tally: Tally, ack: int, out: list[Pair]) -> bool:
         responses = self.responses
-        count = sum(ahead(each.seq, ack) < 0 for each in responses)
-        latest = responses[count - 1] if count else None
+        while tally.responses < len(responses) and ahead(responses[tally.responses].seq, ack) < 0:
+            tally.answer(responses[tally.responses])
+        latest = responses[tally.responses - 1] if tally.responses else None
         if isinstance(latest, Response) and ahead(latest.seq + latest.size, ack) > 0:
             self.habit = Habit.WINDOW  # the client did not wait for the end of it
             return False
-        behind_hole = isinstance(self.requests[place - 1], Hole)
-        if not self._all_answered(self.requests[:place], responses[:count], Habit.MAY_BATCH if behind_hole else Habit.WINDOW):
+        behind_hole = isinstance(self.requests[tally.requests - 1], Hole)
+        if not self._all_answered(tally, Habit.MAY_BATCH if behind_hole else Habit.WINDOW):
             return False
-        requests, self.requests = self.requests[:place], self.requests[place:]
-        settled, self.responses = responses[:count], responses[count:]
+        requests, settled = self.requests[: tally.requests], responses[: tally.responses]
+        self._drop_requests(len(requests))
+        self._drop_responses(len(settled))
+        self._tally = None
         if isinstance(latest, Hole) and ahead(latest.end, ack) > 0:
             self.responses.insert(0, Hole(ack, latest.end, 1, sure=True))
+            self._least += 1
         pair_back(requests, settled, out)
         leave(requests, settled, out)
         return True
 
-    def _all_answered(self, requests: list[Request | Hole], responses: list[Response | Hole], otherwise: Habit) -> bool:
+    def _all_answered(self, tally: Tally, otherwise: Habit) -> bool:
         """Whether there can have been a response to each request. If not, the client's habit is another."""
-        asked_in_hole = any(isinstance(each, Hole) for each in requests)
-        answered_in_hole = any(isinstance(each, Hole) for each in responses)
-        if not answered_in_hole and len(responses) < least(requests):
+        if not tally.answered_in_hole and tally.responses < tally.asked:
             self.habit = max(self.habit, otherwise)
             return False
         if self.habit is Habit.MAY_BATCH:
-            return not answered_in_hole and all(each.sure for each in requests if isinstance(each, Hole))
-        return self.habit is Habit.WAITS or not (asked_in_hole and answered_in_hole)
-
-
-def possible(request: Request, response: Response) -> bool:
-    """Whether by causality the response may answer the request."""
-    if request.ack == UNKNOWN:
-        return True
-    if (response.seq - request.ack & MASK) >= HALF:
-        return False
-    return response.ack == UNKNOWN or (response.ack - request.seq - 1 & MASK) < HALF
-
-
-def least(messages: list[Request | Hole] | list[Response | Hole]) -> int:
-    """How many messages there are at the least."""
-    return sum(each.least if isinstance(each, Hole) else 1 for each in messages)
-
-
-def pair_one_to_one(requests: list[Request], responses: list[Response | Hole], out: list[Pair]) -> None:
-    """Each hole took the place of as many responses as it held at the least."""
-    place = 0
-    for response in responses:
-        if isinstance(response, Hole):
-            out.extend((request, None) for request in requests[place : place + response.least])
-            place += response.least
-        else:
-            out.append((requests[place], response))
-            place += 1
-
-
-def pair_back(requests: list[Request | Hole], responses: list[Response | Hole], out: list[Pair]) -> None:
-    """Take from both ends what belongs together where as many requests as responses have been."""
-    pairs: list[Pair] = []
-    while requests and responses:
-        request, response = requests[-1], responses[-1]
-        if isinstance(request, Hole) or isinstance(response, Hole) or not possible(request, response):
-            break
-        del requests[-1], responses[-1]
-        pairs.append((request, response))
-    out.extend(reversed(pairs))
-
-
-def leave(requests: list[Request | Hole], responses: list[Response | Hole], out: list[Pair]) -> None:
-    """What is left belongs to something that is missing."""
-    out.extend((request, None) for request in requests if not isinstance(request, Hole))
-    out.extend((None, response) for response in responses if not isinstance(response, Hole))
+            return not tally.answered_in_hole and tally.sure
+        return self.habit is Habit.WAITS or not (tally.asked_in_hole and tally.answered_in_hole)

@@ -164,7 +164,7 @@ class Reader(BodyStream, gc=False, eq=False):
             if not fields.hosted and request_line.version == "1.1":
                 marks |= PROTOCOL_ERROR  # RFC 9112, section 3.2
             request = Request(
-                fields, first.ts_ns, seg.ts_ns, seq, ack, stop - start, 0, marks, None, head, None, request_line, fields.bare
+                fields, first.ts_ns, seg.ts_ns, seq, ack, stop - start, 0, marks, None, head, None, 0, request_line, fields.bare
             )  # fmt: skip
             if fields.coded:
                 # RFC 9112, section 6.3: "the server MUST respond with the 400 status code and then close the connection".
@@ -186,7 +186,7 @@ class Reader(BodyStream, gc=False, eq=False):
         fields = shared.response_fields.seen.get(block) or shared.response_fields.whole(block)
         marks = status_line.marks | fields.marks
         response = Response(
-            fields, first.ts_ns, seg.ts_ns, seq, ack, stop - start, 0, marks, None, head, None, status_line
+            fields, first.ts_ns, seg.ts_ns, seq, ack, stop - start, 0, marks, None, head, None, 0, status_line
         )  # fmt: skip
         if self.led:
             self._lead(response)
@@ -221,7 +221,7 @@ class Reader(BodyStream, gc=False, eq=False):
         """Blanks in front belong to it from where its request acknowledges what came before."""
         led, self.led = self.led, 0
         begin = response.seq - led & MASK
-        place = next(self.conversation.boundaries(begin, 0, led), led)
+        place = min(self.conversation.boundaries(begin, 0, led), default=led)
         response.seq = begin + place & MASK
         response.size += led - place
 

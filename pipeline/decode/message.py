@@ -19,7 +19,8 @@ class Message(msgspec.Struct):
     """What requests and responses have in common.
 
     ``start_ns`` and ``end_ns`` are the capture times of the first and the last byte seen so far; ``seq`` is where in the stream
-    it begins, ``ack`` what its sender had received by then; ``body_size`` and ``size`` count bytes, None where not known.
+    it begins, ``ack`` what its sender had received by then; ``body_size`` and ``size`` count bytes, None where not known;
+    ``held`` what it weighs in the bound on memory while many like it may wait, beside its body.
     """
 
     fields: Fields
@@ -33,6 +34,12 @@ class Message(msgspec.Struct):
     error: str | None = None
     head: bytes | None = None
     body: Collector | None = None
+    held: int = 0
+
+    @property
+    def held_bytes(self) -> int:
+        """What it weighs in the bound on memory."""
+        return self.held + (self.body.kept if self.body is not None else 0)
 
 
 class Request(Message, gc=False):

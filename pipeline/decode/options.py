@@ -32,7 +32,7 @@ class DecodeOptions(Config):
     max_connections: int = Field(default=200_000, ge=1)
     """Connections followed at a time (about 2 KB each); beyond it the one that was idle longest is let go, and counted."""
     max_memory_bytes: int = Field(default=256 * 1024 * 1024, ge=1024 * 1024)
-    """Bytes held for incomplete heads, segments out of order and bodies; beyond it the idlest connections are let go."""
+    """Bytes held for incomplete heads, segments out of order, bodies and what waits; who holds most is let go beyond it."""
     max_head_bytes: int = Field(default=64 * 1024, ge=1024, le=16 * 1024 * 1024)
     """Longest head that is understood whole; common servers refuse heads beyond 8 to 32 KiB."""
     max_pipelined_requests: int = Field(default=256, ge=1)

@@ -13,14 +13,17 @@ import msgspec
 from pipeline.decode.bodies import ADRIFT, CLOSE, CLOSED, HEAD, OTHER, SEEK
 from pipeline.decode.build import build
 from pipeline.decode.detect import begins_request
-from pipeline.decode.doubt import Doubt, Habit, Hole, Pair, possible
+from pipeline.decode.doubt import Doubt
+from pipeline.decode.holes import Habit, Hole, Pair, possible
 from pipeline.decode.http1 import Reader
 from pipeline.decode.marks import GAP, PROTOCOL_ERROR, SIZE_ESTIMATED, UNMATCHED_REQUEST, UNMATCHED_RESPONSE
-from pipeline.decode.message import UNKNOWN, Request, Response, Shared
+from pipeline.decode.message import UNKNOWN, Message, Request, Response, Shared
 from pipeline.decode.tcp import MASK, MAX_WAITING_SEGMENTS, Stream, ahead
 from pipeline.model.connection import Connection
 from pipeline.model.records import Segment
 
+WAITING_BYTES = 700
+"""What a request or a response weighs while it waits, beside its own texts: its fields and what decode says of it."""
 MAX_LATE = 16
 """Segments behind a hole that are looked at: more than a client that waits for each response sends meanwhile."""
 
@@ -99,7 +102,8 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
         self.replied = response.ack
         request = response.request
         if request is None:
-            if self.doubt is not None and any(each is response for each in self.doubt.responses):
+            # It is the latest, with a hole behind it at the most.
+            if self.doubt is not None and any(each is response for each in self.doubt.responses[-2:]):
                 response.done = True
                 self._settle(self._asked, response.seq if end == UNKNOWN else end)
             else:
@@ -171,14 +175,21 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
         if self.client.disorder is not None:
             yield from (late for _, late in islice(self.client.disorder.segments, MAX_LATE) if late.payload)
 
-    def _acknowledged(self) -> Iterator[int]:
-        """Up to where the client had received the answers when it sent the requests that wait, or that seem to be late."""
-        yield from (request.ack for request in self.waiting if request.ack != UNKNOWN)
+    def _acknowledged(self, seq: int) -> Iterator[int]:
+        """Up to where the client had received the answers when it sent the requests that wait, or that seem to be late.
+
+        The latest first, as far as they do not lie before ``seq``: thousands may wait that do.
+        """
         yield from (late.ack for late in self._late() if begins_request(late.payload))
+        for request in reversed(self.waiting):
+            if request.ack != UNKNOWN:
+                if ahead(request.ack, seq) < 0:
+                    return
+                yield request.ack
 
     def expects(self, seq: int) -> bool:
         """Whether the client, having received everything before ``seq``, has sent another request."""
-        return seq in self._acknowledged()
+        return seq in self._acknowledged(seq)
 
     def turn(self, seq: int) -> bool:
         """Whether the response to a request that waits must begin at ``seq``, as its client has the one before."""
@@ -190,12 +201,10 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
         """Whether the next request must begin at ``seq``, as its server has answered everything before."""
         return self._habit is Habit.WAITS and self.replied == seq and not self.waiting
 
-    def boundaries(self, seq: int, pos: int, size: int) -> Iterator[int]:
+    def boundaries(self, seq: int, pos: int, size: int) -> list[int]:
         """Where in ``size`` bytes at ``seq``, not before ``pos``, responses may begin: what waiting requests acknowledge."""
-        for ack in self._acknowledged():
-            place = ack - seq & MASK
-            if pos <= place < size:
-                yield place
+        begin = seq + pos & MASK
+        return sorted({pos + ahead(ack, begin) for ack in self._acknowledged(begin) if 0 <= ahead(ack, begin) < size - pos})
 
     def ended(self, reader: Stream, error: str) -> None:
         """One direction has ended."""
@@ -213,12 +222,26 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
         """The requests that wait have waited for too long."""
         self._flush("timeout")
 
+    @property
+    def held_bytes(self) -> int:
+        """Bytes held for it: segments that wait for others, heads that are not whole, bodies."""
+        held = 0
+        for reader in (self.client, self.server):
+            held += reader.disorder.bytes if reader.disorder is not None else 0
+            held += len(reader.partial.data) if reader.partial is not None else 0
+        asking, answering = self.client.message, self.server.message
+        messages = [asking, answering, *self.waiting, *(self.doubt.responses if self.doubt is not None else ())]
+        if isinstance(asking, Request):
+            messages.append(asking.response)
+        return held + sum(each.held_bytes for each in {id(each): each for each in messages}.values() if isinstance(each, Message))
+
     # -- in step ---------------------------------------------------------------------------------------------------------
 
     def _pipelined(self, pending: list[Request], request: Request) -> None:
         """A request while others wait."""
         ack, before = request.ack, pending[-1].ack
         pending.append(request)
+        self._hold(request, request.line.weight)
         if ack == before:
             if ack != UNKNOWN:
                 if self._habit is Habit.MAY_BATCH and ack != self._batch and len(pending) == 2:
@@ -228,7 +251,7 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
                 if self.rejoined == self.answers:
                     # It was no client that waits: what was taken for the first of a batch may have been another of it.
                     self.rejoined, first = UNKNOWN, pending[0].seq
-                    self._doubt(0 if self.marks else GAP).requests.insert(0, Hole(first, first, 0, sure=False))
+                    self._doubt(0 if self.marks else GAP).begin(first)
         elif ahead(ack, self.server.next_seq) <= 0:
             self._habit = Habit.WINDOW
         if self._full(len(pending), self.server):
@@ -243,12 +266,19 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
         allowed = self.shared.max_pending + (MAX_WAITING_SEGMENTS if other.disorder is not None else 0)
         return count > allowed or self.shared.held > self.shared.max_held
 
+    def _hold(self, message: Message, weight: int) -> None:
+        """It is one of many that may wait."""
+        message.held = WAITING_BYTES + weight + message.fields.weight + len(message.head or b"")
+        self.shared.memory += message.held
+
     def _overflow(self) -> None:
         """Too many wait: they are reported as they are, and what comes is in doubt."""
         self.shared.count("decoder_pipeline_overflow", sum(isinstance(each, Request) for each in self.waiting))
         self._settled(self._doubt(0).end(closed=False), 0)
         asked, answered = self.client.next_seq, self.server.next_seq
-        self.doubt = Doubt([Hole(asked, asked, 0, sure=False)], [Hole(answered, answered, 0, sure=False)], self._habit)
+        self.doubt = Doubt(self._habit)
+        self.doubt.hole(client=True, seq=asked, end=asked, least=0)
+        self.doubt.hole(client=False, seq=answered, end=answered, least=0)
 
     # -- in doubt --------------------------------------------------------------------------------------------------------
 
@@ -256,7 +286,8 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
         """The two are not in step, or no longer."""
         doubt = self.doubt
         if doubt is None:
-            doubt = self.doubt = Doubt([*self.pending], [], self._habit)
+            doubt = self.doubt = Doubt(self._habit)
+            doubt.requests.extend(self.pending)
             self.pending.clear()
         doubt.marks |= mark
         return doubt
@@ -268,6 +299,7 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
         if before is not None and before.ack == request.ack:
             doubt.habit = max(doubt.habit, Habit.MAY_BATCH)
         doubt.requests.append(request)
+        self._hold(request, request.line.weight)
         self._settle(request.seq + request.size & MASK, self._answered)
         if self._full(len(self.waiting), self.server):
             self._overflow()
@@ -280,7 +312,8 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
         if self.doubt is None and not self.client.awaits(response.ack):
             return None
         doubt = self._doubt(0)  # its request may only be late
-        doubt.responses.append(response)
+        doubt.respond(response)
+        self._hold(response, 0)
         self.shared.held += 1
         self._settle(self._asked, response.seq)
         if self._full(len(doubt.responses), self.client):
@@ -370,10 +403,13 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
         if connection is None:
             connection = self.connection = Connection.from_client_key(self.client.key, self.generation)
         marks = self.marks
+        if response is not None and response.held:
+            shared.memory -= response.held
         if request is None:
             marks |= UNMATCHED_RESPONSE | (response.why if response is not None else 0)
         else:
             shared.held -= 1
+            shared.memory -= request.held
             if response is None:
                 marks |= UNMATCHED_REQUEST
                 if request is self.client.message:  # given up while it was being sent: more may come, and nobody will count it

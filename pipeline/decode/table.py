@@ -4,6 +4,8 @@ A connection gets an entry when bytes on it look like HTTP/1. Before that its op
 and other protocols cost next to nothing; everything else costs a look at its first bytes.
 """
 
+from heapq import heapify, heappop, heappush
+
 from pipeline.decode.bodies import SEEK, UNSEEN
 from pipeline.decode.detect import (
     BLANKS,
@@ -176,7 +178,7 @@ class Table:
     def _follow(self, key: FlowKey, back: FlowKey, now_ns: int, *, client: bool, mid_stream: bool) -> tuple[Reader, Reader]:
         shared, readers = self._shared, self.readers
         if len(readers) >= self._max_readers:
-            self._evict()
+            self._evict(self.timers.idlest())
         reader, other = Reader(key, shared, client), Reader(back, shared, not client)
         requests, responses = (reader, other) if client else (other, reader)
         conversation = Conversation(requests, responses, shared, now_ns, MID_STREAM if mid_stream else 0)
@@ -187,23 +189,35 @@ class Table:
         return reader, other
 
     def relieve(self, now_ns: int) -> None:
-        """Come back within the bound on memory: first stop waiting for missing bytes, then let the idlest connections go."""
+        """Come back within the bound on memory, at the cost of those that hold most, so that one does not cost the others.
+
+        First they stop waiting for missing bytes; of whom that is not enough is let go. An eighth is freed, as looking at all
+        connections takes its time.
+        """
         shared = self._shared
-        while shared.memory > self._max_memory:
-            stream = next(iter(shared.disordered), None)
-            if stream is not None:
+        if shared.memory <= self._max_memory:
+            return
+        followed = [reader.conversation for reader in self.readers.values() if reader.client]
+        heaviest = [(-each.held_bytes, number) for number, each in enumerate(followed)]
+        heapify(heaviest)
+        while heaviest and shared.memory > self._max_memory - self._max_memory // 8:
+            weight, number = heappop(heaviest)
+            conversation = followed[number]
+            waiting = [each for each in (conversation.client, conversation.server) if each.disorder is not None]
+            if not weight:
+                return
+            for stream in waiting:
                 stream.surrender(now_ns)
                 shared.count("decoder_memory_pressure", 1)
-            elif not self._evict():
-                return
+            if waiting:
+                heappush(heaviest, (-conversation.held_bytes, number))
+            else:
+                self._evict(conversation)
 
-    def _evict(self) -> bool:
-        idlest = self.timers.idlest()
-        if idlest is None:
-            return False
-        self._shared.count("decoder_connections_evicted", 1)
-        self.close(idlest, idlest.last_ns, UNSEEN)
-        return True
+    def _evict(self, conversation: Conversation | None) -> None:
+        if conversation is not None:
+            self._shared.count("decoder_connections_evicted", 1)
+            self.close(conversation, conversation.last_ns, UNSEEN)
 
     def reset(self, conversation: Conversation, reader: Reader, seg: Segment) -> None:
         """One end resets the connection. What it asked for may still be under way, so an exchange that is open is waited for.
