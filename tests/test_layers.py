@@ -14,6 +14,7 @@ ISLANDS = {"sources", "decode", "transforms", "delivery", "sinks"}
 LAYERS: tuple[set[str], ...] = (
     {"cli"},
     {"runtime"},
+    {"isolation"},
     {"topology"},
     {"config", "plugins"},
     ISLANDS,
@@ -52,7 +53,7 @@ IMPURE_CALLS = {"open", "print", "input"}
 
 HOMES: dict[str, set[str]] = {
     "bcc": {"sources/bpf/bcc_loader.py"},
-    "ctypes": {"sources/bpf/*", "runtime/privileges.py"},
+    "ctypes": {"sources/bpf/*", "runtime/privileges.py", "isolation/host.py"},
     "aiokafka": {"kafka/*", "sources/kafka/*", "sinks/kafka/*", "sources/kafka.py", "sinks/kafka.py"},
     "orjson": {"codecs/*"},
     "click": {"cli/*"},

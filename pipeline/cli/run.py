@@ -54,7 +54,7 @@ def run(  # noqa: PLR0913  one for each option
     import anyio  # noqa: PLC0415  start-up: a wrong file is told before the slow imports
 
     from pipeline.cli.progress import Progress  # noqa: PLC0415
-    from pipeline.runtime.loop import EventLoop  # noqa: PLC0415
+    from pipeline.isolation.loop import EventLoop  # noqa: PLC0415
     from pipeline.runtime.options import RunOptions  # noqa: PLC0415
     from pipeline.runtime.run import run as run_plan  # noqa: PLC0415
     from pipeline.runtime.summary import Outcome  # noqa: PLC0415

@@ -53,6 +53,15 @@ def encode(events: Sequence[Event]) -> bytes:
     return _encoder.encode([_encode_run(kind, list(run)) for kind, run in groupby(events, type)])
 
 
+def is_writable(event: Event) -> bool:
+    """Whether ``encode`` takes it. A plugin may put anything into an event."""
+    try:
+        encode([event])
+    except Exception:  # noqa: BLE001  text of a value that raises anything
+        return False
+    return True
+
+
 def decode(block: bytes) -> list[Event]:
     """The events of a block. Raises ``DamagedBlock`` and nothing else."""
     try:

@@ -11,7 +11,7 @@ def encode_block(events: Sequence[Event]) -> tuple[int, bytes]:
     try:
         return len(events), binary.encode(events)
     except Exception:  # noqa: BLE001  a plugin may put anything into an event; the others must not wait for it for ever
-        writable = [event for event in events if _is_writable(event)]
+        writable = [event for event in events if binary.is_writable(event)]
         return len(writable), binary.encode(writable)
 
 
@@ -24,11 +24,3 @@ def decode_block(block: bytes | None, count: int) -> list[Event] | None:
     except binary.DamagedBlock:
         return None
     return events if len(events) == count else None
-
-
-def _is_writable(event: Event) -> bool:
-    try:
-        binary.encode([event])
-    except Exception:  # noqa: BLE001  as above
-        return False
-    return True

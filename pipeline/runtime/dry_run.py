@@ -34,4 +34,4 @@ def counted(plan: Plan) -> Plan:
 def _counted(spec: SinkSpec) -> SinkSpec:
     buffer = spec.options.buffer
     memory = BufferOptions(max_events=min(buffer.max_events, 20_000), max_bytes=min(buffer.max_bytes, 32 << 20))
-    return replace(spec, component=CountingSink, options=spec.options.model_copy(update={"buffer": memory}))
+    return replace(spec, component=CountingSink, options=spec.options.model_copy(update={"buffer": memory, "isolation": "none"}))

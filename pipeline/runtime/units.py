@@ -4,14 +4,14 @@ Making a unit opens nothing. A unit lives as long as its component stands unchan
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 
 import anyio
 import msgspec
 
-from pipeline.api import DEFAULT, NO_FIELDS, Context, FieldType, Transform
+from pipeline.api import DEFAULT, NO_FIELDS, Context, FieldType, Sink, Transform
 from pipeline.delivery.buffer import Bounds, Buffer, MemoryBuffer
 from pipeline.delivery.fanout import Fanout
 from pipeline.delivery.health import Health, State
@@ -27,6 +27,7 @@ from pipeline.runtime.source_runner import SourceRunner
 from pipeline.runtime.status import ComponentStatus, component_status
 from pipeline.runtime.transform_node import TransformNode
 from pipeline.telemetry.logs import ComponentLog
+from pipeline.topology.broken import Broken
 from pipeline.topology.plan import Plan, SinkSpec, SourceSpec, TransformSpec
 
 CAPTURE = "packet"
@@ -189,7 +190,7 @@ class SinkUnit:
         self.worker: Worker = Worker(
             id=spec.id,
             buffer=before.worker.buffer if before and self.inherits else self._make_buffer(plan, options, ledger, health),
-            session=Session(partial(spec.component, spec.config, context), health, spec.options.write_timeout_secs, changed.set),
+            session=Session(_maker(spec, plan, context), health, spec.options.write_timeout_secs, changed.set),
             options=spec.options,
             health=health,
             log=self.log,
@@ -250,6 +251,15 @@ class SinkUnit:
 
         folder = asked.path or f"{plan.process.data_dir}/{self.spec.id}"
         return DiskBuffer(folder, self.bounds, ledger, log=self.log, health=health, clock=options.clock)
+
+
+def _maker(spec: SinkSpec, plan: Plan, context: Context) -> Callable[[], Sink]:
+    """Makes the sink, or what stands for it here where it has a process of its own. A stand-in for a broken one needs none."""
+    if spec.options.isolation == "none" or issubclass(spec.component, Broken):
+        return partial(spec.component, spec.config, context)
+    from pipeline.isolation.sink import ProcessSink  # noqa: PLC0415  seldom needed
+
+    return partial(ProcessSink, plan.file, spec.table, context)
 
 
 def _context(  # noqa: PLR0913  what a component is handed

@@ -150,6 +150,7 @@ def _sink(made: Draft, drafts: Mapping[str, Draft], wiring: Wiring, attributes: 
         inputs=wiring.inputs[made.id],
         reload_key=made.reload_key,
         attributes=attributes[made.id],
+        table=made.entry.table,
     )
 
 

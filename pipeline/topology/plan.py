@@ -5,7 +5,8 @@ read it, in the order of the file. Transforms stand in an order in which every o
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from pydantic import BaseModel
 
@@ -50,7 +51,10 @@ class TransformSpec:
 
 @dataclass(frozen=True, slots=True)
 class SinkSpec:
-    """A sink to run. ``when_full`` is resolved: it follows the sources upstream where the file does not say."""
+    """A sink to run. ``when_full`` is resolved: it follows the sources upstream where the file does not say.
+
+    ``table`` is its table as it stands in the file, for a process of its own, which makes the sink again.
+    """
 
     id: str
     type: str
@@ -62,6 +66,7 @@ class SinkSpec:
     reload_key: str
     attributes: Mapping[str, FieldType]
     """What transforms upstream add: for its ``Context``."""
+    table: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,8 @@ import pytest
 from pipeline.api import DEFAULT, Context, Event, EventBatch, Outputs, Sink, Source, Transform
 from pipeline.config.options import RetryOptions, SinkOptions
 from pipeline.delivery.clock import Clock
+from pipeline.isolation.loop import EventLoop
 from pipeline.runtime import RunOptions, run
-from pipeline.runtime.loop import EventLoop
 from pipeline.runtime.summary import Summary
 from pipeline.testing.fakes import events, numbers
 from pipeline.testing.plans import Part, plan
