@@ -101,8 +101,9 @@ class BodyStream(Stream, gc=False, eq=False):
         sent any of its body need not send it (RFC 9110, section 10.1.1).
         """
         if self.client:
-            refused = isinstance(message, Request) and message.response is not None and self.left == message.fields.length
-            return (self.phase == ADRIFT or refused) and begins_request(data)
+            answered = isinstance(message, Request) and message.response is not None
+            whole = self.left == message.fields.length or self.conversation.multipath
+            return (self.phase == ADRIFT or (answered and whole)) and begins_request(data)
         if not may_begin_response(data):
             return self.outlived(message, seq)
         unasked = isinstance(message, Response) and message.request is None and message.size == (seq - message.seq & MASK)

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from pipeline.decode.tcp import MASK
-from pipeline.model.records import ACK, FlowKey, Segment, reverse
+from pipeline.model.records import ACK, MULTIPATH, FlowKey, Segment, reverse
 
 MAX_EARLY = 1 << 20
 """How far behind the opening a segment may lie and still be one of the first that came out of order."""
@@ -37,6 +37,7 @@ class Openings:
     def __init__(self, most: int) -> None:
         self._most = most
         self._known: dict[FlowKey, int | tuple[int, ...]] = {}
+        self._multipath: dict[FlowKey, None] = {}
         self.get = self._known.get
         self.pop = self._known.pop
 
@@ -55,11 +56,22 @@ class Openings:
         """What a SYN says, beside what others said before."""
         first = syn.seq + 1 & MASK
         opening = first | ANSWERS | syn.ack << _RECEIVED if syn.flags & ACK else first
+        if syn.flags & MULTIPATH:
+            self._multipath[syn.key] = None
+            if len(self._multipath) > self._most:
+                del self._multipath[next(iter(self._multipath))]
+        elif self._multipath:
+            self._multipath.pop(syn.key, None)
         known = self._known.get(syn.key, NOT_HTTP)
         if known == NOT_HTTP:
             self.put(syn.key, opening)
         elif opening not in rivals(known):
             self._known[syn.key] = (*rivals(known), opening)[-MAX_RIVALS:]
+
+    def multipath(self, key: FlowKey) -> bool:
+        """Whether those ends whose SYN was seen speak MPTCP: one that does falls back to TCP with one that does not."""
+        ends = [each for each in (key, reverse(key)) if each in self._known]
+        return bool(self._multipath) and bool(ends) and all(each in self._multipath for each in ends)
 
     def agreed(self, key: FlowKey) -> bool:
         """Whether both ends said that they open the same connection: a SYN, and the answer that acknowledges it."""

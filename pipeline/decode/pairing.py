@@ -18,6 +18,7 @@ from pipeline.decode.holes import Habit, Hole, Pair, possible
 from pipeline.decode.http1 import Reader
 from pipeline.decode.marks import GAP, PROTOCOL_ERROR, SIZE_ESTIMATED, UNMATCHED_REQUEST, UNMATCHED_RESPONSE
 from pipeline.decode.message import UNKNOWN, Message, Request, Response, Shared
+from pipeline.decode.multipath import subflow_marks
 from pipeline.decode.tcp import MASK, MAX_WAITING_SEGMENTS, Stream, ahead
 from pipeline.model.connection import Connection
 from pipeline.model.records import Segment
@@ -42,6 +43,7 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
     replied: int = UNKNOWN  # what the server had received when it sent its latest response
     sequence: int = 0
     closed: bool = False
+    multipath: bool = False  # one of the subflows of MPTCP: what is missing may have gone another way
     interims: tuple[int, int] | None = None  # from where to where the server last said 1xx, which answers nothing
     connection: Connection | None = None
     pending: list[Request] = []  # in step: what waits for its response. A list of its own for each: msgspec copies it
@@ -415,6 +417,11 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
                 if request is self.client.message:  # given up while it was being sent: more may come, and nobody will count it
                     request.body_size = self.client.so_far(request)
                     marks |= SIZE_ESTIMATED
+        if self.multipath:
+            marks = subflow_marks(request, response, marks)
+            for message in (request, response):
+                if message is not None:
+                    message.marks = 0  # all are in these
         shared.events.append(build(request, response, connection, self.sequence, marks, shared))
         self.sequence += 1
         if self.marks and not self.waiting and response is not None:

@@ -138,6 +138,7 @@ class Table:
     def _begin(self, seg: Segment, evidence: Evidence, *, client: bool) -> Reader:
         """Follow a connection from this segment on, or from its opening where one fits."""
         key, back = seg.key, reverse(seg.key)
+        multipath = self.openings.multipath(key)
         begun, answered = self.openings.pop(key, None), self.openings.pop(back, None)
         own, beyond, opener = evidence
         seen = not own is beyond is None or NOT_HTTP in {begun, answered}
@@ -152,6 +153,7 @@ class Table:
             other.next_seq = beyond
         elif seg.flags & ACK and client:
             other.next_seq = seg.ack  # not where a response begins: its request may come a little later
+        reader.conversation.multipath = multipath
         if answered is None:
             other.unheard = other.next_seq
         first = own if opener else beyond

@@ -19,6 +19,8 @@ RST = 0x04
 PSH = 0x08
 ACK = 0x10
 """TCP flags as in the 14th byte of the TCP header (RFC 9293, section 3.1)."""
+MULTIPATH = 0x100
+"""Beside the flags of a SYN: it has an option of MPTCP (RFC 8684, section 3). Sources that do not read options do not tell."""
 
 
 class Segment(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
@@ -28,7 +30,7 @@ class Segment(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
     ``ts_ns``    capture time, nanoseconds since 1970-01-01 UTC, of its first byte.
     ``seq``      sequence number of the first payload byte (of the SYN itself when it carries SYN), 0…2³²-1.
     ``ack``      acknowledgement number, 0 where the ACK flag is absent.
-    ``flags``    TCP flags.
+    ``flags``    TCP flags, and ``MULTIPATH``.
     ``payload``  the captured part, from the first payload byte on; may be shorter than ``length``, also empty.
     ``length``   payload bytes that were on the wire.
     ``last_ns``  capture time of the last byte; 0 means the same as ``ts_ns``.

@@ -7,10 +7,11 @@ import struct
 from collections.abc import Sequence
 from struct import Struct
 
-from pipeline.model.records import ACK, Segment
+from pipeline.model.records import ACK, SYN, Segment
 from pipeline.sources.pcap.frames import Frame
 from pipeline.sources.pcap.layers import table as _table  # noqa: F401  fills the tables
 from pipeline.sources.pcap.layers.fragments import Fragments
+from pipeline.sources.pcap.layers.network import told_by_options
 from pipeline.sources.pcap.layers.packet import LINK_TYPES, Packet
 
 MAX_LAYERS = 32
@@ -56,6 +57,8 @@ class Dissector:
                     stop = start + header + total
                     at = start + behind + (offset >> 2 & 0x3C)
                     if at <= stop <= end:
+                        if flags & SYN:
+                            flags |= told_by_options(block[start + behind + 20 : at])
                         ack = ack if flags & ACK else 0
                         append(Segment(key, ts_ns, seq, ack, flags, block[at:stop], stop - at, 0, False, 0, interface))
                         continue
@@ -78,6 +81,8 @@ class Dissector:
                 if whole and offset >= 0x50 and at <= stop and at <= end:
                     if not flags & ACK:
                         ack = 0
+                    if flags & SYN:
+                        flags |= told_by_options(block[at - (offset >> 4) * 4 + 20 : at])
                     if stop <= end:
                         append(Segment(key, ts_ns, seq, ack, flags, block[at:stop], stop - at, 0, False, vlan, interface))
                     else:

@@ -4,12 +4,13 @@ import gc
 import tracemalloc
 from collections import Counter
 
+import msgspec
 import pytest
 from decode_support import brief, decode, talk_of
 
 from pipeline.decode import DecodeOptions, Decoder
 from pipeline.model.exchange import Exchange
-from pipeline.model.records import ACK, FIN, PSH, RST, SYN, Chunk, Closed, Gap, Opened, Segment, reverse
+from pipeline.model.records import ACK, FIN, MULTIPATH, PSH, RST, SYN, Chunk, Closed, Gap, Opened, Segment, reverse
 from pipeline.testing.packets import Talk, flow_key, keep_alive, request, response
 
 GET = request("/")
@@ -385,3 +386,42 @@ def test_forged_reset_ahead_of_the_data_hides_nothing() -> None:
     talk.segments.append(forged)
     talk.wait(0.2).server(OK).exchange(GET, OK)
     assert [brief(exchange) for exchange in decode(talk.close().segments)] == [WHOLE] * 3
+
+
+def over(talk: Talk, *ends: bool) -> list[Segment]:
+    """The segments of a connection whose client, and whose server, offers MPTCP."""
+    offers = dict(zip((True, False), ends, strict=True))
+    return [
+        msgspec.structs.replace(segment, flags=segment.flags | MULTIPATH)
+        if segment.flags & SYN and offers[segment.key == talk.key]
+        else segment
+        for segment in talk.segments
+    ]
+
+
+def test_one_of_several_subflows() -> None:
+    """What went over another subflow of MPTCP is missing (`gap`), and nobody's fault; what a head breaks still is."""
+    long, upload = response(b"x" * 50), request("/up", method="POST", body=b"u" * 50)
+    talk = Talk().exchange(GET, long[:-20]).exchange(request("/next"), OK)
+    talk.exchange(upload[:-20], OK).exchange(b"GET /bad HTTP/1.1\r\n\r\n", OK).client(GET).close()
+    assert [brief(e) for e in decode(over(talk, True, True))] == [
+        ("GET", "/", 200, 0, 30, "gap"),
+        ("GET", "/next", 200, 0, 3),
+        ("POST", "/up", 200, 30, 3, "gap"),
+        ("GET", "/bad", 200, 0, 3, "protocol_error"),
+        ("GET", "/", None, 0, None, "gap", "unmatched_request"),
+    ]
+
+
+@pytest.mark.parametrize("ends", [(True, False), (False, False)])
+def test_no_subflows(ends: tuple[bool, bool]) -> None:
+    """Where one end does not answer MPTCP, both speak TCP, and a body that stops short is a fault."""
+    talk = Talk().exchange(GET, response(b"x" * 50)[:-20]).exchange(request("/next"), OK)
+    assert [e.httpipe_marks for e in decode(over(talk, *ends))] == [("protocol_error",), ()]
+
+
+def test_subflow_with_whole_messages() -> None:
+    """Answers that have no body whatever their heads announce are whole on a subflow, too."""
+    ask = request(method="HEAD")
+    talk = Talk().exchange(ask, response(b"x" * 9)[:-9]).exchange(GET, b"HTTP/1.1 304 No\r\nContent-Length: 9\r\n\r\n").close()
+    assert [e.httpipe_marks for e in decode(over(talk, True, True))] == [(), ()]

@@ -21,7 +21,7 @@ from pcap_packets import (
     udp,
 )
 
-from pipeline.model.records import Segment
+from pipeline.model.records import ACK, MULTIPATH, SYN, Segment
 from pipeline.sources.pcap.dissect import Dissector
 from pipeline.sources.pcap.layers.packet import ETHERTYPES, IP_PROTOCOLS, LINK_TYPES, UDP_PORTS
 
@@ -257,3 +257,32 @@ def test_short_way_and_layers_agree(name: str) -> None:
 def test_address_bytes_are_in_order() -> None:
     """A key is source, destination, source port, destination port."""
     assert dissect(FRAME)[0].key == CLIENT4 + SERVER4 + struct.pack(">HH", 40_000, 80)
+
+
+OPTIONS = {
+    "of Linux": (bytes.fromhex("020405b4 0402080a 00000000 00000000 0103030a 1e0481 01"), True),
+    "MPTCP first": (bytes.fromhex("1e0481 01 020405b4"), True),
+    "none": (b"", False),
+    "its number as a value": (bytes.fromhex("0204051e 01010101"), False),
+    "its number behind the end": (bytes.fromhex("00 1e0481"), False),
+    "a length of nothing": (bytes.fromhex("0500 1e04"), True),
+    "a length beyond the header": (bytes.fromhex("05ff 001e"), False),
+    "cut": (bytes.fromhex("0101011e"), True),
+}
+
+
+@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("frame", ["plain", "tagged", "tunnelled", "ipv6"])
+def test_multipath_option(name: str, frame: str) -> None:
+    """A SYN that offers MPTCP says so, whichever way it is read; options of other segments are not looked at."""
+    options, multipath = OPTIONS[name]
+    for flags, expected in ((SYN, multipath), (SYN | ACK, multipath), (ACK, False)):
+        segment = tcp(b"", flags=flags, options=options + bytes(-len(options) % 4))
+        packet = {
+            "plain": ethernet(ipv4(segment)),
+            "tagged": ethernet(b"\0\1\x08\0" + ipv4(segment), 0x8100),
+            "tunnelled": ethernet(ipv4(ipv4(segment), 4)),
+            "ipv6": ethernet(ipv6(segment), 0x86DD),
+        }[frame]
+        (found,) = dissect(packet)
+        assert found.flags == flags | (MULTIPATH if expected else 0)

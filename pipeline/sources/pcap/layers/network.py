@@ -2,7 +2,7 @@
 
 from struct import Struct
 
-from pipeline.model.records import ACK, Segment
+from pipeline.model.records import ACK, MULTIPATH, SYN, Segment
 from pipeline.sources.pcap.layers.packet import IP_PROTOCOLS, Layer, Packet
 
 _IPV4 = Struct(">BxHHHxB2x4s4s").unpack_from
@@ -11,6 +11,8 @@ _TCP = Struct(">4sIIBB").unpack_from
 
 _ROUTED_LAST = (0, 2)
 _SEGMENT_ROUTING = 4
+_MPTCP = 30
+"""The kind of TCP option that MPTCP has (RFC 8684, section 9.1)."""
 
 
 def ipv4(packet: Packet) -> Layer | None:
@@ -103,6 +105,8 @@ def tcp(packet: Packet) -> Layer | None:
         return None
     start = packet.at + header
     payload = packet.data[start : packet.end]
+    if flags & SYN:
+        flags |= told_by_options(packet.data[packet.at + 20 : start])
     packet.segment = Segment(
         packet.source + packet.destination + ports,
         packet.ts_ns,
@@ -116,3 +120,13 @@ def tcp(packet: Packet) -> Layer | None:
         interface=packet.interface,
     )
     return None
+
+
+def told_by_options(options: bytes) -> int:
+    """``MULTIPATH`` where TCP options hold one of MPTCP (RFC 9293, section 3.1: kind and length, but for 0, the end, and 1)."""
+    at = 0
+    while _MPTCP in options[at:] and options[at]:  # so there is one more byte, at least, behind any other kind
+        if options[at] == _MPTCP:
+            return MULTIPATH
+        at += 1 if options[at] == 1 else max(2, options[at + 1])
+    return 0
