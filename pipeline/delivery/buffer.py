@@ -13,6 +13,7 @@ import anyio
 from pipeline.config.options import WhenFull
 from pipeline.delivery.acknowledgement import release
 from pipeline.delivery.chunk import Batch, Chunk, merge
+from pipeline.delivery.health import Health
 from pipeline.delivery.ledger import Ledger, Reason
 from pipeline.delivery.signal import Signal
 
@@ -96,6 +97,9 @@ class Buffer(ABC):
     @abstractmethod
     def rebound(self, bounds: Bounds) -> None:
         """Other bounds from now on; what waits stays."""
+
+    def report_to(self, health: Health) -> None:  # noqa: B027  a queue in memory has no trouble of its own
+        """Whose health shows trouble of the queue from now on: a reload gives it another sink."""
 
     async def open(self) -> None:  # noqa: B027  a queue in memory has nothing to open
         """Open files. Raises ``ConfigError`` when they cannot be used."""

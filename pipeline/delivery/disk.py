@@ -193,6 +193,10 @@ class DiskBuffer(Buffer):
         self._front.rebound(bounds)
         self._share()
 
+    def report_to(self, health: Health) -> None:
+        """A trouble that goes on shows there with its next failure."""
+        self._health = self._write_trouble.health = self._read_trouble.health = health
+
     def close(self) -> None:
         """No more will be offered."""
         self._front.close()

@@ -14,7 +14,7 @@ class Trouble:
         self._subject = subject
         self._what = what
         self._log = log
-        self._health = health
+        self.health = health
         self._clock = clock
         self._backoff = Backoff(*PAUSE_SECS, clock.random)
         self._failed_attempts = 0
@@ -23,7 +23,7 @@ class Trouble:
         """Once more; the fields say what else matters now."""
         level = self._log.debug if self._failed_attempts else self._log.error
         level(f"{self._subject} cannot be {self._what}", extra={"error": str(error), **fields})
-        self._health.trouble(error, part=self._what)
+        self.health.trouble(error, part=self._what)
         self._failed_attempts += 1
 
     async def pause(self) -> None:
@@ -38,6 +38,6 @@ class Trouble:
         """It works again. Costs nothing where there was no trouble."""
         if self._failed_attempts:
             self._log.info(f"{self._subject} is {self._what} again", extra={"failed_attempts": self._failed_attempts})
-            self._health.ok(self._what)
+            self.health.ok(self._what)
             self._backoff.reset()
             self._failed_attempts = 0

@@ -29,6 +29,9 @@ LONGEST_PAUSE_SECS = 3600.0
 RETIRE_SECS = 5.0
 """A reload waits so long for a write under way; then it is cancelled and the batch written again by the new sink."""
 
+GREETING = ""
+"""What ails a sink that could not be opened at the start (``Health``), as long as nothing was written."""
+
 DRAINING_PAUSE_SECS = 1.0
 """During shutdown there is no time for long waits."""
 
@@ -51,6 +54,7 @@ class Worker:
     hurry: anyio.Event = field(default_factory=anyio.Event)
     writers: list["Writer"] = field(default_factory=list)
     last_delivery: float = 0.0
+    failing: set[str] = field(default_factory=set)
     failed_attempts: int = 0
     retiring: bool = False
     idle: Signal = field(default_factory=Signal)
@@ -100,16 +104,18 @@ class Worker:
 
     def failed(self, error: Exception, attempt: int, part: str) -> None:
         """Say once that it does not work; the retries that follow are only counted."""
-        first = self.health.state is not State.DEGRADED
+        level = self.log.debug if self.failing else self.log.warning
+        level("cannot deliver", extra={"error": describe(error), "attempt": attempt})
         self.health.trouble(error, part=part)
+        self.failing.add(part)
         self.failed_attempts += 1
-        (self.log.warning if first else self.log.debug)("cannot deliver", extra={"error": describe(error), "attempt": attempt})
 
     def works(self, part: str) -> None:
-        """A write without any failure: say so when nothing else is in trouble any more."""
-        self.health.ok()
-        self.health.ok(part)
-        if self.failed_attempts and self.health.state is State.OK:
+        """A write without any failure: say so when no other writer fails any more."""
+        for well in (GREETING, part):
+            self.health.ok(well)
+            self.failing.discard(well)
+        if self.failed_attempts and not self.failing:
             self.log.info("delivers again", extra={"failed_attempts": self.failed_attempts})
             self.failed_attempts = 0
 
@@ -120,11 +126,13 @@ class Worker:
         generation = self.session.generation
         try:
             await self.session.ensure_open(check=self.options.healthcheck.enabled)
-            self.health.ok()
+            self.health.ok(GREETING)
+            self.failing.discard(GREETING)
         except Finished as error:
             self.end(error)
         except Exception as error:  # noqa: BLE001  whatever a sink raises, the pipeline starts
-            self.health.trouble(error)
+            self.health.trouble(error, part=GREETING)
+            self.failing.add(GREETING)
             tell = self.log.warning if first else self.log.debug
             tell("not ready; its queue takes events meanwhile", extra={"error": describe(error)})
             await self.session.reset(generation, rebuild=not isinstance(error, NotConnected | BackOff))
@@ -222,7 +230,7 @@ class Writer:
 
     def _works(self) -> None:
         """A part that was delivered does not say so: whatever hindered the rest still hinders it."""
-        if self._worker.health.state is not State.OK:
+        if self._worker.health.state is not State.OK or self._worker.failing:
             self._worker.works(self._name)
         self._backoff.reset()
 

@@ -235,6 +235,7 @@ class Engine:
         self.wire()
         for sink in sinks.values():
             sink.worker.buffer.rebound(sink.bounds)
+            sink.worker.buffer.report_to(sink.worker.health)
             self.start_sink(sink)
         for source in sources.values():
             self.start_source(source)

@@ -163,19 +163,19 @@ async def test_block_waits_for_bytes_too_and_settles_nothing_early(tmp_path: Pat
     """A queue full of bytes takes every event in the end: none counts as too large, and none is settled before it is written."""
     line = Settlement()
     async with running(made(tmp_path, max_bytes=8192)) as buffer, anyio.create_task_group() as group:
-        for at in range(0, 2000, 100):
-            group.start_soon(buffer.offer, chunk(at, at + 100, weight=2000, tickets=(line.issue(at),)))
+        for at in range(0, 400, 20):
+            group.start_soon(buffer.offer, chunk(at, at + 20, weight=2000, tickets=(line.issue(at),)))
         found: list[int] = []
-        while len(found) < 2000:
+        while len(found) < 400:
             batch = await buffer.take(10, 1 << 20, 0)
             assert batch is not None
             found += numbers(batch.events)
             buffer.ledger.sent += len(batch.events)
-            settled = (line.take_position()[1] or 0) + 100 if line.unsettled_batches < 20 else 0
+            settled = (line.take_position()[1] or 0) + 20 if line.unsettled_batches < 20 else 0
             assert settled <= len(found) + buffer.events
             buffer.done(batch)
-        assert sorted(found) == list(range(2000))
-        assert (buffer.ledger.received, buffer.ledger.discarded, buffer.ledger.balance()) == (2000, {}, 0)
+        assert sorted(found) == list(range(400))
+        assert (buffer.ledger.received, buffer.ledger.discarded, buffer.ledger.balance()) == (400, {}, 0)
     assert line.unsettled_batches == 0
 
 
@@ -285,9 +285,13 @@ async def test_a_full_disk_is_reported_and_survived(tmp_path: Path, caplog: pyte
             await buffer.offer(chunk(at, at + 10))
         await until(lambda: buffer._health.errors > 0)
         assert buffer._health.state == "degraded"
+        reloaded = Health(LOG)
+        buffer.report_to(reloaded)
+        await until(lambda: reloaded.state == "degraded")
         full[0] = False
         left = await drained(buffer)
         assert 199 in left
+        assert reloaded.state == "ok"
         assert len(left) + buffer.ledger.lost == 200
         assert buffer.ledger.balance() == 0
     assert "disk is full" in " ".join(str(vars(record).get("error")) for record in caplog.records)

@@ -366,3 +366,17 @@ async def test_a_fault_of_the_engine_itself_keeps_the_worker_alive(caplog: pytes
     await run_dry(sink)
     assert script.got == list(range(10))
     assert "internal error" in caplog.text
+
+
+async def test_delivering_again_is_told_whatever_else_ails_the_sink(caplog: pytest.LogCaptureFixture) -> None:
+    """Its disk queue may be in trouble of its own, for longer or shorter; that a sink is not ready is told once."""
+    script = Script(NotConnected("gone"), NotConnected("gone"))
+    script.open_errors = [NotConnected("not yet")]
+    sink = worker(script, FakeClock().clock(), SinkOptions(batch=BatchOptions(max_events=5)))
+    sink.health.trouble("disk full", part="written")
+    with caplog.at_level("INFO", logger="httpipe"):
+        await run_dry(sink)
+    assert [record.message for record in caplog.records] == ["not ready; its queue takes events meanwhile", "delivers again"]
+    assert sink.health.state is State.DEGRADED
+    sink.health.ok("written")
+    assert sink.health.state is State.OK
