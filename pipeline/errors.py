@@ -30,10 +30,11 @@ class Problem:
 
 
 class ConfigError(HttpipeError):
-    """A configuration that cannot run. ``problems`` holds all of them in the order of the file."""
+    """A configuration that cannot run. ``problems`` holds all of them in the order of the file, ``warnings`` what is odd."""
 
-    def __init__(self, problems: Sequence[Problem], *, file: str = "") -> None:
+    def __init__(self, problems: Sequence[Problem], *, file: str = "", warnings: Sequence[str] = ()) -> None:
         self.problems = tuple(problems)
+        self.warnings = tuple(warnings)
         self.file = file
         super().__init__("\n".join(f"{file}: {problem}" if file else str(problem) for problem in self.problems))
 

@@ -57,4 +57,5 @@ def _leaves(error: BaseException) -> Iterator[BaseException]:
 
 def _problems(error: ConfigError) -> str:
     count = len(error.problems)
-    return str(error) if count == 1 else f"{error}\n{count} problems"
+    warnings = "".join(f"\n{error.file}: warning: {warning}" for warning in error.warnings)
+    return f"{error}{warnings}" if count == 1 else f"{error}{warnings}\n{count} problems"

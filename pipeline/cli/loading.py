@@ -67,25 +67,58 @@ def load_to_look(file: str) -> Plan:
 
 
 def load_to_check(file: str) -> "tuple[Plan, list[Case]]":
-    """The plan of a pipeline file and its tests, both wholly checked and not to be run."""
-    return _with_tests(*_without_privileges(file))
+    """The plan of a pipeline file and its tests, both wholly checked and not to be run. Every problem is told at once."""
+    read, known = document(file), registry(file)
+    nobody = _nobody(read)
+    try:
+        if nobody is None:
+            _drop_privileges(read, known)
+            return _with_tests(read, known, Mode.STRICT)
+        _with_tests(read, known, Mode.DEFERRED)  # as whom plugins may be imported is not known
+    except ConfigError as error:
+        problems = [*([nobody] if nobody else ()), *error.problems]
+        raise ConfigError(read.in_order(problems), file=error.file, warnings=error.warnings) from error
+    raise ConfigError([nobody], file=read.file)
+
+
+def _nobody(read: Document) -> Problem | None:
+    """What is wrong with the account that the pipeline shall run as, as far as everybody can tell."""
+    user = read.process.get("user")
+    if not isinstance(user, str):
+        return None
+    from pipeline.runtime import privileges  # noqa: PLC0415  seldom needed
+
+    return privileges.unknown(user)
 
 
 def _without_privileges(file: str) -> tuple[Document, Registry]:
-    """What a plan is built from; privileges are given up before anybody else's code is imported, as `run` would."""
+    """What a plan is built from."""
     read, known = document(file), registry(file)
+    _drop_privileges(read, known)
+    return read, known
+
+
+def _drop_privileges(read: Document, known: Registry) -> None:
+    """Give privileges up before anybody else's code is imported, as `run` would."""
     user = read.process.get("user")
     if os.geteuid() == 0 and isinstance(user, str):
         from pipeline.runtime import privileges  # noqa: PLC0415  seldom needed
 
         if build(read, known, read_table, Mode.DEFERRED).complete is not None:
             privileges.drop(privileges.find(user))
-    return read, known
 
 
-def _with_tests(read: Document, known: Registry) -> "tuple[Plan, list[Case]]":
-    plan = build(read, known, read_table)
-    if not read.tests:
+def _with_tests(read: Document, known: Registry, mode: Mode) -> "tuple[Plan, list[Case]]":
+    try:
+        plan = build(read, known, read_table, mode)
+    except ConfigError as error:
+        if not read.tests:
+            raise
+        from pipeline.topology.cases import shape_problems  # noqa: PLC0415  start-up: `run` looks at no tests
+
+        problems = [*error.problems, *shape_problems(read.tests)]
+        raise ConfigError(read.in_order(problems), file=error.file, warnings=error.warnings) from error
+    if not read.tests or mode is Mode.DEFERRED:
         return plan, []
     from pipeline.topology.case_runner import added_attributes  # noqa: PLC0415  start-up: `run` looks at no tests
     from pipeline.topology.cases import cases  # noqa: PLC0415

@@ -9,7 +9,7 @@ import ast
 from collections.abc import Mapping
 
 from pipeline.expressions import calls
-from pipeline.expressions.errors import ExpressionError, did_you_mean
+from pipeline.expressions.errors import ExpressionError, did_you_mean, each
 from pipeline.expressions.literals import parse_quantity, parse_time
 from pipeline.expressions.names import QUERY, Names
 from pipeline.expressions.term import Scope, Term, type_text
@@ -39,7 +39,7 @@ class Compiler:
         match node:
             case ast.BoolOp(op=op, values=values):
                 word = " and " if isinstance(op, ast.And) else " or "
-                return "(" + word.join(self.condition(value) for value in values) + ")"
+                return "(" + word.join(each(self.condition, values)) + ")"
             case ast.UnaryOp(op=ast.Not(), operand=operand):
                 return f"(not {self.condition(operand)})"
             case ast.Compare():
@@ -56,7 +56,7 @@ class Compiler:
         """``a < b <= c``: every operand once, all guards first."""
         if isinstance(node.ops[0], ast.In | ast.NotIn):
             return self.membership(node)
-        terms = [self.value(operand) for operand in (node.left, *node.comparators)]
+        terms = each(self.value, (node.left, *node.comparators))
         terms = self.reconciled(terms, node)
         guards, codes = [], []
         for term in terms:
@@ -142,7 +142,7 @@ class Compiler:
 
     def members(self, left: Term, elements: list[ast.expr], text: str) -> list[Term]:
         """The members of a list of constants, each adapted to the left operand."""
-        terms = [self.value(element) for element in elements]
+        terms = each(self.value, elements)
         if not terms or any(term.literal is None for term in terms):
             raise ExpressionError(f'"{text}": a list after "in" holds constants, and at least one')
         guide = terms[0] if left.retype else left
@@ -220,7 +220,7 @@ class Compiler:
         """``+ - * / // %`` on numbers; ``+`` on texts."""
         text = ast.unparse(node)
         self.refuse_header_dash(node)
-        left, right = (self.numeric(self.value(operand)) for operand in (node.left, node.right))
+        left, right = map(self.numeric, each(self.value, (node.left, node.right)))
         symbol = ARITHMETIC[type(node.op)]
         texts = left.type is right.type is FieldType.STRING and symbol == "+"
         if not texts and not (left.is_number and right.is_number):
@@ -270,7 +270,7 @@ class Compiler:
     def choice(self, test: ast.expr, body: ast.expr, orelse: ast.expr) -> Term:
         """``a if condition else b``."""
         condition = self.condition(test)
-        yes, no = self.value(body), self.value(orelse)
+        yes, no = each(self.value, (body, orelse))
         kind = common_type([yes, no], "both sides of if … else")
         code = f"({yes.code} if {condition} else {no.code})"
         return Term(code, kind, maybe=yes.maybe or no.maybe, unit=yes.unit if yes.unit == no.unit else "")

@@ -1,20 +1,43 @@
 """What is wrong with an expression or a template, as text for its author."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import TypeVar
 
 from pipeline.errors import ConfigError, Problem
 
+A = TypeVar("A")
+B = TypeVar("B")
+
 
 class ExpressionError(ConfigError):
-    """An expression that cannot be compiled. Its one problem has no path: whoever knows the option adds it (``at``)."""
+    """An expression that cannot be compiled, with everything that is wrong with it. Whoever knows the option adds its path."""
 
-    def __init__(self, message: str, path: str = "") -> None:
-        self.message = message
-        super().__init__([Problem(path, message)])
+    def __init__(self, *messages: str) -> None:
+        self.messages = tuple(dict.fromkeys(messages))
+        super().__init__([Problem("", message) for message in self.messages])
 
-    def at(self, path: str) -> Problem:
-        """The problem, with the path of the option that held the text."""
-        return Problem(path, self.message)
+    @property
+    def message(self) -> str:
+        """All of it in one text."""
+        return "; ".join(self.messages)
+
+    def at(self, path: str) -> list[Problem]:
+        """The problems, with the path of the option that held the text."""
+        return [Problem(path, message) for message in self.messages]
+
+
+def each(work: Callable[[A], B], parts: Iterable[A]) -> list[B]:
+    """The work done on every part of an expression. Raises ``ExpressionError`` with what is wrong in any of them."""
+    done: list[B] = []
+    wrong: list[str] = []
+    for part in parts:
+        try:
+            done.append(work(part))
+        except ExpressionError as error:
+            wrong += error.messages
+    if wrong:
+        raise ExpressionError(*wrong)
+    return done
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from pipeline.expressions.elsewhere import ELSEWHERE
 from pipeline.expressions.errors import ExpressionError, did_you_mean
 from pipeline.expressions.helpers import PYTHON_TYPES
 from pipeline.expressions.term import Scope, Term
@@ -74,7 +75,8 @@ class Names:
     def unknown(self, name: str) -> str:
         """The message for a name that nothing has."""
         known = [*BY_NAME, *BY_ALIAS, *self.extra]
-        hint = did_you_mean(name, known)
+        meant = ELSEWHERE.get(name.lower())
+        hint = f'; did you mean "{meant}"?' if meant else did_you_mean(name, known)
         if not hint and "." not in name and any(full.endswith("." + name) for full in BY_NAME):
             hint = f'; did you mean "{next(full for full in BY_NAME if full.endswith("." + name))}"?'
         hint = hint or f'; an attribute that no transform upstream adds is written attributes["{name}"]'

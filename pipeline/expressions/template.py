@@ -6,10 +6,11 @@ characters of a value, never lets a value climb out of that text, and gives a bo
 
 import re
 from collections.abc import Mapping
+from functools import partial
 from typing import Final
 
 from pipeline.expressions.condition import NO_EXTRA
-from pipeline.expressions.errors import ExpressionError
+from pipeline.expressions.errors import ExpressionError, each
 from pipeline.expressions.helpers import to_str
 from pipeline.expressions.value import Value
 from pipeline.model.exchange import AttributeValue, Event
@@ -45,7 +46,7 @@ class Template:
         pieces = _HOLE.split(text)
         if any("{{" in piece or "}}" in piece for piece in pieces[::2]):
             raise ExpressionError(f'"{text}": "{{{{" and "}}}}" do not match')
-        values = [Value(piece.strip(), extra) for piece in pieces[1::2]]
+        values = each(lambda piece: Value(piece.strip(), extra), pieces[1::2])
         self.fields: frozenset[str] = frozenset().union(*(value.fields for value in values))
         self.is_literal = not values
         self._first = pieces[0]
@@ -67,9 +68,7 @@ class ConfinedTemplate(Template):
     __slots__ = ("_limit", "_overflows", "_results")
 
     def __init__(self, text: str, extra: Mapping[str, FieldType] = NO_EXTRA, *, most_results: int = MOST_RESULTS) -> None:
-        super().__init__(text, extra)
-        if not self.is_literal and not self._first:
-            raise ExpressionError(f'"{text}" starts with a value from traffic; start with literal text, such as "http-{text}"')
+        each(lambda check: check(), (partial(super().__init__, text, extra), partial(_starts_with_text, text)))
         self._results: dict[tuple[str, ...], str] = {}
         self._limit = most_results
         self._overflows = 0
@@ -95,6 +94,11 @@ class ConfinedTemplate(Template):
 
     def _joined(self, values: list[str]) -> str:
         return self._first + "".join(value + literal for value, (_, literal) in zip(values, self._rest, strict=True))
+
+
+def _starts_with_text(text: str) -> None:
+    if _HOLE.match(text):
+        raise ExpressionError(f'"{text}" starts with a value from traffic; start with literal text, such as "http-{text}"')
 
 
 def confined(value: str) -> str:

@@ -36,16 +36,24 @@ def find(user: str) -> pwd.struct_passwd:
 
     Raises ``PermissionError`` where that user could not read the installation: imports would fail in the middle of the run.
     """
-    try:
-        account = pwd.getpwnam(user)
-    except KeyError:
-        raise ConfigError([Problem("process.user", f'there is no user "{user}" on this host')]) from None
+    if (problem := unknown(user)) is not None:
+        raise ConfigError([problem])
+    account = pwd.getpwnam(user)
     if os.geteuid() not in {0, account.pw_uid}:
         raise ConfigError([Problem("process.user", f'only root can become "{user}"; start httpipe as root or as that user')])
     if os.geteuid() == 0 and (place := _unreadable(account)):
         remedy = "install httpipe where it may be read, such as below /opt, or start it as that user (docs/capture.md)"
         raise PermissionError(errno.EACCES, f'[process] user "{user}" may not read {place}; {remedy}')
     return account
+
+
+def unknown(user: str) -> Problem | None:
+    """Set where there is no such account."""
+    try:
+        pwd.getpwnam(user)
+    except KeyError:
+        return Problem("process.user", f'there is no user "{user}" on this host')
+    return None
 
 
 def _unreadable(account: pwd.struct_passwd) -> Path | None:

@@ -99,7 +99,7 @@ class FileSink(Sink):
         try:
             self._path = FilePath(config.path, context.attributes)
         except ExpressionError as error:
-            raise ConfigError([error.at("path")]) from error
+            raise ConfigError(error.at("path")) from error
         self._suffix_bytes = LONGEST_SUFFIX if _rotates(config.rotate) else 0
         if (wrong := too_long(self._path.shortest, self._suffix_bytes)) is not None:
             raise ConfigError([Problem("path", wrong)])

@@ -49,7 +49,10 @@ def build(document: Document, registry: Registry, read_file: ReadFile, mode: Mod
     wiring, found = wire([Node(each.id, each.entry.kind, each.inputs, each.outputs) for each in drafts.values()])
     problems += found + _whole(document, drafts) + rules.file_problems(list(drafts.values()), process.data_dir)
     if problems:
-        raise ConfigError(document.in_order(problems), file=document.file)
+        clear = not any(".inputs" in problem.path for problem in problems)
+        raise ConfigError(
+            document.in_order(problems), file=document.file, warnings=rules.unreported(drafts, wiring) if clear else ()
+        )
     if any(made.deferred for made in drafts.values()):
         sources = {each.id: _source(each, drafts, wiring) for each in _of(drafts, "sources") if not each.deferred}
         complete = partial(build, document, registry, read_file, Mode.TOLERANT)

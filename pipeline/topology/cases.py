@@ -46,6 +46,15 @@ def cases(tables: Sequence[Object], plan: Plan, attributes: Mapping[str, FieldTy
     return found, problems
 
 
+def shape_problems(tables: Sequence[Object]) -> list[Problem]:
+    """What is wrong with the tests of a file whose pipeline is wrong, too: all that can be told without it."""
+    problems: list[Problem] = []
+    for index, table in enumerate(tables):
+        config, wrong = check(CaseConfig, table, f"tests.{index}")
+        problems += [*wrong, *(_shape(config, f"tests.{index}") if config is not None else ())]
+    return problems
+
+
 def outputs_of(plan: Plan) -> list[str]:
     """Everything that events can be extracted from."""
     named = [f"{spec.id}.{output}" for spec in plan.transforms.values() for output in spec.outputs]
@@ -67,7 +76,7 @@ def _case(config: CaseConfig, path: str, plan: Plan, attributes: Mapping[str, Fi
         try:
             condition = compile_condition(config.where, attributes)
         except ExpressionError as error:
-            problems.append(error.at(f"{path}.where"))
+            problems += error.at(f"{path}.where")
     return Case(config, tuple(events), condition), problems
 
 

@@ -6,7 +6,7 @@ once, which by contract does no I/O, because a constructor may find what a model
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, cast
@@ -57,6 +57,8 @@ class Draft:
     plugin: Plugin | None = None
     loaded: Loaded | None = None
     config: BaseModel | None = None
+    trial: BaseModel | None = None
+    """Where ``config`` could not be made: without its wrong options, so that a constructor can look at the rest."""
     instance: Source | Transform | Sink | None = None
     inputs: tuple[str, ...] = ()
     options: dict[type[Config], Any] = field(default_factory=dict)
@@ -190,13 +192,25 @@ def _own(made: Draft, loaded: Loaded, engine: set[str]) -> list[Problem]:
     own = {name: value for name, value in entry.table.items() if name not in engine | {"type", "inputs"}}
     also = engine | ({"inputs"} if entry.kind != "sources" else set())
     made.config, problems = check(model, own, entry.path, also=also)
+    if made.config is None:
+        made.trial, _ = check(
+            model, {name: value for name, value in own.items() if not _concerns(problems, entry, name)}, entry.path
+        )
     return problems
+
+
+def _concerns(problems: Sequence[Problem], entry: Entry, option: str) -> bool:
+    """Whether one of them is about this option of the table, or about something in it."""
+    where = f"{entry.path}.{option}"
+    return any(problem.path == where or problem.path.startswith(f"{where}.") for problem in problems)
 
 
 def construct(made: Draft, context: Context, mode: Mode) -> list[Problem]:
     """Make the component, which by contract opens nothing, and tell what its constructor finds."""
-    if made.loaded is None or made.config is None or made.fault:
+    if made.loaded is None or made.fault:
         return []
+    if made.config is None:
+        return _tried(made, made.loaded, context)
     entry, plugin = made.entry, made.loaded.plugin
     try:
         made.instance = made.loaded.component(made.config, context)
@@ -211,4 +225,21 @@ def construct(made: Draft, context: Context, mode: Mode) -> list[Problem]:
         if mode is Mode.STRICT:
             return [Problem(entry.path, fault)]
         made.stand_in(fault)
+    return []
+
+
+def _tried(made: Draft, loaded: Loaded, context: Context) -> list[Problem]:
+    """What a constructor finds in the options that are left of a table with wrong ones, so that it is told in the same run.
+
+    Of what it says only that counts which is about an option in the file: anything else may come of what is left out.
+    """
+    if made.trial is None:
+        return []
+    try:
+        loaded.component(made.trial, context)
+    except ConfigError as error:
+        given = [problem for problem in error.problems if problem.path.split(".")[0] in made.trial.model_fields_set]
+        return [Problem(f"{made.entry.path}.{problem.path}", problem.message) for problem in given]
+    except (Exception, SystemExit):  # noqa: BLE001  an attempt: it is made in earnest when the options are right
+        return []
     return []

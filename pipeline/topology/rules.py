@@ -187,8 +187,12 @@ def warnings(drafts: Mapping[str, Draft], wiring: Wiring) -> list[str]:
                 )
         if draft.entry.kind == "sinks":
             found += _batches_beyond_the_queue(draft)
-        found += _unreported(draft, drafts, wiring)
-    return found
+    return found + unreported(drafts, wiring)
+
+
+def unreported(drafts: Mapping[str, Draft], wiring: Wiring) -> list[str]:
+    """Headers that transforms read and nothing upstream gives them: what they do with them they would never do."""
+    return [warning for draft in drafts.values() for warning in _unreported(draft, drafts, wiring)]
 
 
 def _batches_beyond_the_queue(sink: Draft) -> list[str]:
@@ -210,10 +214,9 @@ def _batches_beyond_the_queue(sink: Draft) -> list[str]:
 
 
 def _unreported(draft: Draft, drafts: Mapping[str, Draft], wiring: Wiring) -> list[str]:
-    """Headers that a transform reads and nothing upstream gives it: what it does with them it would never do."""
     upstream = [drafts[each] for each in wiring.order if each in wiring.upstream(draft.id)]
     sources = [each for each in upstream if each.entry.kind == "sources"]
-    if not isinstance(draft.instance, Transform) or not all(map(_reports_only_what_it_is_told, sources)):
+    if not isinstance(draft.instance, Transform) or not sources or not all(map(_reports_only_what_it_is_told, sources)):
         return []
     given = {name for source in sources for name in _reported(source)}
     tables = "".join(each.reload_key.lower() for each in upstream if each.entry.kind == "transforms")  # `set` may make it
@@ -221,10 +224,13 @@ def _unreported(draft: Draft, drafts: Mapping[str, Draft], wiring: Wiring) -> li
     for names in draft.instance.reads:
         if given.isdisjoint(names) and not any(name in tables for name in names):
             option = "request_headers" if names[0].startswith(REQUEST) else "response_headers"
-            headers = ", ".join(f'"{name.rpartition(".header.")[2]}"' for name in names)
+            headers = [name.rpartition(".header.")[2] for name in names]
+            listed = ", ".join(f'"{header}"' for header in headers)
             where = " or ".join(f"[{source.entry.path}]" for source in sources)
             said = f"reads {names[0]}, which is not" if len(names) == 1 else "reads one of these headers, none of which is"
-            found.append(f"{draft.entry.path}: {said} reported; add {option} = [{headers}] to {where}")
+            near = did_you_mean(headers[0], {name.rpartition(".header.")[2] for name in given}) if len(names) == 1 else ""
+            hint = f"{near.rstrip('?')}, which is? Else add" if near else "; add"
+            found.append(f"{draft.entry.path}: {said} reported{hint} {option} = [{listed}] to {where}")
     return found
 
 

@@ -41,7 +41,7 @@ class Compiled:
         try:
             return make(*args, **kwargs)
         except ExpressionError as error:
-            self.problems.append(error.at(path))
+            self.problems += error.at(path)
             return otherwise
 
     def condition(self, path: str, text: str) -> Condition:

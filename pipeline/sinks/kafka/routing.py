@@ -27,12 +27,25 @@ class Topic:
     new_overflows: Callable[[], int]
 
 
+def compile_routing(topic: str, key: str, context: Context) -> tuple[Topic, Callable[[Event], str | None]]:
+    """Both. Raises ``ConfigError`` with what is wrong in either."""
+    problems: list[Problem] = []
+    for compiled, text in ((compile_topic, topic), (compile_key, key)):
+        try:
+            compiled(text, context)
+        except ConfigError as error:
+            problems += error.problems
+    if problems:
+        raise ConfigError(problems)
+    return compile_topic(topic, context), compile_key(key, context)
+
+
 def compile_topic(text: str, context: Context) -> Topic:
     """A topic's name or a confined template (at most 1000 topics; later ones are called ``other``). Raises ``ConfigError``."""
     try:
         template = compile_confined(text, context.attributes)
     except ExpressionError as error:
-        raise ConfigError([Problem("topic", str(error))]) from error
+        raise ConfigError(error.at("topic")) from error
     fixed = _HOLE.sub("", text)
     if not _TOPIC.fullmatch(fixed) or fixed in (".", "..") or len(fixed) > LONGEST_TOPIC:
         raise ConfigError(
@@ -62,7 +75,7 @@ def compile_key(text: str, context: Context) -> Callable[[Event], str | None]:
             return partial(_text, field.attribute)  # half of what a compiled expression costs
         value = compile_value(text, context.attributes).of
     except ExpressionError as error:
-        raise ConfigError([Problem("key", str(error))]) from error
+        raise ConfigError(error.at("key")) from error
 
     def key(event: Event) -> str | None:
         found = value(event)

@@ -15,7 +15,7 @@ from pipeline.codecs.options import EncodingOptions
 from pipeline.codecs.registry import codec
 from pipeline.kafka.connection import ConnectionOptions
 from pipeline.sinks.kafka.producer import Compression, Producer
-from pipeline.sinks.kafka.routing import compile_key, compile_topic
+from pipeline.sinks.kafka.routing import compile_routing
 from pipeline.sinks.kafka.wave import Route
 from pipeline.sinks.kafka.write import Write
 
@@ -70,13 +70,13 @@ class KafkaSink(Sink):
     def __init__(self, config: KafkaSinkConfig, context: Context) -> None:
         self._config = config
         self._context = context
-        self._topic = compile_topic(config.topic, context)
+        self._topic, key = compile_routing(config.topic, config.key, context)
         chosen = codec(config.encoding)
         headers = {"content-type": "application/json" if chosen.text else chosen.content_type, **config.headers}
         wave_bytes = WAVE_BYTES[config.compression]
         self._route = Route(
             encode_each=chosen.encode_each,
-            key=compile_key(config.key, context),
+            key=key,
             topic=self._topic.of,
             topics_vary=self._topic.literal is None,
             headers=[("httpipe-schema", SCHEMA_VERSION), *((name, value.encode()) for name, value in headers.items())],

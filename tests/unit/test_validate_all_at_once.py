@@ -1,0 +1,145 @@
+"""`httpipe validate` tells every mistake of a file in its first run, whatever stage finds it, with what would be right."""
+
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli.exit_codes import ExitCode
+from pipeline.cli.main import call
+from pipeline.expressions import ExpressionError, compile_condition, compile_confined, compile_value
+from pipeline.expressions.elsewhere import ELSEWHERE
+from pipeline.model.fields import BY_ALIAS, BY_NAME
+
+MISTAKES = """
+[process]
+user = "nobody_such"
+usr = 1
+
+[sources.http]
+type = "bpf"
+interfaces = ["any", "eth0"]
+request_headers = ["x-tenant"]
+ports = [0, 99999]
+
+[transforms.a]
+type = "filter"
+inputs = ["http"]
+where = 'http.respnse.status_code >= 500 and client.ip == "1.2.3.4" and not (nope < 1 or status > "x")'
+
+[transforms.b]
+type = "set"
+inputs = ["http"]
+values.x = "nothing + never"
+values.y = "status + path"
+
+[transforms.c]
+type = "redact"
+inputs = ["http"]
+action = "hsh"
+regexes = ["("]
+
+[sinks.f]
+type = "file"
+inputs = ["b"]
+path = "{{hst}}/{{clnt}}.jsonl"
+rotate.max_bytes = "much"
+
+[sinks.k]
+type = "kafka"
+inputs = ["http", "zzz"]
+bootstrap_servers = "localhost"
+topic = "{{host}}-x"
+acks = "al"
+key = "{{client.ip}}-{{hst}}"
+dead_letter = "g"
+buffer.path = "x"
+
+[[tests]]
+name = "t"
+evnt = {}
+"""
+
+SAID = (
+    'process.user: there is no user "nobody_such" on this host',
+    'process.usr: unknown option; did you mean "user"?',
+    'sources.http.interfaces: ["any", "eth0"]: "any" includes all others',
+    "sources.http.ports.0: 0 is not at least 1",
+    "sources.http.ports.1: 99999 is not at most 65535",
+    'transforms.a.where: unknown field "http.respnse.status_code"; did you mean "http.response.status_code"?',
+    'transforms.a.where: unknown field "client.ip"; did you mean "client.address"?',
+    'transforms.a.where: unknown field "nope"',
+    "transforms.a.where: \"status > 'x'\" compares a number with the text",
+    'transforms.b.values.x: unknown field "nothing"',
+    'transforms.b.values.x: unknown field "never"',
+    'transforms.b.values.y: "status + path": "+" takes two numbers or two texts',
+    'transforms.c.action: "hsh" is not one of "mask", "hash", "remove"',
+    'transforms.c.regexes: "(" is no RE2 pattern',
+    'sinks.f.path: "{{hst}}/{{clnt}}.jsonl" starts with a value from traffic',
+    'sinks.f.rotate.max_bytes: "much" is not a whole number',
+    'sinks.k.inputs.1: "zzz" is no component',
+    'sinks.k.topic: "{{host}}-x" starts with a value from traffic',
+    'sinks.k.acks: "al" is not one of',
+    'sinks.k.key: unknown field "client.ip"; did you mean "client.address"?',
+    'sinks.k.key: unknown field "hst"; did you mean "host"?',
+    'sinks.k.dead_letter: "g" is no sink',
+    "sinks.k.buffer.path: means nothing in memory",
+    "tests.0.evnt: unknown option",
+)
+
+
+def test_every_mistake_is_told_in_the_first_run(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Also what only a constructor finds, in a table whose other options are wrong; each once, in the order of the file."""
+    file = tmp_path / "p.toml"
+    file.write_text(MISTAKES)
+    assert call(["validate", str(file)]) == ExitCode.BAD_CONFIG
+    told = [line.partition(": ")[2] for line in capsys.readouterr().err.splitlines() if line.startswith(str(file))]
+    assert [said for said in SAID if not any(line.startswith(said) for line in told)] == []
+    assert len(told) == len(set(told))
+
+
+def test_a_table_with_wrong_options_blames_no_right_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is left of it may look wrong only for what is missing: `redact` would have nothing to do."""
+    file = tmp_path / "p.toml"
+    file.write_text(
+        '[sources.a]\ntype = "pcap"\npath = "-"\n[transforms.t]\ntype = "redact"\ninputs = ["a"]\nheaders = 7\n'
+        '[sinks.s]\ntype = "null"\ninputs = ["t"]\n'
+    )
+    assert call(["validate", str(file)]) == ExitCode.BAD_CONFIG
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+@pytest.mark.parametrize("mistake", ["", '[telemetry]\nlog_format = "x"\n'])
+def test_a_header_that_is_misspelt_is_compared_with_those_reported(
+    mistake: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Whether or not there are problems beside it."""
+    file = tmp_path / "p.toml"
+    file.write_text(
+        '[sources.a]\ntype = "pcap"\npath = "-"\nrequest_headers = ["x-tenant"]\n[transforms.t]\ntype = "filter"\n'
+        'inputs = ["a"]\nwhere = \'http.request.header["x-tennant"] == "a"\'\n'
+        f'[sinks.s]\ntype = "null"\ninputs = ["t"]\n{mistake}'
+    )
+    assert call(["validate", "--strict", str(file)]) == ExitCode.BAD_CONFIG
+    said = 'which is not reported; did you mean "x-tenant", which is? Else add request_headers = ["x-tennant"] to [sources.a]'
+    assert said in capsys.readouterr().err
+
+
+def test_all_that_is_wrong_with_one_expression_is_told() -> None:
+    """In both sides of operators, in lists, in choices, in templates."""
+    for compiled, text, count in (
+        (compile_condition, "a1 > 1 and a2 > 2 or not a3 == a4", 4),
+        (compile_condition, "status in (a1, a2)", 2),
+        (compile_value, "a1 + a2 * a3", 3),
+        (compile_value, "a1 if status > 1 else a2", 2),
+        (compile_confined, "{{a1}}-{{a2}}", 3),
+    ):
+        with pytest.raises(ExpressionError) as caught:
+            compiled(text)
+        assert len(caught.value.problems) == count, text
+
+
+def test_names_from_elsewhere_are_none_of_ours_and_lead_to_ours() -> None:
+    """Whoever knows another tool is told what the field is called here."""
+    assert [name for name in ELSEWHERE if name in BY_NAME or name in BY_ALIAS] == []
+    assert [field for field in ELSEWHERE.values() if field not in BY_NAME] == []
+    assert list(ELSEWHERE) == [name.lower() for name in ELSEWHERE]
