@@ -10,7 +10,7 @@ from pathlib import Path
 
 ORDER = (
     "startup", "codecs", "decode", "greedy", "loss", "transforms", "engine", "file_to_file", "live", "kernels", "kafka",
-    "plugins",
+    "isolation", "plugins",
 )  # fmt: skip
 
 
