@@ -11,7 +11,7 @@ import os
 import sqlite3
 import threading
 import zlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from functools import wraps
 from pathlib import Path
@@ -25,6 +25,8 @@ LOG_PAGES = 1000
 """Pages in the log before they move into the database: SQLite's default, 4 MB."""
 SLACK_PAGES = 256
 """Beside the blocks: the tree, and blocks that are delivered but not yet deleted."""
+PORTION_BYTES = 1 << 20
+"""Copied in one commit when a broken database is read back."""
 RESERVE_BYTES = 64 * PAGE_BYTES
 """Left free on the file system when blocks are added, so that there is always room to delete them again."""
 
@@ -97,19 +99,23 @@ class DiskStore:
             self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._take_lock()
             self.path.touch(mode=0o600)
-            return self._open_intact()
-        except OSError as error:
+            return self._opened()
+        except (OSError, sqlite3.Error) as error:
             self.close()
             raise StoreError(error) from error
+        except StoreError:
+            self.close()
+            raise
+
+    def _opened(self) -> list[Entry]:
+        try:
+            return self._open_intact()
         except sqlite3.DatabaseError as error:
             self._disconnect()
             if not _is_damage(error):
-                raise StoreError(error) from error
+                raise
             self._report(f"{self.path} is damaged: {error}")
-        try:
-            return self._rescue()
-        except (OSError, sqlite3.DatabaseError) as error:
-            raise StoreError(error, damaged=True) from error
+        return self._rescue()
 
     @_one_writer
     def commit(self, blocks: Sequence[tuple[int, bytes]], delivered: Sequence[int]) -> list[Entry]:
@@ -233,18 +239,31 @@ class DiskStore:
         return row[1]
 
     def _rescue(self) -> list[Entry]:
-        """Put the broken files aside (one set; an older one is replaced) and copy over what can be read."""
+        """Put the broken files aside (one set; an older one is replaced) and copy what can be read, or leave all as it was."""
         aside = self.path.with_name("queue.db.damaged")
-        for suffix in ("", "-wal"):
-            old = self.path.with_name(self.path.name + suffix)
-            if old.exists():
-                old.replace(aside.with_name(aside.name + suffix))
-        self.path.with_name(self.path.name + "-shm").unlink(missing_ok=True)
-        self.path.touch(mode=0o600)
-        self._open_intact()
-        kept = self.commit(list(_readable(aside)), ())
+        self._move(self.path, aside)
+        try:
+            self._connected()
+            kept = [entry for part in _portions(_readable(aside)) for entry in self.commit(part, ())]
+        except BaseException:  # no room, most likely: what was put aside must not be forgotten for that
+            self._disconnect()
+            self._move(aside, self.path)
+            raise
         self._report(f"{aside} is the damaged queue; {sum(entry.events for entry in kept)} events were read back from it")
         return kept
+
+    def _move(self, source: Path, target: Path) -> None:
+        """A database and its log take the place of another; the index of a log is made anew."""
+        for suffix in ("-shm", "-wal", ""):
+            target.with_name(target.name + suffix).unlink(missing_ok=True)
+        source.with_name(f"{source.name}-shm").unlink(missing_ok=True)
+        for suffix in (
+            "-wal",
+            "",
+        ):  # the log first: without its database it is ignored, a database without its log is another one
+            old = source.with_name(source.name + suffix)
+            if old.exists():
+                old.replace(target.with_name(target.name + suffix))
 
     def _reading(self) -> sqlite3.Connection:
         if self._reader is None:
@@ -265,6 +284,20 @@ class DiskStore:
         if self._database is None:
             raise StoreError(RuntimeError("the queue is not open"))
         return self._database
+
+
+def _portions(blocks: Iterable[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:
+    """Runs of blocks that one commit can hold without a log as large as the queue."""
+    portion: list[tuple[int, bytes]] = []
+    size = 0
+    for each in blocks:
+        portion.append(each)
+        size += len(each[1])
+        if size >= PORTION_BYTES:
+            yield portion
+            portion, size = [], 0
+    if portion:
+        yield portion
 
 
 def _readable(path: Path) -> Iterator[tuple[int, bytes]]:

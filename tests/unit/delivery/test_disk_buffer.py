@@ -268,6 +268,39 @@ async def test_a_broken_page_costs_what_is_on_it(tmp_path: Path) -> None:
         assert again.ledger.balance() == 0
 
 
+async def test_a_broken_queue_that_finds_no_room_is_read_back_when_there_is_some(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The start is refused, with the reason, as often as it fails; not an event that can be read is lost by that."""
+    async with running(made(tmp_path, max_events=20_000)) as buffer:
+        for at in range(0, 5000, 100):
+            await buffer.offer(chunk(at, at + 100))
+        await until(lambda: buffer.queued_events == 5000)
+    path = tmp_path / "queue.db"
+    content = bytearray(path.read_bytes())
+    middle = len(content) // 2 // 4096 * 4096
+    content[middle : middle + 8 * 4096] = b"\xff" * 8 * 4096
+    path.write_bytes(content)
+    free, copied = DiskStore._free_bytes, [2]
+
+    def full_soon(self: DiskStore) -> int:
+        copied[0] -= 1
+        return free(self) if copied[0] >= 0 else 0
+
+    monkeypatch.setattr(DiskStore, "_free_bytes", full_soon)
+    monkeypatch.setattr("pipeline.delivery.disk_store.PORTION_BYTES", 10_000)
+    for attempt in range(3):
+        copied[0] = attempt
+        with pytest.raises(ConfigError, match="no room for it"):
+            await made(tmp_path, max_events=20_000).open()
+    monkeypatch.setattr(DiskStore, "_free_bytes", free)
+    async with running(made(tmp_path, max_events=20_000)) as again:
+        left = await drained(again)
+        assert len(set(left)) > 2500
+        assert again.ledger.restored == len(left)
+        assert again.ledger.balance() == 0
+
+
 async def test_a_full_disk_is_reported_and_survived(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """While commits fail events wait in the front and give way there, counted; when there is room again they go on."""
     buffer = made(tmp_path, max_events=100, when_full="drop_oldest")
