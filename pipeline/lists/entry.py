@@ -6,7 +6,7 @@ An entry is a line: an optional method, then a host, a path or both.
     /admin/**                 everything that starts with /admin/
     /*/debug                  a glob: * within a segment, ** across segments, ? one character, [a-z] one of a set
     /users/{id}/keys          a template: {id} is one segment, {rest...} any number of them
-    evil.example              this host, whatever the path
+    evil.example              this host, whatever the path, at any port; [2001:db8::1] an address of IPv6
     *.evil.example            this host and everything below it
     evil.example/api/**       both together
     POST /upload              only with this method
@@ -26,6 +26,7 @@ WILD = frozenset("*?[")
 LONGEST_GLOB = 1024
 
 _PLACE = re.compile(r"(?<=/)\{[A-Za-z0-9_]+(\.\.\.)?\}(?=/|$)")
+_ADDRESS = re.compile(r"\[([0-9A-Fa-f:.]+)\]$")
 _ESCAPED_WILD = re.compile(r"%(2[aA]|3[fF]|5[bB])")
 
 
@@ -47,8 +48,11 @@ def parse_entry(line: str) -> Entry:
     method = words[0] if len(words) == 2 else ""
     target = words[-1].removeprefix("http://").removeprefix("https://")
     host, slash, path = target.partition("/")
+    host = _ADDRESS.sub(r"\1", host)
     if any(char in WILD for char in host.removeprefix("*.")) or (method and not method.isascii()):
         raise ExpressionError(f'"{line}" is no entry: a host may only begin with "*."')
+    if "@" in host or host.count(":") == 1:
+        raise ExpressionError(f'"{line}" is no entry: a host stands without port and user, and fits whatever they are')
     path = _path(slash + path) if slash else ""
     if len(path) > LONGEST_GLOB and any(char in WILD for char in path):
         raise ExpressionError(f"a glob has at most {LONGEST_GLOB} characters, this one {len(path)}")

@@ -1,6 +1,6 @@
 """One path for all spellings of it: what servers make of the path of a request before they look for the resource.
 
-In: a path as sent, without its query. Out: its canonical form, and why servers may disagree about it. Never raises.
+In: a path as sent, without its query. Out: its canonical form. Never raises. Where servers disagree: ``readings``.
 
     /%61dmin          /admin      RFC 3986, section 6.2.2.2
     /x/../admin       /admin      section 5.2.4; what leads above the root stays at the root
@@ -18,20 +18,21 @@ from urllib.parse import unquote_to_bytes
 _NO_UTF8 = re.compile("[\udc80-\udcff]")
 """What the error handler ``surrogateescape`` makes of a byte that is no UTF-8 (PEP 383)."""
 
-_DOUBTS = (
-    (re.compile(r"[\x00-\x1f\x7f]"), "a control character, where some servers end the path"),
-    (re.compile(r"\\"), "a backslash, which some servers take for a slash"),
-    (re.compile(r";"), "a path parameter, which some servers leave out"),
-    (re.compile(r"%[89A-F][0-9A-F]"), "bytes that are no UTF-8, which some servers decode all the same"),
-    (re.compile(r"%[0-9A-Fa-f]{2}"), "an escape within an escape, which some servers decode twice"),
-)
-_DOUBTFUL = re.compile(r"[\x00-\x1f\x7f\\;%]")
-
 
 def canonical_path(path: str) -> str:
     """The path with escapes decoded once, repeated slashes as one, and dot segments followed. ``*`` and "" stay as they are."""
-    if "%" in path:
-        path = _NO_UTF8.sub(_escaped, unquote_to_bytes(path.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogateescape"))
+    return followed(decoded(path))
+
+
+def decoded(path: str) -> str:
+    """The path with escapes decoded once."""
+    if "%" not in path:
+        return path
+    return _NO_UTF8.sub(_escaped, unquote_to_bytes(path.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogateescape"))
+
+
+def followed(path: str) -> str:
+    """The path with repeated slashes as one, and dot segments followed."""
     if "//" not in path and "/." not in path:
         return path
     segments = path.split("/")
@@ -43,13 +44,6 @@ def canonical_path(path: str) -> str:
             kept.append(segment)
     trailing = "/" if segments[-1] in ("", ".", "..") and kept else ""
     return "/" + "/".join(kept) + trailing
-
-
-def doubt_about(path: str) -> str | None:
-    """Why servers may read this canonical path as another one; None where none is known to."""
-    if _DOUBTFUL.search(path) is None:
-        return None
-    return next((reason for pattern, reason in _DOUBTS if pattern.search(path)), None)
 
 
 def _escaped(match: re.Match[str]) -> str:

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 from pipeline.expressions import ExpressionError
 from pipeline.expressions.patterns import Test, any_glob_test, glob_test
 from pipeline.lists.entry import WILD, Entry
-from pipeline.lists.path import canonical_path
 
 MOST_ENTRIES = 1_000_000
 
@@ -114,9 +113,8 @@ class UrlList:
         self.methods = sorted({method for method, _ in self.groups})
         self.has_hosts = any(host for _, host in self.groups)
 
-    def find(self, method: str | None, host: str | None, path: str | None) -> str | None:
-        """The first entry that fits: exact hosts before ``*.`` hosts before entries for any host."""
-        path = canonical_path(path or "")
+    def find(self, method: str | None, host: str | None, path: str) -> str | None:
+        """The first entry that fits: exact hosts before ``*.`` hosts before entries for any host. ``path``: a reading."""
         for name in self._hosts(host):
             for wanted in self.methods:
                 if wanted and wanted != method:

@@ -9,7 +9,7 @@ from pipeline.api import DEFAULT, NOTHING, AttributeValue, Config, Context, Even
 from pipeline.errors import ConfigError, Problem
 from pipeline.expressions import ExpressionError
 from pipeline.lists.entry import Entry, parse_entry, parse_lines
-from pipeline.lists.path import canonical_path, doubt_about
+from pipeline.lists.readings import readings
 from pipeline.lists.urls import UrlList
 from pipeline.transforms.files import FileError, WatchedFile
 from pipeline.transforms.options import Compiled, OutputName
@@ -27,7 +27,7 @@ class MatchListConfig(Config):
     otherwise: str | None = None
     """What every other event gets, such as `allow`. Default: nothing."""
     doubtful: str | None = None
-    """What an event gets that is not on the list, but whose path servers read in different ways. Default: as `otherwise`."""
+    """What an event gets whose path some servers take for one on the list and others not. Default: as `verdict`."""
     into: Annotated[str, Field(min_length=1)] = "httpipe.verdict"
     """Attribute that takes the verdict; with `.entry` behind its name it takes the entry that fits."""
     matched_to: OutputName | None = None
@@ -55,11 +55,15 @@ class MatchList(Transform):
 
     **One spelling for each path.** Paths of requests and of entries are brought into the form that servers look for: escapes
     are decoded once (`%2F` is a slash, as nginx, Node and Python take it), repeated slashes are one, `.` and `..` are followed.
-    So `/%61dmin/x`, `//admin/x` and `/x%2f..%2fadmin/x` are all `/admin/x`; the query is not looked at. Some paths cannot be
-    brought into one form, because servers disagree: a path parameter (Tomcat leaves `;v=1` out of `/admin;v=1/x`, nginx does
-    not), a backslash, a control character such as `%00`, an escape within an escape (`%2561`), bytes that are no UTF-8. They
-    are compared as nginx would; `doubtful` gives them a verdict of their own where no entry fits. A list of what is denied
-    should have one.
+    So `/%61dmin/x`, `//admin/x` and `/x%2f..%2fadmin/x` are all `/admin/x`; the query is not looked at.
+
+    **Where servers disagree, every reading counts.** A path is on the list if any of these finds it there: path parameters
+    left out (`/admin;v=1/x`, Tomcat) or kept (nginx); a backslash as a slash (IIS); the path cut at a control character
+    (`/ad%00min/x`), or without it; escapes decoded twice (`/%2561dmin/x`, behind a proxy that decodes), overlong UTF-8,
+    `%u0061`; `//name/admin/x` as a reference to a host; `%2F` and dot segments as plain text (`/admin/..%2fx`, routers that
+    compare before they resolve). That is right for a list of what is denied. For a list of what is allowed, or to tell the two
+    apart, `doubtful` names a verdict for paths that are on the list in some readings only; those do not go to `matched_to`. A
+    path with more than 32 readings, or a very long one with several, counts as one of them: only attackers write such.
 
     **Which entry is told.** Of several that fit, the one of `entries` before the one of `file`; the exact host before `*.`
     hosts, of these the longest first, before entries without a host; entries without a method before those with one; then a
@@ -89,17 +93,17 @@ class MatchList(Transform):
         """A new event for each that gets a verdict."""
         listed: list[Event] = []
         others: list[Event] = listed if self.config.matched_to is None else []
-        hits = 0
         for event in batch:
-            entry = self._find(event) if isinstance(event, Exchange) else None
-            if entry is not None:
-                hits += 1
+            entry, doubtful = self._look(event) if isinstance(event, Exchange) else (None, False)
+            if doubtful:
+                self.count("doubtful", 1)
+            if doubtful and self.config.doubtful is not None:
+                others.append(self._with(event, self.config.doubtful, entry))
+            elif doubtful or entry is not None:
+                self.count("listed", 1)
                 listed.append(self._with(event, self.config.verdict, entry))
             else:
-                verdict = self.config.doubtful if self._is_doubtful(event) else self.config.otherwise
-                others.append(event if verdict is None else self._with(event, verdict))
-        if hits:
-            self.count("listed", hits)
+                others.append(event if self.config.otherwise is None else self._with(event, self.config.otherwise))
         return {DEFAULT: others, self.config.matched_to: listed} if self.config.matched_to else {DEFAULT: others}
 
     def flush(self, now_ns: int, *, last: bool) -> Outputs:
@@ -108,21 +112,19 @@ class MatchList(Transform):
             self.file.refresh(now_ns)
         return NOTHING
 
-    def _find(self, exchange: Exchange) -> str | None:
-        method, host, path = exchange.http_request_method, exchange.server_address, exchange.url_path
+    def _look(self, exchange: Exchange) -> tuple[str | None, bool]:
+        """The entry that fits, and whether only some servers would say so."""
+        paths, complete = readings(exchange.url_path or "")
+        found = [self._find(exchange, path) for path in paths]
+        entry = next((each for each in found if each is not None), None)
+        return entry, not complete or (entry is not None and None in found)
+
+    def _find(self, exchange: Exchange, path: str) -> str | None:
+        method, host = exchange.http_request_method, exchange.server_address
         found = self.own.find(method, host, path) if self.own.size else None
         if found is None and self.file is not None:
             found = self.file.content.find(method, host, path)
         return found
-
-    def _is_doubtful(self, event: Event) -> bool:
-        """Whether it gets that verdict, which is counted."""
-        if self.config.doubtful is None or not isinstance(event, Exchange) or not event.url_path:
-            return False
-        doubtful = doubt_about(canonical_path(event.url_path)) is not None
-        if doubtful:
-            self.count("doubtful", 1)
-        return doubtful
 
     def _with(self, event: Event, verdict: str, entry: str | None = None) -> Event:
         attributes: dict[str, AttributeValue] = {**event.attributes, self.config.into: verdict}

@@ -1,24 +1,30 @@
 """The canonical path of a list is the one that real servers resolve."""
 
+import json
 import random
+import re
 import shutil
 import socket
 import subprocess
 from collections.abc import Iterator, Sequence
 from http.server import SimpleHTTPRequestHandler
 from pathlib import Path
-from urllib.parse import unquote_to_bytes
+from urllib.parse import unquote, unquote_to_bytes
 
 import pytest
 from live_namespace import Namespace
 from live_nginx import Nginx
 
-from pipeline.lists.path import canonical_path, doubt_about
+from pipeline.lists.path import canonical_path
+from pipeline.lists.readings import readings
 
 PARTS = (
     *("/", "//", "/./", "/../", "..", ".", "a", "bc", "...", ".a", "~", "admin"),
     *("%61", "%41", "%2e", "%2E%2e", "%2f", "%2F", "%20", "%c3%a9"),
 )
+
+ODD_PARTS = (*PARTS, "\\", "%5c", ";", ";a=b", "%3b", "%25", "%2561", "%252f", "%252e", "%09", "%0a")
+"""Of which servers make different things."""
 
 NODE = """
 const path = require('node:path');
@@ -27,10 +33,25 @@ for (const line of require('node:fs').readFileSync(0, 'utf8').split('\\n').filte
 """
 
 
-def spellings(count: int) -> list[str]:
+NODE_URL = """
+for (const line of require('node:fs').readFileSync(0, 'utf8').split('\\n').filter(Boolean)) {
+  let path = null;
+  try { path = decodeURIComponent(new URL(line, 'http://a').pathname.replace(/%(2f|5c)/gi, '%25$1')); } catch {}
+  console.log(JSON.stringify(path));
+}
+"""
+
+
+def spellings(count: int, parts: Sequence[str] = PARTS) -> list[str]:
     """Paths that nobody writes but those who look for a way around."""
     draw = random.Random(19)
-    return ["/" + "".join(draw.choices(PARTS, k=draw.randrange(12))) for _ in range(count)]
+    return ["/" + "".join(draw.choices(parts, k=draw.randrange(12))) for _ in range(count)]
+
+
+def is_read(path: str, by_server: str) -> bool:
+    """Whether what a server takes a path for is among its readings; of repeated slashes a list makes one."""
+    paths, complete = readings(path)
+    return not complete or re.sub("/+", "/", by_server) in {re.sub("/+", "/", each) for each in paths}
 
 
 def within_the_root(path: str) -> bool:
@@ -99,9 +120,40 @@ def test_node_looks_for_the_canonical_path() -> None:
     assert [path for path, by_node in found if by_node.rstrip("/") != canonical_path(path).rstrip("/")] == []
 
 
+def test_what_nginx_makes_of_odd_paths_is_a_reading(nginx: Nginx) -> None:
+    """Those it refuses lead above the root."""
+    paths = [path for path in spellings(2000, ODD_PARTS) if within_the_root(path)]
+    found = [(path, uri) for path, (_, uri) in zip(paths, asked(nginx.paths_socket, paths), strict=True)]
+    assert [(path, uri) for path, uri in found if not is_read(path, uri)] == []
+    assert len(found) > 1000
+
+
+def test_what_the_urls_of_node_make_of_odd_paths_is_a_reading() -> None:
+    """``new URL(request.url, base)``, which knows hosts, backslashes and tabs in a path, and escaped slashes not."""
+    node = shutil.which("node")
+    if node is None:
+        pytest.skip("node is not installed")
+    paths = [path.replace("%09", "\t") for path in spellings(2000, ODD_PARTS)]
+    done = subprocess.run([node, "-e", NODE_URL], input="\n".join(paths), capture_output=True, text=True, check=True, timeout=60)
+    taken = zip(paths, map(json.loads, done.stdout.splitlines()), strict=True)
+    found = [(path, made) for path, made in taken if made is not None]
+    assert [(path, made) for path, made in found if not is_read(path, made)] == []
+    assert len(found) > 1000
+
+
+def test_what_python_makes_of_odd_paths_is_a_reading() -> None:
+    """``http.server`` follows dot segments after decoding; a framework's router may compare what is only decoded."""
+    handler = SimpleHTTPRequestHandler.__new__(SimpleHTTPRequestHandler)
+    handler.directory = "/"
+    for path in spellings(2000, ODD_PARTS):
+        assert is_read(path, unquote(path)), path
+        made = handler.translate_path(path).rstrip("/")
+        assert is_read(path, made or "/") or is_read(path, f"{made}/"), path
+
+
 @pytest.mark.parametrize("path", ["/x\\..\\admin", "/admin;v=1/x", "/%2561dmin"])
 def test_doubtful_paths_are_what_nginx_takes_them_for(nginx: Nginx, path: str) -> None:
     """Other servers read them otherwise, hence the doubt."""
     [(status, uri)] = asked(nginx.paths_socket, [path])
     assert (status, uri) == (200, canonical_path(path))
-    assert doubt_about(uri)
+    assert len(readings(path).paths) > 1

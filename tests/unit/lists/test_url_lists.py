@@ -4,6 +4,7 @@ import pytest
 
 from pipeline.expressions import ExpressionError
 from pipeline.lists.entry import parse_entry, parse_lines
+from pipeline.lists.path import canonical_path
 from pipeline.lists.urls import UrlList
 
 LIST = """
@@ -24,6 +25,7 @@ evil.example
 api.example/v1/**
 POST /upload
 delete api.example/v2/things
+[2001:DB8::1]/secret
 """
 
 
@@ -64,12 +66,13 @@ delete api.example/v2/things
         ("GET", "a.example", "/what*", "/what%2a"),
         ("GET", "a.example", "/whatever", None),
         ("GET", "xn--mller-kva.example", "/", "Müller.example"),
+        ("GET", "2001:db8::1", "/secret", "[2001:DB8::1]/secret"),
         (None, None, None, None),
     ],
 )
 def test_list_of_urls(method: str | None, host: str | None, path: str | None, entry: str | None) -> None:
     """Each kind of entry fits what it says and nothing else; spellings of the same path hide nothing."""
-    assert UrlList(parse_lines(LIST)).find(method, host, path) == entry
+    assert UrlList(parse_lines(LIST)).find(method, host, canonical_path(path or "")) == entry
 
 
 def test_long_list_finds_first_and_last() -> None:
@@ -84,7 +87,20 @@ def test_long_list_finds_first_and_last() -> None:
     assert urls.find("GET", "www.example", "/nothing") is None
 
 
-@pytest.mark.parametrize("line", ["", "GET POST /x", "a*b.example", "/[z-a]", "bäd..example", "/" + "*" * 2000])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "",
+        "GET POST /x",
+        "a*b.example",
+        "/[z-a]",
+        "bäd..example",
+        "evil.example:80/x",
+        "http://u@evil.example/",
+        "[::1]:80/x",
+        "/" + "*" * 2000,
+    ],
+)
 def test_what_is_no_entry_is_refused(line: str) -> None:
     """With the line in the message, or what it exceeds."""
     with pytest.raises(ExpressionError):

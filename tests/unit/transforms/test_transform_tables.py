@@ -110,6 +110,25 @@ def test_match_list_adds_the_verdict() -> None:
     assert driven.counts == {"listed": 1}
 
 
+@pytest.mark.parametrize("path", ["/admin;v=1/x", "/%2561dmin/x", "/x\\..\\admin\\x", "/ad%00min/x", "/admin/..%2fx"])
+def test_what_some_servers_take_for_a_listed_path_is_listed(path: str) -> None:
+    """A list of what is denied errs on that side, unless such paths have a verdict of their own."""
+    deny = {"entries": ["/admin/**"], "verdict": "deny", "otherwise": "allow"}
+    driven = Driven(MatchList, deny)
+    assert driven.one(exchange(url_path=path)).attributes == {"httpipe.verdict": "deny", "httpipe.verdict.entry": "/admin/**"}
+    assert driven.counts == {"listed": 1, "doubtful": 1}
+    driven = Driven(MatchList, {**deny, "doubtful": "doubt", "matched_to": "denied"})
+    assert driven.one(exchange(url_path=path)).attributes["httpipe.verdict"] == "doubt"
+    assert driven.one(exchange(url_path="/shop;id=1/x")).attributes == {"httpipe.verdict": "allow"}
+
+
+def test_a_list_of_what_is_allowed_can_doubt_what_leads_elsewhere() -> None:
+    """`/public/..;/admin` is on it for nginx, and is not for Tomcat."""
+    driven = Driven(MatchList, {"entries": ["/public/**"], "verdict": "allow", "otherwise": "deny", "doubtful": "deny"})
+    assert driven.one(exchange(url_path="/public/..;/admin")).attributes["httpipe.verdict"] == "deny"
+    assert driven.one(exchange(url_path="/public/x")).attributes["httpipe.verdict"] == "allow"
+
+
 def test_match_list_routes_and_reloads() -> None:
     """Listed events leave by their own output; a changed file holds from the next second on."""
     files = Files(b"/a\n")
