@@ -351,6 +351,7 @@ class Reader(BodyStream, gc=False, eq=False):
         else:
             self.conversation.lost(self, seq, seq + 1 & MASK, 0, PROTOCOL_ERROR)
             self.led = 0
+        self.shared.count("decoder_skipped_bytes", 1)
         return 1
 
     def _seek(self, data: bytes, pos: int, seg: Segment, seq: int) -> int:
@@ -365,6 +366,7 @@ class Reader(BodyStream, gc=False, eq=False):
         else:
             place = self._response_inside(data, pos, seq)
         if place > pos:
+            self.shared.count("decoder_skipped_bytes", place - pos)
             self.conversation.passed(self, seq + pos & MASK, seq + place & MASK, seg.ack if seg.flags & ACK else UNKNOWN)
         if place < len(data):
             self.phase = HEAD

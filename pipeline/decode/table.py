@@ -23,6 +23,7 @@ from pipeline.decode.message import UNKNOWN, Shared
 from pipeline.decode.openings import MAX_EARLY, NOT_HTTP, Evidence, Openings
 from pipeline.decode.options import DecodeOptions
 from pipeline.decode.pairing import Conversation
+from pipeline.decode.past import Past
 from pipeline.decode.strays import Strays
 from pipeline.decode.tcp import MASK, ahead
 from pipeline.decode.timers import Timers
@@ -30,12 +31,6 @@ from pipeline.model.records import ACK, FIN, RST, SYN, FlowKey, Segment, reverse
 
 RESET_NS = 1_000_000_000
 """How long after a reset segments of the other end may still be under way, or its sender may show that it was none."""
-
-MAX_ENDED = 4096
-"""Directions of which is remembered where they ended: as many as end while copies of their segments may come."""
-
-MAX_GIVEN_UP = 65_536
-"""Directions that we let go, and whose bytes are counted when more come: 8 MB, more than speak again after that."""
 
 
 class Table:
@@ -45,8 +40,7 @@ class Table:
         self.readers: dict[FlowKey, Reader] = {}
         self.timers = Timers(options)
         self.openings = Openings(2 * options.max_connections)
-        self._ended: dict[FlowKey, int] = {}
-        self._given_up: dict[FlowKey, int] = {}
+        self._past = Past(shared.count)
         self._resets: dict[Conversation, tuple[Reader, Segment]] = {}
         self.strays = Strays(shared.count)
         self._shared = shared
@@ -58,10 +52,11 @@ class Table:
     def arrival(self, seg: Segment) -> Reader | None:
         """A segment of a connection that is not followed: the reader that it is for, if it is worth following now."""
         flags, payload, key = seg.flags, seg.payload, seg.key
-        if key in self._given_up:
-            self._late(seg)
+        self._past.look(seg)
         openings = self.openings
         if flags & SYN:
+            if self._past.opened(seg):
+                return None
             openings.add(seg)
         if not payload:
             if flags & (FIN | RST) and not flags & SYN:
@@ -83,6 +78,8 @@ class Table:
 
     def reopens(self, syn: Segment) -> bool:
         """Whether a SYN on a connection that is followed shows that there is another one: both ends say so, or it brings data."""
+        if self._past.opened(syn):
+            return False
         self.openings.add(syn)
         return bool(syn.payload) or self.openings.agreed(syn.key)
 
@@ -92,15 +89,6 @@ class Table:
         if not (seg.key in openings or reverse(seg.key) in openings) or 0 <= ahead(reader.next_seq, seg.seq) <= MAX_EARLY:
             return False
         return openings.evidence(seg, seg.seq).own == seg.seq
-
-    def _late(self, seg: Segment) -> None:
-        """More of a connection that we let go: counted, once each byte, until it or another of its name begins anew."""
-        key, behind = seg.key, ahead(seg.seq + seg.length & MASK, self._given_up[seg.key])
-        if seg.flags & SYN or begins_request(seg.payload) or begins_response(seg.payload):
-            del self._given_up[key]
-        elif behind > 0:
-            self._shared.count("decoder_late_bytes", min(behind, seg.length))
-            self._given_up[key] = seg.seq + seg.length & MASK
 
     def _first(self, seg: Segment, evidence: Evidence) -> Reader | None:
         """The first bytes of a direction. Who asked for the connection is the client, unless what they say shows otherwise."""
@@ -122,9 +110,8 @@ class Table:
         """Bytes that fit no opening, or stand behind bytes that were no HTTP: worth following where a message surely begins."""
         payload = seg.payload
         if begins_request(payload.lstrip(b"\r\n") if payload[0] in b"\r\n" else payload) or begins_response(payload):
-            ended = self._ended.get(seg.key)
-            if ended is not None and -MAX_EARLY < ahead(seg.seq + seg.length & MASK, ended) <= 0:
-                return None  # a copy from a connection that is over
+            if self._past.has(seg):
+                return None
             return self._begin(seg, evidence, client=not begins_response(payload))
         if known != NOT_HTTP and payload.startswith(HTTP2):
             self._leave(seg.key, payload)
@@ -250,29 +237,19 @@ class Table:
         client.surrender(now_ns)
         server.surrender(now_ns)
         if error in {"timeout", UNSEEN}:
-            self._give_up(client)
-            self._give_up(server)
+            self._past.give_up(client)
+            self._past.give_up(server)
         client.end(now_ns, error)  # first, so that the size of an upload that breaks off is known when it is reported
         server.end(now_ns, error)
         self.forget(conversation)
-
-    def _give_up(self, reader: Reader) -> None:
-        given_up = self._given_up
-        if len(given_up) >= MAX_GIVEN_UP:
-            del given_up[next(iter(given_up))]
-        if reader.next_seq != UNKNOWN and not reader.ended:
-            given_up[reader.key] = reader.next_seq
 
     def forget(self, conversation: Conversation) -> None:
         """Drop what is known of a connection."""
         self._resets.pop(conversation, None)
         self.strays.forget(conversation)
-        ended = self._ended
-        if len(ended) >= MAX_ENDED:
-            ended.clear()
         for reader in (conversation.client, conversation.server):
             del self.readers[reader.key]
-            ended[reader.key] = reader.next_seq
+            self._past.end(reader, conversation.generation)
             if reader.disorder is not None:
                 reader.forget()
             if reader.partial is not None:

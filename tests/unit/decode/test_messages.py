@@ -163,6 +163,17 @@ def test_body_of_a_response_that_has_none(status: bytes, length: bytes) -> None:
         assert brief(second) == NEXT
 
 
+def test_bytes_of_no_message_are_counted() -> None:
+    """A body that comes in a later segment than the head of a response that has none is in no exchange, but in a counter."""
+    counts: Counter[str] = Counter()
+    decoder = Decoder(DecodeOptions(), source="test", count=lambda name, by: counts.update({name: by}))
+    ask = b"HEAD / HTTP/1.1\r\nHost: h\r\n\r\n"
+    talk = talk_of(("C", ask), ("S", b"HTTP/1.1 200 OK\r\n\r\n"), ("S", b"surprise"), ("C", request("/next")), ("S", OK))
+    events = decoder.feed(talk.segments)
+    assert [brief(e) for e in events if isinstance(e, Exchange)] == [("HEAD", "/", 200, 0, 0), NEXT]
+    assert counts == {"decoder_skipped_bytes": 8}
+
+
 def test_until_close() -> None:
     """A response without a length lasts until the server closes, and is whole then."""
     talk = talk_of(("C", GET), ("S", b"HTTP/1.0 200 OK\r\n\r\nabc"), ("S", b"def"))

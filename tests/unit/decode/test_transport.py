@@ -25,6 +25,16 @@ def test_segments_seen_on_several_interfaces() -> None:
     assert len(decode(segments)) == 5
 
 
+@pytest.mark.parametrize("ending", ["close", "reset"])
+def test_copies_behind_the_end(ending: str) -> None:
+    """A connection that is captured again after its end, SYN and all, is not reported again; another with its ports is."""
+    talk = Talk().exchange(GET, OK)
+    segments = getattr(talk, ending)().segments
+    again = Talk(client_isn=70_000, start_ns=talk.now_ns).exchange(GET, OK).segments
+    for copies in (segments, segments[1:], segments[3:], [*segments[3:], *segments]):
+        assert [brief(e) for e in decode([*segments, *copies, *again, *copies])] == [WHOLE, WHOLE]
+
+
 def test_repetition_with_other_bytes() -> None:
     """Of bytes sent twice the first copy counts, whether it was delivered or still waits."""
     talk = talk_of(("C", GET), close=False)
