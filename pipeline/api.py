@@ -32,6 +32,7 @@ from pipeline.model.exchange import AttributeValue, Event, Exchange, Mark
 from pipeline.model.fields import FIELDS, FieldType
 from pipeline.model.file_names import FileNames
 from pipeline.model.measurement import Measurement, Metric
+from pipeline.model.paths import GlobOption, PathOption, PathTemplateOption
 from pipeline.model.records import Chunk, Closed, Gap, Opened, Record, Segment
 
 __all__ = [
@@ -54,6 +55,7 @@ __all__ = [
     "FileNames",
     "Finished",
     "Gap",
+    "GlobOption",
     "HttpipeError",
     "InputError",
     "Mark",
@@ -62,6 +64,8 @@ __all__ = [
     "NotConnected",
     "Opened",
     "Outputs",
+    "PathOption",
+    "PathTemplateOption",
     "Problem",
     "Record",
     "RecordBatch",

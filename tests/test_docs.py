@@ -46,6 +46,7 @@ def blocks() -> Iterator[Block]:
 
 BLOCKS = list(blocks())
 PIPELINES = [block for block in BLOCKS if block.language == "toml" and re.search(r"^\[sources\.", block.text, re.MULTILINE)]
+TABLES = ROOT / "examples/transforms"
 EXAMPLES = sorted((ROOT / "examples").glob("*.toml"))
 COMMANDS = [
     (block, line.strip())
@@ -93,8 +94,8 @@ def test_every_pipeline_in_the_docs_is_right(block: Block) -> None:
     """As `httpipe validate` sees it, with the plugins that the same page shows."""
     variables = dict.fromkeys(re.findall(r"\$\{(\w+)(?::\?[^}]*)?\}", block.text), "1234567890abcdef")
     excerpt = "" if "[sinks." in block.text else '\n[sinks.rest]\ntype = "null"\ninputs = ["*"]\n'
-    document = parse((block.text + excerpt).encode(), str(block), variables)
-    plan = build(document, WithPage(defined_in(block.page)), lambda name: (ROOT / name).read_bytes())
+    document = parse((block.text + excerpt).encode(), "pipeline.toml", variables)
+    plan = build(document, WithPage(defined_in(block.page)), lambda name: (TABLES / Path(name).name).read_bytes())
     assert not plan.warnings
 
 

@@ -49,7 +49,7 @@ def _events(case: Case, index: int, plan: Plan, file: str) -> Sequence[Event]:
         return case.events
     import anyio  # noqa: PLC0415  only captures need the loop
 
-    path = Path(file).parent / case.config.capture
+    path = Path(case.config.capture)
     try:
         return anyio.run(partial(read_capture, path, case.config.insert_at, plan))
     except (OSError, InputError) as error:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from pipeline.api import Config
+from pipeline.api import Config, PathOption
 
 Object = Mapping[str, Any]
 
@@ -21,7 +21,7 @@ class CaseConfig(Config):
     """One event by its outside names or their short forms, such as `event = { status = 503, path = "/api/x" }`."""
     events: tuple[Object, ...] = ()
     """Several of them, in order."""
-    capture: str | None = None
+    capture: PathOption | None = None
     """Capture file whose exchanges are the events; its path is relative to the pipeline file."""
     extract_from: str | None = None
     """Id of the component, or `id.output`, whose events are looked at."""

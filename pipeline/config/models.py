@@ -13,6 +13,7 @@ from pydantic_core import ErrorDetails
 from pipeline.config.documentation import models_in
 from pipeline.config.words import did_you_mean, shown
 from pipeline.errors import Problem
+from pipeline.model.paths import context_of
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -59,10 +60,16 @@ BOUNDS: Mapping[str, tuple[str, str]] = {
 """Error types that mean "the value is out of bounds", and which bound."""
 
 
-def check(model: type[M], table: Mapping[str, object], path: str, *, also: Iterable[str] = ()) -> tuple[M | None, list[Problem]]:
-    """An instance of the model, or what is wrong. ``also``: other names that would be right here, for "did you mean"."""
+def check(
+    model: type[M], table: Mapping[str, object], path: str, *, file: str = "", also: Iterable[str] = ()
+) -> tuple[M | None, list[Problem]]:
+    """An instance of the model, or what is wrong.
+
+    ``file`` is where the table stands, for options that are paths; ``also`` other names that would be right here, for "did you
+    mean".
+    """
     try:
-        made = model.model_validate(table)
+        made = model.model_validate(table, context=context_of(file))
     except ValidationError as error:
         return None, translated(error, model, table, path, also=also)
     problems = list(_flags_for_numbers(table, made, path))

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from pipeline.api import Config
+from pipeline.api import Config, PathOption
 
 ID_PATTERN = r"^[a-z0-9_]+$"
 
@@ -46,7 +46,7 @@ class BufferOptions(Config):
     """What gives way when the queue is full. Default: `block` behind sources that can wait (files, Kafka), else `drop_oldest`."""
     block_timeout_secs: Annotated[float, Field(gt=0, le=86_400)] | None = None
     """With `block`: drop the newest after waiting this long. Default: wait for ever."""
-    path: str | None = None
+    path: PathOption | None = None
     """Folder of a disk queue. Default: `<data_dir>/<sink id>`."""
 
 
@@ -90,7 +90,7 @@ class SinkOptions(Config):
 class RecordOptions(Config):
     """Write down what the decoder is given, to play it back later with a `replay` source."""
 
-    path: str
+    path: PathOption
     """File to write. One that is there already is kept: the next recording is named `PATH.02`, and so on up to 99."""
     max_bytes: Annotated[int, Field(ge=1 << 16)] = 256 << 20
     """Stop recording at this size."""
@@ -101,11 +101,11 @@ class ProcessOptions(Config):
 
     user: str | None = None
     """Give up all privileges and become this user once the capture is set up."""
-    data_dir: str = "/var/lib/httpipe"
+    data_dir: PathOption = "/var/lib/httpipe"
     """Where disk queues live."""
     shutdown_timeout_secs: Annotated[float, Field(gt=0, le=3600)] = 10.0
     """How long queues may drain after SIGTERM or Ctrl-C. At the end of all inputs there is no limit but the retry options."""
-    control_socket: str | None = None
+    control_socket: PathOption | None = None
     """Local socket for `httpipe top` and `httpipe tap`. Default: `httpipe.sock` in the run-time folder of the user, or
     `httpipe-2.sock` and so on where other pipelines run already."""
 

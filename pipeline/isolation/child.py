@@ -123,7 +123,7 @@ class Child:
         logger.handlers[:] = [SendLines(self._wire)]
         logger.propagate = False
         registry = Registry(discover(), find_trust(Path(start.file).parent))
-        made, problems = draft(Entry("sinks", start.id, start.table), registry, Mode.STRICT)
+        made, problems = draft(Entry("sinks", start.id, start.table), registry, Mode.STRICT, start.file)
         if problems or made.component is None or not issubclass(made.component, Sink):
             raise ConfigError(problems, file=start.file)
         attributes = {name: FieldType(value) for name, value in start.attributes.items()}

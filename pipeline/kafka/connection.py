@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, ConfigDict, Field, SecretStr, model_validator
 
-from pipeline.api import Config
+from pipeline.api import Config, PathOption
 
 INSTALL = 'Kafka needs the package aiokafka; type: pip install "httpipe[kafka]"'
 """Shown where the optional dependency is missing."""
@@ -48,11 +48,11 @@ class TlsOptions(Config):
 
     enabled: bool = False
     """Talk TLS to the brokers."""
-    ca_file: str | None = None
+    ca_file: PathOption | None = None
     """Certificates (PEM) that a broker's is checked against. Default: those of the system."""
-    crt_file: str | None = None
+    crt_file: PathOption | None = None
     """Own certificate (PEM), where the brokers ask for one."""
-    key_file: str | None = None
+    key_file: PathOption | None = None
     """Its private key (PEM)."""
     key_pass: SecretStr | None = None
     """Password of the private key; write `"${NAME}"` to take it from the environment."""
@@ -95,11 +95,11 @@ class SaslOptions(Config):
     """User name, for all but `OAUTHBEARER`."""
     password: SecretStr | None = None
     """Password; write `"${NAME}"` to take it from the environment."""
-    password_file: str | None = None
+    password_file: PathOption | None = None
     """File that holds the password; read at each connect. A newline at its end is cut."""
     token: SecretStr | None = None
     """Token for `OAUTHBEARER`; write `"${NAME}"` to take it from the environment."""
-    token_file: str | None = None
+    token_file: PathOption | None = None
     """File that holds the token for `OAUTHBEARER`, such as a projected service account token; read at each login."""
 
     @model_validator(mode="after")

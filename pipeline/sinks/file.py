@@ -14,7 +14,7 @@ import anyio
 import anyio.to_thread
 from pydantic import Field, field_validator, model_validator
 
-from pipeline.api import BackOff, BatchError, Config, ConfigError, Context, Event, NotConnected, Reject, Sink
+from pipeline.api import BackOff, BatchError, Config, ConfigError, Context, Event, NotConnected, PathTemplateOption, Reject, Sink
 from pipeline.codecs.options import EncodingOptions
 from pipeline.codecs.registry import codec
 from pipeline.errors import Problem
@@ -53,7 +53,7 @@ class RotateOptions(Config):
 class FileConfig(Config):
     """Options of the `file` sink."""
 
-    path: str
+    path: PathTemplateOption
     """File to append to; folders are made. Time tokens such as `%Y-%m-%d` take the event's time, in UTC."""
     encoding: EncodingOptions = EncodingOptions()
     """How events are written."""

@@ -39,11 +39,11 @@ def build(document: Document, registry: Registry, read_file: ReadFile, mode: Mod
     problems = list(document.problems)
     drafts: dict[str, Draft] = {}
     for entry in document.entries:
-        made, found = draft(entry, registry, mode)
+        made, found = draft(entry, registry, mode, document.file)
         drafts.setdefault(entry.id, made)
         problems += found
-    process = _table(ProcessOptions, document.process, "process", problems)
-    telemetry = _table(TelemetryOptions, document.telemetry, "telemetry", problems)
+    process = _table(ProcessOptions, document.process, "process", document.file, problems)
+    telemetry = _table(TelemetryOptions, document.telemetry, "telemetry", document.file, problems)
     attributes, found = _construct(drafts, read_file, mode)
     problems += found
     wiring, found = wire([Node(each.id, each.entry.kind, each.inputs, each.outputs) for each in drafts.values()])
@@ -71,8 +71,8 @@ def build(document: Document, registry: Registry, read_file: ReadFile, mode: Mod
     )
 
 
-def _table(model: type[M], table: Table, path: str, problems: list[Problem]) -> M:
-    made, found = check(model, table, path)
+def _table(model: type[M], table: Table, path: str, file: str, problems: list[Problem]) -> M:
+    made, found = check(model, table, path, file=file)
     problems += found
     return made or model()
 

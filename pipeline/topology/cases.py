@@ -37,7 +37,7 @@ def cases(tables: Sequence[Object], plan: Plan, attributes: Mapping[str, FieldTy
     problems: list[Problem] = []
     for index, table in enumerate(tables):
         path = f"tests.{index}"
-        config, wrong = check(CaseConfig, table, path)
+        config, wrong = check(CaseConfig, table, path, file=plan.file)
         problems += wrong
         if config is not None:
             case, wrong = _case(config, path, plan, attributes)

@@ -109,8 +109,8 @@ class Mode(Enum):
     """They are found and judged, but not imported: privileges must be given up first."""
 
 
-def draft(entry: Entry, registry: Registry, mode: Mode) -> tuple[Draft, list[Problem]]:
-    """Check one table."""
+def draft(entry: Entry, registry: Registry, mode: Mode, file: str) -> tuple[Draft, list[Problem]]:
+    """Check one table of this file."""
     made = Draft(entry)
     problems = _load(made, registry, mode)
     problems += _inputs(made)
@@ -118,13 +118,13 @@ def draft(entry: Entry, registry: Registry, mode: Mode) -> tuple[Draft, list[Pro
     engine = {name for model in ENGINE_OPTIONS[entry.kind] for name in names(model)}
     for model in models:
         part = {name: value for name, value in entry.table.items() if name in names(model)}
-        made.options[model], found = check(model, part, entry.path)
+        made.options[model], found = check(model, part, entry.path, file=file)
         problems += found
     if made.loaded is None or made.fault:
         return made, problems
     foreign = engine - {name for model in models for name in names(model)}
     problems += _misplaced(entry, foreign, made.loaded)
-    return made, problems + _own(made, made.loaded, engine)
+    return made, problems + _own(made, made.loaded, engine, file)
 
 
 def engine_models(kind: str, component: Component | None) -> tuple[type[Config], ...]:
@@ -184,17 +184,20 @@ def _misplaced(entry: Entry, foreign: set[str], loaded: Loaded) -> list[Problem]
     ]
 
 
-def _own(made: Draft, loaded: Loaded, engine: set[str]) -> list[Problem]:
+def _own(made: Draft, loaded: Loaded, engine: set[str], file: str) -> list[Problem]:
     """Check the component's own options."""
     entry, model = made.entry, loaded.component.Config
     if clash := sorted(set(names(model)) & (engine | {"type", "inputs"})):
         return [Problem(entry.path, f"{loaded.plugin}: its Config has options that belong to the engine: {', '.join(clash)}")]
     own = {name: value for name, value in entry.table.items() if name not in engine | {"type", "inputs"}}
     also = engine | ({"inputs"} if entry.kind != "sources" else set())
-    made.config, problems = check(model, own, entry.path, also=also)
+    made.config, problems = check(model, own, entry.path, file=file, also=also)
     if made.config is None:
         made.trial, _ = check(
-            model, {name: value for name, value in own.items() if not _concerns(problems, entry, name)}, entry.path
+            model,
+            {name: value for name, value in own.items() if not _concerns(problems, entry, name)},
+            entry.path,
+            file=file,
         )
     return problems
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 from pydantic import Field
 
-from pipeline.api import DEFAULT, NOTHING, AttributeValue, Config, Context, Event, FieldType, Outputs, Transform
+from pipeline.api import DEFAULT, NOTHING, AttributeValue, Config, Context, Event, FieldType, Outputs, PathOption, Transform
 from pipeline.errors import ConfigError, Problem
 from pipeline.expressions.helpers import to_str
 from pipeline.transforms.changes import NOWHERE, place
@@ -25,7 +25,7 @@ Table = Mapping[str, Mapping[str, AttributeValue]]
 class EnrichConfig(Config):
     """Add attributes from a table."""
 
-    file: str
+    file: PathOption
     """Path of the table; it is read again when it changes."""
     format: Literal["csv", "json"] | None = None
     """`csv` with a header line, or `json`: an array of flat objects or an object of them by key. Default: by the ending."""

@@ -5,7 +5,19 @@ from typing import Annotated
 
 from pydantic import Field
 
-from pipeline.api import DEFAULT, NOTHING, AttributeValue, Config, Context, Event, Exchange, FieldType, Outputs, Transform
+from pipeline.api import (
+    DEFAULT,
+    NOTHING,
+    AttributeValue,
+    Config,
+    Context,
+    Event,
+    Exchange,
+    FieldType,
+    Outputs,
+    PathOption,
+    Transform,
+)
 from pipeline.errors import ConfigError, Problem
 from pipeline.expressions import ExpressionError
 from pipeline.lists.entry import Entry, parse_entry, parse_lines
@@ -20,7 +32,7 @@ class MatchListConfig(Config):
 
     entries: tuple[str, ...] = ()
     """Entries such as `/admin/**`, `*.evil.example`, `POST /upload`: an optional method, then a host, a path or both."""
-    file: str | None = None
+    file: PathOption | None = None
     """File with one entry a line, `#` for comments; it is read again when it changes."""
     verdict: Annotated[str, Field(min_length=1)] = "listed"
     """What an event on the list gets as its verdict, such as `deny`."""

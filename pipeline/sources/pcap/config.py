@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from pipeline.api import Config
+from pipeline.api import Config, GlobOption
 
 STANDARD_INPUT = "-"
 
@@ -12,7 +12,7 @@ STANDARD_INPUT = "-"
 class PcapConfig(Config):
     """Capture files or a pipe: pcap or pcapng, also compressed with gzip or zstd."""
 
-    path: str = Field(min_length=1)
+    path: GlobOption = Field(min_length=1)
     """A capture file, a glob of files (`"/var/cap/*.pcap*"`, read in order of time), a named pipe, or `"-"`: standard input."""
 
     speed: Literal["max", "realtime"] = "max"

@@ -11,7 +11,7 @@ from typing import Literal
 import anyio.to_thread
 from pydantic import Field
 
-from pipeline.api import Config, Context, Event, EventBatch, InputError, Record, RecordBatch, Source
+from pipeline.api import Config, Context, Event, EventBatch, GlobOption, InputError, Record, RecordBatch, Source
 from pipeline.codecs.records import MAGIC, RecordsReader
 from pipeline.sources.files.damage import DamagedInputError
 from pipeline.sources.files.inflate import inflated
@@ -23,7 +23,7 @@ from pipeline.sources.replay.lines import LinesReader
 class ReplayConfig(Config):
     """What was recorded: by `record` on a source, or by a `file` sink with JSON lines. gzip and zstd are understood."""
 
-    path: str = Field(min_length=1)
+    path: GlobOption = Field(min_length=1)
     """A recording, a glob of recordings (played in order of name), or `"-"` for standard input."""
 
     speed: Literal["max", "realtime"] = "max"
