@@ -1,5 +1,6 @@
 # make run     see the HTTP traffic of this host          make demo   the same pipeline on a capture file, without privileges
 # make test    every check and every test                 make bench  measure everything that the documentation states
+# make unit    what needs neither root nor a server, in seconds
 PYTHON ?= python3.11
 export PYTHON
 
@@ -42,8 +43,10 @@ check:
 	$(BIN)/mypy
 	clang-format --dry-run --Werror $(C_FILES)
 
+# As many processes as processors; what takes long on any of them is left to `make test`.
 unit:
-	$(BIN)/pytest -q tests/unit tests/property tests/contract
+	@tools/setup.sh dev
+	$(BIN)/pytest -q -n auto -m 'not slow and not wheel' tests/unit tests/property tests/contract
 
 bench:
 	@tools/setup.sh test
@@ -67,6 +70,7 @@ docs:
 	$(BIN)/python -m pipeline.codecs.proto > pipeline/codecs/httpipe.proto
 	$(BIN)/python -m tools.transform_docs
 	$(BIN)/python -m tools.kafka_ddl
+	$(BIN)/python -m tools.quoted_examples
 
 clean:
 	rm -rf .venv .cache build dist pipeline/bpf/*.bpf.o .mypy_cache .ruff_cache .pytest_cache .hypothesis

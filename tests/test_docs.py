@@ -18,6 +18,7 @@ from pipeline.plugins.discovery import Kind, Plugin, discover
 from pipeline.plugins.registry import Component, Loaded, Registry, TrustNothing
 from pipeline.plugins.trust import parse_trust
 from pipeline.topology.build import build
+from tools.quoted_examples import QUOTE, pages, quoted
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -171,3 +172,16 @@ def test_links_between_pages_lead_somewhere() -> None:
 def _anchors(path: Path) -> set[str]:
     headings = re.findall(r"^#+ (.*)$", path.read_text(), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("path", [page for page in pages() if QUOTE.search(page.read_text())], ids=lambda path: path.name)
+def test_files_that_a_page_quotes_are_as_they_are(path: Path) -> None:
+    """Whoever copies from the page has the tested file; `make docs` puts it there."""
+    assert quoted(path.read_text()) == path.read_text()
+
+
+def test_a_quotation_is_found_and_replaced() -> None:
+    """The Kafka page quotes both tiers; a quotation that differs is noticed."""
+    page = (ROOT / "docs" / "kafka.md").read_text()
+    assert {found["file"] for found in QUOTE.finditer(page)} == {"examples/agent.toml", "examples/worker.toml"}
+    assert quoted(page.replace("httpipe-workers", "others")) == page

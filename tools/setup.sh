@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes a clone ready to run (`setup.sh run`) or to test (`setup.sh test`): Debian packages, .venv, the package with its BPF object.
+# Makes a clone ready to run (`setup.sh run`), to work on (`setup.sh dev`: what `make unit` and `make check` need) or to test whole
+# (`setup.sh test`: real servers and brokers too): Debian packages, .venv, the package with its BPF object.
 # `setup.sh demo` does without the BPF object where it is not built yet: what reads capture files needs no compiler and no privileges.
 # Repeats safely and quickly: each step looks first whether there is anything to do. Installs Debian packages only as root or through sudo,
 # and names them before it does.
@@ -38,6 +39,7 @@ if [ -z "${HTTPIPE_NO_BPF:-}" ]; then
     want linux-libc-dev test -e /usr/include/linux/bpf.h
     want libbpf1 "$python" -c 'import ctypes; ctypes.CDLL("libbpf.so.1")'
 fi
+[ "$purpose" != dev ] || want clang-format command -v clang-format
 if [ "$purpose" = test ]; then
     headers=linux-headers-$(dpkg --print-architecture 2>/dev/null || echo amd64)
     for package in clang-format python3-bpfcc nghttp2-client "$headers" bpftool nginx-light wrk curl iproute2 tcpdump libcap2-bin maven kcat postgresql \
@@ -86,21 +88,21 @@ fi
 # --- virtual environment ---------------------------------------------------------------------------------------------------------------------------
 
 lock=requirements.lock
-[ "$purpose" = test ] && lock=requirements-dev.lock
+case $purpose in dev | test) lock=requirements-dev.lock ;; esac
 object=pipeline/bpf/http_trace.bpf.o
 
-# What was installed last time, so that the second time costs nothing. The test set includes the run set.
+# Which lock was installed last time, so that the second time costs nothing. The development set includes the run set.
 state=$(cat requirements.lock requirements-dev.lock pyproject.toml hatch_build.py | cksum)
 if [ ! -x .venv/bin/python ] || ! .venv/bin/python -c '' 2>/dev/null; then
     say "making .venv with $($python --version)"
     rm -rf .venv
     "$python" -m venv .venv
 fi
-if [ "$(cat .venv/.packages-test 2>/dev/null)" != "$state" ] && { [ "$purpose" = test ] || [ "$(cat .venv/.packages-run 2>/dev/null)" != "$state" ]; }; then
+if [ "$(cat .venv/.requirements-dev.lock 2>/dev/null)" != "$state" ] && [ "$(cat ".venv/.$lock" 2>/dev/null)" != "$state" ]; then
     say "installing Python packages ($lock)"
     .venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r $lock
     rm -f .venv/.object
-    printf '%s\n' "$state" > ".venv/.packages-$purpose"
+    printf '%s\n' "$state" > ".venv/.$lock"
 fi
 if [ "$(cat .venv/.object 2>/dev/null)" != "$sources${HTTPIPE_NO_BPF:-}" ] || { [ -z "${HTTPIPE_NO_BPF:-}" ] && [ ! -e $object ]; }; then
     say "installing httpipe into .venv"

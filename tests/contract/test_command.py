@@ -126,6 +126,7 @@ def test_a_line_that_is_no_event_is_damaged_input_unless_a_dead_letter_has_it(fo
     assert (kept.returncode, kept.stdout.count("/x")) == (ExitCode.OK, 2), kept.stderr
 
 
+@pytest.mark.slow
 def test_pydantics_own_plugins_are_not_imported(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Pydantic would import whatever any installed distribution declares for it: code that nobody trusted."""
     metadata = folder / "sneak-1.0.dist-info"

@@ -284,6 +284,7 @@ def _takes_one_more_byte(connection: socket.socket) -> bool:
         return False
 
 
+@pytest.mark.slow
 def test_real_taps_behind_head_and_stopped(pipeline: Pipeline) -> None:
     """``tap | head -1`` again and again beside a tap that is stopped as by Ctrl-Z."""
     pipeline.feed_on()
@@ -319,6 +320,7 @@ def test_a_pipeline_that_has_no_socket_of_its_own_says_so(tmp_path: Path, pipeli
     pipeline.finish()
 
 
+@pytest.mark.slow
 def test_pipelines_side_by_side_are_told_apart(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each takes a socket of its own; `top` and `tap` want to know which is meant, by the name of its file or its PID."""
     monkeypatch.setenv("RUNTIME_DIRECTORY", str(tmp_path))

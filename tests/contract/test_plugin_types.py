@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from pipeline.plugins.discovery import Kind
 from pipeline.plugins.scaffold import write_package
 
@@ -53,6 +55,7 @@ def mypy(folder: Path, *files: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*command, *map(str, files)], cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
 
 
+@pytest.mark.slow
 def test_examples_are_accepted_in_strict_mode_and_mistakes_are_not(tmp_path: Path) -> None:
     """Decorators know the function's arguments, its config and what it must return."""
     pages = re.findall(r"^```python\n(.*?)^```$", (ROOT / "docs/plugins.md").read_text(), re.MULTILINE | re.DOTALL)

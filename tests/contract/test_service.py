@@ -89,6 +89,7 @@ def end(process: subprocess.Popen[str]) -> str:
     return said
 
 
+@pytest.mark.slow
 def test_reload_succeeds_with_a_file_that_can_run_and_only_then(service: Service) -> None:
     """The command fails with all that is wrong, and nothing has changed; mended, it succeeds when the file runs."""
     service.write()
@@ -111,6 +112,7 @@ def test_reload_succeeds_with_a_file_that_can_run_and_only_then(service: Service
     assert "rebuilt out" in said
 
 
+@pytest.mark.slow
 def test_ready_waits_for_the_sink(service: Service) -> None:
     """While its folder cannot be written, the status names the sink and READY does not come; then it does."""
     log = service.folder / "var/log/httpipe"

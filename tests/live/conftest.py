@@ -1,18 +1,16 @@
 """Namespaces, a server, and which loaders there are."""
 
 import os
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 from live_namespace import Namespace, join
-from live_nginx import Nginx
+from live_nginx import Nginx, Serve
 from live_run import Run, loaded
 
 from pipeline.sources.bpf import bcc_loader
 from pipeline.sources.bpf.config import BpfConfig
-
-Serve = Callable[[Namespace, list[str]], Nginx]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

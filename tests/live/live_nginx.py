@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
@@ -104,3 +105,7 @@ class Nginx:
                     continue
                 return
         raise TimeoutError(f"nginx does not answer on {address}")
+
+
+Serve = Callable[[Namespace, list[str]], Nginx]
+"""``serve(namespace, sockets)`` starts one."""

@@ -12,8 +12,8 @@ from pathlib import Path
 import anyio
 import anyio.lowlevel
 import pytest
-from conftest import Serve
 from live_namespace import Namespace, join
+from live_nginx import Serve
 from live_readable import readable
 from live_recording import recording
 

@@ -4,9 +4,8 @@ import subprocess
 
 import anyio
 import pytest
-from conftest import Serve
 from live_namespace import Namespace
-from live_nginx import Logged, Nginx
+from live_nginx import Logged, Nginx, Serve
 from live_recording import Recording, recording
 
 from pipeline.api import Exchange

@@ -8,8 +8,8 @@ from pathlib import Path
 import anyio
 import anyio.to_thread
 import pytest
-from conftest import Serve
 from live_namespace import Namespace
+from live_nginx import Serve
 
 ROOT = Path(__file__).resolve().parents[2]
 CTRL_C = b"\x03"

@@ -9,8 +9,8 @@ import threading
 import time
 from pathlib import Path
 
-from conftest import Serve
 from live_namespace import Namespace
+from live_nginx import Serve
 
 PIPELINE = """
 [sources.http]

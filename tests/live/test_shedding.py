@@ -8,9 +8,9 @@ from struct import unpack
 
 import anyio
 import pytest
-from conftest import Serve
 from live_frames import ACK, CLIENT4, FIN, IPV4, PSH, REQUEST, RESPONSE, SERVER4, SYN, ethernet, ipv4, tcp
 from live_namespace import Namespace
+from live_nginx import Serve
 from live_run import Run, loaded
 
 import pipeline.sources.bpf.capture as capture_module

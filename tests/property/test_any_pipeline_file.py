@@ -3,6 +3,7 @@
 from contextlib import suppress
 from string import ascii_lowercase
 
+import pytest
 import tomlkit
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -67,6 +68,7 @@ def problems_of(text: str) -> list[str]:
     return []
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(TREES)
 def test_any_tree_gives_a_plan_or_problems(tree: dict[str, object]) -> None:

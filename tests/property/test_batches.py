@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from test_decode import Capture, captures, damage
@@ -78,6 +79,7 @@ def events(records: Sequence[Segment], options: DecodeOptions, sizes: Sequence[i
     return [event for event in found if isinstance(event, Exchange)], counts
 
 
+@pytest.mark.slow
 @relaxed
 @given(traffic(), OPTIONS, st.lists(st.integers(1, 40), min_size=1, max_size=5))
 def test_any_batches_give_the_same(records: list[Segment], options: DecodeOptions, sizes: list[int]) -> None:

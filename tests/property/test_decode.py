@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -182,6 +183,7 @@ def damage(draw: st.DrawFn) -> list[Segment]:
     return Capture(segments)
 
 
+@pytest.mark.slow
 @relaxed
 @given(damage(), st.booleans())
 def test_damage_never_raises(segments: list[Segment], bodies: bool) -> None:  # noqa: FBT001

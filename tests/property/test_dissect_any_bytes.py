@@ -3,6 +3,7 @@
 import struct
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
@@ -29,6 +30,7 @@ def dissect(link: int, packets: Sequence[bytes], extra: int) -> list[Segment]:
     return Dissector().segments(b"".join(packets), frames)
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(LINKS, st.lists(PACKETS, max_size=6), st.integers(0, 70_000))
 @example(1, [bytes(12) + b"\x08\x00\x45" + bytes(60)], 0)

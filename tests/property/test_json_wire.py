@@ -42,6 +42,7 @@ NAMES = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=300, deadline=None)
 @given(source=st.dictionaries(NAMES, VALUES, max_size=6), time=st.booleans(), ascii_only=st.booleans())
 def test_both_ways_agree(source: dict[str, object], *, time: bool, ascii_only: bool) -> None:

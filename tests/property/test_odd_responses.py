@@ -6,6 +6,7 @@ of any size; the capture may be without any of the segments.
 
 from dataclasses import dataclass
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -124,6 +125,7 @@ def by_number(exchanges: list[Exchange]) -> dict[int | None, Exchange]:
     return {number_of(exchange)[0]: exchange for exchange in exchanges}
 
 
+@pytest.mark.slow
 @relaxed
 @given(plays())
 def test_every_request_gets_its_own_response_or_none(play: Play) -> None:
@@ -140,6 +142,7 @@ def test_every_request_gets_its_own_response_or_none(play: Play) -> None:
         assert not {"gap", "unmatched_response"} & set(exchange.httpipe_marks)
 
 
+@pytest.mark.slow
 @relaxed
 @given(plays(), st.data())
 def test_a_loss_costs_what_was_lost(play: Play, data: st.DataObject) -> None:

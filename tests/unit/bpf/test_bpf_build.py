@@ -35,6 +35,7 @@ def built(clone: Path) -> Path:
     return clone / "pipeline" / "bpf" / "http_trace.bpf.o"
 
 
+@pytest.mark.slow
 def test_builds_once(clone: Path) -> None:
     """The object appears; a second time it is left as it is, until a source is newer."""
     assert build(clone).returncode == 0

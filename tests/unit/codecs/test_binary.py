@@ -33,6 +33,7 @@ EVENTS = st.one_of(
 )
 
 
+@pytest.mark.slow
 @settings(max_examples=150, deadline=None)
 @given(st.lists(EVENTS, max_size=8))
 def test_there_and_back(events: list[Event]) -> None:

@@ -167,6 +167,7 @@ def test_what_is_no_object_is_refused(line: bytes) -> None:
         JSON.decode(line)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(
     st.recursive(

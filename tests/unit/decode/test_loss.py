@@ -55,6 +55,7 @@ def test_drop_each_segment_in_turn(step_ns: int, acks: bool) -> None:  # noqa: F
         assert set(range(EACH)) - whole <= {hit}
 
 
+@pytest.mark.slow
 def test_drop_one_of_two_hundred() -> None:
     """Of 200 exchanges on ten connections, captured together, 199 stay complete whichever segment is missing."""
     everything: list[Segment] = []
@@ -158,6 +159,7 @@ def test_drop_each_segment_of_real_timing(place: int) -> None:
         assert verdict.whole >= verdict.exchanges - max(1, len(hit))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", CLIENTS)
 def test_two_hundred_exchanges(kind: str) -> None:
     """Of 200 exchanges on one connection, pipelined or not, 198 stay complete whichever segment is missing, and unmarked."""

@@ -363,6 +363,7 @@ def test_http2_is_recognized_and_skipped() -> None:
         assert counted.count("decoder_http2") == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["close", "reset", "finish", "evict", "time-out"])
 def test_connections_leave_nothing_behind(ending: str) -> None:
     """However a connection ends, its memory is free at once: the collector of cycles does not look for what decode holds."""

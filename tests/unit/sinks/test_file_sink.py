@@ -147,6 +147,7 @@ def _written_until_killed(path: Path) -> int:
         return max([*confirmed, *map(int, writer.stdout.read().split())])
 
 
+@pytest.mark.slow
 async def test_kill_9_loses_nothing_that_counted_as_written(tmp_path: Path) -> None:
     """After the next start every line is whole, and every batch whose write had returned is there."""
     path = tmp_path / "http.jsonl"
