@@ -63,19 +63,15 @@ class SinkProcess:
     async def start(self, start: Start) -> None:
         """Start it and have it make the sink. Raises what that raises."""
         ours, theirs = socket.socketpair()
-        self._stacks = os.memfd_create("stacks")
-        # From the loop's thread, for the kernel kills the child when the thread that started it ends.
-        command = [sys.executable, *_flags(), "-m", "pipeline.isolation.child", str(theirs.fileno()), str(self._stacks)]
-        with theirs:
-            self._process = subprocess.Popen(  # noqa: ASYNC220, S603  takes some ms; our own module
-                [*command, str(os.getpid())],
-                stdin=subprocess.DEVNULL,
-                pass_fds=(theirs.fileno(), self._stacks),
-                env={**os.environ, "PYDANTIC_DISABLE_PLUGINS": "__all__"},
-                start_new_session=True,
-            )
         ours.setblocking(False)
-        await asyncio.get_running_loop().create_connection(lambda: self._wire, sock=ours)
+        self._stacks = os.memfd_create("stacks")
+        try:
+            with theirs:
+                self._process = _spawn(theirs.fileno(), self._stacks)
+            await asyncio.get_running_loop().create_connection(lambda: self._wire, sock=ours)
+        except BaseException:
+            ours.close()
+            raise
         await self._ask(STARTED, start)
 
     async def call(self, method: Literal["open", "healthcheck", "aclose"]) -> None:
@@ -163,6 +159,18 @@ class SinkProcess:
         for answer in self._waiting.values():
             if not answer.done():
                 answer.set_result(Failure(CANCELLED, ""))
+
+
+def _spawn(connection: int, stacks: int) -> subprocess.Popen[bytes]:
+    """To be called in the loop's thread: the kernel kills the child when the thread that started it ends (prctl(2))."""
+    module = ["-m", "pipeline.isolation.child", str(connection), str(stacks), str(os.getpid())]
+    return subprocess.Popen(  # noqa: S603  our own module
+        [sys.executable, *_flags(), *module],
+        stdin=subprocess.DEVNULL,
+        pass_fds=(connection, stacks),
+        env={**os.environ, "PYDANTIC_DISABLE_PLUGINS": "__all__"},
+        start_new_session=True,
+    )
 
 
 def _flags() -> list[str]:

@@ -81,12 +81,12 @@ class Blocking:
             self._told = found
             found.log.error("blocks the whole pipeline: nothing else runs until this call returns", extra=found.fields)
 
-    def find(self) -> Blockage | None:
-        """Who holds the loop for ``FIRST_SECS`` or more; None where it turns."""
+    def find(self, least_secs: float = FIRST_SECS) -> Blockage | None:
+        """Who holds the loop for so long or longer; None where it turns."""
         now = time.perf_counter()
         calls = [(since, each) for each in self._components() if (since := each.health.since)]
         since, holder = min(calls, key=lambda call: call[0], default=(self._turned + BEAT_SECS, None))
-        if now - since < FIRST_SECS:
+        if now - since < least_secs:
             return None
         at = _where(self._thread, holder.package if holder else "")
         return Blockage(since, now - since, at, holder.log if holder else self._log, holder.health if holder else None)

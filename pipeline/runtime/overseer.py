@@ -17,14 +17,14 @@ import time
 from collections.abc import Callable
 from typing import NoReturn, Self
 
-from pipeline.runtime.blocking import Blockage, Blocking
+from pipeline.runtime.blocking import FIRST_SECS, Blockage, Blocking
 from pipeline.runtime.engine import Engine
 from pipeline.telemetry.logs import ComponentLog
 
 LOOK_SECS = 1.0
 """How often the thread looks at the loop."""
 
-REACTION_SECS = 0.5
+REACTION_SECS = 1.0
 """A loop that turns takes notice of a signal within milliseconds."""
 
 HARD_STOP_SECS = 3.0
@@ -68,7 +68,8 @@ class Overseer:
         if self._numbers:
             self._handlers = {number: signal.signal(number, _heard) for number in self._numbers}
             self._wakeup = signal.set_wakeup_fd(self._writing.fileno(), warn_on_full_buffer=False)
-            faulthandler.enable()
+            if not faulthandler.is_enabled():
+                faulthandler.enable(file=2)
         self._thread.start()
         return self
 
@@ -115,14 +116,14 @@ class Overseer:
         self._call_soon(self._engine.stop_now)
         self._call_soon(noticed.set)
         if not noticed.wait(REACTION_SECS):
-            self._leave("a second signal ends the process while this call still goes on")
+            self._leave("a second signal ends the process while this call still goes on", blocked_secs=0.0)
         self._leave_at = time.monotonic() + HARD_STOP_SECS
 
     def _look(self) -> None:
         self._blocking.look()
         now = time.monotonic()
         if self._leave_at is not None and now >= self._leave_at:
-            self._leave(f"has not ended within {HARD_STOP_SECS:g} s of the second signal")
+            self._leave(f"the run has not ended within {HARD_STOP_SECS:g} s of the second signal")
         if self._asked_at is None:
             return
         self._ask(self._asked_at)
@@ -148,12 +149,12 @@ class Overseer:
             wait = "asked to end; waiting for this call to return, until shutdown_timeout_secs or a second signal end the process"
             blockage.log.warning(wait, extra=blockage.fields)
 
-    def _leave(self, sentence: str) -> NoReturn:
+    def _leave(self, sentence: str, blocked_secs: float = FIRST_SECS) -> NoReturn:
         """Not before the log line is written, unless nobody takes it. What disk queues hold is safe: their commits are synced."""
         leaving = threading.Timer(LAST_WORDS_SECS, os._exit, [os.EX_IOERR])
         leaving.daemon = True
         leaving.start()
-        found = self._blocking.find()
+        found = self._blocking.find(blocked_secs)
         left = {"lost_events": self._engine.events_in_memory()}
         (found.log if found else self._log).error(sentence, extra={**(found.fields if found else {}), **left})
         os._exit(os.EX_IOERR)

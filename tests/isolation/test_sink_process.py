@@ -2,11 +2,12 @@
 
 import json
 import os
+import re
 import signal
 from pathlib import Path
 
 import pytest
-from running import Run, record, running, until
+from running import record, running, until
 
 from pipeline.cli.exit_codes import ExitCode
 
@@ -54,11 +55,6 @@ def numbers(path: Path) -> list[int]:
     return [json.loads(line)["httpipe.sequence"] for line in path.read_text().splitlines()] if path.exists() else []
 
 
-def sent(run: Run, component: str) -> str:
-    """The line of the summary."""
-    return next(line for line in run.log.splitlines() if line.split()[:1] == [component] or line.strip().startswith(component))
-
-
 @pytest.mark.parametrize(
     ("way", "at", "told"),
     [
@@ -79,6 +75,7 @@ def test_what_happens_in_its_process_stays_there(way: str, at: str, told: str, t
     with running(tmp_path, pipeline(way, at, times=2 if at == "write" else 3)) as run:
         assert run.ends() == ExitCode.OK, run.log
     assert told in run.log
+    assert re.search(r"sink faulty_sink +sent 1,000\b", run.log), "the ledger says what was delivered"
     assert sorted(numbers(tmp_path / "out.jsonl")) == list(range(EVENTS))
     assert numbers(tmp_path / "healthy.jsonl") == list(range(EVENTS))
     assert len((tmp_path / "times").read_text().splitlines()) >= 2, "it was not faulty"

@@ -130,3 +130,24 @@ def test_a_ready_file_that_the_user_may_not_create_is_told_before_capturing(fold
     assert done.returncode == 0, done.stderr
     assert "wrote as" in done.stdout
     assert list(theirs.iterdir()) == []
+
+
+def test_the_process_of_a_sink_is_the_same_user(folder: Path) -> None:
+    """It is started when the privileges are gone, and imports the plugin again."""
+    (folder / "pipeline.toml").write_text(PIPELINE + 'isolation = "process"\n')
+    done = httpipe(folder, "run")
+    nobody = pwd.getpwnam("nobody").pw_uid
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count(f"imported as {(nobody,) * 3}") == 2
+    assert done.stdout == f"wrote as {(nobody,) * 3} 2\n"
+
+
+def test_the_process_of_a_sink_has_no_capability(folder: Path) -> None:
+    """A run that captures without root has some, which a child would inherit as they are ambient."""
+    forgo = "from pipeline.isolation import host; host.forgo_privileges(); print(open('/proc/self/status').read())"
+    capable = ["setpriv", "--reuid=nobody", "--clear-groups", "--inh-caps=+net_raw", "--ambient-caps=+net_raw"]
+    command = readable([*capable, sys.executable, "-c", forgo])
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=60)
+    status = dict(line.split(":\t", 1) for line in done.stdout.splitlines() if ":\t" in line)
+    assert [int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapAmb")] == [0, 0, 0, 0], done.stderr
+    assert status["NoNewPrivs"] == "1"
