@@ -100,7 +100,8 @@ class ProcessOptions(Config):
     """`[process]`: what belongs to the whole run."""
 
     user: str | None = None
-    """Give up all privileges and become this user once the capture is set up."""
+    """Give up all privileges and become this user once the capture is set up. Before Linux 5.19 `cap_bpf` may stay: see
+    docs/capture.md."""
     data_dir: PathOption = "/var/lib/httpipe"
     """Where disk queues live."""
     shutdown_timeout_secs: Annotated[float, Field(gt=0, le=3600)] = 10.0

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import zstandard
-from kernel_packages import CACHE, Suite, run, unpack
+from kernel_packages import CACHE, Suite, alone, run, unpack
 
 KERNEL = r"linux-(image|binary|modules)-\d\S*-cloud-(amd|arm)64"
 """Some suites split what others have in one package."""
@@ -43,47 +43,50 @@ class KernelImage:
 
 def kernel_image(suite: str, architecture: str) -> KernelImage:
     """The newest kernel of a suite."""
-    packages = Suite(suite, architecture).newest(f"linux-image-cloud-{architecture}", KERNEL)
-    busybox = Suite("bookworm", architecture).newest("busybox-static", "busybox-static")
-    parts = [*sorted(package.name for package in packages), Path(__file__).read_text(encoding="utf-8")]
-    folder = CACHE / f"kernel-{suite}-{architecture}-{hashlib.sha256(''.join(parts).encode()).hexdigest()[:12]}"
-    if not folder.exists():
-        with tempfile.TemporaryDirectory(dir=CACHE) as name:
-            unpacked, made = Path(name) / "unpacked", Path(name) / "made"
-            unpacked.mkdir()
-            made.mkdir()
-            (unpacked / "usr/lib").mkdir(parents=True)
-            (unpacked / "lib").symlink_to("usr/lib")
-            unpack(packages + busybox, unpacked)
-            _make(unpacked, made)
-            for older in CACHE.glob(f"kernel-{suite}-{architecture}-*"):
-                shutil.rmtree(older)
-            made.rename(folder)
+    with alone():
+        packages = Suite(suite, architecture).newest(f"linux-image-cloud-{architecture}", KERNEL)
+        busybox = Suite("bookworm", architecture).newest("busybox-static", "busybox-static")
+        key = "".join((*sorted(package.name for package in packages), Path(__file__).read_text(encoding="utf-8")))
+        folder = CACHE / f"kernel-{suite}-{architecture}-{hashlib.sha256(key.encode()).hexdigest()[:12]}"
+        if not folder.exists():
+            with tempfile.TemporaryDirectory(dir=CACHE) as name:
+                made = _make(packages + busybox, Path(name))
+                for older in CACHE.glob(f"kernel-{suite}-{architecture}-*"):
+                    shutil.rmtree(older)
+                made.rename(folder)
     [kernel] = folder.glob("vmlinuz-*")
     return KernelImage(kernel.name.removeprefix("vmlinuz-"), kernel, folder / "initramfs")
 
 
-def _make(unpacked: Path, made: Path) -> None:
+def _make(packages: list[Path], folder: Path) -> Path:
+    """The folder with both files."""
+    unpacked, made = folder / "unpacked", folder / "made"
+    made.mkdir()
+    (unpacked / "usr/lib").mkdir(parents=True)
+    (unpacked / "lib").symlink_to("usr/lib")
+    unpack(packages, unpacked)
     [modules] = (unpacked / "usr/lib/modules").iterdir()
     kernel = next(path for path in unpacked.rglob("vmlinuz*") if path.is_file())
     shutil.copy(kernel, made / f"vmlinuz-{modules.name}")
-    inside = made / "inside"
+    _pack_initramfs(unpacked, modules.name, folder / "inside", made / "initramfs")
+    return made
+
+
+def _pack_initramfs(unpacked: Path, release: str, inside: Path, archive: Path) -> None:
     for name in ("bin", "dev", "root", "modules"):
         (inside / name).mkdir(parents=True)
     shutil.copy(next(unpacked.rglob("bin/busybox")), inside / "bin")
     (inside / "init").write_text(INIT)
     (inside / "init").chmod(0o755)
     order = []
-    for path in _in_order(unpacked, modules.name):
+    for path in _in_order(unpacked, release):
         name = path.name.partition(".")[0] + ".ko"
         (inside / "modules" / name).write_bytes(_plain(path))
         order.append(name)
     (inside / "modules" / "order").write_text("\n".join(order))
     names = "\n".join(str(path.relative_to(inside)) for path in sorted(inside.rglob("*")))
-    with (made / "initramfs").open("wb") as archive:
-        command = ["cpio", "--quiet", "-o", "-H", "newc"]
-        subprocess.run(command, input=names.encode(), stdout=archive, cwd=inside, check=True)
-    shutil.rmtree(inside)
+    with archive.open("wb") as file:
+        subprocess.run(["cpio", "--quiet", "-o", "-H", "newc"], input=names.encode(), stdout=file, cwd=inside, check=True)
 
 
 def _in_order(unpacked: Path, release: str) -> list[Path]:

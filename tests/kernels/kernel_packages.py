@@ -5,13 +5,15 @@ own, so that the machine's are left as they are; where the archive is, and throu
 configuration says. Nothing is installed and no script of a package is run.
 """
 
+import fcntl
 import hashlib
 import os
 import re
 import shutil
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "httpipe" / "kernels"
@@ -34,7 +36,6 @@ class Suite:
         self.name = name
         self._architecture = architecture
         self._folder = CACHE / "apt" / f"{name}-{architecture}"
-        self._lists_are_new = False
 
     def newest(self, name: str, kind: str) -> list[Path]:
         """A package without content of its own: those whose names match that it leads to."""
@@ -54,13 +55,17 @@ class Suite:
 
     def _files(self, question: str, command: Callable[[], tuple[str, ...]]) -> list[Path]:
         """What an ``apt-get`` command fetches. The answer is kept for as long as the lists: apt thinks for seconds."""
-        self._update()
+        self._update(LISTS_SECS)
         kept = self._folder / "answers" / hashlib.sha256(question.encode()).hexdigest()
         if kept.exists():
             files = [Path(line) for line in kept.read_text().splitlines()]
             if all(file.exists() for file in files):
                 return files
-        files = self._fetch(*command())
+        try:
+            files = self._fetch(*command())
+        except NotAvailable:
+            self._update(0)  # the archive has moved on since the lists were fetched
+            files = self._fetch(*command())
         kept.write_text("\n".join(map(str, files)))
         return files
 
@@ -71,22 +76,21 @@ class Suite:
         self._apt("apt-get", *command)
         return [self._folder / "archives" / name for name in names]
 
-    def _update(self) -> None:
-        if self._lists_are_new:
-            return
+    def _update(self, older_secs: float) -> None:
+        """Fetch the lists where they are older than that; keep them where they cannot be fetched."""
         stamp = self._folder / "updated"
-        if not stamp.exists() or time.time() - stamp.stat().st_mtime > LISTS_SECS:
-            self._configure()
-            try:
-                self._apt("apt-get", "update", "--error-on=any")
-            except NotAvailable:
-                if not stamp.exists():
-                    raise
-            else:
-                shutil.rmtree(self._folder / "answers")
-                (self._folder / "answers").mkdir()
-                stamp.touch()
-        self._lists_are_new = True
+        if stamp.exists() and time.time() - stamp.stat().st_mtime < older_secs:
+            return
+        self._configure()
+        try:
+            self._apt("apt-get", "update", "--error-on=any")
+        except NotAvailable:
+            if not stamp.exists():
+                raise
+        else:
+            shutil.rmtree(self._folder / "answers")
+            (self._folder / "answers").mkdir()
+            stamp.touch()
 
     def _configure(self) -> None:
         for name in ("state/lists/partial", "archives/partial", "none/partial", "answers"):
@@ -113,6 +117,15 @@ class Suite:
             options += ["-o", f"{name}={value}"]
         command = [program, *options, *arguments]
         return run(command, cwd=folder / archives)
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Nobody else, of this session or another, changes the cache meanwhile."""
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with (CACHE / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
 
 
 def archive() -> str:

@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from kernel_packages import CACHE, NotAvailable, Suite, unpack
+from kernel_packages import CACHE, NotAvailable, Suite, alone, run, unpack
 
 ROOT = Path(__file__).resolve().parents[2]
 SUITE = "bookworm"
@@ -41,20 +41,19 @@ SIZE = "3G"
 
 def root_image(architecture: str) -> Path:
     """The image, made where it is not in the cache yet."""
-    suite = Suite(SUITE, architecture)
-    packages = suite.closure(*PACKAGES) + suite.newest(f"linux-headers-cloud-{architecture}", HEADERS)
-    parts = [*sorted(package.name for package in packages), requirements(), Path(__file__).read_text(encoding="utf-8")]
-    key = hashlib.sha256("\n".join(parts).encode()).hexdigest()[:12]
-    image = CACHE / f"root-{architecture}-{key}.ext4"
-    if not image.exists():
-        with tempfile.TemporaryDirectory(dir=CACHE) as name:
-            folder = Path(name)
-            _fill(folder / "root", packages, architecture)
-            unfinished = folder / "root.ext4"
-            subprocess.run(["mke2fs", "-q", "-t", "ext4", "-d", folder / "root", unfinished, SIZE], check=True)
-            for older in CACHE.glob(f"root-{architecture}-*.ext4"):
-                older.unlink()
-            unfinished.rename(image)
+    with alone():
+        suite = Suite(SUITE, architecture)
+        packages = suite.closure(*PACKAGES) + suite.newest(f"linux-headers-cloud-{architecture}", HEADERS)
+        parts = [*sorted(package.name for package in packages), requirements(), Path(__file__).read_text(encoding="utf-8")]
+        image = CACHE / f"root-{architecture}-{hashlib.sha256(''.join(parts).encode()).hexdigest()[:12]}.ext4"
+        if not image.exists():
+            with tempfile.TemporaryDirectory(dir=CACHE) as name:
+                unfinished = Path(name) / "root.ext4"
+                _fill(Path(name) / "root", packages, architecture)
+                run(["mke2fs", "-q", "-t", "ext4", "-d", str(Path(name) / "root"), str(unfinished), SIZE])
+                for older in CACHE.glob(f"root-{architecture}-*.ext4"):
+                    older.unlink()
+                unfinished.rename(image)
     return image
 
 

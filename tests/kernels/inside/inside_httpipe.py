@@ -6,7 +6,7 @@ import re
 import signal
 import subprocess
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ path = "{folder}/out.jsonl"
 
 
 class Httpipe:
-    """One run that writes its exchanges to a file, capturing once it is made; raises ``AssertionError`` where it does not."""
+    """One run that writes its exchanges to a file. ``started``: it captures now; else it has ended, and ``log`` says why."""
 
     def __init__(self, folder: Path, before: Sequence[str] = (), *, options: str = "", process: str = "") -> None:
         self._output, self._log, ready = folder / "out.jsonl", folder / "log", folder / "ready"
@@ -36,7 +36,8 @@ class Httpipe:
         with self._log.open("w") as log:
             environment = {**os.environ, "RUNTIME_DIRECTORY": str(folder)}
             self.process = subprocess.Popen(command, stdout=log, stderr=log, env=environment)
-        self.started = until(lambda: ready.exists() or self.process.poll() is not None) and ready.exists()
+        until(lambda: ready.exists() or self.process.poll() is not None)
+        self.started = ready.exists()
 
     @property
     def log(self) -> str:
@@ -63,7 +64,7 @@ class Httpipe:
         return int(found[1].replace(",", "")) if found else 0
 
 
-def until(condition: Any) -> bool:
+def until(condition: Callable[[], bool]) -> bool:
     """Wait for it; false where it does not come."""
     deadline = time.monotonic() + WAIT_SECS
     while time.monotonic() < deadline:

@@ -17,7 +17,7 @@ printf '#!/opt/httpipe/bin/python3\nimport sys\nfrom pipeline.cli.start import m
 chmod 755 /opt/httpipe/bin/httpipe
 
 cd /srv/httpipe/inside
-PYTHONPATH=/srv/httpipe/live python3 -m pytest -c /dev/null --rootdir . -p no:cacheprovider -p no:anyio -q -rs \
+PYTHONPATH=/srv/httpipe/live python3 -m pytest -c /dev/null --rootdir . -p no:cacheprovider -p no:anyio -q -rs --durations=12 \
     --junitxml /tmp/results/junit.xml $(cat ../names) </dev/null >/tmp/results/output 2>&1
 dmesg >/tmp/results/kernel.log
 tail -n 40 /tmp/results/output
