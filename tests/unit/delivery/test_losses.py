@@ -1,11 +1,14 @@
 """What the log says about losses."""
 
 import logging
+import re
+from collections import Counter
+from pathlib import Path
 
 import pytest
 
 from pipeline.delivery.ledger import Ledger, Reason
-from pipeline.delivery.losses import Losses
+from pipeline.delivery.losses import CAPTURE_LOSSES, Books, Losses
 from pipeline.telemetry.logs import ComponentLog
 from pipeline.testing.fakes import FakeClock
 
@@ -17,6 +20,8 @@ class Told:
 
     def __init__(self, caplog: pytest.LogCaptureFixture) -> None:
         self.ledger = Ledger()
+        self.counters: Counter[str] = Counter()
+        self.books = Books(self.ledger, self.counters, LOG)
         self.clock = FakeClock()
         self.losses = Losses(self.clock.clock().monotonic)
         self._caplog = caplog
@@ -33,7 +38,7 @@ class Told:
         for _ in range(secs):
             self.ledger.discard(reason, lost_each)
             self.clock.now += 1
-            self.losses.look([(self.ledger, LOG)])
+            self.losses.look([self.books])
 
 
 @pytest.fixture
@@ -82,8 +87,33 @@ def test_every_reason_is_told_and_what_was_meant_is_not(told: Told, caplog: pyte
 def test_at_the_end_everything_has_been_told(told: Told) -> None:
     """A run that is over within the second, or in the middle of a minute, tells what it has lost."""
     told.ledger.discard(Reason.QUEUE_FULL, 3)
-    told.losses.look([(told.ledger, LOG)], last=True)
+    told.losses.look([told.books], last=True)
     assert told.lines() == [("events are being lost", 3)]
     told.pass_secs(5, lost_each=1)
-    told.losses.look([(told.ledger, LOG)], last=True)
+    told.losses.look([told.books], last=True)
     assert told.lines()[-1] == ("no more events are lost", 5 + 3)
+
+
+def test_what_the_capture_loses_is_told_alike(told: Told, caplog: pytest.LogCaptureFixture) -> None:
+    """By the name of its counter, and what can be set; counters that stand for no loss are not told."""
+    for _ in range(70):
+        told.counters.update(ring_full=3, packets=1000)
+        told.pass_secs(1)
+    told.losses.look([told.books], last=True)
+    lines = [
+        (record.getMessage(), vars(record)["count"], vars(record)["counter"], vars(record)["hint"]) for record in caplog.records
+    ]
+    assert lines == [
+        ("the capture is incomplete", 3, "ring_full", "raise ring_bytes"),
+        ("the capture is still incomplete", 180, "ring_full", "raise ring_bytes"),
+        ("the capture is complete again", 210, "ring_full", "raise ring_bytes"),
+    ]
+
+
+def test_every_counter_that_the_documentation_calls_a_loss_is_told() -> None:
+    """But those that the source tells of itself, that say the same in bytes, or that are counted when the run has ended."""
+    docs = Path(__file__).parents[3] / "docs"
+    rows = [line for page in docs.glob("*.md") for line in page.read_text().splitlines() if "| **lost:**" in line]
+    documented = {name for row in rows for name in re.findall("`([a-z_]+)`", row.split("|")[1])}
+    assert documented - CAPTURE_LOSSES == {"shed_connections", "shed_requests", "ring_full_bytes", "unread_at_stop"}
+    assert documented >= CAPTURE_LOSSES
