@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from types import FrameType
 from typing import NamedTuple
 
@@ -21,6 +22,9 @@ FIRST_SECS = 2.0
 
 BEAT_SECS = 1.0
 """How often the loop says that it turns."""
+
+SAY_SECS = 1.0
+"""For a line of the log to be written."""
 
 ENGINE = ("pipeline.runtime.", "pipeline.delivery.", "pipeline.cancellation")
 """Modules that call components; what stands above them on the stack is the component."""
@@ -50,6 +54,13 @@ class Blockage:
         return {"blocked_secs": round(self.secs, 1), "at": self.at}
 
 
+def say(log: Callable[[], None]) -> None:
+    """Write to the log, but do not wait for ever: whoever reads it may have stopped, and the loop may stand for just that."""
+    writing = threading.Thread(target=log, name="httpipe-last-words", daemon=True)
+    writing.start()
+    writing.join(SAY_SECS)
+
+
 class Blocking:
     """Looks at the loop it was made in. ``look`` may be called from any thread, one at a time."""
 
@@ -76,10 +87,11 @@ class Blocking:
         if told is not None and (found is None or found.since != told.since):
             self._told = None
             if told.health is None:  # of a call into a component its health tells
-                self._log.warning("the event loop turns again")
+                say(partial(self._log.warning, "the event loop turns again"))
         if found is not None and (self._told is None or found.secs >= 2 * self._told.secs):
             self._told = found
-            found.log.error("blocks the whole pipeline: nothing else runs until this call returns", extra=found.fields)
+            sentence = "blocks the whole pipeline: nothing else runs until this call returns"
+            say(partial(found.log.error, sentence, extra=found.fields))
 
     def find(self, least_secs: float = FIRST_SECS) -> Blockage | None:
         """Who holds the loop for so long or longer; None where it turns."""

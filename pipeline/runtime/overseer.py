@@ -15,9 +15,10 @@ import socket
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import NoReturn, Self
 
-from pipeline.runtime.blocking import FIRST_SECS, Blockage, Blocking
+from pipeline.runtime.blocking import FIRST_SECS, Blockage, Blocking, say
 from pipeline.runtime.engine import Engine
 from pipeline.telemetry.logs import ComponentLog
 
@@ -29,9 +30,6 @@ REACTION_SECS = 1.0
 
 HARD_STOP_SECS = 3.0
 """After a second signal the process ends so long after at the latest (exit code 74), and at once where the loop stands."""
-
-LAST_WORDS_SECS = 1.0
-"""For the last line of the log: whoever reads it may have stopped."""
 
 STOPS = (signal.SIGINT, signal.SIGTERM)
 
@@ -96,8 +94,8 @@ class Overseer:
                     self._hear(number)
             try:
                 self._look()
-            except Exception:  # noqa: BLE001  a fault of ours must not cost the signals
-                self._log.exception("internal error while looking at the event loop")
+            except Exception as error:  # noqa: BLE001  a fault of ours must not cost the signals
+                say(partial(self._log.error, "internal error while looking at the event loop", exc_info=error))
 
     def _hear(self, number: int) -> None:
         if number == signal.SIGHUP:
@@ -147,16 +145,14 @@ class Overseer:
         if not self._told_waiting:
             self._told_waiting = True
             wait = "asked to end; waiting for this call to return, until shutdown_timeout_secs or a second signal end the process"
-            blockage.log.warning(wait, extra=blockage.fields)
+            say(partial(blockage.log.warning, wait, extra=blockage.fields))
 
     def _leave(self, sentence: str, blocked_secs: float = FIRST_SECS) -> NoReturn:
         """Not before the log line is written, unless nobody takes it. What disk queues hold is safe: their commits are synced."""
-        leaving = threading.Timer(LAST_WORDS_SECS, os._exit, [os.EX_IOERR])
-        leaving.daemon = True
-        leaving.start()
         found = self._blocking.find(blocked_secs)
         left = {"lost_events": self._engine.events_in_memory()}
-        (found.log if found else self._log).error(sentence, extra={**(found.fields if found else {}), **left})
+        fields = {**(found.fields if found else {}), **left}
+        say(partial((found.log if found else self._log).error, sentence, extra=fields))
         os._exit(os.EX_IOERR)
 
 

@@ -2,6 +2,7 @@
 # ruff: noqa: ASYNC230  what plugins must not do
 
 import ctypes
+import logging
 import os
 import signal
 import sys
@@ -69,6 +70,14 @@ def keep_the_lock() -> None:
     libc = ctypes.PyDLL(None)
     while True:
         libc.sleep(3600)
+
+
+def shout() -> None:
+    """Logs until nobody reads the log any more."""
+    number = 0
+    while True:
+        number += 1
+        logging.getLogger("httpipe").warning("%s %d" % ("x" * 1000, number))  # noqa: G002, UP031  each is another sentence
 
 
 def leave() -> None:

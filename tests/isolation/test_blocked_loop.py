@@ -1,11 +1,14 @@
 """A component that keeps the event loop is named with its place while it does, and cannot keep the process from ending."""
 
+import os
 import re
 import signal
+import subprocess
 from pathlib import Path
 
 import pytest
-from running import record, running
+from faulty import install
+from running import COMMAND, PATIENCE_SECS, ROOT, record, running
 
 from pipeline.cli.exit_codes import ExitCode
 
@@ -65,6 +68,19 @@ def test_it_is_named_and_the_second_signal_ends_the_process(kind: str, way: str,
         run.process.send_signal(signal.SIGINT)
         assert run.ends() == ExitCode.UNDELIVERED
         assert f"faulty_{kind}: a second signal ends the process while this call still goes on" in run.log
+
+
+def test_a_log_that_nobody_reads_keeps_no_process(tmp_path: Path) -> None:
+    """The loop stands in a write to standard error, with the log's lock held: the time limit ends the process all the same."""
+    install(tmp_path)
+    (tmp_path / "pipeline.toml").write_text(pipeline(sink="shout", patience=0.5))
+    environment = {**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"}
+    process = subprocess.Popen([*COMMAND, "run", "--for", "1s"], cwd=tmp_path, stderr=subprocess.PIPE, env=environment)
+    try:
+        assert process.wait(PATIENCE_SECS) == ExitCode.UNDELIVERED
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_a_time_limit_ends_a_run_that_stands(tmp_path: Path) -> None:
