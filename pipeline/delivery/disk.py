@@ -259,8 +259,10 @@ class DiskBuffer(Buffer):
             entries, unwritable = await self._in_thread(partial(self._write, blocks, [entry.id for entry in delivered]))
         except StoreError as error:
             self._delivered = delivered + self._delivered
+            self._committing = 0
             if chunk is not None:
                 self._front.put_back(chunk)
+            self._share()
             await self._failed(error)
             return False
         finally:

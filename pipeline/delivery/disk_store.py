@@ -186,7 +186,7 @@ class DiskStore:
         needed = max(0, size - (0 if busy else log)) + max(0, size - free_pages * PAGE_BYTES) + RESERVE_BYTES
         if (free := self._free_bytes()) < needed:
             raise _NoRoomError(
-                f"no room for it: {free:,} bytes are free on the file system of {self.path.parent}, {needed:,} are needed"
+                f"the disk is nearly full: the file system of {self.path.parent} has {free:,} bytes left, {needed:,} are needed"
             )
 
     def _free_bytes(self) -> int:

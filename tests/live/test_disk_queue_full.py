@@ -37,6 +37,8 @@ def run(*command: str | Path) -> None:
 @pytest.fixture(params=["tmpfs", "ext4"])
 def small_disk(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Path]:
     """A file system of a few MiB, as they are: in memory, or with blocks, reserved ones and late allocation."""
+    if request.param == "ext4" and not Path("/dev/loop-control").exists():
+        pytest.skip("no loop devices here")
     place = tmp_path / "disk"
     place.mkdir()
     if request.param == "tmpfs":
@@ -129,7 +131,7 @@ async def test_a_queue_that_filled_its_disk_works_again_with_its_sink(
         for turn in range(2):
             caplog.clear()
             last = await fill(buffer, first)
-            assert "no room for it" in buffer._health.error
+            assert "nearly full" in buffer._health.error
             if others == "take the rest" and not turn:
                 fill_up(small_disk)
                 assert os.statvfs(small_disk).f_bavail == 0

@@ -291,7 +291,7 @@ async def test_a_broken_queue_that_finds_no_room_is_read_back_when_there_is_some
     monkeypatch.setattr("pipeline.delivery.disk_store.PORTION_BYTES", 10_000)
     for attempt in range(3):
         copied[0] = attempt
-        with pytest.raises(ConfigError, match="no room for it"):
+        with pytest.raises(ConfigError, match="nearly full"):
             await made(tmp_path, max_events=20_000).open()
     monkeypatch.setattr(DiskStore, "_free_bytes", free)
     async with running(made(tmp_path, max_events=20_000)) as again:
@@ -309,8 +309,17 @@ async def test_a_full_disk_is_reported_and_survived(tmp_path: Path, caplog: pyte
 
     def commit_or_fail(*args: object) -> object:
         if full[0]:
-            raise StoreError(sqlite3.OperationalError("database or disk is full"))
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise StoreError(error)
         return commit(*args)  # type: ignore[arg-type]
+
+    def nothing_to_gain() -> bool:
+        meanwhile.append((buffer.events, buffer.ledger.balance()))
+        return False
+
+    meanwhile: list[tuple[int, int]] = []
+    buffer._store.begin_anew = nothing_to_gain  # type: ignore[method-assign]
 
     buffer._store.commit = commit_or_fail  # type: ignore[method-assign,assignment]
     async with running(buffer):
@@ -325,6 +334,7 @@ async def test_a_full_disk_is_reported_and_survived(tmp_path: Path, caplog: pyte
         left = await drained(buffer)
         assert 199 in left
         assert reloaded.state == "ok"
+        assert {in_flight - balance for in_flight, balance in meanwhile} == {0}
         assert len(left) + buffer.ledger.lost == 200
         assert buffer.ledger.balance() == 0
     assert "disk is full" in " ".join(str(vars(record).get("error")) for record in caplog.records)
