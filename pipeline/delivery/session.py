@@ -59,11 +59,19 @@ class Session:
             with anyio.fail_after(self._open_timeout_secs):
                 await timed(self._sink.open(), self._health, SLOW_START_SECS)
             if check:
-                with anyio.fail_after(self._open_timeout_secs):
-                    await timed(self._sink.healthcheck(), self._health)
+                await self._check(self._sink)
             self._opened = self.was_opened = True
             self.generation += 1
         self._on_open()
+
+    async def _check(self, sink: Sink) -> None:
+        """One that fails is closed before anybody else may try to open it."""
+        try:
+            with anyio.fail_after(self._open_timeout_secs):
+                await timed(sink.healthcheck(), self._health)
+        except BaseException:
+            await self._close(sink)
+            raise
 
     async def write(self, events: Sequence[Event]) -> None:
         """Write one batch to the open sink."""

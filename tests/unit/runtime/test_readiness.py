@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 import anyio
+import anyio.lowlevel
 import pytest
 from anyio.to_thread import run_sync
 
@@ -147,6 +148,43 @@ async def test_the_first_write_opens_it_too() -> None:
             await watched.ready.wait()
             while not Locked.writes:  # noqa: ASYNC110  nobody tells
                 await anyio.sleep(0.001)
+
+
+async def test_a_sink_is_never_opened_while_it_is_open(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A check that fails while a write waits to open it: it is closed in between."""
+    open_now, wrong, checks, talk = [False], [], [0], anyio.Event()
+
+    class Prompted(Silent):
+        async def batches(self) -> AsyncIterator[EventBatch]:
+            await talk.wait()
+            yield EventBatch(events(0, 1))
+            await anyio.sleep_forever()
+
+    async def opens(_sink: Locked) -> None:
+        wrong.extend(["opened twice"] if open_now[0] else [])
+        open_now[0] = True
+
+    async def checked(_sink: Locked) -> None:
+        checks[0] += 1
+        if checks[0] == 2:  # the writers are there by now, and have something to write
+            talk.set()
+            for _ in range(20):
+                await anyio.lowlevel.checkpoint()
+        if checks[0] <= 2:
+            raise NotConnected("not yet")
+
+    async def closed(_sink: Locked) -> None:
+        await anyio.lowlevel.checkpoint()
+        open_now[0] = False
+
+    for name, method in (("open", opens), ("healthcheck", checked), ("aclose", closed)):
+        monkeypatch.setattr(Locked, name, method)
+    with anyio.fail_after(10):
+        async with Watched(Prompted, SinkOptions(retry=RETRY)) as watched:
+            await watched.ready.wait()
+            while not Locked.writes:  # noqa: ASYNC110  nobody tells
+                await anyio.sleep(0.001)
+    assert not wrong
 
 
 async def test_a_sink_that_is_not_required_is_not_waited_for() -> None:
