@@ -11,11 +11,13 @@ import os
 import sqlite3
 import threading
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import closing, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import wraps
 from pathlib import Path
 from typing import Concatenate, NamedTuple, ParamSpec, TypeVar
+
+from pipeline.delivery.disk_damage import is_damage, portions, readable
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -25,8 +27,6 @@ LOG_PAGES = 1000
 """Pages in the log before they move into the database: SQLite's default, 4 MB."""
 SLACK_PAGES = 256
 """Beside the blocks: the tree, and blocks that are delivered but not yet deleted."""
-PORTION_BYTES = 1 << 20
-"""Copied in one commit when a broken database is read back."""
 RESERVE_BYTES = 64 * PAGE_BYTES
 """Left free on the file system when blocks are added, so that there is always room to delete them again."""
 
@@ -112,7 +112,7 @@ class DiskStore:
             return self._open_intact()
         except sqlite3.DatabaseError as error:
             self._disconnect()
-            if not _is_damage(error):
+            if not is_damage(error):
                 raise
             self._report(f"{self.path} is damaged: {error}")
         return self._rescue()
@@ -128,7 +128,7 @@ class DiskStore:
                 database.executemany("DELETE FROM blocks WHERE id = ?", [(block_id,) for block_id in delivered])
                 return [self._insert(database, events, block) for events, block in blocks]
         except (OSError, sqlite3.Error, _NoRoomError) as error:
-            raise StoreError(error, damaged=_is_damage(error)) from error
+            raise StoreError(error, damaged=is_damage(error)) from error
 
     @_one_writer
     def begin_anew(self) -> bool:
@@ -231,7 +231,7 @@ class DiskStore:
         try:
             row = self._reading().execute("SELECT crc, block FROM blocks WHERE id = ?", (block_id,)).fetchone()
         except sqlite3.Error as error:
-            if _is_damage(error):
+            if is_damage(error):
                 return None
             raise StoreError(error) from error
         if row is None or not isinstance(row[1], bytes) or zlib.crc32(row[1]) != row[0]:
@@ -244,7 +244,7 @@ class DiskStore:
         self._move(self.path, aside)
         try:
             self._connected()
-            kept = [entry for part in _portions(_readable(aside)) for entry in self.commit(part, ())]
+            kept = [entry for part in portions(readable(aside)) for entry in self.commit(part, ())]
         except BaseException:  # no room, most likely: what was put aside must not be forgotten for that
             self._disconnect()
             self._move(aside, self.path)
@@ -286,53 +286,8 @@ class DiskStore:
         return self._database
 
 
-def _portions(blocks: Iterable[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:
-    """Runs of blocks that one commit can hold without a log as large as the queue."""
-    portion: list[tuple[int, bytes]] = []
-    size = 0
-    for each in blocks:
-        portion.append(each)
-        size += len(each[1])
-        if size >= PORTION_BYTES:
-            yield portion
-            portion, size = [], 0
-    if portion:
-        yield portion
-
-
-def _readable(path: Path) -> Iterator[tuple[int, bytes]]:
-    """Blocks of a broken database: forwards up to the first damage, then backwards from the end down to it."""
-    seen: set[int] = set()
-    tail: list[tuple[int, bytes]] = []
-    try:
-        with closing(sqlite3.connect(path)) as database:
-            for order in ("ASC", "DESC"):
-                with suppress(sqlite3.DatabaseError):
-                    for block_id, events, crc, block in database.execute(
-                        f"SELECT id, events, crc, block FROM blocks ORDER BY id {order}"  # noqa: S608  one of two constants
-                    ):
-                        if block_id in seen:
-                            break
-                        seen.add(block_id)
-                        if isinstance(block, bytes) and isinstance(events, int) and zlib.crc32(block) == crc:
-                            if order == "ASC":
-                                yield events, block
-                            else:
-                                tail.append((events, block))
-    except sqlite3.Error:
-        return
-    yield from reversed(tail)
-
-
 def _size(path: Path) -> int:
     try:
         return path.stat().st_size
     except FileNotFoundError:
         return 0
-
-
-def _is_damage(error: Exception) -> bool:
-    """Whether the file is broken, rather than full, locked or not writable."""
-    return getattr(error, "sqlite_errorcode", None) in {sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB} or (
-        getattr(error, "sqlite_errorname", "").startswith("SQLITE_CORRUPT")
-    )

@@ -288,7 +288,7 @@ async def test_a_broken_queue_that_finds_no_room_is_read_back_when_there_is_some
         return free(self) if copied[0] >= 0 else 0
 
     monkeypatch.setattr(DiskStore, "_free_bytes", full_soon)
-    monkeypatch.setattr("pipeline.delivery.disk_store.PORTION_BYTES", 10_000)
+    monkeypatch.setattr("pipeline.delivery.disk_damage.PORTION_BYTES", 10_000)
     for attempt in range(3):
         copied[0] = attempt
         with pytest.raises(ConfigError, match="nearly full"):
