@@ -17,7 +17,7 @@ import anyio.to_thread
 
 from pipeline.cancellation import guarded
 from pipeline.kafka.connection import ConnectionOptions
-from pipeline.kafka.ending import finish
+from pipeline.kafka.ending import finish, patiently
 from pipeline.kafka.findings import unreachable
 
 if TYPE_CHECKING:
@@ -74,8 +74,8 @@ class Contact:
 
         try:
             arguments = await anyio.to_thread.run_sync(self._options.arguments)
-            found = await unreachable(self._options, create_conn, arguments)
-            if not found and await self._bootstrapped(arguments) and await self._asked():
+            found = await patiently(unreachable(self._options, create_conn, arguments))
+            if not found and await patiently(self._bootstrapped(arguments)) and await self._asked():
                 self._tell("")
                 return
         except Exception as error:  # noqa: BLE001  whatever it is, there is no contact, and it is looked for again

@@ -3,24 +3,26 @@
 import asyncio
 import contextlib
 from collections.abc import Awaitable, Coroutine
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 
 from pipeline.cancellation import guarded
 
+T = TypeVar("T")
+
 GRACE_SECS = 1.0
 """How long a start that is no longer wanted may go on, to end at a place where nothing is left open."""
 
 
-async def patiently(work: Coroutine[Any, Any, object]) -> None:
+async def patiently(work: Coroutine[Any, Any, T]) -> T:
     """Await it; when cancelled meanwhile, let it come to its end for a moment.
 
     aiokafka that is cancelled while it asks the first broker for metadata leaves that connection open.
     """
     task = asyncio.create_task(work)
     try:
-        await guarded(asyncio.shield(task))
+        return await guarded(asyncio.shield(task))
     except asyncio.CancelledError:
         with anyio.CancelScope(shield=True):
             await asyncio.wait([task], timeout=GRACE_SECS)

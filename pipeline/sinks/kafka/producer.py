@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 Compression = Literal["none", "gzip", "snappy", "lz4", "zstd"]
 
-FLUSH_SECS, STOP_SECS = 2.0, 1.0
+FLUSH_SECS, STOP_SECS, CONTACT_SECS = 2.0, 1.0, 0.2
 """How long a stop may flush, then end what is left, then disconnect; the engine leaves a sink behind after 5 s."""
 
 START_SECS = 3.0
@@ -224,13 +224,15 @@ class Producer:
         if kafka is None:
             return
         self._kafka = None
-        if self._contact is not None:
-            self._contact.cancel()
-            await asyncio.wait([self._contact])
+        contact, self._contact = self._contact, None
+        if contact is not None:
+            contact.cancel()
         flushed = await finish(kafka.flush(), FLUSH_SECS)
         if not flushed:
             await finish(self._abandon(kafka), STOP_SECS)
         await finish(kafka.stop(), STOP_SECS)
+        if contact is not None:  # it had its time meanwhile
+            await finish(asyncio.wait([contact]), CONTACT_SECS)
 
     async def _abandon(self, kafka: "AIOKafkaProducer") -> None:
         """End the sender and its requests without waiting for brokers; what was under way fails."""

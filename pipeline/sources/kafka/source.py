@@ -6,8 +6,9 @@ that we live. When the group takes partitions away, what is under way is waited 
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Collection, Coroutine
-from typing import Annotated, Any, Literal
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from functools import partial
+from typing import Annotated, Literal
 
 import anyio
 from pydantic import Field
@@ -17,6 +18,7 @@ from pipeline.cancellation import guarded
 from pipeline.codecs.options import DecodingOptions
 from pipeline.codecs.registry import decoder
 from pipeline.kafka.connection import ConnectionOptions
+from pipeline.kafka.ending import finish
 from pipeline.sources.kafka.consumer import CommitFailed, Consumer
 from pipeline.sources.kafka.offsets import Offsets, Partition
 from pipeline.sources.kafka.records import Record, decoded
@@ -30,7 +32,7 @@ MOST_RECORDS = 500
 REVOKE_SHARE = 0.5
 """Part of the rebalance timeout for which we wait until what is under way is settled."""
 
-LAST_COMMIT_SECS = 1.5
+LAST_COMMIT_SECS, TASKS_SECS = 1.5, 0.2
 """At the end; the engine leaves a source behind after 5 s."""
 
 
@@ -78,8 +80,8 @@ class KafkaSource(Source):
     async def open(self) -> None:
         """Join the group."""
         await self._consumer.start()
-        keep_contact = self._consumer.keep_contact(self._context.trouble)
-        background = (self._stay_alive(), self._commit_now_and_then(), keep_contact)
+        keep_contact = partial(self._consumer.keep_contact, self._context.trouble)
+        background = (self._stay_alive, self._commit_now_and_then, keep_contact)
         self._tasks = [asyncio.create_task(self._watched(work)) for work in background]
 
     async def batches(self) -> AsyncIterator[EventBatch]:
@@ -109,10 +111,11 @@ class KafkaSource(Source):
         for task in tasks:
             task.cancel()
         if tasks:
-            await asyncio.wait(tasks)
             with anyio.move_on_after(LAST_COMMIT_SECS, shield=True):
                 await self._commit()
         await self._consumer.stop()
+        if tasks:  # they had their time meanwhile
+            await finish(asyncio.wait(tasks), TASKS_SECS)
 
     # ---- the group's side --------------------------------------------------------------------------------------------------
 
@@ -146,10 +149,10 @@ class KafkaSource(Source):
         number = self._offsets.hand_out({each: part[-1].offset + 1 for each, part in ours.items()})
         return EventBatch(events, number, bad)
 
-    async def _watched(self, work: Coroutine[Any, Any, None]) -> None:
+    async def _watched(self, work: Callable[[], Awaitable[None]]) -> None:
         """What goes wrong in the background goes wrong in ``batches``, when it is asked again."""
         try:
-            await guarded(work)
+            await guarded(work())
         except Exception as error:  # noqa: BLE001  whatever it is
             self._failure = error
 
