@@ -128,6 +128,10 @@ class BodyStream(Stream, gc=False, eq=False):
         elif chunks.broken:
             message.marks |= PROTOCOL_ERROR
             self._drift(message, chunks)
+            if not self.client and self.conversation.waiting:
+                # What follows may be the answers to others.
+                end = message.seq + message.size & MASK
+                self.conversation.lost(self, end, end, 0, PROTOCOL_ERROR)
         return stop
 
     def _adrift(self, message: Message, data: bytes, pos: int) -> int:

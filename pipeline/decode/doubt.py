@@ -85,7 +85,10 @@ class Doubt(msgspec.Struct, gc=False):
         return out
 
     def end(self, *, closed: bool) -> list[Pair]:
-        """All the rest, at the end of the connection; ``closed``: by both ends, so that every request had its response."""
+        """All the rest, at the end of the connection; ``closed``: by both ends, so that every request had its response.
+
+        That is so unless the latest response breaks off.
+        """
         out: list[Pair] = []
         requests, responses = self.requests, self.responses
         self.requests, self.responses, self._least, self._holes, self._reach, self._tally = [], [], 0, 0, 0, None
@@ -95,7 +98,8 @@ class Doubt(msgspec.Struct, gc=False):
             tally.ask(request)
         for response in responses:
             tally.answer(response)
-        if closed and self._all_answered(tally, Habit.WINDOW):
+        broken_off = bool(responses) and isinstance(responses[-1], Response) and responses[-1].error is not None
+        if closed and not broken_off and self._all_answered(tally, Habit.WINDOW):
             pair_back(requests, responses, out)
         leave(requests, responses, out)
         return out

@@ -179,9 +179,7 @@ class Reader(BodyStream, gc=False, eq=False):
             behind = _STATUS_BEHIND(data, start, stop)
             if behind is None:
                 return start + self._cruft(first, seq)
-            # Lines in front of the status line: what a script printed too early.
-            if self.conversation.pending:
-                self.conversation.pending[0].marks |= PROTOCOL_ERROR
+            self._junk(seq, behind.start() - start)
             return behind.start()
         fields = shared.response_fields.seen.get(block) or shared.response_fields.whole(block)
         marks = status_line.marks | fields.marks
@@ -191,6 +189,14 @@ class Reader(BodyStream, gc=False, eq=False):
         if self.led:
             self._lead(response)
         return self._respond(response, data, stop)
+
+    def _junk(self, seq: int, size: int) -> None:
+        """Lines in front of a status line: what a script printed too early or, where more wait, the answer to another."""
+        conversation = self.conversation
+        if len(conversation.waiting) > 1:
+            conversation.lost(self, seq, seq + size & MASK, 0, PROTOCOL_ERROR)
+        elif conversation.pending:
+            conversation.pending[0].marks |= PROTOCOL_ERROR
 
     def _request_line(self, line: bytes, data: bytes, end: int, stop: int) -> RequestLine | None:
         parsed = parse_request_line(line)
@@ -325,6 +331,10 @@ class Reader(BodyStream, gc=False, eq=False):
             )
             following = STATUS.search(data, stop, end)
             end = end if following is None else following.start()
+            if self.conversation.waiting:
+                # Some of it may be the answers to others.
+                begin = response.seq + response.size & MASK
+                self.conversation.lost(self, begin, begin + end - stop & MASK, 0, PROTOCOL_ERROR)
         response.size += end - stop
         response.marks |= PROTOCOL_ERROR
         return end

@@ -161,6 +161,22 @@ def test_a_loss_costs_what_was_lost(play: Play, data: st.DataObject) -> None:
     assert len(dropped) > 1 or set(range(len(play.turns))) - whole <= hit
 
 
+@relaxed
+@given(plays(), st.sampled_from([2, 3, 8]), st.booleans())
+def test_nothing_is_paired_by_guess_where_requests_are_pipelined(play: Play, depth: int, joined: bool) -> None:  # noqa: FBT001
+    """Of batches of requests none has another's response, and what has none says so."""
+    talk = Talk(step_ns=1_000_000)
+    for start in range(0, len(play.turns), depth):
+        batch = play.turns[start : start + depth]
+        talk.client(*(request(f"/{start + place}", method=turn.method) for place, turn in enumerate(batch)))
+        replies = [turn.reply for turn in batch]
+        talk.server(*([b"".join(replies)] if joined else replies))
+    for exchange in decode(talk.close().segments):
+        asked, answered = number_of(exchange)
+        assert asked == answered or None in {asked, answered}
+        assert exchange.httpipe_marks or asked == answered
+
+
 LINE = st.lists(
     st.sampled_from([b"HTTP", b"http", b"ICY", b"/", b"1.1", b"1", b".", b" ", b"\t", b"200", b"2", b"OK", b"x"]), max_size=9
 )
