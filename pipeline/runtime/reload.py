@@ -142,11 +142,8 @@ async def _carry_out(engine: Engine, change: Change) -> None:
     gone_sources = [unit for name, unit in engine.sources.items() if name in change.sources or name not in change.plan.sources]
     for source in gone_sources:
         await source.task.stop()
-        follower = change.sources.get(source.spec.id)
-        if follower is not None and _same_connections(source.spec, follower.spec):
-            follower.runner.take_over(source.runner)
-        if follower is not None and follower.spec.record == source.spec.record:
-            follower.runner.recorder, source.runner.recorder = source.runner.recorder, None
+        if source.spec.id in change.sources:
+            _hand_on(source, change.sources[source.spec.id])
         with anyio.move_on_after(limit):
             await source.runner.finish()
         source.runner.give_up()
@@ -169,6 +166,16 @@ async def _carry_out(engine: Engine, change: Change) -> None:
         await source.runner.settle_now()
         await source.settling.stop()
         await source.runner.aclose()
+
+
+def _hand_on(old: SourceUnit, new: SourceUnit) -> None:
+    """The recording goes on, and so do the connections where the new source sees and decodes them as the old one did."""
+    if old.runner.decoding is None or new.runner.decoding is None:
+        return
+    if _same_connections(old.spec, new.spec):
+        new.runner.decoding.take_over(old.runner.decoding)
+    if old.spec.record == new.spec.record:
+        new.runner.decoding.recorder, old.runner.decoding.recorder = old.runner.decoding.recorder, None
 
 
 def _source_changed(old: SourceSpec | None, new: SourceSpec) -> bool:

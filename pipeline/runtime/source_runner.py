@@ -5,15 +5,13 @@ a ``block`` queue has no room for is dropped there and counted, as if it were ``
 """
 
 import asyncio
-import os
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from typing import Protocol
 
 import anyio
 import anyio.to_thread
 
-from pipeline.api import CaptureError, Event, EventBatch, InputError, Record, RecordBatch, Segment, Source
+from pipeline.api import CaptureError, Event, EventBatch, InputError, RecordBatch, Source
 from pipeline.cancellation import ForeignCancellation
 from pipeline.delivery.acknowledgement import Settlement, Ticket
 from pipeline.delivery.buffer import Buffer
@@ -25,17 +23,12 @@ from pipeline.delivery.health import SLOW_START_SECS, Health, Logger, Said, Stat
 from pipeline.delivery.ledger import Ledger, Reason
 from pipeline.delivery.session import CLOSE_SECS, timed
 from pipeline.delivery.signal import Signal
-from pipeline.runtime.recorder import Recorder
+from pipeline.runtime.decoding import Decoding
 
 RESTART_BACKOFF_SECS = (0.5, 30.0)
 
 SLICE_SECS = 0.001
 """How long a source that always has something may keep the loop. A sink's wait for it is as long at most."""
-
-PART_RECORDS = 64
-"""What a live source's decoder is given at once, about 0.3 ms of work. Then the processor is offered to whoever waits for it,
-such as the server that is being watched: without that it waits for the next tick of the scheduler, up to 4 ms. With nginx at
-29,000 requests a second on two cores this halved what the capture added to the 99th percentile, and cost nothing."""
 
 TURNS = 10
 """Turns of the loop that a live source gives after each batch while more waits for a sink than the batch brought. One write
@@ -43,53 +36,34 @@ takes several: the answer of its thread, the next batch, its hand-over. A turn i
 that stands still costs the others a hundredth of their time at most."""
 
 
-class Decoder(Protocol):
-    """Records in, events out (``pipeline.decode.Decoder``)."""
-
-    def feed(self, records: Sequence[Record]) -> Sequence[Event]:
-        """Events that these records complete."""
-
-    def expire(self, now_ns: int) -> Sequence[Event]:
-        """Events whose other half did not come in time."""
-
-    def finish(self) -> Sequence[Event]:
-        """Everything that is still held."""
-
-
 class SourceRunner:
-    """A source, its decoder and its counters. ``make`` builds the source; ``make_decoder`` is None where it brings events."""
+    """A source, its decoder and its counters. ``make`` builds the source; ``decoding`` is None where it brings events."""
 
     def __init__(  # noqa: PLR0913  what a component consists of
         self,
         *,
         make: Callable[[], Source],
-        make_decoder: Callable[[], Decoder] | None,
+        decoding: Decoding | None,
         fanout: Fanout,
         ledger: Ledger,
         health: Health,
         log: Logger,
         clock: Clock,
-        recorder: Recorder | None = None,
     ) -> None:
         self._make = make
-        self._make_decoder = make_decoder
+        self.decoding = decoding
         self.fanout = fanout
         self.ledger = ledger
         self.health = health
         self._log = log
         self._clock = clock
-        self.recorder = recorder
         self._backoff = Backoff(*RESTART_BACKOFF_SECS, clock.random)
         self._said = Said()
         self._settled = Signal()
         self.source = health.call(make, SLOW_START_SECS)
-        self.decoder = make_decoder() if make_decoder else None
         self.settlement = self._new_settlement()
         self._refused: Refused = []
         self._turn_began = 0.0
-        self.last_records: Sequence[Record] = ()
-        self._after_ns: int | None = None
-        self._quiet = True
         self.damaged: InputError | None = None
         self.dead_letter: DeadLetter | None = None
         self.queues: tuple[Buffer, ...] = ()
@@ -102,8 +76,8 @@ class SourceRunner:
     async def open(self) -> None:
         """Open the source; raises ``CaptureError`` or ``InputError``."""
         await timed(self.source.open(), self.health, SLOW_START_SECS)
-        if self.recorder is not None:
-            self.recorder.open()
+        if self.decoding is not None and self.decoding.recorder is not None:
+            self.decoding.recorder.open()
         self.health.ok()
 
     async def run(self) -> None:
@@ -116,24 +90,13 @@ class SourceRunner:
     async def finish(self) -> None:
         """After reading has ended, or was cancelled: what queues had no room for, and what the decoder still holds, marked."""
         await self._push_refused()
-        if self.decoder is not None:
-            decoder, self.decoder = self.decoder, None
-            await self._push(decoder.finish(), None)
-
-    def take_over(self, before: "SourceRunner") -> None:
-        """Before the first batch: go on where another source of the same records has stopped, with the connections it had.
-
-        Both have captured for a moment, so that none is missed; what the other gave last is not taken again.
-        """
-        if before.decoder is not None and before.last_records:
-            self.decoder, before.decoder = before.decoder, None
-            self._after_ns = max(_ended_ns(record) for record in before.last_records)
+        if self.decoding is not None:
+            await self._push(self.decoding.finish(), None)
 
     def give_up(self) -> int:
         """The shutdown deadline has passed: what still stands before a full queue is counted there as lost. Returns how many."""
-        if self.decoder is not None:  # ``finish`` did not come so far
-            decoder, self.decoder = self.decoder, None
-            self._refused += self._distribute(decoder.finish(), None)
+        if self.decoding is not None and (events := self.decoding.finish()):  # ``finish`` did not come so far
+            self._refused += self._distribute(events, None)
         lost = sum(offer.drop(Reason.SHUTDOWN) for offer in self._refused)
         self._refused.clear()
         return lost
@@ -161,19 +124,16 @@ class SourceRunner:
 
         Records bring their own time. Ahead of those that still wait to be read the clock would call late what is not.
         """
-        quiet, self._quiet = self._quiet, True
-        if quiet and self.decoder is not None:
-            events = self.decoder.expire(now_ns)
-            if events:
-                self._refused += self._distribute(events, None)
-                self._drop_refused()
+        if self.decoding is not None and (events := self.decoding.expire(now_ns)):
+            self._refused += self._distribute(events, None)
+            self._drop_refused()
 
     async def aclose(self) -> None:
         """Let go of the source and of its recording. Never hangs, never raises but for cancellation."""
         await self._close_source()
-        if self.recorder is not None:
+        if self.decoding is not None and self.decoding.recorder is not None:
             with anyio.CancelScope(shield=True):
-                await anyio.to_thread.run_sync(self.recorder.close)
+                await anyio.to_thread.run_sync(self.decoding.recorder.close)
 
     async def _close_source(self) -> None:
         with anyio.move_on_after(CLOSE_SECS, shield=True) as scope:
@@ -233,7 +193,6 @@ class SourceRunner:
         await self.finish()
         await self._close_source()
         self.health.restarts += 1
-        self.decoder = self._make_decoder() if self._make_decoder else None
         try:
             self.source = self.health.call(self._make, SLOW_START_SECS)
             self.settlement = self._new_settlement()
@@ -249,13 +208,8 @@ class SourceRunner:
             events: Sequence[Event] = batch.events
         elif not isinstance(batch, RecordBatch):
             raise TypeError(f"gave {type(batch).__name__}, not a RecordBatch or an EventBatch")
-        elif self.decoder is not None:
-            records = batch.records if self._after_ns is None else self._later(batch.records, self._after_ns)
-            if self.recorder is not None:
-                self.recorder.write(records)
-            self._quiet = not records
-            self.last_records = records or self.last_records
-            events = self._decode(self.decoder, records)
+        elif self.decoding is not None:
+            events = self.decoding.feed(batch.records)
         else:
             raise TypeError("a source of events gave records")
         ticket = self.settlement.issue(batch.position) if self.settlement else None
@@ -265,22 +219,6 @@ class SourceRunner:
         if ticket is not None:
             ticket.release()
         await self._give_way(len(events))
-
-    def _later(self, records: Sequence[Record], after_ns: int) -> Sequence[Record]:
-        """Without those that the source before this one has given already."""
-        later = [record for record in records if _ended_ns(record) > after_ns]
-        if later and len(later) == len(records):
-            self._after_ns = None
-        return later
-
-    def _decode(self, decoder: Decoder, records: Sequence[Record]) -> Sequence[Event]:
-        if self.source.can_wait:
-            return decoder.feed(records)
-        events: list[Event] = []
-        for at in range(0, len(records), PART_RECORDS):
-            events += decoder.feed(records[at : at + PART_RECORDS])
-            os.sched_yield()
-        return events
 
     async def _bury(self, undecodable: Sequence[tuple[Event, Exception]], ticket: Ticket | None) -> None:
         """To the dead letter with what is no event; without one it is counted as lost."""
@@ -360,8 +298,3 @@ class SourceRunner:
     def _trouble(self, error: BaseException | str, sentence: str, state: State = State.DEGRADED) -> None:
         self.health.trouble(error, state)
         self._log.error(sentence, extra={"error": describe(error)})
-
-
-def _ended_ns(record: Record) -> int:
-    """When its last byte was captured."""
-    return (record.last_ns or record.ts_ns) if isinstance(record, Segment) else record.ts_ns

