@@ -85,10 +85,7 @@ class Doubt(msgspec.Struct, gc=False):
         return out
 
     def end(self, *, closed: bool) -> list[Pair]:
-        """All the rest, at the end of the connection; ``closed``: by both ends, so that every request had its response.
-
-        That is so unless the latest response breaks off.
-        """
+        """All the rest, at the end of the connection; ``closed``: by both ends, so that every request had its response."""
         out: list[Pair] = []
         requests, responses = self.requests, self.responses
         self.requests, self.responses, self._least, self._holes, self._reach, self._tally = [], [], 0, 0, 0, None
@@ -98,8 +95,7 @@ class Doubt(msgspec.Struct, gc=False):
             tally.ask(request)
         for response in responses:
             tally.answer(response)
-        broken_off = bool(responses) and isinstance(responses[-1], Response) and responses[-1].error is not None
-        if closed and not broken_off and self._all_answered(tally, Habit.WINDOW):
+        if closed and self._all_answered(tally, Habit.WINDOW):
             pair_back(requests, responses, out)
         leave(requests, responses, out)
         return out
