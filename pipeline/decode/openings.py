@@ -70,8 +70,10 @@ class Openings:
 
     def multipath(self, key: FlowKey) -> bool:
         """Whether those ends whose SYN was seen speak MPTCP: one that does falls back to TCP with one that does not."""
+        if not self._multipath:
+            return False
         ends = [each for each in (key, reverse(key)) if each in self._known]
-        return bool(self._multipath) and bool(ends) and all(each in self._multipath for each in ends)
+        return bool(ends) and all(each in self._multipath for each in ends)
 
     def agreed(self, key: FlowKey) -> bool:
         """Whether both ends said that they open the same connection: a SYN, and the answer that acknowledges it."""
@@ -80,7 +82,10 @@ class Openings:
 
     def evidence(self, seg: Segment, seq: int) -> Evidence:
         """What fits a segment whose data begins at ``seq``."""
-        mine, theirs = rivals(self._known.get(seg.key)), rivals(self._known.get(reverse(seg.key)))
+        syn, answer = self._known.get(seg.key), self._known.get(reverse(seg.key))
+        if syn == seq and type(answer) is int and answer >> _RECEIVED == seq and _near(seg.ack, answer & MASK):
+            return Evidence(seq, answer & MASK)  # as nearly always
+        mine, theirs = rivals(syn), rivals(answer)
         own = nearest(seq, [*(each & MASK for each in mine), *(each >> _RECEIVED for each in theirs if each & ANSWERS)])
         if own is not None:  # an answer to another SYN says nothing about this connection
             theirs = tuple(each for each in theirs if not each & ANSWERS or _near(each >> _RECEIVED, own))
