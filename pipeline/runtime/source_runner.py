@@ -178,7 +178,8 @@ class SourceRunner:
     async def _pass_on_last(self, batches: AsyncIterator[RecordBatch | EventBatch]) -> None:
         """Stopped between two batches, a live source is told as if it had been waiting: what the kernel still has is one more."""
         throw = getattr(batches, "athrow", None)
-        if throw is None or self.source.can_wait:
+        # A generator that was waiting has been told already and is at its end: then its frame is gone, and athrow gives None.
+        if throw is None or self.source.can_wait or getattr(batches, "ag_frame", batches) is None:
             return
         with anyio.move_on_after(CLOSE_SECS, shield=True):
             try:

@@ -315,6 +315,12 @@ async def test_a_live_source_never_waits_even_for_block() -> None:
     assert summary.of("stuck").received == COUNT
 
 
+async def test_a_live_source_that_waits_ends_without_trouble(caplog: pytest.LogCaptureFixture) -> None:
+    """It is told once that it is over: its generator is at its end then, and has nothing more to give."""
+    await finished(plan(n=Part(Live), out=Part(Keep, ["n"], when_full="drop_oldest")), for_secs=0.2)
+    assert [record.getMessage() for record in caplog.records if record.levelname in ("WARNING", "ERROR")] == []
+
+
 async def test_a_live_source_gives_way_to_a_sink_at_work() -> None:
     """It never waits, but a sink whose writes take some turns of the loop gets all, though its queue holds two batches."""
 
