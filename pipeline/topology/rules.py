@@ -235,7 +235,8 @@ def _unreported(draft: Draft, drafts: Mapping[str, Draft], wiring: Wiring) -> li
 
 
 def _reports_only_what_it_is_told(source: Draft) -> bool:
-    return isinstance(source.instance, Source) and DecodeOptions in source.options and not source.instance.emits_events
+    known = source.options.get(DecodeOptions) is not None  # None: some of them are wrong, and told
+    return isinstance(source.instance, Source) and known and not source.instance.emits_events
 
 
 def _reported(source: Draft) -> set[str]:

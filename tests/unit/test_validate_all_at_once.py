@@ -124,6 +124,17 @@ def test_a_header_that_is_misspelt_is_compared_with_those_reported(
     assert said in capsys.readouterr().err
 
 
+def test_a_source_with_wrong_options_reports_nothing_that_is_known(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Which headers it reports cannot be said, so nothing is said about those that a transform reads."""
+    file = tmp_path / "p.toml"
+    file.write_text(
+        '[sources.a]\ntype = "pcap"\npath = "-"\nbodies = { max_bytes = -1 }\n[transforms.t]\ntype = "filter"\n'
+        'inputs = ["a"]\nwhere = \'http.request.header["x-tenant"] == "a"\'\n[sinks.s]\ntype = "null"\ninputs = ["t"]\n'
+    )
+    assert call(["validate", str(file)]) == ExitCode.BAD_CONFIG
+    assert capsys.readouterr().err == f"{file}: sources.a.bodies.max_bytes: -1 is not at least 1\n"
+
+
 def test_all_that_is_wrong_with_one_expression_is_told() -> None:
     """In both sides of operators, in lists, in choices, in templates."""
     for compiled, text, count in (
