@@ -49,14 +49,17 @@ class Pseudonyms:
             address = ip_address(text)
         except ValueError:
             return text
+        if address.version == 6 and address.ipv4_mapped is not None:  # the same host, written in another way (RFC 4291, 2.5.5.2)
+            return f"::ffff:{self.of(str(address.ipv4_mapped))}"
         packed = address.packed
         number = self._permuted(self._random, int(address), 8 * len(packed))
         return str(IPv4Address(number) if len(packed) == 4 else IPv6Address(number))
 
     def _candidate(self, match: re.Match[str]) -> str:
-        text = match[0]
+        text = match[0].rstrip(".")
+        dots = match[0][len(text) :]
         port = _PORT.search(text) if text.count(":") == 1 else None
-        return self.of(text[: port.start()]) + port[0] if port is not None else self.of(text)
+        return (self.of(text[: port.start()]) + port[0] if port is not None else self.of(text)) + dots
 
     def _random(self, what: bytes, bits: int) -> int:
         """So many bits that only the key tells from random ones, 256 at most."""

@@ -33,7 +33,14 @@ FORWARDING = frozenset(
     {
         *("host", "location", "origin", "referer"),
         *("forwarded", "x-forwarded-for", "x-forwarded-host", "x-original-forwarded-for", "x-real-ip"),
-        *("x-client-ip", "x-cluster-client-ip", "true-client-ip", "cf-connecting-ip", "fastly-client-ip"),
+        *(
+            "x-client-ip",
+            "x-cluster-client-ip",
+            "true-client-ip",
+            "cf-connecting-ip",
+            "fastly-client-ip",
+            "x-envoy-external-address",
+        ),
     }
 )
 """Headers that repeat addresses of the two ends. Others hold what only looks like one: `Chrome/120.0.0.0`."""

@@ -241,6 +241,15 @@ def test_addresses_become_others_wherever_they_stand(way: str) -> None:
     assert event.attributes == {"peer": client, "note": "from 10.1.2.3", "n": 7}
 
 
+def test_other_spellings_of_an_address_are_the_same_address() -> None:
+    """Mapped into IPv6, at the end of a sentence, within a longer host name."""
+    pseudonyms = Pseudonyms("pseudonym", KEY)
+    other = pseudonyms.of("10.1.2.3")
+    for text in ("::ffff:10.1.2.3", "::ffff:a01:203"):
+        assert pseudonyms.of(text) == f"::ffff:{other}"
+    assert pseudonyms.within("10.1.2.3. 10.1.2.3:80 http://10.1.2.3.nip.io/") == f"{other}. {other}:80 http://{other}.nip.io/"
+
+
 def test_addresses_of_ipv6_connections_and_names() -> None:
     """Brackets and ports stay, and so do names."""
     event = Driven(Redact, {"addresses": "pseudonym", "key": KEY}).one(
