@@ -56,13 +56,13 @@ class Enrich(Transform):
             for column, name in config.columns.items():
                 if not options.of(f"columns.{column}", NOWHERE, place, name).is_attribute:
                     options.refuse(f"columns.{column}", f'"{name}" is a field; choose the name of an attribute')
+            file_format = config.format or {".csv": "csv", ".json": "json"}.get(PurePath(config.file).suffix.lower())
+            if file_format is None:
+                raise ConfigError([Problem("format", f'"{config.file}" does not end in .csv or .json; say which it is')])
+            understand = self._csv if file_format == "csv" else self._json
+            self.table: WatchedFile[Table] = WatchedFile(config.file, understand, {}, context)
         self.count_misses, self.reads = options.count_misses, options.reads
         self.adds = dict.fromkeys(config.columns.values(), FieldType.STRING)
-        file_format = config.format or {".csv": "csv", ".json": "json"}.get(PurePath(config.file).suffix.lower())
-        if file_format is None:
-            raise ConfigError([Problem("format", f'"{config.file}" does not end in .csv or .json; say which it is')])
-        understand = self._csv if file_format == "csv" else self._json
-        self.table: WatchedFile[Table] = WatchedFile(config.file, understand, {}, context)
 
     def process(self, batch: Sequence[Event]) -> Outputs:
         """A new event for each that the table knows."""

@@ -99,7 +99,7 @@ class MatchList(Transform):
         with Compiled(context) as options:
             own = [options.of(f"entries.{index}", Entry(""), parse_entry, line) for index, line in enumerate(config.entries)]
             self.own = options.of("entries", UrlList(), UrlList, own)
-        self.file = WatchedFile(config.file, _understand, UrlList(), context) if config.file is not None else None
+            self.file = WatchedFile(config.file, _understand, UrlList(), context) if config.file is not None else None
 
     def process(self, batch: Sequence[Event]) -> Outputs:
         """A new event for each that gets a verdict."""

@@ -32,7 +32,9 @@ class Compiled:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, *rest: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if isinstance(error, ConfigError):
+            raise ConfigError([*self.problems, *error.problems]) from error
         if kind is None and self.problems:
             raise ConfigError(self.problems)
 

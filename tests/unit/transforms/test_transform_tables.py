@@ -30,10 +30,12 @@ class Files:
         return data
 
 
-def enrich(read: Callable[[str], bytes | None], file: str = "teams.csv", key_column: str = "service") -> Driven:
+def enrich(
+    read: Callable[[str], bytes | None], file: str = "teams.csv", key_column: str = "service", key: str = "host"
+) -> Driven:
     """A table of teams."""
     return Driven(
-        Enrich, {"file": file, "key": "host", "key_column": key_column, "columns": {"team": "service.team"}}, read_file=read
+        Enrich, {"file": file, "key": key, "key_column": key_column, "columns": {"team": "service.team"}}, read_file=read
     )
 
 
@@ -139,6 +141,17 @@ def test_match_list_routes_and_reloads() -> None:
     driven.transform.flush(START_NS, last=False)
     assert driven.run(a, b) == [a]
     assert len(driven.run(a, b, output="denied")) == 1
+
+
+def test_what_is_wrong_with_options_and_file_is_told_together() -> None:
+    """A missing file does not wait until the rest is right."""
+    missing = Files(FileNotFoundError(2, "No such file or directory"))
+    with pytest.raises(ConfigError) as caught:
+        Driven(MatchList, {"entries": ["/[z-a]"], "file": "deny.txt"}, read_file=missing.read)
+    assert [problem.path for problem in caught.value.problems] == ["entries.0", "file"]
+    with pytest.raises(ConfigError) as caught:
+        enrich(Files(FileNotFoundError(2, "No such file or directory")).read, key="nope")
+    assert [problem.path for problem in caught.value.problems] == ["key", "file"]
 
 
 def test_faulty_entries_are_told_by_line() -> None:
