@@ -16,6 +16,7 @@ import click
 
 from pipeline.cli.exit_codes import MEANING, ExitCode
 from pipeline.cli.say import let_go, say, speaks_json
+from pipeline.cli.start import end_plainly
 
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Run": {
@@ -131,6 +132,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     sys.unraisablehook = _stray
     threading.excepthook = _stray
     code = call(list(sys.argv[1:] if arguments is None else arguments))
+    end_plainly()  # what Python does at its end would answer Ctrl-C with a traceback
     let_go()
     sys.exit(code)
 

@@ -10,11 +10,16 @@ import gc
 import signal
 
 
+def end_plainly() -> None:
+    """From now on Ctrl-C ends the process as any other, not by an exception. Where it is ignored, as under nohup, it stays so."""
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 def main() -> None:
     """Run the command and leave with its exit code."""
     gc.disable()
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:  # else it is ignored, as under nohup, and stays so
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+    end_plainly()
     from pipeline.cli.main import main as command  # noqa: PLC0415  the import is what takes long
 
     command()
