@@ -30,7 +30,7 @@ class Run(click.Command):
 @click.option("--dry-run", is_flag=True, help="Real input, but every sink only counts what it would get.")
 @click.option("--for", "for_secs", type=DURATION, metavar="TIME", help="Stop after TIME, such as 10s, 5m or 1h.")
 @click.option("--require-healthy", is_flag=True, help="End at once when a sink cannot take events at the start.")
-@click.option("--ready-file", metavar="PATH", help="Create PATH when capturing has begun; remove it at the end.")
+@click.option("--ready-file", metavar="PATH", help="Create PATH when the run is ready (see `required`); remove it at the end.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary on standard error.")
 def run(  # noqa: PLR0913  one for each option
     *, file: str, dry_run: bool, for_secs: float | None, require_healthy: bool, ready_file: str | None, quiet: bool

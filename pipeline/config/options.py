@@ -107,7 +107,7 @@ class ProcessOptions(Config):
     shutdown_timeout_secs: Annotated[float, Field(gt=0, le=3600)] = 10.0
     """How long queues may drain after SIGTERM or Ctrl-C. At the end of all inputs there is no limit but the retry options."""
     control_socket: PathOption | None = None
-    """Local socket for `httpipe top` and `httpipe tap`. Default: `httpipe.sock` in the run-time folder of the user, or
+    """Local socket for `httpipe top`, `tap` and `reload`. Default: `httpipe.sock` in the run-time folder of the user, or
     `httpipe-2.sock` and so on where other pipelines run already."""
 
 
