@@ -162,7 +162,7 @@ def _installed(name: str) -> tuple[Plugin, ...] | str:
         if canonical(name) == BUILTIN:
             return "built-ins are always allowed"
         there = ", ".join(sorted({plugin.distribution for plugin in every})) or "none"
-        return f'no installed distribution "{name}" has plugins; those that have: {there}'
+        return f'no installed distribution "{name}" has plugins; pip install it into this environment first (found: {there})'
     return tuple(plugin for plugin in every if plugin.distribution in wanted)
 
 

@@ -91,7 +91,7 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
         (["run", "a", "b"], "Got unexpected extra argument (b)"),
         (["plugins", "new", "snik", "x"], "'snik' is not one of 'source', 'transform', 'sink'"),
         (["plugins", "new", "sink", "Über"], "will not do as a name"),
-        (["plugins", "trust", "nobody"], 'no installed distribution "nobody" has plugins'),
+        (["plugins", "trust", "nobody"], '"nobody" has plugins; pip install it into this environment first'),
         (["plugins", "trust", "httpipe"], "built-ins are always allowed"),
         (["list", "stdot"], '"stdot" is not a known component; did you mean "stdout"?'),
     ],
