@@ -6,7 +6,7 @@ import click
 
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.loading import DEFAULT_FILE, load_to_look
-from pipeline.topology.picture import dot, mermaid, tree
+from pipeline.topology.drawing import dot, mermaid, tree
 from pipeline.topology.plan import Plan
 
 FORMATS: dict[str, Callable[[Plan], str]] = {"tree": tree, "dot": dot, "mermaid": mermaid}
@@ -18,7 +18,7 @@ FORMATS: dict[str, Callable[[Plan], str]] = {"tree": tree, "dot": dot, "mermaid"
 def graph(*, file: str, format_: str) -> int:
     """Print which component feeds which.
 
-    FILE defaults to pipeline.toml. `httpipe graph --format dot | dot -Tsvg` makes a picture.
+    FILE defaults to pipeline.toml. `httpipe graph --format dot | dot -Tsvg` makes an image.
     """
     click.echo(FORMATS[format_](load_to_look(file)))
     return ExitCode.OK

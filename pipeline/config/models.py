@@ -97,7 +97,7 @@ def _flags_for_numbers(given: object, made: object, path: str) -> Iterator[Probl
 def translated(
     error: ValidationError, model: type[BaseModel], table: Mapping[str, object], path: str, *, also: Iterable[str] = ()
 ) -> list[Problem]:
-    """One problem for each place in the table; the branches of a union are told as one sentence."""
+    """One problem for each place in the table; the branches of a union are reported as one sentence."""
     places: dict[tuple[str | int, ...], list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False):
         places.setdefault(_place(detail, table), []).append(detail)

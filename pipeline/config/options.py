@@ -82,7 +82,7 @@ class SinkOptions(Config):
     write_timeout_secs: Annotated[float, Field(gt=0, le=3600)] = 30.0
     """A write that takes longer is cancelled and counts as failed."""
     isolation: Literal["none", "process"] = "none"
-    """`process` runs the sink in a process of its own: it may block, exit or crash there, and is started anew."""
+    """`process` runs the sink in a process of its own: it may block, exit or crash there, and is restarted."""
     max_in_flight: Annotated[int, Field(ge=1, le=64)] = 1
     """Writes under way at once. More than 1 gives up the order of batches."""
 

@@ -1,7 +1,7 @@
 """JSON Schema (draft 2020-12) of a whole pipeline file, for editors: completion, documentation on hover, errors while typing.
 
 In: the models of the components there are. Out: one schema; a component's table is told by its ``type``. What only the whole
-pipeline can tell (ids, cycles, expressions) is left to ``httpipe validate``.
+pipeline can decide (ids, cycles, expressions) is left to ``httpipe validate``.
 """
 
 from collections.abc import Mapping, Sequence

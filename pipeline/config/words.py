@@ -1,4 +1,4 @@
-"""The words problems are told in: how a value is shown, what is near to a misspelt name, how alternatives are listed.
+"""The wording of problems: how a value is shown, what is near to a misspelt name, how alternatives are listed.
 
 Pure text functions; nothing here knows pydantic, components or files.
 """

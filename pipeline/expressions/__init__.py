@@ -6,18 +6,18 @@ Everything wrong with the text is found here, before any event is seen; nothing 
 
 from pipeline.expressions.condition import Condition, compile_condition, compile_filter
 from pipeline.expressions.errors import ExpressionError
-from pipeline.expressions.template import ConfinedTemplate, Template, compile_confined, compile_template
+from pipeline.expressions.template import SanitisedTemplate, Template, compile_sanitised, compile_template
 from pipeline.expressions.value import Value, compile_value
 
 __all__ = [
     "Condition",
-    "ConfinedTemplate",
     "ExpressionError",
+    "SanitisedTemplate",
     "Template",
     "Value",
     "compile_condition",
-    "compile_confined",
     "compile_filter",
+    "compile_sanitised",
     "compile_template",
     "compile_value",
 ]

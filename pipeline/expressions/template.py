@@ -1,6 +1,6 @@
-"""Templates: text with ``{{expression}}`` in it. ``Template`` for values and keys, ``ConfinedTemplate`` for topics and paths.
+"""Templates: text with ``{{expression}}`` in it. ``Template`` for values and keys, ``SanitisedTemplate`` for topics and paths.
 
-What a template interpolates is written by strangers. A confined one therefore starts with literal text, keeps only harmless
+What a template interpolates is chosen by untrusted peers. A sanitised one therefore starts with literal text, keeps only harmless
 characters of a value, never lets a value climb out of that text, and gives a bounded number of different results.
 """
 
@@ -17,19 +17,19 @@ from pipeline.model.exchange import AttributeValue, Event
 from pipeline.model.fields import FieldType
 
 MISSING: Final = "unknown"
-"""What stands in a confined text for a missing value."""
+"""What stands in a sanitised text for a missing value."""
 
 OTHER: Final = "other"
 """What stands for every value once there are too many different ones."""
 
 LONGEST_VALUE: Final = 100
-"""Characters of a value in a confined text: a Kafka topic has 249, a file name 255."""
+"""Characters of a value in a sanitised text: a Kafka topic has 249, a file name 255."""
 
 MOST_RESULTS: Final = 1000
-"""Different results of one confined template. Each is a topic or an open file, and strangers choose them by their Host header."""
+"""Different results of one sanitised template. Each is a topic or an open file, and clients choose them by their Host header."""
 
-CONFINED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
-"""What a value in a confined text consists of; it never begins with a dot."""
+SANITISED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
+"""What a value in a sanitised text consists of; it never begins with a dot."""
 
 _HOLE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _HARMFUL = re.compile(r"[^A-Za-z0-9._-]|(?<![^.])\.|\.(?=\.)")
@@ -62,7 +62,7 @@ class Template:
         return self._first + "".join([_text(of(event)) + literal for of, literal in self._rest])
 
 
-class ConfinedTemplate(Template):
+class SanitisedTemplate(Template):
     """For names of topics and files. ``new_overflows()`` tells how many events got ``other`` since it was last asked."""
 
     __slots__ = ("_limit", "_overflows", "_results")
@@ -84,7 +84,7 @@ class ConfinedTemplate(Template):
         if len(self._results) >= self._limit:
             self._overflows += 1
             return self._joined([OTHER] * len(values))
-        result = self._results[values] = self._joined([confined(value) for value in values])
+        result = self._results[values] = self._joined([sanitised(value) for value in values])
         return result
 
     def new_overflows(self) -> int:
@@ -101,7 +101,7 @@ def _starts_with_text(text: str) -> None:
         raise ExpressionError(f'"{text}" starts with a value from traffic; start with literal text, such as "http-{text}"')
 
 
-def confined(value: str) -> str:
+def sanitised(value: str) -> str:
     """A value as it may stand in the name of a topic or a file: no separators, no ``..``, bounded."""
     return _HARMFUL.sub("_", value[:LONGEST_VALUE]) or MISSING
 
@@ -111,11 +111,11 @@ def compile_template(text: str, extra: Mapping[str, FieldType] = NO_EXTRA) -> Te
     return Template(text, extra)
 
 
-def compile_confined(
+def compile_sanitised(
     text: str, extra: Mapping[str, FieldType] = NO_EXTRA, *, most_results: int = MOST_RESULTS
-) -> ConfinedTemplate:
+) -> SanitisedTemplate:
     """A template for names of topics and files. Raises ``ExpressionError``."""
-    return ConfinedTemplate(text, extra, most_results=most_results)
+    return SanitisedTemplate(text, extra, most_results=most_results)
 
 
 def _text(value: AttributeValue | None) -> str:

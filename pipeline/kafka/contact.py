@@ -1,4 +1,4 @@
-"""Contact with a cluster: its loss is noticed and told, and it is looked for at the bootstrap servers again.
+"""Contact with a cluster: its loss is noticed and reported, and it is looked for at the bootstrap servers again.
 
 An aiokafka client knows its brokers by the addresses of the last metadata, and asks only those. A cluster that comes back at
 other addresses, as one does that a scheduler has moved, would stay unknown for ever, and the client silent.
@@ -30,7 +30,7 @@ QUIET_SECS = 5.0
 """After so long without an answer from any broker, one is asked. A consumer hears from them twice a second."""
 
 ANSWER_SECS = 5.0
-"""A broker that takes longer to answer that is no contact."""
+"""A broker that takes longer to answer that counts as no contact."""
 
 CLOSE_SECS = 1.0
 

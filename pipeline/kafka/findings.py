@@ -84,7 +84,7 @@ def _detail(error: BaseException) -> str:
 
 
 def quiet() -> None:
-    """aiokafka logs each failed attempt, ten a second while a broker is away; what matters the engine says once."""
+    """aiokafka logs each failed attempt, ten a second while a broker is away; what matters is logged once by the engine."""
     logger = logging.getLogger("aiokafka")
     if logger.level == logging.NOTSET:
         logger.setLevel(logging.CRITICAL)

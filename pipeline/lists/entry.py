@@ -44,15 +44,15 @@ def parse_entry(line: str) -> Entry:
     """The entry of a line without comment. Raises ``ExpressionError``."""
     words = line.split()
     if not words or len(words) > 2:
-        raise ExpressionError(f'"{line}" is no entry: an optional method, then a host, a path or both')
+        raise ExpressionError(f'"{line}" is not an entry: an optional method, then a host, a path or both')
     method = words[0] if len(words) == 2 else ""
     target = words[-1].removeprefix("http://").removeprefix("https://")
     host, slash, path = target.partition("/")
     host = _ADDRESS.sub(r"\1", host)
     if any(char in WILD for char in host.removeprefix("*.")) or (method and not method.isascii()):
-        raise ExpressionError(f'"{line}" is no entry: a host may only begin with "*."')
+        raise ExpressionError(f'"{line}" is not an entry: a host may only begin with "*."')
     if "@" in host or host.count(":") == 1:
-        raise ExpressionError(f'"{line}" is no entry: a host stands without port and user, and fits whatever they are')
+        raise ExpressionError(f'"{line}" is not an entry: a host stands without port and user, and fits whatever they are')
     path = _path(slash + path) if slash else ""
     if len(path) > LONGEST_GLOB and any(char in WILD for char in path):
         raise ExpressionError(f"a glob has at most {LONGEST_GLOB} characters, this one {len(path)}")
@@ -87,5 +87,5 @@ def _host(host: str, line: str) -> str:
         try:
             name = idna.encode(name, uts46=True).decode()
         except idna.IDNAError as error:
-            raise ExpressionError(f'"{line}" is no entry: {error}') from error
+            raise ExpressionError(f'"{line}" is not an entry: {error}') from error
     return below + name.lower().rstrip(".")

@@ -5,8 +5,8 @@ In: a path as sent, without its query. Out: its canonical form. Never raises. Wh
     /%61dmin          /admin      RFC 3986, section 6.2.2.2
     /x/../admin       /admin      section 5.2.4; what leads above the root stays at the root
     /x%2f..%2fadmin   /admin      an escaped slash is a slash, an escaped dot a dot: so do nginx, Node and Python
-    //admin/.//       /admin/     repeated slashes are one, which is no rule but what servers do
-    /caf%c3%a9        /café       escaped UTF-8 is text; bytes that are no UTF-8 stay escaped, in capitals: /%FF
+    //admin/.//       /admin/     repeated slashes are one, which is not a rule but what servers do
+    /caf%c3%a9        /café       escaped UTF-8 is text; bytes that are not UTF-8 stay escaped, in capitals: /%FF
     /%2561dmin        /%61dmin    escapes are decoded once
 
 ``tests/live/test_url_spellings.py`` compares this with what nginx, Node and Python resolve.
@@ -16,7 +16,7 @@ import re
 from urllib.parse import unquote_to_bytes
 
 _NO_UTF8 = re.compile("[\udc80-\udcff]")
-"""What the error handler ``surrogateescape`` makes of a byte that is no UTF-8 (PEP 383)."""
+"""What the error handler ``surrogateescape`` makes of a byte that is not UTF-8 (PEP 383)."""
 
 
 def canonical_path(path: str) -> str:

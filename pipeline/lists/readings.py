@@ -1,7 +1,7 @@
 """All the paths that servers may make of one: a list that denies must find the resource by whichever way it can be reached.
 
 In: a path as sent, without its query. Out: its canonical form first, then the others. Never raises; bounded,
-since strangers write paths.
+since untrusted peers choose the path.
 
     /admin;v=1/x       /admin/x    Tomcat, Jetty and Spring leave path parameters out (Servlet 6.0)
     /x%5c..%5cadmin    /admin      a backslash is a slash: the WHATWG's URLs, IIS
@@ -11,7 +11,7 @@ since strangers write paths.
     /%c0%af, /%u002f   /           overlong UTF-8 (RFC 3629, section 10) and the escapes of IIS
     //x/admin          /admin      a reference to the host x (RFC 3986, section 4.2): Node's ``new URL(request.url, base)``
     /admin//../x       /admin/x    an empty segment is a segment: RFC 3986, section 5.2.4, to the letter, the WHATWG's URLs
-    /admin/x%2f..%2f.. unchanged   an escaped slash is no separator: routers that split before they decode
+    /admin/x%2f..%2f.. unchanged   an escaped slash is not a separator: routers that split before they decode
     /admin/../x        unchanged   dot segments are not followed: Express and others that compare the text
 """
 
@@ -25,7 +25,7 @@ MOST_READINGS = 32
 """Honest paths have one to four; each costs a look-up."""
 
 MOST_CHARACTERS = 1 << 15
-"""In all readings of a path together, but for the canonical one: what bounds the time that a stranger can cost."""
+"""In all readings of a path together, but for the canonical one: this bounds the time that an untrusted peer can cost."""
 
 _SEVERAL = re.compile(
     r"[\x00-\x1f\x7f\\;]|^//|/\.\.?(?:/|$)|%(?:[01][0-9A-Fa-f]|2[5EFef]|3[Bb]|5[Cc]|7[Ff]|[Cc][01]|[Uu][0-9A-Fa-f]{4})"

@@ -120,7 +120,7 @@ class FileSink(Sink):
         self._lock = anyio.Lock()  # one write at a time, whatever max_in_flight says
 
     async def open(self) -> None:
-        """Open a path that is the same for every event, so that what is wrong with it is said at the start."""
+        """Open a path that is the same for every event, so that what is wrong with it is reported at the start."""
         if self._path.literal is not None:
             await self._in_thread(self._open_now, self._path.literal)
 
@@ -179,7 +179,7 @@ class FileSink(Sink):
         return {}
 
     def _failure(self, error: OSError, path: str) -> Exception:
-        """What strangers chose and no file can be called is rejected; it must not stop what comes behind it."""
+        """A name taken from traffic that no file can have is rejected; it must not stop what comes behind it."""
         text = _text(error)
         if self._path.literal is not None:
             return NotConnected(text)

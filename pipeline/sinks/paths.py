@@ -1,7 +1,8 @@
 """The ``path`` of a file sink: literal text, time tokens and values of the event. Pure.
 
 Time tokens are those of strftime(3) that Vector's users write, filled in with the event's own time in UTC, so that a path means
-the same on every host. ``{{field}}`` is confined (``ConfinedTemplate``): it starts with literal text and cannot leave its folder.
+the same on every host. ``{{field}}`` is sanitised (``SanitisedTemplate``): it starts with literal text and cannot leave
+its folder.
 """
 
 import posixpath
@@ -11,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
 from pipeline.api import Event, FieldType
-from pipeline.expressions import ConfinedTemplate, compile_confined
-from pipeline.expressions.template import CONFINED
+from pipeline.expressions import SanitisedTemplate, compile_sanitised
+from pipeline.expressions.template import SANITISED
 from pipeline.model.file_names import DIGITS, FileNames, Place, spelled
 from pipeline.sinks.rotation import apart
 
@@ -29,7 +30,7 @@ class FilePath:
 
     def __init__(self, text: str, attributes: Mapping[str, FieldType]) -> None:
         self.text = text
-        self._template: ConfinedTemplate = compile_confined(text, attributes)
+        self._template: SanitisedTemplate = compile_sanitised(text, attributes)
         self._timed = bool(_TOKEN.search(text))
 
     @property
@@ -46,14 +47,14 @@ class FilePath:
 
     @property
     def from_traffic(self) -> bool:
-        """Whether strangers choose part of it."""
+        """Whether traffic chooses part of it."""
         return not self._template.is_literal
 
     def of(self, event: Event) -> str:
-        """The path for this event; what strangers chose of it never makes it look like a rotated file."""
+        """The path for this event; what traffic chose of it never makes it look like a rotated file."""
         path = self._template.render(event)
         if self._timed:
-            # A confined value has no percent sign, so every token left here is the user's. A capture file may claim any time.
+            # A sanitised value has no percent sign, so every token left here is the user's. A capture file may claim any time.
             path = _at(path, min(max(event.timestamp_ns // 1_000_000_000, 0), _LAST_SECOND))
         return _apart(path) if self.from_traffic else path
 
@@ -62,7 +63,7 @@ class FilePath:
         first, *others = self._template.literals
         places = [*_places(_tidied(first))]
         for literal in others:
-            places += [Place(CONFINED - {"."}), Place(CONFINED, repeated=True), *_places(literal)]
+            places += [Place(SANITISED - {"."}), Place(SANITISED, repeated=True), *_places(literal)]
         return FileNames(tuple(places), from_traffic=self.from_traffic)
 
     def new_overflows(self) -> int:

@@ -20,7 +20,7 @@ _USER_INFO = re.compile(r"(//)[^/?#@\s]+@")
 
 
 class Half(NamedTuple):
-    """A request or a response. ``size`` is what crossed the wire, ``encoding`` is ``base64`` where the content is no text."""
+    """A request or a response. ``size`` is what crossed the wire, ``encoding`` is ``base64`` where the content is not text."""
 
     head: bytes | None
     size: int | None
@@ -74,11 +74,11 @@ def _response(event: Exchange) -> Half:
 
 
 def _body(half: Half) -> str:
-    """The content line by line; of what is no text only how much it is."""
+    """The content line by line; of what is not text only how much it is."""
     if not half.content:
         return ""
     if half.encoding is not None:
-        return f"({len(half.content) * 3 // 4 - half.content.count('=')} bytes that are no text)\n\n"
+        return f"({len(half.content) * 3 // 4 - half.content.count('=')} bytes that are not text)\n\n"
     return "\n".join(visible(line) for line in _LINE_END.split(half.content.rstrip("\r\n"))) + "\n\n"
 
 

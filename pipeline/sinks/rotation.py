@@ -30,7 +30,7 @@ _PRIVATE = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC
 def apart(path: str) -> str:
     """The path, or one like it that cannot be taken for a rotated file: ``x_20260102T030405Z`` for ``x.20260102T030405Z``.
 
-    For names that strangers choose: rotation would compress, remove or overwrite what is called like its own files.
+    For names that untrusted peers choose: rotation would compress, remove or overwrite what is called like its own files.
     """
     return _LOOKS_ROTATED.sub("_", path)
 

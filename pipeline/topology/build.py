@@ -1,4 +1,4 @@
-"""From a document to the plan: everything checked, every problem told at once.
+"""From a document to the plan: everything checked, every problem reported at once.
 
 In: a parsed pipeline file and the registry of plugins. Out: a ``Plan``, or ``ConfigError`` with all problems in the order of the
 file. No I/O: components are constructed to be checked, never opened.

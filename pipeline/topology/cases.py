@@ -47,7 +47,7 @@ def cases(tables: Sequence[Object], plan: Plan, attributes: Mapping[str, FieldTy
 
 
 def shape_problems(tables: Sequence[Object]) -> list[Problem]:
-    """What is wrong with the tests of a file whose pipeline is wrong, too: all that can be told without it."""
+    """What is wrong with the tests of a file whose pipeline is wrong, too: all that can be checked without it."""
     problems: list[Problem] = []
     for index, table in enumerate(tables):
         config, wrong = check(CaseConfig, table, f"tests.{index}")

@@ -209,7 +209,7 @@ def _concerns(problems: Sequence[Problem], entry: Entry, option: str) -> bool:
 
 
 def construct(made: Draft, context: Context, mode: Mode) -> list[Problem]:
-    """Make the component, which by contract opens nothing, and tell what its constructor finds."""
+    """Make the component, which by contract opens nothing, and report what its constructor finds."""
     if made.loaded is None or made.fault:
         return []
     if made.config is None:
@@ -221,7 +221,7 @@ def construct(made: Draft, context: Context, mode: Mode) -> list[Problem]:
         return [Problem(".".join(filter(None, (entry.path, each.path))), each.message) for each in error.problems]
     except OSError as error:
         return [Problem(entry.path, f"{error.filename}: {error.strerror}" if error.filename else str(error))]
-    except (Exception, SystemExit) as error:  # a stranger's constructor may raise anything; ours may not
+    except (Exception, SystemExit) as error:  # a plugin's constructor may raise anything; ours may not
         if plugin.builtin:
             raise
         fault = f"{plugin} cannot be made: {type(error).__name__}: {error}"
@@ -232,7 +232,7 @@ def construct(made: Draft, context: Context, mode: Mode) -> list[Problem]:
 
 
 def _tried(made: Draft, loaded: Loaded, context: Context) -> list[Problem]:
-    """What a constructor finds in the options that are left of a table with wrong ones, so that it is told in the same run.
+    """What a constructor finds in the options that are left of a table with wrong ones, so that it is reported in the same run.
 
     Of what it says only that counts which is about an option in the file: anything else may come of what is left out.
     """

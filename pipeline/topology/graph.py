@@ -106,15 +106,15 @@ def _matching(glob: str, outputs: Iterable[str]) -> list[str]:
 
 
 def _unmatched(wanted: str, node: Node, nodes: Sequence[Node], outputs: Sequence[str]) -> str:
-    """Why this input means nothing; empty where that cannot be told, because a component is wrong, which has been said."""
+    """Why this input means nothing; empty where that cannot be decided, because a component is wrong, which has been reported."""
     other = next((each for each in nodes if each.id == owner_of(wanted)), None)
     if GLOB.search(wanted):
         known = all(each.outputs is not None for each in nodes)
         return f'"{wanted}" matches no output; there are: {_listed(outputs)}' if known else ""
     if other is None:
         if not outputs:
-            return ""  # there is no source at all, which is told once
-        return f'"{wanted}" is no component{did_you_mean(wanted, outputs) or "; there are: " + _listed(outputs)}'
+            return ""  # there is no source at all, which is reported once
+        return f'no component "{wanted}"{did_you_mean(wanted, outputs) or "; there are: " + _listed(outputs)}'
     if other.id == node.id:
         return f'"{wanted}" is this component itself'
     if other.kind == "sinks":

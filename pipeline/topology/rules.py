@@ -19,12 +19,12 @@ REQUEST, RESPONSE = "http.request.header.", "http.response.header."
 
 
 def sink_options(sink: Draft) -> SinkOptions:
-    """The engine's options of a sink; the defaults where they were wrong, which has been said."""
+    """The engine's options of a sink; the defaults where they were wrong, which has been reported."""
     return sink.options.get(SinkOptions) or SinkOptions()
 
 
 def source_options(source: Draft) -> SourceOptions:
-    """The engine's options of a source; the defaults where they were wrong, which has been said."""
+    """The engine's options of a source; the defaults where they were wrong, which has been reported."""
     return source.options.get(SourceOptions) or SourceOptions()
 
 
@@ -59,7 +59,7 @@ def dead_letter_problems(sinks: Sequence[Draft], others: Sequence[Draft]) -> lis
             problems.append(Problem(where, f'"{target}" is not a sink'))
         else:
             near = did_you_mean(target, by_id.keys() - {sink.id}) or f"; there are: {', '.join(by_id)}"
-            problems.append(Problem(where, f'"{target}" is no sink{near}'))
+            problems.append(Problem(where, f'no sink "{target}"{near}'))
     return problems
 
 
@@ -108,7 +108,7 @@ def queue_problems(sinks: Sequence[Draft]) -> list[Problem]:
 
 
 def file_problems(drafts: Sequence[Draft], data_dir: str) -> list[Problem]:
-    """Files that two components would write: one of them would be refused for good, at a moment that strangers choose."""
+    """Files that two components would write: one of them would be refused for good, at a moment that untrusted peers choose."""
     problems = []
     claims: dict[str, tuple[Draft, list[FileNames]]] = {}
     for draft in drafts:
@@ -141,7 +141,7 @@ def _files(draft: Draft, data_dir: str) -> list[tuple[str, FileNames]]:
 
 
 def _meeting(names: FileNames, others: FileNames) -> str | None:
-    """A name that both may give. What strangers choose never looks rotated; two rotated ones meet where their originals do."""
+    """A name that both may give. What traffic chooses never looks rotated; two rotated ones meet where their originals do."""
     if (names.rotated and (others.rotated or others.from_traffic)) or (others.rotated and names.from_traffic):
         return None
     return common_name(names, others)
@@ -235,7 +235,7 @@ def _unreported(draft: Draft, drafts: Mapping[str, Draft], wiring: Wiring) -> li
 
 
 def _reports_only_what_it_is_told(source: Draft) -> bool:
-    known = source.options.get(DecodeOptions) is not None  # None: some of them are wrong, and told
+    known = source.options.get(DecodeOptions) is not None  # None: some of them are wrong, and reported
     return isinstance(source.instance, Source) and known and not source.instance.emits_events
 
 

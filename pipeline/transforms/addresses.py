@@ -44,7 +44,7 @@ class Pseudonyms:
         return _CANDIDATE.sub(self._candidate, text)
 
     def _of(self, text: str) -> str:
-        """As it is where it is no address."""
+        """As it is where it is not an address."""
         try:
             address = ip_address(text)
         except ValueError:

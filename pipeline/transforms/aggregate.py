@@ -72,7 +72,7 @@ class Aggregate(Transform):
             for index, name in enumerate(config.by):
                 if not NAME.fullmatch(name):
                     options.refuse(
-                        f"by.{index}", f'"{name}" is no name of a field; give the value a name with a `set` transform first'
+                        f"by.{index}", f'"{name}" is not the name of a field; give the value a name with a `set` transform first'
                     )
             self.is_error = options.condition("errors", config.errors).test
             duration = options.value("duration", config.duration)

@@ -41,12 +41,12 @@ def place(name: str, type_: FieldType = FieldType.STRING) -> Place:
         if name.startswith(family.prefix):
             return Place(name, FieldType.STRINGS, family.attribute, name[len(family.prefix) :].lower())
     if not name or name != name.strip():
-        raise ExpressionError(f'"{name}" is no name of a field')
+        raise ExpressionError(f'"{name}" is not the name of a field')
     return Place(name, type_)
 
 
 NOWHERE = Place("nowhere", FieldType.STRING)
-"""Stands in for a name that is none, until its problem is raised."""
+"""Stands in for a name that is not valid, until its problem is raised."""
 
 
 class Changes:

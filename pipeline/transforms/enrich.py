@@ -99,7 +99,7 @@ class Enrich(Transform):
         try:
             decoded = msgspec.json.decode(data)
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-            raise FileError(f"no JSON: {error}") from error
+            raise FileError(f"not JSON: {error}") from error
         if isinstance(decoded, dict):
             decoded = [{self.config.key_column: key, **row} for key, row in decoded.items() if isinstance(row, dict)]
         if not isinstance(decoded, list) or not all(isinstance(row, dict) for row in decoded):

@@ -13,7 +13,7 @@ Path = tuple[str, ...]
 
 
 def parse_path(text: str) -> Path:
-    """A path from its text; empty where it is none."""
+    """A path from its text; empty where it is not a path."""
     steps = text.removeprefix("$").removeprefix(".").replace("[*]", "").lower().split(".")
     return tuple(steps) if all(steps) and steps[-1] != "**" else ()
 
@@ -29,7 +29,7 @@ class JsonRedaction:
     def __call__(self, text: str) -> str | None:
         """The text with the values replaced; None where it is broken JSON in which a value may stand.
 
-        What is parsed is written anew even if nothing was found, because of an object with the same key twice a parser shows
+        What is parsed is written again even if nothing was found, because of an object with the same key twice a parser shows
         only the last.
         """
         if text[:1] not in ("{", "[") and text.lstrip()[:1] not in ("{", "["):

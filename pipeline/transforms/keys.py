@@ -1,4 +1,4 @@
-"""Tables by key with a bound: what is known per host, client or route, when strangers choose the keys. Pure, no clock."""
+"""Tables by key with a bound: what is known per host, client or route, when untrusted peers choose the keys. Pure, no clock."""
 
 from collections import OrderedDict
 from hashlib import blake2b

@@ -77,7 +77,7 @@ class MatchList(Transform):
     apart, `doubtful` names a verdict for paths that are on the list in some readings only; those do not go to `matched_to`. A
     path with more than 32 readings, or a very long one with several, counts as one of them: only attackers write such.
 
-    **Which entry is told.** Of several that fit, the one of `entries` before the one of `file`; the exact host before `*.`
+    **Which entry is reported.** Of several that fit, the one of `entries` before the one of `file`; the exact host before `*.`
     hosts, of these the longest first, before entries without a host; entries without a method before those with one; then a
     host alone, the exact path, the shortest prefix, and globs by the length of their literal beginning, shortest first. The
     order of lines does not matter, and the whole list has one verdict: for exceptions, put another `match_list` or a

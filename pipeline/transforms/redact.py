@@ -96,7 +96,7 @@ class Redact(Transform):
                 options.refuse("", "there is nothing to redact: name headers, query, json_paths, patterns, regexes or addresses")
             for index, path in enumerate(paths):
                 if not path:
-                    options.refuse(f"json_paths.{index}", f'"{config.json_paths[index]}" is no path such as user.password')
+                    options.refuse(f"json_paths.{index}", f'"{config.json_paths[index]}" is not a path such as user.password')
             if (config.action == "hash" or config.addresses) and len(config.key) < 16:
                 what = "a hash needs" if config.action == "hash" else "addresses need"
                 options.refuse("key", f"{what} a key of 16 characters or more, or anybody can try values")

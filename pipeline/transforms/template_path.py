@@ -1,7 +1,7 @@
 """``template_path``: ``/users/123/orders/9`` becomes ``/users/{id}/orders/{id}``, so that routes can be counted.
 
 Rules come first, one path each with ``{name}`` for what varies. Where none fits, segments that look like ids are recognized.
-Both results are bounded in number: paths are written by strangers, and a scanner makes a new one with each request.
+Both results are bounded in number: paths are chosen by untrusted peers, and a scanner makes a new one with each request.
 """
 
 import re
@@ -18,7 +18,7 @@ REMEMBERED_PATHS = 16_384
 """Paths whose template is remembered: working one out costs 2 to 5 µs, a look-up 0.1."""
 
 LONGEST_PATH = 2048
-"""Characters of a path that are looked at. A longer one is no route of anybody."""
+"""Characters of a path that are looked at. A longer one is not a real route."""
 
 OTHER = "{other}"
 

@@ -70,10 +70,10 @@ class Trace(Transform):
 
 
 LONGEST_HEADER = 256
-"""A traceparent has 55 characters, of later versions perhaps more; what is longer is no id."""
+"""A traceparent has 55 characters, of later versions perhaps more; what is longer is not an id."""
 
 NO_TRACE, NO_SPAN = "0" * 32, "0" * 16
-"""Both specifications: an id of zeros is none."""
+"""Both specifications: an id of zeros is invalid."""
 
 _TRACEPARENT = re.compile(r"([0-9a-f]{2})-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(-.*)?")
 _HEX_TRACE = re.compile(r"[0-9a-f]{32}|[0-9a-f]{16}")

@@ -117,7 +117,7 @@ async def test_latest_begins_at_the_end(bootstrap: str, topics: Topics) -> None:
 
 
 async def test_what_does_not_decode_is_kept_with_its_bytes(bootstrap: str, topics: Topics) -> None:
-    """Records that are no events come out beside the others, with place and bytes, and do not stop anything."""
+    """Records that are not events come out beside the others, with place and bytes, and do not stop anything."""
     topic = await topics.make(1)
     await fill(bootstrap, topic, [b"\xff\xfe", *encoded(2), b'{"timestamp": 7}', None])
     counted: dict[str, int] = {}

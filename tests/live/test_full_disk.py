@@ -65,7 +65,7 @@ def _remount_read_only(place: Path) -> None:
 
 
 async def test_a_read_only_disk_is_named(small_disk: Path) -> None:
-    """What is wrong is said at the start."""
+    """What is wrong is reported at the start."""
     _remount_read_only(small_disk)
     with pytest.raises(NotConnected, match=f"{small_disk / 'http.jsonl'}: Read-only file system"):
         await FileSink(FileConfig(path=str(small_disk / "http.jsonl")), Context("file")).open()

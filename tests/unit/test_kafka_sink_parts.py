@@ -50,7 +50,7 @@ def test_a_key_of_any_text_has_bytes_and_a_positive_hash() -> None:
         assert 0 <= hashed < 1 << 31
 
 
-def test_a_topic_may_depend_on_the_event_and_stays_confined() -> None:
+def test_a_topic_may_depend_on_the_event_and_stays_sanitised() -> None:
     """What strangers write becomes a harmless part of a name that begins with ours; too many different ones share one topic."""
     topic = compile_topic("http-{{server.address}}", HERE)
     assert topic.literal is None

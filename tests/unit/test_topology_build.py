@@ -207,8 +207,8 @@ def test_a_glob_never_means_the_component_it_stands_in() -> None:
         (SOURCE + SINK.replace('["a"]', "[]"), 'sinks.s.inputs: is empty: nothing would ever come; such as ["a"]'),
         (SOURCE + SINK.replace('["a"]', '"a"'), 'sinks.s.inputs: "a" is not a list of strings; write ["a"]'),
         (SOURCE + SINK.replace('["a"]', "[1]"), 'sinks.s.inputs: [1] is not a list of strings, such as ["http"]'),
-        (SOURCE + sink("s", "aa"), 'sinks.s.inputs.0: "aa" is no component; did you mean "a"?'),
-        (SOURCE + sink("s", "zzz"), 'sinks.s.inputs.0: "zzz" is no component; there are: a'),
+        (SOURCE + sink("s", "aa"), 'sinks.s.inputs.0: no component "aa"; did you mean "a"?'),
+        (SOURCE + sink("s", "zzz"), 'sinks.s.inputs.0: no component "zzz"; there are: a'),
         (SOURCE + sink("s", "a", "q*"), 'sinks.s.inputs.1: "q*" matches no output; there are: a'),
         (SOURCE + sink("s", "a", "s"), 'sinks.s.inputs.1: "s" is this component itself'),
         (SOURCE + SINK + sink("t", "s"), 'sinks.t.inputs.0: "s" is a sink, and sinks give nothing out'),
@@ -247,7 +247,7 @@ def test_a_glob_never_means_the_component_it_stands_in() -> None:
             'sinks.s.dead_letter: "s" is this sink itself: what it rejects, it would get again',
         ),
         (SOURCE + SINK + 'dead_letter = "a"', 'sinks.s.dead_letter: "a" is not a sink'),
-        (SOURCE + SINK + 'dead_letter = "tt"\n' + sink("t", "a"), 'sinks.s.dead_letter: "tt" is no sink; did you mean "t"?'),
+        (SOURCE + SINK + 'dead_letter = "tt"\n' + sink("t", "a"), 'sinks.s.dead_letter: no sink "tt"; did you mean "t"?'),
         (
             SOURCE + SINK + 'buffer = {block_timeout_secs = 1, when_full = "drop_oldest"}',
             'sinks.s.buffer.block_timeout_secs: means nothing with when_full = "drop_oldest"; only with "block"',
@@ -350,7 +350,7 @@ def test_problems_of_all_stages_come_together_in_the_order_of_the_file() -> None
     """Syntax of tables, options, plugins, wiring: nothing hides anything else."""
     text = sink("s", "zzz") + "rwa = true\n" + '[sources.a]\ntype = "fil"\n[sinkz.x]\n'
     assert complaints(text) == [
-        'sinks.s.inputs.0: "zzz" is no component; there are: a',
+        'sinks.s.inputs.0: no component "zzz"; there are: a',
         'sinks.s.rwa: unknown option; did you mean "raw"?',
         'sources.a.type: "fil" is not a known source; did you mean "file"? (known: file, live, recorded)',
         'sinkz: unknown table; did you mean "sinks"?',

@@ -6,7 +6,7 @@ import pytest
 
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.main import call
-from pipeline.expressions import ExpressionError, compile_condition, compile_confined, compile_value
+from pipeline.expressions import ExpressionError, compile_condition, compile_sanitised, compile_value
 from pipeline.expressions.elsewhere import ELSEWHERE
 from pipeline.model.fields import BY_ALIAS, BY_NAME
 
@@ -76,12 +76,12 @@ SAID = (
     'transforms.c.regexes: "(" is no RE2 pattern',
     'sinks.f.path: "{{hst}}/{{clnt}}.jsonl" starts with a value from traffic',
     'sinks.f.rotate.max_bytes: "much" is not a whole number',
-    'sinks.k.inputs.1: "zzz" is no component',
+    'sinks.k.inputs.1: no component "zzz"',
     'sinks.k.topic: "{{host}}-x" starts with a value from traffic',
     'sinks.k.acks: "al" is not one of',
     'sinks.k.key: unknown field "client.ip"; did you mean "client.address"?',
     'sinks.k.key: unknown field "hst"; did you mean "host"?',
-    'sinks.k.dead_letter: "g" is no sink',
+    'sinks.k.dead_letter: no sink "g"',
     "sinks.k.buffer.path: means nothing in memory",
     "tests.0.evnt: unknown option",
 )
@@ -142,7 +142,7 @@ def test_all_that_is_wrong_with_one_expression_is_told() -> None:
         (compile_condition, "status in (a1, a2)", 2),
         (compile_value, "a1 + a2 * a3", 3),
         (compile_value, "a1 if status > 1 else a2", 2),
-        (compile_confined, "{{a1}}-{{a2}}", 3),
+        (compile_sanitised, "{{a1}}-{{a2}}", 3),
     ):
         with pytest.raises(ExpressionError) as caught:
             compiled(text)

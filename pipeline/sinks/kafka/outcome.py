@@ -43,7 +43,7 @@ def cause(error: BaseException, topic: str, leader: str) -> Exception:
 
 
 def without_topic(topic: str | None, *, denied: bool, hopeless: bool) -> Exception:
-    """Why an event has nowhere to go. ``hopeless``: strangers chose the topic, and there is none: nobody should wait for it."""
+    """Why an event has nowhere to go. ``hopeless``: traffic chose a topic that does not exist, so waiting for it is pointless."""
     if topic is None:
         return Reject("its topic's name would be longer than Kafka allows")
     said = f'topic "{topic}" {"may not be seen by this user" if denied else "does not exist"}'

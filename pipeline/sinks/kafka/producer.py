@@ -3,7 +3,7 @@
 In: built record batches. Out: one future each. It never retries on its own account; what aiokafka does beneath is this:
 
 * With idempotence a batch is retried for ever under the same producer id and sequence number, so the broker drops repeats. A
-  batch that fails for good leaves a hole in the sequence of its partition, and all later ones are refused
+  batch that fails for good leaves a gap in the sequence of its partition, and all later ones are refused
   (OutOfOrderSequenceNumber): whoever sees a failure must ``renew``. The same heals aiokafka's sequence numbers, which become
   negative after 2³¹ records of one partition where Kafka's wrap to 0.
 * Even so it gives up a batch whose partition has had no leader for its time to live, which is ``request_timeout_ms``, also when
@@ -176,7 +176,7 @@ class Producer:
                 await asyncio.sleep(ASK_AGAIN_SECS)
                 answered = await client.force_metadata_update()
         if known:
-            self._most[topic] = known  # made anew with fewer partitions, if they are fewer
+            self._most[topic] = known  # recreated with fewer partitions, if they are fewer
             return known
         self._absent = {name: until for name, until in self._absent.items() if until > now}
         self._nonexistent &= self._absent.keys()
@@ -203,7 +203,7 @@ class Producer:
         return f'{where} (topic "{topic}", partition {partition})'
 
     def record_batch(self) -> RecordBatch:
-        """An empty record batch, large enough for a wave and one more record."""
+        """An empty record batch, large enough for a round and one more record."""
         return RecordBatch(self._connected().create_batch())
 
     async def submit(self, batch: RecordBatch, records: int, topic: str, partition: int) -> "asyncio.Future[object]":

@@ -8,7 +8,7 @@ from functools import partial
 from pipeline.api import ConfigError, Context, Event
 from pipeline.errors import Problem
 from pipeline.expressions import ExpressionError, compile_value
-from pipeline.expressions.template import compile_confined, compile_template
+from pipeline.expressions.template import compile_sanitised, compile_template
 from pipeline.model.fields import BY_NAME, FieldType
 
 LONGEST_TOPIC = 249
@@ -41,15 +41,15 @@ def compile_routing(topic: str, key: str, context: Context) -> tuple[Topic, Call
 
 
 def compile_topic(text: str, context: Context) -> Topic:
-    """A topic's name or a confined template (at most 1000 topics; later ones are called ``other``). Raises ``ConfigError``."""
+    """A topic's name or a sanitised template (at most 1000 topics; later ones are called ``other``). Raises ``ConfigError``."""
     try:
-        template = compile_confined(text, context.attributes)
+        template = compile_sanitised(text, context.attributes)
     except ExpressionError as error:
         raise ConfigError(error.at("topic")) from error
     fixed = _HOLE.sub("", text)
     if not _TOPIC.fullmatch(fixed) or fixed in (".", "..") or len(fixed) > LONGEST_TOPIC:
         raise ConfigError(
-            [Problem("topic", f'"{text}" is no topic name: letters, digits, ".", "_" and "-", at most {LONGEST_TOPIC}')]
+            [Problem("topic", f'"{text}" is not a topic name: letters, digits, ".", "_" and "-", at most {LONGEST_TOPIC}')]
         )
     if template.is_literal:
         return Topic(lambda _event: text, text, template.new_overflows)

@@ -14,15 +14,15 @@ from pipeline.api import Context, Event, NotConnected, Sink
 from pipeline.codecs.options import EncodingOptions
 from pipeline.codecs.registry import codec
 from pipeline.kafka.connection import ConnectionOptions
+from pipeline.sinks.kafka.produce_round import Route
 from pipeline.sinks.kafka.producer import Compression, Producer
 from pipeline.sinks.kafka.routing import compile_routing
-from pipeline.sinks.kafka.wave import Route
 from pipeline.sinks.kafka.write import Write
 
 SCHEMA_VERSION = b"1"
 """Of the field table: raised when a field changes its meaning or its type."""
 
-WAVE_BYTES = {"none": 1 << 20, "snappy": 1 << 20, "zstd": 1 << 20, "lz4": 192 << 10, "gzip": 64 << 10}
+ROUND_BYTES = {"none": 1 << 20, "snappy": 1 << 20, "zstd": 1 << 20, "lz4": 192 << 10, "gzip": 64 << 10}
 """How many bytes may be compressed in one go, so that the event loop stands still for less than 5 ms. Measured on HTTP exchanges
 of 870 bytes: zstd 2 ms for 1 MiB, lz4 (at the level that aiokafka asks for) 2.6 ms for 192 KiB, gzip 3 ms for 64 KiB."""
 
@@ -73,14 +73,14 @@ class KafkaSink(Sink):
         self._topic, key = compile_routing(config.topic, config.key, context)
         chosen = codec(config.encoding)
         headers = {"content-type": "application/json" if chosen.text else chosen.content_type, **config.headers}
-        wave_bytes = WAVE_BYTES[config.compression]
+        round_bytes = ROUND_BYTES[config.compression]
         self._route = Route(
             encode_each=chosen.encode_each,
             key=key,
             topic=self._topic.of,
             topics_vary=self._topic.literal is None,
             headers=[("httpipe-schema", SCHEMA_VERSION), *((name, value.encode()) for name, value in headers.items())],
-            wave_bytes=wave_bytes,
+            round_bytes=round_bytes,
             max_record_bytes=config.max_record_bytes,
             # Long enough for one request to time out and be repeated; below the engine's write_timeout_secs of 30.
             patience_secs=config.request_timeout_secs + 5,
@@ -92,7 +92,7 @@ class KafkaSink(Sink):
             acks=config.acks,
             enable_idempotence=config.enable_idempotence,
             compression=config.compression,
-            batch_bytes=wave_bytes + config.max_record_bytes,
+            batch_bytes=round_bytes + config.max_record_bytes,
             delivery_timeout_secs=config.delivery_timeout_secs,
             tell=context.trouble,
         )

@@ -12,7 +12,7 @@ Item = TypeVar("Item")
 
 
 async def paced(lists: AsyncIterator[Sequence[Item]], time_ns: Callable[[Item], int]) -> AsyncIterator[Sequence[Item]]:
-    """Each item waits until as much time has passed as between it and the first. Time that runs backwards is no pause."""
+    """Each item waits until as much time has passed as between it and the first. Time that runs backwards is not a pause."""
     begin_ns: int | None = None
     begin = anyio.current_time()
     async for items in lists:

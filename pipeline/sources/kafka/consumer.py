@@ -1,6 +1,6 @@
 """The consumer: aiokafka behind a few verbs. Start, poll, hold, commit, stop. One of the two homes of aiokafka.
 
-In: options, and whom to tell when the group gives or takes partitions. Out: records by partition. It never commits by itself.
+In: options, and whom to notify when the group gives or takes partitions. Out: records by partition. It never commits by itself.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
@@ -25,7 +25,7 @@ STOP_SECS, ABANDON_SECS = 2.5, 0.2
 
 
 class Group(Protocol):
-    """Who is told about partitions."""
+    """Who is notified about partitions."""
 
     async def revoked(self, partitions: Collection[Partition]) -> None:
         """These are taken away when this returns."""

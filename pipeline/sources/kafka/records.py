@@ -1,4 +1,4 @@
-"""A Kafka record becomes an event; what is none becomes an ``Undecodable`` that carries the record for the dead letter. Pure."""
+"""Kafka records → events. A record that is not an event becomes an ``Undecodable`` that carries it to the dead letter. Pure."""
 
 from base64 import b64encode
 from collections.abc import Callable, Iterable
@@ -15,7 +15,7 @@ WEIGHT_PER_BYTE = 2
 
 
 class Undecodable(Event, frozen=True, gc=False, kw_only=True):
-    """A record that is no event: where it stood (OpenTelemetry's messaging names), and its bytes as base64."""
+    """A record that is not an event: where it stood (OpenTelemetry's messaging names), and its bytes as base64."""
 
     event_name: ClassVar[str] = "kafka.undecodable"
 
@@ -32,14 +32,14 @@ class Record(Protocol):
 
 
 def decoded(records: Iterable[Record], decode: Callable[[bytes], Event]) -> tuple[list[Event], list[tuple[Event, DecodeError]]]:
-    """The events of these records, and those that are none with the reason."""
+    """The events of these records, and those that are not, with the reason."""
     events: list[Event] = []
     bad: list[tuple[Event, DecodeError]] = []
     for record in records:
         value = record.value
         try:
             if value is None:
-                raise DecodeError("the record has no value")  # noqa: TRY301  a tombstone: handled as all that is no event
+                raise DecodeError("the record has no value")  # noqa: TRY301  a tombstone: handled as all that is not an event
             event = decode(value)
         except DecodeError as error:
             bad.append((_undecodable(record), error))

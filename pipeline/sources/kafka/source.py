@@ -52,7 +52,7 @@ class KafkaSourceConfig(ConnectionOptions):
     session_timeout_secs: Annotated[float, Field(ge=1, le=1800)] = 10.0
     """How soon the group gives away the partitions of a worker that died."""
     rebalance_timeout_secs: Annotated[float, Field(ge=1, le=3600)] = 20.0
-    """How long the group waits for its members when partitions are shared anew."""
+    """How long the group waits for its members when partitions are rebalanced."""
     # One fetch per partition waits in memory; 100 partitions are 25 MiB.
     max_partition_fetch_bytes: Annotated[int, Field(ge=1024, le=1 << 30)] = 256 << 10
     """Most bytes of one partition that are fetched ahead; a larger record is fetched alone."""
@@ -132,7 +132,9 @@ class KafkaSource(Source):
                 self._settled.clear()
                 await self._settled.wait()
         if waited.cancelled_caught:
-            self._context.log.warning("partitions leave before their events were settled; they are delivered again")
+            self._context.log.warning(
+                "partitions were revoked before their events were acknowledged; those events will be delivered again"
+            )
         await self._commit()
         self._offsets.revoke(partitions)
         if partitions:

@@ -14,7 +14,7 @@ PROBE_BYTES = 4 * 1024 * 1024
 def find(pattern: str) -> list[tuple[Path, int]]:
     """The captures that a path or glob names, each with the time of its first packet, in order of that time.
 
-    Raises ``InputError`` for the first that is no capture, so that this is known before anything starts. Of a glob, files
+    Raises ``InputError`` for the first that is not a capture, so that this is known before anything starts. Of a glob, files
     without a packet are left out: a rotating tcpdump has just begun them.
     """
     paths = matching(pattern)

@@ -50,7 +50,7 @@ class Interface:
 
     @property
     def whole_units_ns(self) -> int:
-        """Nanoseconds per unit, 0 where that is no whole number."""
+        """Nanoseconds per unit, 0 where that is not a whole number."""
         unit_ns, rest = divmod(1_000_000_000, self.units_per_second)
         return 0 if rest else unit_ns
 
@@ -82,7 +82,7 @@ class NextGenerationCapture:
 
     def __init__(self, count: Callable[[str, int], None]) -> None:
         self._count = count
-        self._told: dict[tuple[int, int], int] = {}
+        self._reported: dict[tuple[int, int], int] = {}
         self.offset = 0
         self.damage: DamagedInputError | None = None
         self.interfaces: list[Interface] = []
@@ -167,7 +167,7 @@ class NextGenerationCapture:
             self._read_statistics(block, body, end)
         elif kind == SECTION_HEADER:
             self.interfaces.clear()
-            self._told.clear()
+            self._reported.clear()
 
     def _read_older_packet(self, block: bytes, kind: int, at: int, end: int, frames: list[Frame]) -> None:
         if kind == SIMPLE_PACKET:
@@ -202,15 +202,15 @@ class NextGenerationCapture:
         return None
 
     def _read_statistics(self, block: bytes, at: int, end: int) -> None:
-        """Interface, time stamp, options. A capture may tell its totals more than once: what was not told yet counts."""
+        """Interface, time stamp, options. A capture may tell its totals more than once: what was not reported yet counts."""
         index = self._order.u32.unpack_from(block, at)[0]
         for code, value in self._options(block, at + 12, end):
             if code in DROPS and len(value) == 8 and index < len(self.interfaces):
                 total = self._order.u64.unpack(value)[0]
-                told = self._told.get((index, code), 0)
-                if told < total < MAX_DROPS:
-                    self._told[index, code] = total
-                    self._lost(DROPS[code], total - told)
+                reported = self._reported.get((index, code), 0)
+                if reported < total < MAX_DROPS:
+                    self._reported[index, code] = total
+                    self._lost(DROPS[code], total - reported)
 
     def _read_packet_options(self, block: bytes, at: int, end: int) -> None:
         for code, value in self._options(block, at, end):

@@ -99,7 +99,7 @@ def _open(data: bytes, count: Callable[[str, int], None]) -> tuple[Container, by
     capture = ClassicCapture(data[:FILE_HEADER_BYTES])
     if capture.link_type not in LINK_TYPES:
         known = ", ".join(map(str, sorted(LINK_TYPES)))
-        raise DamagedInputError(f"link type {capture.link_type} is none that httpipe reads ({known}), declared", 20)
+        raise DamagedInputError(f"link type {capture.link_type} is not one that httpipe reads ({known}), declared", 20)
     return capture, data[FILE_HEADER_BYTES:]
 
 
@@ -107,7 +107,7 @@ def _not_a_capture(data: bytes) -> DamagedInputError:
     if not data:
         return DamagedInputError("empty, there should be a pcap or pcapng header", 0)
     known = "pcap and pcapng, also compressed with gzip or zstd"
-    return DamagedInputError(f"no capture file: it begins with {data[:4]!r}; httpipe reads {known}", 0)
+    return DamagedInputError(f"not a capture file: it begins with {data[:4]!r}; httpipe reads {known}", 0)
 
 
 def read_segments(path: Path | str) -> Iterator[list[Segment]]:

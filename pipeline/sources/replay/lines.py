@@ -1,4 +1,4 @@
-"""JSON lines in any cut → events. A line that is none is handed on for the dead letter; the next begins behind its newline."""
+"""JSON lines in any cut → events. What is not an event is kept for the dead letter; the next line begins behind its newline."""
 
 from base64 import b64encode
 from collections.abc import Callable, Sequence
@@ -9,21 +9,21 @@ from pipeline.codecs.json import JsonCodec
 from pipeline.model.exchange import AttributeValue, Event
 
 MAX_LINE_BYTES = 256 * 1024 * 1024
-"""Longer than any event with both bodies; what has no newline for so long is no JSON lines."""
+"""Longer than any event with both bodies; what has no newline for so long is not JSON lines."""
 MOST_LINE_BYTES = 256 * 1024
-"""Of a line that is no event, so much is kept."""
+"""Of a line that is not an event, so much is kept."""
 WEIGHT_PER_BYTE = 2
 """Memory of an event is about twice its JSON."""
 
 
 class Undecodable(Event, frozen=True, gc=False, kw_only=True):
-    """A line that is no event: where it stood, and its bytes as base64."""
+    """A line that is not an event: where it stood, and its bytes as base64."""
 
     event_name: ClassVar[str] = "replay.undecodable"
 
 
 class LinesReader:
-    """One file of events. ``damage`` is set where it cannot be read any further; lines that are no events wait to be taken."""
+    """One file of events. ``damage`` is set where it cannot be read any further; lines that are not events wait to be taken."""
 
     def __init__(self, name: str, now_ns: Callable[[], int]) -> None:
         self.damage: DecodeError | None = None
@@ -35,7 +35,7 @@ class LinesReader:
         self._undecodable: list[tuple[Event, Exception]] = []
 
     def take_undecodable(self) -> list[tuple[Event, Exception]]:
-        """The lines that are no events, each with the reason, since the last call."""
+        """The lines that are not events, each with the reason, since the last call."""
         taken, self._undecodable = self._undecodable, []
         return taken
 
@@ -65,7 +65,7 @@ class LinesReader:
             except DecodeError as error:
                 if not line or line.isspace():
                     continue
-                reason = DecodeError(f"{self._name}, line {number}, is no event: {error}")
+                reason = DecodeError(f"{self._name}, line {number}, is not an event: {error}")
                 self._undecodable.append((self._carrying(line, number), reason))
         self._line += len(lines)
         return events

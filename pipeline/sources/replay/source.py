@@ -102,7 +102,7 @@ class Recording:
         return isinstance(self._reader, RecordsReader)
 
     def take_undecodable(self) -> list[tuple[Event, Exception]]:
-        """Lines that are no events, since the last call."""
+        """Lines that are not events, since the last call."""
         return self._reader.take_undecodable() if isinstance(self._reader, LinesReader) else []
 
     @property

@@ -137,7 +137,7 @@ def test_truncated() -> None:
 
 
 def test_binary_as_base64() -> None:
-    """Bytes that are no text are base64."""
+    """Bytes that are not text are base64."""
     body = bytes(range(256))
     exchange = answered(body, "Content-Type: image/png")
     assert base64.b64decode(exchange.http_response_body_content or "") == body

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.expressions import ExpressionError, compile_confined, compile_template, compile_value
+from pipeline.expressions import ExpressionError, compile_sanitised, compile_template, compile_value
 from pipeline.expressions.explain import explain, lines
 from pipeline.expressions.literals import parse_duration, parse_size
 from pipeline.expressions.template import LONGEST_VALUE
@@ -54,16 +54,16 @@ def test_faulty_templates(text: str) -> None:
         compile_template(text)
 
 
-def test_confined_template_starts_with_literal_text() -> None:
+def test_sanitised_template_starts_with_literal_text() -> None:
     """A stranger never chooses the beginning of a name."""
     with pytest.raises(ExpressionError, match="start with literal text"):
-        compile_confined("{{host}}-x")
+        compile_sanitised("{{host}}-x")
 
 
 @given(st.text())
-def test_confined_value_never_leaves_its_text(value: str) -> None:
+def test_sanitised_value_never_leaves_its_text(value: str) -> None:
     """Whatever the value is, the name stays in its folder, holds harmless characters only and is bounded."""
-    name = compile_confined("/logs/{{host}}").render(Exchange(timestamp_ns=0, server_address=value))
+    name = compile_sanitised("/logs/{{host}}").render(Exchange(timestamp_ns=0, server_address=value))
     tail = name.removeprefix("/logs/")
     assert name.startswith("/logs/")
     assert tail
@@ -74,9 +74,9 @@ def test_confined_value_never_leaves_its_text(value: str) -> None:
     assert len(tail) <= LONGEST_VALUE
 
 
-def test_confined_template_gives_bounded_number_of_names() -> None:
+def test_sanitised_template_gives_bounded_number_of_names() -> None:
     """Beyond the bound every new value is `other`, and counted; known ones keep their name. Long values cannot get around it."""
-    template = compile_confined("t-{{host}}", most_results=3)
+    template = compile_sanitised("t-{{host}}", most_results=3)
     names = {
         template.render(Exchange(timestamp_ns=0, server_address=f"{'x' * 200}{n}" if n % 2 else f"h{n}")) for n in range(100)
     }
@@ -88,7 +88,7 @@ def test_confined_template_gives_bounded_number_of_names() -> None:
 
 def test_missing_value_has_a_name() -> None:
     """An event without the field goes to a name of its own."""
-    assert compile_confined("t-{{host}}").render(Exchange(timestamp_ns=0)) == "t-unknown"
+    assert compile_sanitised("t-{{host}}").render(Exchange(timestamp_ns=0)) == "t-unknown"
 
 
 @pytest.mark.parametrize(

@@ -205,10 +205,10 @@ def test_packets_of_an_unknown_link_type_are_counted() -> None:
     ("data", "words"),
     [
         (b"", "empty"),
-        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "no capture file: it begins with b'GET '"),
-        (b"\xd4\xc3", "no capture file"),
+        (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "not a capture file: it begins with b'GET '"),
+        (b"\xd4\xc3", "not a capture file"),
         (classic([FRAME], link=147), "link type 147"),
-        (gzip.compress(b"nothing of the kind, and more of it", mtime=0), "no capture file"),
+        (gzip.compress(b"nothing of the kind, and more of it", mtime=0), "not a capture file"),
     ],
 )
 def test_what_is_no_capture(data: bytes, words: str) -> None:

@@ -216,8 +216,8 @@ async def test_realtime_keeps_pauses(tmp_path: Path) -> None:
     [
         ("missing.pcap", None, "cannot read .*missing.pcap: No such file"),
         ("*.pcap", None, r"no file matches path = .*\*\.pcap"),
-        ("text.pcap", b"these are no packets, only words", "text.pcap: no capture file: it begins with b'thes'"),
-        ("wlan.pcap", classic([frame(1)], link=147), "link type 147 is none that httpipe reads"),
+        ("text.pcap", b"these are no packets, only words", "text.pcap: not a capture file: it begins with b'thes'"),
+        ("wlan.pcap", classic([frame(1)], link=147), "link type 147 is not one that httpipe reads"),
         ("empty.pcap", b"", "empty.pcap: empty"),
         (".", None, "is a directory"),
     ],

@@ -76,7 +76,7 @@ async def test_recordings_and_lines(tmp_path: Path, pack: Any) -> None:
 
 @pytest.mark.anyio
 async def test_bad_lines_are_handed_on_and_the_others_used(tmp_path: Path) -> None:
-    """Lines that are no events, and half a line at the end, go to the dead letter with their number, reason and bytes."""
+    """Lines that are not events, and half a line at the end, go to the dead letter with their number, reason and bytes."""
     path = tmp_path / "a.jsonl"
     good = lines().split(b"\n")[:3]
     path.write_bytes(b"\n".join([good[0], b"{oops", b"", good[1], b"[1]", good[2], good[0][:40]]))
@@ -89,7 +89,7 @@ async def test_bad_lines_are_handed_on_and_the_others_used(tmp_path: Path) -> No
     assert [event.url_path for event in events if isinstance(event, Exchange)] == ["/0", "/1", "/2"]
     assert [event.attributes["httpipe.replay.line"] for event, _ in bad] == [2, 5, 7]
     assert [b64decode(str(event.attributes["httpipe.replay.content"])) for event, _ in bad] == [b"{oops", b"[1]", good[0][:40]]
-    assert f"{path}, line 2, is no event: not JSON" in str(bad[0][1])
+    assert f"{path}, line 2, is not an event: not JSON" in str(bad[0][1])
 
 
 @pytest.mark.anyio

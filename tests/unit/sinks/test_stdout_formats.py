@@ -307,7 +307,7 @@ def test_raw_says_when_and_shows_bodies() -> None:
     assert RawFormat(show_secrets=False).render([event]).decode() == (
         "12:04:05.123456 192.0.2.7:51234 -> 192.0.2.80:80 (length: 19)\nPOST / HTTP/1.1\n\n"
         '{"a": 1}\n\\x1b[2J\n\n'
-        "12:04:05.125956 192.0.2.80:80 -> 192.0.2.7:51234 (length: 19)\nHTTP/1.1 200 OK\n\n(4 bytes that are no text)\n\n"
+        "12:04:05.125956 192.0.2.80:80 -> 192.0.2.7:51234 (length: 19)\nHTTP/1.1 200 OK\n\n(4 bytes that are not text)\n\n"
     )
 
 

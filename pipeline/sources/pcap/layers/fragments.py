@@ -28,7 +28,7 @@ class _Datagram:
         self.cost = OVERHEAD
 
     def add(self, offset: int, data: bytes) -> None:
-        """Keep those bytes that are new: what lies in the holes between the pieces that are there."""
+        """Keep those bytes that are new: what lies in the gaps between the pieces that are there."""
         at, end = offset, offset + len(data)
         new: list[tuple[int, bytes]] = []
         for start, piece in self.pieces:
@@ -44,7 +44,7 @@ class _Datagram:
         self.cost += sum(len(piece) + OVERHEAD for _, piece in new)
 
     def whole(self) -> bytes | None:
-        """All bytes, once there is no hole."""
+        """All bytes, once there is no gap."""
         end = 0
         for start, piece in self.pieces:
             if start != end:
@@ -56,7 +56,7 @@ class _Datagram:
 
 
 class Fragments:
-    """The datagrams that are incomplete. ``lost`` is told how many were given up."""
+    """The datagrams that are incomplete. ``lost`` is called with how many were given up."""
 
     def __init__(self, lost: Callable[[int], None]) -> None:
         self._lost = lost

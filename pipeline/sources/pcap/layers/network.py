@@ -85,7 +85,7 @@ def ipv6_fragment(packet: Packet) -> Layer | None:
 
 
 def _fragment(packet: Packet, key: object, offset: int, protocol: int, *, more: bool) -> Layer | None:
-    """Go on with the whole datagram when this was its last missing piece. A piece that the capture cut leaves a hole."""
+    """Go on with the whole datagram when this was its last missing piece. A piece that the capture cut leaves a gap."""
     if packet.end > len(packet.data):
         return None
     piece = packet.data[packet.at : packet.end]

@@ -1,6 +1,6 @@
-"""A wave: the next events of a batch, encoded into one record batch for each partition.
+"""A produce round: the next events of a batch, encoded into one record batch for each partition.
 
-In: events, from some index on. Out: flights ready to be sent, what cannot be sent and why, and the index where the next wave
+In: events, from some index on. Out: batches ready to be sent, what cannot be sent and why, and the index where the next round
 begins. Bounded by what may be encoded, compressed and sent without holding up the event loop.
 """
 
@@ -21,7 +21,7 @@ TURN_BYTES = 128 << 10
 """After so many encoded bytes the loop gets its turn: about 150 exchanges, below 1 ms."""
 
 ENCODED_AT_ONCE = 64
-"""Events that are encoded with one call: that is cheaper, and what a wave has no room for is encoded again."""
+"""Events that are encoded with one call: that is cheaper, and what a round has no room for is encoded again."""
 
 Slot = tuple[str, int]
 """Topic and partition."""
@@ -35,7 +35,7 @@ class Route:
     key: Callable[[Event], str | None]
     topic: Callable[[Event], str | None]
     headers: list[tuple[str, bytes]]
-    wave_bytes: int
+    round_bytes: int
     max_record_bytes: int
     topics_vary: bool
     patience_secs: float
@@ -49,32 +49,32 @@ class Route:
 
 
 @dataclass(slots=True)
-class Flight:
-    """The events of one wave for one partition."""
+class PartitionBatch:
+    """The events of one round for one partition."""
 
     slot: Slot
-    batch: RecordBatch
+    records: RecordBatch
     indices: list[int] = field(default_factory=list)
     future: "asyncio.Future[object] | None" = None
 
 
 @dataclass(slots=True)
-class Wave:
-    """``next`` is the index of the first event that is in none of the flights nor among the failures."""
+class ProduceRound:
+    """``next`` is the index of the first event that is in none of the batches nor among the failures."""
 
     next: int
-    flights: list[Flight] = field(default_factory=list)
+    batches: list[PartitionBatch] = field(default_factory=list)
     failures: dict[int, Exception] = field(default_factory=dict)
 
 
-Slots = dict[str | None, list[Flight | None]]
+Slots = dict[str | None, list[PartitionBatch | None]]
 
 
-async def encoded(events: Sequence[Event], begin: int, route: Route, producer: Producer, spread: int) -> Wave:
-    """The wave that begins at this index."""
-    wave = Wave(begin)
+async def encoded(events: Sequence[Event], begin: int, route: Route, producer: Producer, spread: int) -> ProduceRound:
+    """The round that begins at this index."""
+    produced = ProduceRound(begin)
     key_of, topic_of, headers, limit = route.key, route.topic, route.headers, route.max_record_bytes
-    overhead, most, turn = route.overhead_bytes, route.wave_bytes, TURN_BYTES
+    overhead, most, turn = route.overhead_bytes, route.round_bytes, TURN_BYTES
     total = 0
     slots: Slots = {}
     for index, event, value in _encoded_ahead(events, begin, route):
@@ -85,7 +85,7 @@ async def encoded(events: Sequence[Event], begin: int, route: Route, producer: P
         if not row:
             denied = topic is not None and producer.denied(topic)
             hopeless = topic is not None and route.topics_vary and producer.nonexistent(topic)
-            wave.failures[index] = without_topic(topic, denied=denied, hopeless=hopeless)
+            produced.failures[index] = without_topic(topic, denied=denied, hopeless=hopeless)
             continue
         key = key_of(event)
         if key is None:
@@ -96,24 +96,24 @@ async def encoded(events: Sequence[Event], begin: int, route: Route, producer: P
             partition = hashed % len(row)
             size = len(value) + len(data) + overhead
         if size > limit:
-            wave.failures[index] = Reject(f"record of {size} bytes, more than max_record_bytes = {limit}")
+            produced.failures[index] = Reject(f"record of {size} bytes, more than max_record_bytes = {limit}")
             continue
         total += size
         if total > most and total > size:
-            wave.next = index
-            return wave
-        flight = row[partition]
-        if flight is None:
-            flight = row[partition] = Flight((topic or "", partition), producer.record_batch())
-            wave.flights.append(flight)
-        indices = flight.indices
-        flight.batch.add(len(indices), event.timestamp_ns // 1_000_000, data, value, headers)
+            produced.next = index
+            return produced
+        batch = row[partition]
+        if batch is None:
+            batch = row[partition] = PartitionBatch((topic or "", partition), producer.record_batch())
+            produced.batches.append(batch)
+        indices = batch.indices
+        batch.records.add(len(indices), event.timestamp_ns // 1_000_000, data, value, headers)
         indices.append(index)
         if total > turn:
             turn = total + TURN_BYTES
             await asyncio.sleep(0)
-    wave.next = len(events)
-    return wave
+    produced.next = len(events)
+    return produced
 
 
 def _encoded_ahead(events: Sequence[Event], begin: int, route: Route) -> Iterator[tuple[int, Event, bytes]]:
@@ -122,16 +122,16 @@ def _encoded_ahead(events: Sequence[Event], begin: int, route: Route) -> Iterato
         yield from zip(range(first, first + len(block)), block, route.encode_each(block), strict=True)
 
 
-async def _row(topic: str | None, producer: Producer) -> list[Flight | None]:
+async def _row(topic: str | None, producer: Producer) -> list[PartitionBatch | None]:
     return [None] * (0 if topic is None else await producer.partitions(topic))
 
 
-def refilled(events: Sequence[Event], indices: list[int], slot: Slot, route: Route, producer: Producer) -> Flight:
-    """A flight of these events only, to the partition that was chosen for them before."""
-    flight = Flight(slot, producer.record_batch(), indices)
+def refilled(events: Sequence[Event], indices: list[int], slot: Slot, route: Route, producer: Producer) -> PartitionBatch:
+    """A batch of these events only, to the partition that was chosen for them before."""
+    batch = PartitionBatch(slot, producer.record_batch(), indices)
     chosen = [events[index] for index in indices]
     for offset, event, value in _encoded_ahead(chosen, 0, route):
         key = route.key(event)
         data = None if key is None else keyed(key)[0]
-        flight.batch.add(offset, event.timestamp_ns // 1_000_000, data, value, route.headers)
-    return flight
+        batch.records.add(offset, event.timestamp_ns // 1_000_000, data, value, route.headers)
+    return batch
