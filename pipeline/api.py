@@ -207,6 +207,8 @@ class Transform(ABC):
     """Named outputs beside the default one. May depend on the config: set it in the constructor."""
     adds: Mapping[str, FieldType] = MappingProxyType({})
     """Attributes it adds, so that ``httpipe validate`` can check who uses them."""
+    adds_headers: Sequence[str] = ()
+    """Headers it sets, such as ``http.request.header.x-tenant``: ``httpipe validate`` does not miss them at a source."""
     reads: Sequence[Sequence[str]] = ()
     """Headers it reads, such as ``http.request.header.x-id``, each among those that would do instead: ``httpipe validate`` warns
     where no source reports one of them. May depend on the config."""

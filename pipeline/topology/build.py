@@ -21,6 +21,8 @@ from pipeline.plugins.registry import Registry
 from pipeline.topology import rules
 from pipeline.topology.components import Draft, Mode, SourceOptions, construct, draft
 from pipeline.topology.graph import Node, Wiring, first_look, wire
+from pipeline.topology.headers import unreported_headers
+from pipeline.topology.overlap import file_problems
 from pipeline.topology.plan import Plan, SinkClass, SinkSpec, SourceClass, SourceSpec, TransformClass, TransformSpec
 
 M = TypeVar("M", bound=BaseModel)
@@ -47,11 +49,11 @@ def build(document: Document, registry: Registry, read_file: ReadFile, mode: Mod
     attributes, found = _construct(drafts, read_file, mode)
     problems += found
     wiring, found = wire([Node(each.id, each.entry.kind, each.inputs, each.outputs) for each in drafts.values()])
-    problems += found + _whole(document, drafts) + rules.file_problems(list(drafts.values()), process.data_dir)
+    problems += found + _whole(document, drafts) + file_problems(list(drafts.values()), process.data_dir)
     if problems:
         clear = not any(".inputs" in problem.path for problem in problems)
         raise ConfigError(
-            document.in_order(problems), file=document.file, warnings=rules.unreported(drafts, wiring) if clear else ()
+            document.in_order(problems), file=document.file, warnings=unreported_headers(drafts, wiring) if clear else ()
         )
     if any(made.deferred for made in drafts.values()):
         sources = {each.id: _source(each, drafts, wiring) for each in _of(drafts, "sources") if not each.deferred}
@@ -125,7 +127,7 @@ def _source(made: Draft, drafts: Mapping[str, Draft], wiring: Wiring) -> SourceS
         record=made.options[SourceOptions].record,
         keep_heads=any(sink.deferred or cast("SinkClass", sink.component).wants_heads(sink.config) for sink in readers),
         reload_key=made.reload_key,
-        dead_letter=rules.source_options(made).dead_letter,
+        dead_letter=made.source_options.dead_letter,
     )
 
 
@@ -148,7 +150,7 @@ def _sink(made: Draft, drafts: Mapping[str, Draft], wiring: Wiring, attributes: 
         type=made.name,
         component=cast("SinkClass", made.component),
         config=cast("BaseModel", made.config),
-        options=rules.sink_options(made),
+        options=made.sink_options,
         when_full=rules.when_full(made, rules.feeders(made, drafts, wiring)),
         inputs=wiring.inputs[made.id],
         reload_key=made.reload_key,

@@ -73,6 +73,16 @@ class Draft:
         return self.entry.id
 
     @property
+    def sink_options(self) -> SinkOptions:
+        """The engine's options of a sink; the defaults where they were wrong, which has been reported."""
+        return self.options.get(SinkOptions) or SinkOptions()
+
+    @property
+    def source_options(self) -> SourceOptions:
+        """The engine's options of a source; the defaults where they were wrong, which has been reported."""
+        return self.options.get(SourceOptions) or SourceOptions()
+
+    @property
     def component(self) -> Component | None:
         """Its class, where the type is known."""
         return self.loaded.component if self.loaded else None

@@ -5,35 +5,21 @@ In: drafts and their wiring. Out: problems, which forbid the run, and warnings, 
 
 from collections.abc import Mapping, Sequence
 
-from pipeline.api import FileNames, Sink, Source, Transform
-from pipeline.config.options import SinkOptions, WhenFull
+from pipeline.api import Source
+from pipeline.config.options import WhenFull
 from pipeline.config.words import did_you_mean
-from pipeline.decode.options import DecodeOptions
 from pipeline.errors import Problem
-from pipeline.model.file_names import ANYTHING, spelled
-from pipeline.topology.components import Draft, SourceOptions
+from pipeline.topology.components import Draft
 from pipeline.topology.graph import Wiring, owner_of
-from pipeline.topology.overlap import common_name
-
-REQUEST, RESPONSE = "http.request.header.", "http.response.header."
-
-
-def sink_options(sink: Draft) -> SinkOptions:
-    """The engine's options of a sink; the defaults where they were wrong, which has been reported."""
-    return sink.options.get(SinkOptions) or SinkOptions()
-
-
-def source_options(source: Draft) -> SourceOptions:
-    """The engine's options of a source; the defaults where they were wrong, which has been reported."""
-    return source.options.get(SourceOptions) or SourceOptions()
+from pipeline.topology.headers import unreported_headers
 
 
 def _dead_letter(draft: Draft) -> str | None:
     match draft.entry.kind:
         case "sinks":
-            return sink_options(draft).dead_letter
+            return draft.sink_options.dead_letter
         case "sources":
-            return source_options(draft).dead_letter
+            return draft.source_options.dead_letter
         case _:
             return None
 
@@ -66,7 +52,7 @@ def dead_letter_problems(sinks: Sequence[Draft], others: Sequence[Draft]) -> lis
 def _trail(start: str, sinks: Mapping[str, Draft]) -> list[str]:
     """Where dead letters of a sink go one after the other, up to a sink that keeps them or one met before."""
     trail = [start]
-    while (following := sink_options(sinks[trail[-1]]).dead_letter) in sinks and following is not None:
+    while (following := sinks[trail[-1]].sink_options.dead_letter) in sinks and following is not None:
         trail.append(following)
         if following in trail[:-1]:
             break
@@ -91,7 +77,7 @@ def queue_problems(sinks: Sequence[Draft]) -> list[Problem]:
     """Options of one sink that contradict each other."""
     problems = []
     for sink in sinks:
-        options, at = sink_options(sink), sink.entry.path
+        options, at = sink.sink_options, sink.entry.path
         if options.buffer.block_timeout_secs is not None and options.buffer.when_full not in ("block", None):
             when_full = options.buffer.when_full
             problems.append(
@@ -105,46 +91,6 @@ def queue_problems(sinks: Sequence[Draft]) -> list[Problem]:
                 Problem(f"{at}.retry.initial_backoff_secs", f"{first:g} is more than retry.max_backoff_secs, which is {most:g}")
             )
     return problems
-
-
-def file_problems(drafts: Sequence[Draft], data_dir: str) -> list[Problem]:
-    """Files that two components would write: one of them would be refused for good, at a moment that untrusted peers choose."""
-    problems = []
-    claims: dict[str, tuple[Draft, list[FileNames]]] = {}
-    for draft in drafts:
-        for where, names in _files(draft, data_dir):
-            others = [(owner, theirs) for other, (owner, all_theirs) in claims.items() if other != where for theirs in all_theirs]
-            found = ((_meeting(names, theirs), owner.entry.path) for owner, theirs in others)
-            common, owner = next((each for each in found if each[0] is not None), (None, ""))
-            if common is not None:
-                said = f'"{common}" may be a file of [{owner}] as well: give each a folder or a name of its own'
-                problems.append(Problem(where, said))
-            claims.setdefault(where, (draft, []))[1].append(names)
-    return problems
-
-
-def _files(draft: Draft, data_dir: str) -> list[tuple[str, FileNames]]:
-    """What a component, its recording or its queue on disk may write, each with the option that says so."""
-    at = draft.entry.path
-    match draft.entry.kind:
-        case "sinks":
-            own = draft.instance.writes if isinstance(draft.instance, Sink) else ()
-            buffer = sink_options(draft).buffer
-            folder = buffer.path or f"{data_dir}/{draft.id}"
-            queue = FileNames((*spelled(f"{folder}/queue."), ANYTHING))
-            return [*((f"{at}.path", names) for names in own), *([(f"{at}.buffer.path", queue)] if buffer.type == "disk" else [])]
-        case "sources":
-            record = source_options(draft).record
-            return [(f"{at}.record.path", FileNames.literal(record.path))] if record is not None else []
-        case _:
-            return []
-
-
-def _meeting(names: FileNames, others: FileNames) -> str | None:
-    """A name that both may give. What traffic chooses never looks rotated; two rotated ones meet where their originals do."""
-    if (names.rotated and (others.rotated or others.from_traffic)) or (others.rotated and names.from_traffic):
-        return None
-    return common_name(names, others)
 
 
 def feeders(sink: Draft, drafts: Mapping[str, Draft], wiring: Wiring) -> list[Draft]:
@@ -164,7 +110,7 @@ def is_live(source: Draft) -> bool:
 
 def when_full(sink: Draft, sources: Sequence[Draft]) -> WhenFull:
     """What the file says; else reading a file never drops, and a live capture keeps what is fresh."""
-    said = sink_options(sink).buffer.when_full
+    said = sink.sink_options.buffer.when_full
     return said or ("drop_oldest" if any(is_live(source) for source in sources) else "block")
 
 
@@ -177,7 +123,7 @@ def warnings(drafts: Mapping[str, Draft], wiring: Wiring) -> list[str]:
             found.append(f"{draft.entry.path}: {draft.fault}; it does nothing, the rest of the pipeline runs")
         if draft.entry.kind != "sinks" and draft.id not in read:
             found.append(f"{draft.entry.path}: nothing reads it; name it in the inputs of a transform or a sink")
-        if draft.entry.kind == "sinks" and sink_options(draft).buffer.when_full == "block":
+        if draft.entry.kind == "sinks" and draft.sink_options.buffer.when_full == "block":
             live = [source.id for source in feeders(draft, drafts, wiring) if is_live(source)]
             if live:
                 names = ", ".join(f'"{name}"' for name in live)
@@ -187,17 +133,12 @@ def warnings(drafts: Mapping[str, Draft], wiring: Wiring) -> list[str]:
                 )
         if draft.entry.kind == "sinks":
             found += _batches_beyond_the_queue(draft)
-    return found + unreported(drafts, wiring)
-
-
-def unreported(drafts: Mapping[str, Draft], wiring: Wiring) -> list[str]:
-    """Headers that transforms read and nothing upstream gives them: what they do with them they would never do."""
-    return [warning for draft in drafts.values() for warning in _unreported(draft, drafts, wiring)]
+    return found + unreported_headers(drafts, wiring)
 
 
 def _batches_beyond_the_queue(sink: Draft) -> list[str]:
     """A batch never grows beyond its queue, and one that waits for company goes out when the queue is half full."""
-    batch, buffer = sink_options(sink).batch, sink_options(sink).buffer
+    batch, buffer = sink.sink_options.batch, sink.sink_options.buffer
     found = []
     for name, asked, holds in (
         ("max_events", batch.max_events, buffer.max_events),
@@ -211,35 +152,3 @@ def _batches_beyond_the_queue(sink: Draft) -> list[str]:
                 f"raise buffer.{name} or lower batch.{name} to {reached}"
             )
     return found
-
-
-def _unreported(draft: Draft, drafts: Mapping[str, Draft], wiring: Wiring) -> list[str]:
-    upstream = [drafts[each] for each in wiring.order if each in wiring.upstream(draft.id)]
-    sources = [each for each in upstream if each.entry.kind == "sources"]
-    if not isinstance(draft.instance, Transform) or not sources or not all(map(_reports_only_what_it_is_told, sources)):
-        return []
-    given = {name for source in sources for name in _reported(source)}
-    tables = "".join(each.reload_key.lower() for each in upstream if each.entry.kind == "transforms")  # `set` may make it
-    found = []
-    for names in draft.instance.reads:
-        if given.isdisjoint(names) and not any(name in tables for name in names):
-            option = "request_headers" if names[0].startswith(REQUEST) else "response_headers"
-            headers = [name.rpartition(".header.")[2] for name in names]
-            listed = ", ".join(f'"{header}"' for header in headers)
-            where = " or ".join(f"[{source.entry.path}]" for source in sources)
-            said = f"reads {names[0]}, which is not" if len(names) == 1 else "reads one of these headers, none of which is"
-            near = did_you_mean(headers[0], {name.rpartition(".header.")[2] for name in given}) if len(names) == 1 else ""
-            hint = f"{near.rstrip('?')}, which is? Else add" if near else "; add"
-            found.append(f"{draft.entry.path}: {said} reported{hint} {option} = [{listed}] to {where}")
-    return found
-
-
-def _reports_only_what_it_is_told(source: Draft) -> bool:
-    known = source.options.get(DecodeOptions) is not None  # None: some of them are wrong, and reported
-    return isinstance(source.instance, Source) and known and not source.instance.emits_events
-
-
-def _reported(source: Draft) -> set[str]:
-    options = source.options[DecodeOptions]
-    named = ((REQUEST, options.request_headers), (RESPONSE, options.response_headers))
-    return {family + name.lower() for family, names in named for name in names}

@@ -109,3 +109,8 @@ class Changes:
 def types_of(places: Sequence[Place]) -> Mapping[str, FieldType]:
     """The attributes among the places, for ``Transform.adds``."""
     return {each.name: each.type for each in places if each.is_attribute}
+
+
+def headers_of(places: Sequence[Place]) -> Sequence[str]:
+    """The headers among the places, for ``Transform.adds_headers``."""
+    return [each.name for each in places if each.header]

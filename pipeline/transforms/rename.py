@@ -7,7 +7,7 @@ from pydantic import Field
 
 from pipeline.api import DEFAULT, Config, Context, Event, FieldType, Outputs, Transform
 from pipeline.expressions import ExpressionError
-from pipeline.transforms.changes import NOWHERE, Changes, Place, place, types_of
+from pipeline.transforms.changes import NOWHERE, Changes, Place, headers_of, place, types_of
 from pipeline.transforms.options import Compiled
 
 
@@ -32,7 +32,8 @@ class Rename(Transform):
                 options.of(f"fields.{old}", (NOWHERE, NOWHERE), pair, old, new, context) for old, new in config.fields.items()
             ]
         self.pairs = pairs
-        self.adds = types_of([new for _, new in pairs])
+        places = [new for _, new in pairs]
+        self.adds, self.adds_headers = types_of(places), headers_of(places)
 
     def process(self, batch: Sequence[Event]) -> Outputs:
         """A new event for each that has any of the fields."""

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from pipeline.api import DEFAULT, AttributeValue, Config, Context, Event, FieldType, Outputs, Transform
 from pipeline.expressions import compile_template
-from pipeline.transforms.changes import NOWHERE, Changes, Place, place, types_of
+from pipeline.transforms.changes import NOWHERE, Changes, Place, headers_of, place, types_of
 from pipeline.transforms.options import Compiled
 
 NO_VALUES: Mapping[str, str] = {}
@@ -38,7 +38,8 @@ class Set(Transform):
             if not made:
                 options.refuse("values", "there is nothing to set: name at least one field in values or texts")
         self.count_misses, self.reads = options.count_misses, options.reads
-        self.adds = types_of([where for where, _ in made])
+        places = [where for where, _ in made]
+        self.adds, self.adds_headers = types_of(places), headers_of(places)
         self.constants = {where.name: of for where, of in made if where.is_attribute and isinstance(of, str)}
         self.values = [(where, of) for where, of in made if not isinstance(of, str)]
         self.fixed = [(where, of) for where, of in made if isinstance(of, str) and not where.is_attribute]

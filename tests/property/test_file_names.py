@@ -2,7 +2,7 @@
 
 from itertools import product
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pipeline.model.file_names import FileNames, Place
@@ -24,7 +24,11 @@ def given_by(names: FileNames) -> set[str]:
     return found
 
 
+A = frozenset("a")
+
+
 @given(patterns, patterns)
+@example(FileNames((Place(A, repeated=True), Place(A))), FileNames((Place(A), Place(A, repeated=True), Place(A, repeated=True))))
 def test_a_common_name_is_found_exactly_where_there_is_one(left: FileNames, right: FileNames) -> None:
     """It is one that both give, and the shortest."""
     common = given_by(left) & given_by(right)

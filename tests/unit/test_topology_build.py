@@ -54,6 +54,7 @@ class Adds(Config):
     """A transform's options."""
 
     adds: tuple[str, ...] = ()
+    adds_headers: tuple[str, ...] = ()
     wants: str = ""
     outputs: tuple[str, ...] = ()
     table: str = ""
@@ -70,6 +71,7 @@ class Step(Transform):
         self.outputs = config.outputs
         self.reads = config.reads
         self.adds = dict.fromkeys(config.adds, FieldType.STRING)
+        self.adds_headers = config.adds_headers
         if config.wants and config.wants not in context.attributes:
             raise ConfigError([Problem("wants", f'unknown field "{config.wants}"')])
         if config.table:
@@ -461,7 +463,7 @@ def test_a_batch_that_its_queue_cannot_hold_is_a_warning(options: str, said: str
 
 
 def test_headers_that_no_source_reports_are_a_warning() -> None:
-    """Of each group one is enough; what a transform upstream may set, or a file of events may have, is believed to be there."""
+    """Of each group one is enough; what a transform sets or a file of events may have is there; what one reads is not."""
 
     def warned(sources: str, *inputs: str, before: str = "") -> tuple[str, ...]:
         reads = [["http.request.header.a", "http.request.header.b"], ["http.response.header.c"]]
@@ -474,7 +476,9 @@ def test_headers_that_no_source_reports_are_a_warning() -> None:
     assert warned(LIVE + a, "l") == (other,)
     assert warned(LIVE + a + c, "l") == ()
     assert warned(LIVE + a + LIVE.replace(".l", ".m") + c, "l", "m") == ()
-    assert warned(LIVE + a, "set", before=step("set", "l", adds=["http.response.header.c"])) == ()
+    assert warned(LIVE + a, "set", before=step("set", "l", adds_headers=["http.response.header.C"])) == ()
+    reader = step("reader", "l", reads=[["http.response.header.c"]])
+    assert warned(LIVE + a, "reader", before=reader) == (other.replace("transforms.t", "transforms.reader"), other)
     assert warned(SOURCE, "a") == ()
     assert warned(LIVE.replace('"live"', '"recorded"'), "l") == ()
 

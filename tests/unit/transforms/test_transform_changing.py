@@ -46,6 +46,7 @@ def test_set_reads_everything_from_the_event_as_it_came() -> None:
         "team": FieldType.FLOAT,
         "copy": FieldType.STRING,
     }
+    assert driven.transform.adds_headers == ["http.request.header.X-New"]
     assert EVENT.server_address == "Shop.Example"
 
 
@@ -86,6 +87,9 @@ def test_rename_moves_values() -> None:
     assert event.attributes == {"tenant": "t1, t2", "team": 1, "old": "a", "q": "x=1"}
     assert "x-tenant" not in event.http_request_headers
     assert event.url_query is None
+    assert Driven(Rename, {"fields": {"old": "http.request.header.x-old"}}).transform.adds_headers == [
+        "http.request.header.x-old"
+    ]
     with pytest.raises(ConfigError, match="is int"):
         Driven(Rename, {"fields": {"status": "url.path"}})
 
