@@ -164,7 +164,7 @@ class ConnectionOptions(Config):
             if self.sasl.mechanism == "OAUTHBEARER":
                 from pipeline.kafka.token import provider  # noqa: PLC0415  it imports aiokafka
 
-                chosen["sasl_oauth_token_provider"] = provider(self.sasl)
+                chosen["sasl_oauth_token_provider"] = provider(self.sasl.read_token)
             else:
                 chosen["sasl_plain_username"] = self.sasl.username
                 chosen["sasl_plain_password"] = self.sasl.read_password()
