@@ -3,8 +3,8 @@
  * Does a segment start like HTTP? Its first 16 bytes against the table of methods, `HTTP/1.` and the HTTP/2
  * preface.
  *
- * Methods: those of KNOWN_METHODS in pipeline/decode/detect.py, which names their RFCs. Compared are the
- * first eight bytes with the space after a shorter method, so that "GETTER" is none.
+ * Methods: those of KNOWN_METHODS in pipeline/decode/http1/recognition.py, which names their RFCs. Compared
+ * are the first eight bytes with the space after a shorter method, so that "GETTER" is none.
  */
 #ifndef HTTPIPE_DETECT_H
 #define HTTPIPE_DETECT_H

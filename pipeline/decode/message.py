@@ -5,10 +5,10 @@ from typing import Protocol
 
 import msgspec
 
-from pipeline.decode.body import Collector
-from pipeline.decode.fields import NO_FIELDS, FieldParser, Fields
+from pipeline.decode.http1.body import Collector
+from pipeline.decode.http1.fields import NO_FIELDS, FieldParser, Fields
+from pipeline.decode.http1.startline import NO_REQUEST_LINE, NO_STATUS_LINE, RequestLine, StatusLine
 from pipeline.decode.options import DecodeOptions
-from pipeline.decode.startline import NO_REQUEST_LINE, NO_STATUS_LINE, RequestLine, StatusLine
 from pipeline.model.exchange import Event
 
 UNKNOWN = -1

@@ -26,7 +26,7 @@ from live_frames import (
 )
 from live_run import Run
 
-from pipeline.decode.detect import KNOWN_METHODS
+from pipeline.decode.http1.recognition import KNOWN_METHODS
 
 KEY4 = CLIENT4 + SERVER4 + pack("!HH", 40000, 80)
 KEY6 = CLIENT6 + SERVER6 + pack("!HH", 40000, 80)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pipeline.decode import BodyOptions, DecodeOptions, Decoder
-from pipeline.decode.fields import FieldParser
+from pipeline.decode.http1.fields import FieldParser
 from pipeline.model.exchange import Exchange
 from pipeline.model.records import Segment
 from pipeline.testing.packets import Talk

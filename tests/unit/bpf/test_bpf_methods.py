@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from pipeline.decode.detect import HTTP2, KNOWN_METHODS
+from pipeline.decode.http1.recognition import HTTP2, KNOWN_METHODS
 
 SOURCE = Path(__file__).resolve().parents[3] / "pipeline" / "bpf" / "detect.h"
 COMPARED = 8

@@ -5,15 +5,15 @@ Ordered bytes and holes in, counted bodies out; heads are another's business (``
 
 from typing import TYPE_CHECKING
 
-from pipeline.decode.body import Chunks, Collector
-from pipeline.decode.detect import begins_request, may_begin_response, request_inside, resumes_response
+from pipeline.decode.http1.body import Chunks, Collector
+from pipeline.decode.http1.recognition import begins_request, may_begin_response, request_inside, resumes_response
 from pipeline.decode.marks import GAP, PROTOCOL_ERROR, SIZE_ESTIMATED
 from pipeline.decode.message import Message, Request, Response
-from pipeline.decode.tcp import MASK, Stream
+from pipeline.decode.transport.tcp import MASK, Stream
 from pipeline.model.records import Segment
 
 if TYPE_CHECKING:
-    from pipeline.decode.pairing import Conversation
+    from pipeline.decode.pairing.pairing import Conversation
 
 HEAD, LENGTH, CHUNKED, CLOSE, ADRIFT, SEEK, OTHER = range(7)
 """Where the next byte stands: in a head; in a body of known length, a chunked one, one that ends with the connection, a chunked

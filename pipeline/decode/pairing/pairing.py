@@ -10,16 +10,16 @@ from itertools import islice
 
 import msgspec
 
-from pipeline.decode.bodies import ADRIFT, CLOSE, CLOSED, HEAD, OTHER, SEEK
-from pipeline.decode.build import build
-from pipeline.decode.detect import begins_request
-from pipeline.decode.doubt import Doubt
-from pipeline.decode.holes import Habit, Hole, Pair, possible
-from pipeline.decode.http1 import Reader
+from pipeline.decode.http1.bodies import ADRIFT, CLOSE, CLOSED, HEAD, OTHER, SEEK
+from pipeline.decode.http1.reader import Reader
+from pipeline.decode.http1.recognition import begins_request
 from pipeline.decode.marks import GAP, PROTOCOL_ERROR, SIZE_ESTIMATED, UNMATCHED_REQUEST, UNMATCHED_RESPONSE
 from pipeline.decode.message import UNKNOWN, Message, Request, Response, Shared
-from pipeline.decode.multipath import subflow_marks
-from pipeline.decode.tcp import MASK, MAX_WAITING_SEGMENTS, Stream, ahead
+from pipeline.decode.pairing.ambiguous import Doubt
+from pipeline.decode.pairing.build import build
+from pipeline.decode.pairing.gaps import Habit, Hole, Pair, possible
+from pipeline.decode.pairing.multipath import subflow_marks
+from pipeline.decode.transport.tcp import MASK, MAX_WAITING_SEGMENTS, Stream, ahead
 from pipeline.model.connection import Connection
 from pipeline.model.records import Segment
 

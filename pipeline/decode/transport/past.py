@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 
-from pipeline.decode.detect import begins_request, begins_response
+from pipeline.decode.http1.recognition import begins_request, begins_response
 from pipeline.decode.message import UNKNOWN
-from pipeline.decode.openings import MAX_EARLY
-from pipeline.decode.tcp import MASK, Stream, ahead
+from pipeline.decode.transport.openings import MAX_EARLY
+from pipeline.decode.transport.tcp import MASK, Stream, ahead
 from pipeline.model.records import ACK, SYN, FlowKey, Segment
 
 MAX_ENDED = 4096

@@ -1,6 +1,6 @@
 """Request and response → exchange: the one place where OpenTelemetry's names meet what was decoded."""
 
-from pipeline.decode.body import Content
+from pipeline.decode.http1.body import Content
 from pipeline.decode.marks import NAMES, TRUNCATED
 from pipeline.decode.message import NO_REQUEST, NO_RESPONSE, Message, Request, Response, Shared
 from pipeline.model.connection import Connection

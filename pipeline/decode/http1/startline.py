@@ -9,7 +9,7 @@ import re
 
 import msgspec
 
-from pipeline.decode.detect import KNOWN_METHODS, STATUS
+from pipeline.decode.http1.recognition import KNOWN_METHODS, STATUS
 from pipeline.decode.marks import PROTOCOL_ERROR
 from pipeline.decode.redact import redact_query, redact_userinfo
 

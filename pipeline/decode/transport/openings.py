@@ -7,7 +7,7 @@ The data does, and what it acknowledges: of what is remembered that is believed 
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from pipeline.decode.tcp import MASK
+from pipeline.decode.transport.tcp import MASK
 from pipeline.model.records import ACK, MULTIPATH, FlowKey, Segment, reverse
 
 MAX_EARLY = 1 << 20

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from pipeline.decode.options import DecodeOptions
 
 if TYPE_CHECKING:
-    from pipeline.decode.pairing import Conversation
+    from pipeline.decode.pairing.pairing import Conversation
 
 SECOND = 1_000_000_000
 

@@ -6,8 +6,9 @@ and other protocols cost next to nothing; everything else costs a look at its fi
 
 from heapq import heapify, heappop, heappush
 
-from pipeline.decode.bodies import SEEK, UNSEEN
-from pipeline.decode.detect import (
+from pipeline.decode.http1.bodies import SEEK, UNSEEN
+from pipeline.decode.http1.reader import Reader
+from pipeline.decode.http1.recognition import (
     BLANKS,
     COMMON_REQUESTS,
     HTTP2,
@@ -17,16 +18,15 @@ from pipeline.decode.detect import (
     may_begin_response,
     preamble,
 )
-from pipeline.decode.http1 import Reader
 from pipeline.decode.marks import MID_STREAM, PROTOCOL_ERROR
 from pipeline.decode.message import UNKNOWN, Shared
-from pipeline.decode.openings import MAX_EARLY, NOT_HTTP, Evidence, Openings
 from pipeline.decode.options import DecodeOptions
-from pipeline.decode.pairing import Conversation
-from pipeline.decode.past import Past
-from pipeline.decode.strays import Strays
-from pipeline.decode.tcp import MASK, ahead
-from pipeline.decode.timers import Timers
+from pipeline.decode.pairing.pairing import Conversation
+from pipeline.decode.transport.openings import MAX_EARLY, NOT_HTTP, Evidence, Openings
+from pipeline.decode.transport.past import Past
+from pipeline.decode.transport.strays import Strays
+from pipeline.decode.transport.tcp import MASK, ahead
+from pipeline.decode.transport.timers import Timers
 from pipeline.model.records import ACK, FIN, RST, SYN, FlowKey, Segment, reverse
 
 RESET_NS = 1_000_000_000

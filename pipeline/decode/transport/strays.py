@@ -8,11 +8,11 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from pipeline.decode.message import UNKNOWN
-from pipeline.decode.tcp import MASK, MAX_JUMP, Stream, ahead
+from pipeline.decode.transport.tcp import MASK, MAX_JUMP, Stream, ahead
 from pipeline.model.records import Segment
 
 if TYPE_CHECKING:
-    from pipeline.decode.pairing import Conversation
+    from pipeline.decode.pairing.pairing import Conversation
 
 MAX_BEHIND = 1 << 26
 """How far behind what was delivered a copy of a segment may come: a second of a gigabit a second is twice that."""

@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from pipeline.decode.http1.startline import split_host, text
 from pipeline.decode.marks import AMBIGUOUS_FRAMING, PROTOCOL_ERROR
-from pipeline.decode.startline import split_host, text
 from pipeline.model.exchange import NO_HEADERS
 
 CACHED_BLOCKS = 1024

@@ -14,9 +14,9 @@ holds both in the order of their streams, holes among them, until it is certain 
 
 import msgspec
 
-from pipeline.decode.holes import Habit, Hole, Pair, Tally, least, leave, pair_back, pair_one_to_one, possible
 from pipeline.decode.message import UNKNOWN, Request, Response
-from pipeline.decode.tcp import ahead
+from pipeline.decode.pairing.gaps import Habit, Hole, Pair, Tally, least, leave, pair_back, pair_one_to_one, possible
+from pipeline.decode.transport.tcp import ahead
 
 
 class Doubt(msgspec.Struct, gc=False):

@@ -6,15 +6,15 @@ Time is that of the records, or what ``expire`` is told. Nothing off the wire ra
 
 from collections.abc import Callable, Sequence
 
-from pipeline.decode.bodies import CLOSED, UNSEEN
-from pipeline.decode.http1 import Reader
+from pipeline.decode.http1.bodies import CLOSED, UNSEEN
+from pipeline.decode.http1.reader import Reader
 from pipeline.decode.message import UNKNOWN, Shared
-from pipeline.decode.openings import ANSWERS, MAX_EARLY
 from pipeline.decode.options import DecodeOptions
-from pipeline.decode.pairing import Conversation
-from pipeline.decode.strays import far
-from pipeline.decode.table import Table
-from pipeline.decode.tcp import HALF, MASK, Stream, ahead, ends
+from pipeline.decode.pairing.pairing import Conversation
+from pipeline.decode.transport.openings import ANSWERS, MAX_EARLY
+from pipeline.decode.transport.strays import far
+from pipeline.decode.transport.table import Table
+from pipeline.decode.transport.tcp import HALF, MASK, Stream, ahead, ends
 from pipeline.model.exchange import Event
 from pipeline.model.records import ACK, FIN, RST, SYN, Chunk, Closed, Gap, Opened, Record, Segment, reverse
 

@@ -8,8 +8,9 @@ import re
 
 import msgspec
 
-from pipeline.decode.bodies import CLOSED, HEAD, OTHER, SEEK, BodyStream
-from pipeline.decode.detect import (
+from pipeline.decode.http1.bodies import CLOSED, HEAD, OTHER, SEEK, BodyStream
+from pipeline.decode.http1.fields import RARELY
+from pipeline.decode.http1.recognition import (
     BLANKS,
     COMMON_REQUESTS,
     STATUS,
@@ -21,11 +22,10 @@ from pipeline.decode.detect import (
     request_inside,
     resumes_response,
 )
-from pipeline.decode.fields import RARELY
+from pipeline.decode.http1.startline import RequestLine, StatusLine, parse_request_line, parse_status_line
 from pipeline.decode.marks import GAP, PROTOCOL_ERROR, TRUNCATED
 from pipeline.decode.message import NO_FIELDS, UNKNOWN, Request, Response
-from pipeline.decode.startline import RequestLine, StatusLine, parse_request_line, parse_status_line
-from pipeline.decode.tcp import MASK
+from pipeline.decode.transport.tcp import MASK
 from pipeline.model.records import ACK, Segment
 
 MAX_DOUBT = 40

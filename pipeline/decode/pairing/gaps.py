@@ -5,7 +5,7 @@ from enum import IntEnum
 import msgspec
 
 from pipeline.decode.message import UNKNOWN, Request, Response
-from pipeline.decode.tcp import HALF, MASK
+from pipeline.decode.transport.tcp import HALF, MASK
 
 
 class Habit(IntEnum):
