@@ -59,6 +59,14 @@ class UnhealthyError(HttpipeError):
     """A sink cannot take events, and the run was told not to begin without it. Nothing has been read (exit code 69)."""
 
 
+class InterruptedEarlyError(HttpipeError):
+    """A signal asked for the end before anything was read. ``number`` says which."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+        super().__init__("interrupted before it had begun")
+
+
 class SinkSignal(HttpipeError):  # noqa: N818  a signal to the engine, not a failure to show
     """Base of what a sink raises from ``write`` to steer the engine."""
 

@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 import sys
 from functools import partial
 from pathlib import Path
@@ -12,7 +13,8 @@ from pipeline.cli.durations import DURATION
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.loading import DEFAULT_FILE, load, load_for_start
 from pipeline.cli.say import say, speaks_json
-from pipeline.errors import ConfigError
+from pipeline.cli.start import end_plainly
+from pipeline.errors import ConfigError, InterruptedEarlyError
 
 
 class Run(click.Command):
@@ -37,8 +39,9 @@ def run(  # noqa: PLR0913  one for each option
 ) -> int:
     """Run a pipeline until its inputs end, --for is over, or Ctrl-C.
 
-    FILE defaults to pipeline.toml; - is standard input. The first Ctrl-C or SIGTERM delivers what is queued, a second one
-    stops at once; SIGHUP reads FILE again. Output goes to standard output, everything about the run to standard error.
+    FILE defaults to pipeline.toml; - is standard input. The first Ctrl-C or SIGTERM delivers what is queued, a second one, or
+    one after --for is over, stops at once; SIGHUP reads FILE again. Output goes to standard output, everything about the
+    run to standard error.
     """
     if ready_file is not None and not os.access(Path(ready_file).absolute().parent, os.W_OK):
         raise click.UsageError(f"--ready-file: cannot create {ready_file}: its folder is missing or not writable")
@@ -70,9 +73,12 @@ def run(  # noqa: PLR0913  one for each option
     )
     try:
         work = partial(run_plan, plan, load=partial(load, file), options=options)
+        end_plainly()  # until the run hears signals itself: nothing is open yet, and an exception would leave half an event loop
         summary = anyio.run(work, backend_options={"loop_factory": EventLoop})
     except ConfigError as error:  # what only opening can find, such as an address that is taken
         raise ConfigError(error.problems, file=error.file or plan.file) from error
+    except InterruptedEarlyError as error:
+        return _interrupted(error.number)
     finally:
         progress.clear()
     if not quiet and speaks_json():
@@ -84,3 +90,11 @@ def run(  # noqa: PLR0913  one for each option
         Outcome.DAMAGED_INPUT: ExitCode.DAMAGED_INPUT,
         Outcome.UNDELIVERED: ExitCode.UNDELIVERED,
     }[summary.outcome]
+
+
+def _interrupted(number: int) -> ExitCode:
+    """Everything is closed: now SIGTERM does what it does to any program."""
+    if number == signal.SIGTERM:
+        signal.signal(number, signal.SIG_DFL)
+        signal.raise_signal(number)
+    return ExitCode.INTERRUPTED

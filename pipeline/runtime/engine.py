@@ -128,9 +128,9 @@ class Engine:
         self.options.on_ready()
 
     def stop(self) -> None:
-        """Stop reading and drain the queues, for as long as ``shutdown_timeout_secs``."""
+        """Stop reading and drain the queues, for as long as ``shutdown_timeout_secs`` after the first call."""
         self.stopping = True
-        self.drained.deadline = anyio.current_time() + self.plan.process.shutdown_timeout_secs
+        self.drained.deadline = min(self.drained.deadline, anyio.current_time() + self.plan.process.shutdown_timeout_secs)
         self.changed.set()
 
     def stop_now(self) -> None:

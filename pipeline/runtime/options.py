@@ -11,7 +11,7 @@ class RunOptions:
     """Switches and callbacks.
 
     ``dry_run``     every sink is replaced by a counter.
-    ``for_secs``       stop after so long, as if by SIGTERM.
+    ``for_secs``       stop after so long, as if by SIGTERM: a signal after that is the second one.
     ``require_healthy``  end the run at once when a sink cannot take events.
     ``ready_file``     created when ``on_ready`` is called, removed at the end.
     ``handle_signals`` SIGINT and SIGTERM drain, a second one stops at once, SIGHUP reloads. Only in the main thread.

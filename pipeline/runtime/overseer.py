@@ -37,7 +37,10 @@ STOPS = (signal.SIGINT, signal.SIGTERM)
 class Overseer:
     """``with Overseer(engine, …)``: inside the loop's thread, around everything from opening to closing.
 
-    ``on_stop`` is called in the loop with the first signal that asks for an end, ``on_reload`` with each SIGHUP.
+    ``on_stop`` is called in the loop with the first signal that asks for an end, ``on_reload`` with each SIGHUP. SIGINT stays
+    ignored where the parent ignores it (nohup, ``&`` in a shell without job control). With ``handle_signals`` the signals are
+    the run's for good: afterwards the first of a kind is passed over, since the run has ended anyway, and the next ends the
+    process.
     """
 
     def __init__(
@@ -46,12 +49,12 @@ class Overseer:
         self._engine = engine
         self._on_stop = on_stop
         self._on_reload = on_reload
-        self._numbers = (*STOPS, signal.SIGHUP) if handle_signals else ()
+        self._numbers = _heeded() if handle_signals else ()
         self._log = ComponentLog("")
         self._blocking = Blocking(engine.watched)
         self._call_soon = asyncio.get_running_loop().call_soon_threadsafe
         self._thread = threading.Thread(target=self._run, name="httpipe-overseer", daemon=True)
-        self._stops = 0
+        self._stopped = False
         self._asked_at: float | None = None
         self._leave_at: float | None = None
         self._told_waiting = False
@@ -64,7 +67,8 @@ class Overseer:
         self._reading, self._writing = socket.socketpair()
         self._writing.setblocking(False)
         if self._numbers:
-            self._handlers = {number: signal.signal(number, _heard) for number in self._numbers}
+            for number in self._numbers:
+                signal.signal(number, _heard)
             self._wakeup = signal.set_wakeup_fd(self._writing.fileno(), warn_on_full_buffer=False)
             if not faulthandler.is_enabled():
                 faulthandler.enable(file=2)
@@ -73,9 +77,9 @@ class Overseer:
 
     def __exit__(self, *_: object) -> None:
         if self._numbers:
+            for number in self._numbers:
+                signal.signal(number, _late)
             signal.set_wakeup_fd(self._wakeup)
-            for number, handler in self._handlers.items():
-                signal.signal(number, handler)
             faulthandler.cancel_dump_traceback_later()
         self._blocking.close()
         self._writing.close()
@@ -100,13 +104,17 @@ class Overseer:
     def _hear(self, number: int) -> None:
         if number == signal.SIGHUP:
             self._call_soon(self._on_reload)
-        elif number in STOPS:
-            self._stops += 1
-            if self._stops == 1:
+        elif number in self._numbers and self._leave_at is None:
+            if self._stopping():
+                self._stop_now()
+            else:
+                self._stopped = True
                 self._ask(time.monotonic())
                 self._call_soon(self._on_stop, number)
-            elif self._stops == 2:
-                self._stop_now()
+
+    def _stopping(self) -> bool:
+        """Whether the end was asked for already: by a signal, or because ``--for`` is over."""
+        return self._stopped or self._engine.stopping
 
     def _stop_now(self) -> None:
         """The second signal: a loop that turns ends in good order, without draining; one that stands is not waited for."""
@@ -156,5 +164,16 @@ class Overseer:
         os._exit(os.EX_IOERR)
 
 
+def _heeded() -> tuple[signal.Signals, ...]:
+    """Those that the run answers."""
+    ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    return (signal.SIGTERM, signal.SIGHUP) if ignored else (*STOPS, signal.SIGHUP)
+
+
 def _heard(_number: int, _frame: object) -> None:
     """There must be a handler in Python for C's to run; the thread reads what that one writes."""
+
+
+def _late(number: int, _frame: object) -> None:
+    """The run has ended, and the process is about to: nothing is left to stop, unless it does not come to its end."""
+    signal.signal(number, signal.SIG_DFL)

@@ -2,7 +2,6 @@
 
 import contextlib
 import gc
-import signal
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,9 +9,9 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import anyio
-import anyio.lowlevel
 from anyio.to_thread import run_sync
 
+from pipeline.errors import InterruptedEarlyError
 from pipeline.runtime.control_paths import own_paths
 from pipeline.runtime.control_server import ControlServer
 from pipeline.runtime.dry_run import counted
@@ -33,8 +32,8 @@ if TYPE_CHECKING:
 async def run(plan: Plan, *, load: Load | None = None, options: RunOptions | None = None) -> Summary:
     """Run the pipeline until its input ends, ``options.for_secs`` are over, or a signal asks it to stop.
 
-    Raises ``CaptureError``, ``InputError`` or ``ConfigError`` when it cannot start. ``load`` reads the pipeline file again,
-    for SIGHUP.
+    Raises ``CaptureError``, ``InputError`` or ``ConfigError`` when it cannot start, and ``InterruptedEarlyError`` when a signal
+    ended it before it had begun; everything is closed by then. ``load`` reads the pipeline file again, for SIGHUP.
     """
     options = options or RunOptions()
     if options.configure_logs:
@@ -56,9 +55,8 @@ async def run(plan: Plan, *, load: Load | None = None, options: RunOptions | Non
         reloads, stop = Reloads(engine, load, systemd), _Stop(engine, systemd)
         with Overseer(engine, on_stop=stop, on_reload=reloads.ask, handle_signals=options.handle_signals) as overseer:
             await _run(engine, stop, ready_file, partial(_carry, engine, reloads, systemd, overseer))
-    if stop.interrupted:  # everything is closed: now the signal does what it does to any program
-        signal.raise_signal(stop.interrupted)
-        await anyio.lowlevel.checkpoint()
+    if stop.interrupted:
+        raise InterruptedEarlyError(stop.interrupted)
     return engine.summary()
 
 
@@ -112,7 +110,7 @@ def _expose(engine: Engine) -> "Exposition | None":
 
 
 class _Stop:
-    """What the first SIGINT or SIGTERM does: drain; while still opening, close what is open and be ended by the signal."""
+    """What the first SIGINT or SIGTERM does: drain; while still opening, close what is open and run nothing."""
 
     def __init__(self, engine: Engine, systemd: SdNotify) -> None:
         self._engine = engine

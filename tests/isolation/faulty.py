@@ -140,13 +140,16 @@ class FaultySource(Faulty, Source):
     Config = FaultyConfig
 
     async def batches(self) -> AsyncIterator[EventBatch]:
-        """With the fault after the fifth."""
-        for number in range(10):
-            yield EventBatch([Event(timestamp_ns=number)])
-            await anyio.sleep(0.001)
-            if number == 4:
-                self.act("batches")
-        await anyio.sleep_forever()
+        """With the fault after the fifth; says when it is stopped."""
+        try:
+            for number in range(10):
+                yield EventBatch([Event(timestamp_ns=number)])
+                await anyio.sleep(0.001)
+                if number == 4:
+                    self.act("batches")
+            await anyio.sleep_forever()
+        finally:
+            self.context.log.info("reads no more")
 
 
 class FaultyTransform(Faulty, Transform):

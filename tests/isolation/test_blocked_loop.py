@@ -70,6 +70,15 @@ def test_it_is_named_and_the_second_signal_ends_the_process(kind: str, way: str,
         assert f"faulty_{kind}: a second signal ends the process while this call still goes on" in run.log
 
 
+def test_a_signal_after_the_time_limit_is_the_second_one(tmp_path: Path) -> None:
+    """`--for` has asked for the end already: what does not drain is not waited for, and the summary says what is lost."""
+    with running(tmp_path, pipeline(sink="hang", patience=600), "--for", "0.3s") as run:
+        run.says("faulty_source: reads no more")
+        run.process.send_signal(signal.SIGTERM)
+        assert run.ends() == ExitCode.UNDELIVERED
+        assert "could not be delivered" in run.log
+
+
 def test_a_log_that_nobody_reads_keeps_no_process(tmp_path: Path) -> None:
     """The loop stands in a write to standard error, with the log's lock held: the time limit ends the process all the same."""
     install(tmp_path)

@@ -620,6 +620,7 @@ async def test_the_ready_file_stands_while_it_runs(tmp_path: Any) -> None:
 async def test_whoever_sees_that_it_is_ready_may_end_it_at_once() -> None:
     """SIGTERM and SIGINT are taken before the ready file is there: a script's kill gets its summary and loses nothing."""
     seen: list[bool] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)}
     options = RunOptions(
         control=False,
         configure_logs=False,
@@ -630,6 +631,8 @@ async def test_whoever_sees_that_it_is_ready_may_end_it_at_once() -> None:
     )
     with anyio.fail_after(5):
         await run(plan(n=Part(Numbers), out=Part(Keep, ["n"])), options=options)
+    for number, handler in before.items():
+        signal.signal(number, handler)
     assert seen == [True, True]
 
 
