@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.decode.http1.body import Chunks, Collector
 from pipeline.decode.http1.recognition import begins_request, may_begin_response, request_inside, resumes_response
-from pipeline.decode.marks import GAP, PROTOCOL_ERROR, SIZE_ESTIMATED
+from pipeline.decode.marks import AMBIGUOUS_FRAMING, GAP, PROTOCOL_ERROR, SIZE_ESTIMATED
 from pipeline.decode.message import Message, Request, Response
 from pipeline.decode.transport.tcp import MASK, Stream
 from pipeline.model.records import Segment
@@ -109,7 +109,13 @@ class BodyStream(Stream, gc=False, eq=False):
         unasked = isinstance(message, Response) and message.request is None and message.size == (seq - message.seq & MASK)
         if (self.phase == ADRIFT or unasked or self.conversation.expects(seq)) and resumes_response(data):
             return True
-        return self.conversation.turn(seq)
+        if self.conversation.turn(seq):
+            return True
+        if self.conversation.waiting and resumes_response(data):
+            # By its framing this is of the body; by what it says it is the next answer of a server that announced too much.
+            message.marks |= AMBIGUOUS_FRAMING
+            self.conversation.lost(self, seq, seq, 0, AMBIGUOUS_FRAMING)
+        return False
 
     def outlived(self, message: Message, seq: int) -> bool:
         """Whether a body that says nothing of its end is over at ``seq``, as its client has gone on with the next request."""

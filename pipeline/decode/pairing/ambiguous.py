@@ -14,8 +14,20 @@ holds both in the order of their streams, holes among them, until it is certain 
 
 import msgspec
 
+from pipeline.decode.marks import GAP
 from pipeline.decode.message import UNKNOWN, Request, Response
-from pipeline.decode.pairing.gaps import Habit, Hole, Pair, Tally, least, leave, pair_back, pair_one_to_one, possible
+from pipeline.decode.pairing.gaps import (
+    Habit,
+    Hole,
+    Pair,
+    Tally,
+    ended_by_close,
+    least,
+    leave,
+    pair_back,
+    pair_one_to_one,
+    possible,
+)
 from pipeline.decode.transport.tcp import ahead
 
 
@@ -85,7 +97,10 @@ class Doubt(msgspec.Struct, gc=False):
         return out
 
     def end(self, *, closed: bool) -> list[Pair]:
-        """All the rest, at the end of the connection; ``closed``: by both ends, so that every request had its response."""
+        """All the rest, at the end of the connection; ``closed``: by both ends, so that every request had its response.
+
+        Nothing says so where nothing was lost and the close ends the latest response: its server may have answered no more.
+        """
         out: list[Pair] = []
         requests, responses = self.requests, self.responses
         self.requests, self.responses, self._least, self._holes, self._reach, self._tally = [], [], 0, 0, 0, None
@@ -95,7 +110,8 @@ class Doubt(msgspec.Struct, gc=False):
             tally.ask(request)
         for response in responses:
             tally.answer(response)
-        if closed and self._all_answered(tally, Habit.WINDOW):
+        cut = not self.marks & GAP and bool(responses) and ended_by_close(responses[-1])
+        if closed and not cut and self._all_answered(tally, Habit.WINDOW):
             pair_back(requests, responses, out)
         leave(requests, responses, out)
         return out

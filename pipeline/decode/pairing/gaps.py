@@ -81,6 +81,15 @@ def possible(request: Request, response: Response) -> bool:
     return response.ack == UNKNOWN or (response.ack - request.seq - 1 & MASK) < HALF
 
 
+def ended_by_close(response: Response | Hole) -> bool:
+    """Whether a response has a body that only the end of the connection ended, by its framing or because it broke off."""
+    if isinstance(response, Hole):
+        return False
+    return response.error is not None or bool(
+        response.body_size and response.fields.length is None and not response.fields.chunked
+    )
+
+
 def least(messages: list[Request | Hole] | list[Response | Hole]) -> int:
     """How many messages there are at the least."""
     return sum(each.least if isinstance(each, Hole) else 1 for each in messages)

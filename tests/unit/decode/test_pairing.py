@@ -1,9 +1,12 @@
 """Which response answers which request, with nothing lost."""
 
+from collections.abc import Sequence
+
 import pytest
 from decode_support import decode
 
 from pipeline.model.exchange import Exchange
+from pipeline.model.records import Record
 from pipeline.testing.packets import Talk, keep_alive, request, response
 
 
@@ -26,6 +29,45 @@ def test_pipelining() -> None:
     talk.client(b"".join(request(f"/{n}") for n in range(5)))
     talk.server(b"".join(response(b"r" * n, status=200 + n) for n in range(5)))
     assert brief(decode(talk.close().segments)) == [("GET", f"/{n}", 200 + n) for n in range(5)]
+
+
+def pairs(segments: Sequence[Record]) -> list[tuple[str | None, int | None, tuple[str, ...]]]:
+    """Target, status and marks, in the order of the requests."""
+    found = [(e.httpipe_request_target, e.http_response_status_code, e.httpipe_marks) for e in decode(segments)]
+    return sorted(found, key=lambda pair: pair[0] or "")
+
+
+def pipelined(*answers: bytes) -> Talk:
+    """Two requests at once, and a third when the client has all of the first two answers, as it sees them."""
+    talk = Talk().client(request("/0") + request("/1")).server(*answers[:2])
+    return talk.client(request("/2")).server(*answers[2:]).close()
+
+
+@pytest.mark.parametrize("length", [b"", b"Content-Length: %d\r\n" % (3 + len(response(b"bc", status=201)))])
+def test_pipelined_response_inside_a_body(length: bytes) -> None:
+    """Where another response begins a segment inside a body, none that follows is paired by its place."""
+    first = b"HTTP/1.1 200 OK\r\n%b\r\nabc" % length
+    found = pairs(pipelined(first, response(b"bc", status=201), response(b"d", status=202)).segments)
+    assert [(target, status) for target, status, _ in found] == [("/0", 200), ("/1", None), ("/2", 202)]
+    assert found[0][2][0] == "ambiguous_framing"
+    assert found[1][2][:2] == ("unmatched_request", "ambiguous_framing")
+
+
+def test_body_that_holds_a_response() -> None:
+    """A body may be a response itself: the others are paired by number, and only the one that holds it is marked."""
+    inner = response(b"inner", status=418)
+    outer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % (3 + len(inner))
+    talk = Talk().client(request("/0") + request("/1") + request("/2"))
+    talk.server(outer + b"abc", inner, response(b"b", status=201), response(b"c", status=202)).close()
+    assert pairs(talk.segments) == [("/0", 200, ("ambiguous_framing",)), ("/1", 201, ()), ("/2", 202, ())]
+
+
+@pytest.mark.parametrize("length", [b"", b"Content-Length: 90\r\n"])
+def test_last_response_that_the_close_ends(length: bytes) -> None:
+    """A response that only the end of the connection ends is no proof that every request was answered."""
+    talk = Talk().exchange(request("/"), response(b"a")).client(b"".join(request(f"/{n}") for n in range(3)))
+    talk.server(b"FOO\r\n\r\n", b"HTTP/1.1 201 OK\r\n%b\r\nccc" % length).close()
+    assert ("/2", 201, ()) not in pairs(talk.segments)
 
 
 def test_request_without_response() -> None:
