@@ -4,6 +4,7 @@ Comes in: kernel, file system, and the drive with httpipe and its tests. Goes ou
 the guest finds them: root, httpipe, results. KVM is not asked for: software emulation is slower and works everywhere.
 """
 
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -63,17 +64,19 @@ def boot(image: KernelImage, root: Path, drive: Path, architecture: str) -> Repo
         command += ["-append", f"console={CONSOLE[architecture]} panic=-1 quiet"]
         for number, each in enumerate(drives):
             command += ["-drive", f"{each},format=raw,if=none,id=drive{number}", "-device", f"virtio-blk-pci,drive=drive{number}"]
-        console = _run(command)
+        console = run_machine(command)
         report = Report(image.release, console)
         _read(results, report)
         return report
 
 
-def _run(command: list[str | Path]) -> str:
+def run_machine(command: list[str | Path]) -> str:
+    """To its end; the kernel kills it when this process or thread ends before (setpriv(1)). The last that it printed."""
+    if shutil.which(command[0]) is None:
+        raise NotAvailable(f"{command[0]} is not installed (apt install qemu-system-x86 qemu-system-arm)")
+    command = ["setpriv", "--pdeathsig", "KILL", *command]
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, check=False, timeout=BOOT_SECS)
-    except FileNotFoundError as error:
-        raise NotAvailable(f"{command[0]} is not installed (apt install qemu-system-x86 qemu-system-arm)") from error
     except subprocess.TimeoutExpired as late:
         return f"the machine did not end within {BOOT_SECS} s:\n{(late.stdout or b'').decode(errors='replace')[-4000:]}"
     return (done.stdout + done.stderr).decode(errors="replace")[-4000:]
