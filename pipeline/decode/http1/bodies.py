@@ -6,7 +6,14 @@ Ordered bytes and holes in, counted bodies out; heads are another's business (``
 from typing import TYPE_CHECKING
 
 from pipeline.decode.http1.body import Chunks, Collector
-from pipeline.decode.http1.recognition import begins_request, may_begin_response, request_inside, resumes_response
+from pipeline.decode.http1.recognition import (
+    BLANKS,
+    MAX_DOUBT,
+    begins_request,
+    may_begin_response,
+    request_inside,
+    resumes_response,
+)
 from pipeline.decode.marks import AMBIGUOUS_FRAMING, GAP, PROTOCOL_ERROR, SIZE_ESTIMATED
 from pipeline.decode.message import Message, Request, Response
 from pipeline.decode.transport.tcp import MASK, Stream
@@ -89,8 +96,15 @@ class BodyStream(Stream, gc=False, eq=False):
         if phase != LENGTH:
             message.body_size = (message.body_size or 0) + size
         elif not self.left:
-            self.complete(message, message.fields.length, 0, None)
+            self.complete(message, message.fields.length, self.surplus(data, pos + size), None)
         return pos + size
+
+    def surplus(self, data: bytes, end: int) -> int:
+        """The mark of a response whose body ends at ``data[end]`` when bytes stand behind it that nobody asked for."""
+        if end == len(data) or self.client or self.conversation.waiting:
+            return 0
+        rest = data[end : end + MAX_DOUBT].lstrip(BLANKS)
+        return PROTOCOL_ERROR if rest and not may_begin_response(rest) else 0
 
     def _next_begins(self, data: bytes, seq: int, message: Message) -> bool:
         """Whether another message begins in a segment where this one's body should go on.
@@ -130,7 +144,7 @@ class BodyStream(Stream, gc=False, eq=False):
             self.shared.memory += body.kept - before
         message.size += stop - pos
         if chunks.done:
-            self.complete(message, chunks.size, 0, None)
+            self.complete(message, chunks.size, self.surplus(data, stop), None)
         elif chunks.broken:
             message.marks |= PROTOCOL_ERROR
             self._drift(message, chunks)

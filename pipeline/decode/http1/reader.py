@@ -13,6 +13,7 @@ from pipeline.decode.http1.fields import RARELY
 from pipeline.decode.http1.recognition import (
     BLANKS,
     COMMON_REQUESTS,
+    MAX_DOUBT,
     STATUS,
     begins_request,
     interrupts,
@@ -28,8 +29,6 @@ from pipeline.decode.message import NO_FIELDS, UNKNOWN, Request, Response
 from pipeline.decode.transport.tcp import MASK
 from pipeline.model.records import ACK, Segment
 
-MAX_DOUBT = 40
-"""Bytes of a head after which it is clear that it may be one: a method, or a status line."""
 CACHED_LINES = 2048
 CACHED_LINE_BYTES = 512
 """Start lines repeat: health checks, polling, status lines. Full, the cache starts anew: at most 2 MB, commonly 0.5."""
@@ -309,6 +308,8 @@ class Reader(BodyStream, gc=False, eq=False):
         if length and (request is None or len(data) - stop < length or self.shared.bodies is not None):
             self.begin_body(response, length)
             return stop
+        if length < len(data) - stop:
+            response.marks |= self.surplus(data, stop + length)
         response.size += length
         response.body_size = length
         conversation.answered(response, response.seq + response.size & MASK)
@@ -359,6 +360,8 @@ class Reader(BodyStream, gc=False, eq=False):
             self.begin_body(response, None)
             return 0
         else:
+            if seq == first.seq:  # else it stands behind a response, which is marked
+                self.conversation.uncalled_for(first.ack if first.flags & ACK else UNKNOWN)
             self.conversation.lost(self, seq, seq + 1 & MASK, 0, PROTOCOL_ERROR)
             self.led = 0
         self.shared.count("decoder_skipped_bytes", 1)

@@ -13,7 +13,7 @@ import msgspec
 from pipeline.decode.http1.bodies import ADRIFT, CLOSE, CLOSED, HEAD, OTHER, SEEK
 from pipeline.decode.http1.reader import Reader
 from pipeline.decode.http1.recognition import begins_request
-from pipeline.decode.marks import GAP, PROTOCOL_ERROR, SIZE_ESTIMATED, UNMATCHED_REQUEST, UNMATCHED_RESPONSE
+from pipeline.decode.marks import GAP, MID_STREAM, PROTOCOL_ERROR, SIZE_ESTIMATED, UNMATCHED_REQUEST, UNMATCHED_RESPONSE
 from pipeline.decode.message import UNKNOWN, Message, Request, Response, Shared
 from pipeline.decode.pairing.ambiguous import Doubt
 from pipeline.decode.pairing.build import build
@@ -152,6 +152,16 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
             if isinstance(request, Request):
                 request.marks |= PROTOCOL_ERROR
 
+    def uncalled_for(self, ack: int) -> None:
+        """The server, having received all before ``ack``, sent what is no response, and nothing waits: see ``_emit``."""
+        if self.waiting or self.client.awaits(ack):
+            return
+        uploading = self.client.message
+        if isinstance(uploading, Request) and uploading.response is not None:
+            uploading.marks |= PROTOCOL_ERROR
+        else:
+            self.marks |= PROTOCOL_ERROR
+
     @property
     def waiting(self) -> "list[Request] | list[Request | Hole]":
         """Requests that wait for their responses, holes among them."""
@@ -253,7 +263,7 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
                 if self.rejoined == self.answers:
                     # It was no client that waits: what was taken for the first of a batch may have been another of it.
                     self.rejoined, first = UNKNOWN, pending[0].seq
-                    self._doubt(0 if self.marks else GAP).begin(first)
+                    self._doubt(0 if self.marks & MID_STREAM else GAP).begin(first)
         elif ahead(ack, self.server.next_seq) <= 0:
             self._habit = Habit.WINDOW
         if self._full(len(pending), self.server):
@@ -424,5 +434,6 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
                     message.marks = 0  # all are in these
         shared.events.append(build(request, response, connection, self.sequence, marks, shared))
         self.sequence += 1
-        if self.marks and not self.waiting and response is not None:
-            self.marks = 0
+        if self.marks:
+            # What a server sent between two exchanges is marked on the second: the first is out by then.
+            self.marks = self.marks & ~PROTOCOL_ERROR if self.waiting or response is None else 0

@@ -163,15 +163,39 @@ def test_body_of_a_response_that_has_none(status: bytes, length: bytes) -> None:
         assert brief(second) == NEXT
 
 
-def test_bytes_of_no_message_are_counted() -> None:
-    """A body that comes in a later segment than the head of a response that has none is in no exchange, but in a counter."""
+@pytest.mark.parametrize("ask", [b"HEAD / HTTP/1.1\r\nHost: h\r\n\r\n", GET])
+@pytest.mark.parametrize("mss", [1460, 3])
+def test_bytes_behind_a_response_that_is_out(ask: bytes, mss: int) -> None:
+    """A body in a later segment than the head of a response that has none is counted, and marks the next exchange alone."""
     counts: Counter[str] = Counter()
     decoder = Decoder(DecodeOptions(), source="test", count=lambda name, by: counts.update({name: by}))
-    ask = b"HEAD / HTTP/1.1\r\nHost: h\r\n\r\n"
-    talk = talk_of(("C", ask), ("S", b"HTTP/1.1 200 OK\r\n\r\n"), ("S", b"surprise"), ("C", request("/next")), ("S", OK))
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
+    talk = talk_of(("C", ask), ("S", head), close=False)
+    talk.mss = mss
+    talk.server(b"surprise").exchange(request("/next"), OK).exchange(request("/next"), OK).close()
     events = decoder.feed(talk.segments)
-    assert [brief(e) for e in events if isinstance(e, Exchange)] == [("HEAD", "/", 200, 0, 0), NEXT]
+    assert [brief(e)[1:] for e in events if isinstance(e, Exchange)] == [
+        ("/", 200, 0, 0), (*NEXT[1:], "protocol_error"), NEXT[1:],
+    ]  # fmt: skip
     assert counts == {"decoder_skipped_bytes": 8}
+
+
+@pytest.mark.parametrize("body", [b"Content-Length: 3\r\n\r\nabc", b"Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"])
+@pytest.mark.parametrize("behind", [b"d", b"def\r\n", b"</html>" * 9])
+@pytest.mark.parametrize("cut", [0, 5, 19, 40])
+def test_body_longer_than_its_framing(body: bytes, behind: bytes, cut: int) -> None:
+    """What stands behind a body in its last segment marks its own exchange, and no other; blanks there mean nothing."""
+    for extra, marks in ((behind, ("protocol_error",)), (b"\r\n", ())):
+        whole = b"HTTP/1.1 200 OK\r\n" + body + extra
+        talk = talk_of(("C", GET), ("S", whole[:cut]), ("S", whole[cut:]), ("C", request("/next")), ("S", OK))
+        assert [brief(e) for e in decode(talk.segments)] == [("GET", "/", 200, 0, 3, *marks), NEXT]
+
+
+def test_bytes_while_the_upload_goes_on() -> None:
+    """What comes behind an answer whose request is still being sent marks their exchange."""
+    ask = b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 4\r\n\r\n"
+    talk = talk_of(("C", ask), ("S", OK), ("S", b"surprise"), ("C", b"body"), ("C", request("/next")), ("S", OK))
+    assert [brief(e) for e in decode(talk.segments)] == [("POST", "/", 200, 4, 3, "protocol_error"), NEXT]
 
 
 def test_until_close() -> None:
