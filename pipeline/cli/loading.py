@@ -114,9 +114,9 @@ def _with_tests(read: Document, known: Registry, mode: Mode) -> "tuple[Plan, lis
     except ConfigError as error:
         if not read.tests:
             raise
-        from pipeline.topology.cases import shape_problems  # noqa: PLC0415  start-up: `run` looks at no tests
+        from pipeline.topology.cases import problems_without_plan  # noqa: PLC0415  start-up: `run` looks at no tests
 
-        problems = [*error.problems, *shape_problems(read.tests)]
+        problems = [*error.problems, *problems_without_plan(read.tests, read.entries)]
         raise ConfigError(read.in_order(problems), file=error.file, warnings=error.warnings) from error
     if not read.tests or mode is Mode.DEFERRED:
         return plan, []

@@ -9,6 +9,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from pipeline.config.elsewhere import elsewhere
 from pipeline.config.interpolate import interpolate
 from pipeline.config.options import ID_PATTERN
 from pipeline.config.words import did_you_mean, shown
@@ -65,7 +66,7 @@ def parse(data: bytes, file: str, environment: Mapping[str, str]) -> Document:
     tree, problems = interpolate(raw, environment)
     assert isinstance(tree, dict)  # noqa: S101  interpolation keeps the structure
     entries: list[Entry] = []
-    problems += [_unknown_table(name) for name in tree if name not in TABLES]
+    problems += [_unknown_table(name, value) for name, value in tree.items() if name not in TABLES]
     for kind in (name for name in tree if name in KINDS):
         entries += _entries(kind, tree[kind], problems)
     process = _table("process", tree.get("process", {}), problems)
@@ -103,9 +104,11 @@ def _syntax(text: str, source: str) -> Problem:
     return Problem(f"line {found['line']}, column {found['column']}", f"not valid TOML: {message}: {shown(line.strip())}")
 
 
-def _unknown_table(name: str) -> Problem:
-    message = f"unknown table{did_you_mean(name, TABLES)}"
-    return Problem(name, message if "?" in message else f"{message}; known: {', '.join(TABLES)}")
+def _unknown_table(name: str, value: object) -> Problem:
+    hint = did_you_mean(name, TABLES)
+    if not isinstance(value, dict | list) and (place := elsewhere(name)):
+        return Problem(name, f"stands in no table{place}")
+    return Problem(name, f"unknown table{hint or '; known: ' + ', '.join(TABLES)}")
 
 
 def _table(path: str, value: object, problems: list[Problem]) -> Table:

@@ -4,16 +4,19 @@ In: a model, the table as it stands in the file, its path. Out: the instance or 
 wrong. It never lets a pydantic sentence reach the user that we have a better one for, and never shows a secret.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
 from pipeline.config.documentation import models_in
+from pipeline.config.elsewhere import Around, names
 from pipeline.config.words import did_you_mean, shown
 from pipeline.errors import Problem
 from pipeline.model.paths import context_of
+
+NOTHING = Around(tables={})
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -61,17 +64,16 @@ BOUNDS: Mapping[str, tuple[str, str]] = {
 
 
 def check(
-    model: type[M], table: Mapping[str, object], path: str, *, file: str = "", also: Iterable[str] = ()
+    model: type[M], table: Mapping[str, object], path: str, *, file: str = "", around: Around = NOTHING
 ) -> tuple[M | None, list[Problem]]:
     """An instance of the model, or what is wrong.
 
-    ``file`` is where the table stands, for options that are paths; ``also`` other names that would be right here, for "did you
-    mean".
+    ``file`` is where the table stands, for options that are paths; ``around`` what else is known, for "did you mean".
     """
     try:
         made = model.model_validate(table, context=context_of(file))
     except ValidationError as error:
-        return None, translated(error, model, table, path, also=also)
+        return None, translated(error, model, table, path, around=around)
     problems = list(_flags_for_numbers(table, made, path))
     return (None, problems) if problems else (made, [])
 
@@ -95,7 +97,12 @@ def _flags_for_numbers(given: object, made: object, path: str) -> Iterator[Probl
 
 
 def translated(
-    error: ValidationError, model: type[BaseModel], table: Mapping[str, object], path: str, *, also: Iterable[str] = ()
+    error: ValidationError,
+    model: type[BaseModel],
+    table: Mapping[str, object],
+    path: str,
+    *,
+    around: Around = NOTHING,
 ) -> list[Problem]:
     """One problem for each place in the table; the branches of a union are reported as one sentence."""
     places: dict[tuple[str | int, ...], list[ErrorDetails]] = {}
@@ -104,14 +111,10 @@ def translated(
     problems = []
     for place, details in places.items():
         where = ".".join([path, *map(str, place)]) if path else ".".join(map(str, place))
-        known = [*names(_model_at(model, place[:-1])), *(also if len(place) == 1 else ())]
-        problems.append(Problem(where, _sentence(details, place, known)))
+        known = [*names(_model_at(model, place[:-1])), *(around.names() if len(place) == 1 else ())]
+        hint = around.hint(str(place[-1]), model) if len(place) == 1 else ""
+        problems.append(Problem(where, _sentence(details, place, known, hint)))
     return problems
-
-
-def names(model: type[BaseModel] | None) -> list[str]:
-    """The options of a model as they are written in a file."""
-    return [field.alias or name for name, field in model.model_fields.items()] if model else []
 
 
 def _place(detail: ErrorDetails, table: Mapping[str, object]) -> tuple[str | int, ...]:
@@ -141,13 +144,13 @@ def _model_at(model: type[BaseModel], place: tuple[str | int, ...]) -> type[Base
     return current
 
 
-def _sentence(details: list[ErrorDetails], place: tuple[str | int, ...], known: list[str]) -> str:
+def _sentence(details: list[ErrorDetails], place: tuple[str | int, ...], known: list[str], elsewhere: str) -> str:
     name = str(place[-1]) if place else ""
     value = shown(details[0]["input"], name)
     first = details[0]
     match first["type"]:
         case "extra_forbidden":
-            hint = did_you_mean(name, known)
+            hint = elsewhere or did_you_mean(name, known)
             return f"unknown option{hint}" if hint else f"unknown option; known: {', '.join(sorted(known))}"
         case "missing":
             return "is required"

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from pipeline.api import Context, FieldType, Transform
 from pipeline.config.document import Document, Table
+from pipeline.config.elsewhere import Around
 from pipeline.config.models import check
 from pipeline.config.options import ProcessOptions, TelemetryOptions
 from pipeline.decode.options import DecodeOptions
@@ -19,7 +20,7 @@ from pipeline.errors import ConfigError, Problem
 from pipeline.expressions.names import UNKNOWN_FIELD
 from pipeline.plugins.registry import Registry
 from pipeline.topology import rules
-from pipeline.topology.components import Draft, Mode, SourceOptions, construct, draft
+from pipeline.topology.components import TABLES, Draft, Mode, SourceOptions, construct, draft
 from pipeline.topology.graph import Node, Wiring, first_look, wire
 from pipeline.topology.headers import unreported_headers
 from pipeline.topology.overlap import file_problems
@@ -74,7 +75,7 @@ def build(document: Document, registry: Registry, read_file: ReadFile, mode: Mod
 
 
 def _table(model: type[M], table: Table, path: str, file: str, problems: list[Problem]) -> M:
-    made, found = check(model, table, path, file=file)
+    made, found = check(model, table, path, file=file, around=Around(tables=TABLES))
     problems += found
     return made or model()
 

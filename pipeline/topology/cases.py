@@ -9,11 +9,14 @@ from pipeline.api import Event, FieldType
 from pipeline.codecs.errors import DecodeError
 from pipeline.codecs.events import from_object
 from pipeline.config.case import CaseConfig
+from pipeline.config.document import Entry
 from pipeline.config.models import check
 from pipeline.config.words import did_you_mean
 from pipeline.errors import Problem
 from pipeline.expressions import Condition, ExpressionError, compile_condition
+from pipeline.expressions.names import UNKNOWN_FIELD
 from pipeline.model.fields import BY_ALIAS
+from pipeline.topology.graph import owner_of
 from pipeline.topology.plan import Plan
 
 DEFAULT_TIME = "2026-01-01T00:00:00Z"
@@ -40,18 +43,26 @@ def cases(tables: Sequence[Object], plan: Plan, attributes: Mapping[str, FieldTy
         config, wrong = check(CaseConfig, table, path, file=plan.file)
         problems += wrong
         if config is not None:
-            case, wrong = _case(config, path, plan, attributes)
+            case, wrong = _case(config, path, attributes)
             found.append(case)
-            problems += wrong
+            problems += [*wrong, *_names(config, path, [*plan.sources, *plan.transforms], outputs_of(plan))]
     return found, problems
 
 
-def shape_problems(tables: Sequence[Object]) -> list[Problem]:
-    """What is wrong with the tests of a file whose pipeline is wrong, too: all that can be checked without it."""
+def problems_without_plan(tables: Sequence[Object], entries: Sequence[Entry]) -> list[Problem]:
+    """What is wrong with the tests of a file whose pipeline is wrong, too, as far as the ids of components tell."""
+    inlets = [entry.id for entry in entries if entry.kind != "sinks"]
     problems: list[Problem] = []
     for index, table in enumerate(tables):
-        config, wrong = check(CaseConfig, table, f"tests.{index}")
-        problems += [*wrong, *(_shape(config, f"tests.{index}") if config is not None else ())]
+        path = f"tests.{index}"
+        config, wrong = check(CaseConfig, table, path)
+        problems += wrong
+        if config is None:
+            continue
+        _, wrong = _case(config, path, {})
+        # what transforms add is not known
+        problems += [problem for problem in wrong if not problem.message.startswith(UNKNOWN_FIELD)]
+        problems += _names(config, path, inlets, None)
     return problems
 
 
@@ -61,8 +72,8 @@ def outputs_of(plan: Plan) -> list[str]:
     return [*plan.sources, *plan.transforms, *named]
 
 
-def _case(config: CaseConfig, path: str, plan: Plan, attributes: Mapping[str, FieldType]) -> tuple[Case, list[Problem]]:
-    problems = [*_shape(config, path), *_names(config, path, plan)]
+def _case(config: CaseConfig, path: str, attributes: Mapping[str, FieldType]) -> tuple[Case, list[Problem]]:
+    problems = [*_shape(config, path)]
     events: list[Event] = []
     given = [(f"{path}.event", config.event)] if config.event is not None else []
     given += [(f"{path}.events.{index}", each) for index, each in enumerate(config.events)]
@@ -90,16 +101,16 @@ def _shape(config: CaseConfig, path: str) -> Iterable[Problem]:
         yield Problem(path, "expects nothing: name where, expect, count or no_outputs_from")
 
 
-def _names(config: CaseConfig, path: str, plan: Plan) -> Iterable[Problem]:
-    inlets = [*plan.sources, *plan.transforms]
+def _names(config: CaseConfig, path: str, inlets: Sequence[str], outputs: Sequence[str] | None) -> Iterable[Problem]:
+    """Without ``outputs`` only the component in the name of an output is looked at."""
     if config.insert_at not in inlets:
         yield Problem(f"{path}.insert_at", f'no source or transform "{config.insert_at}"{did_you_mean(config.insert_at, inlets)}')
-    outputs = outputs_of(plan)
     wanted = [(f"{path}.extract_from", config.extract_from)] if config.extract_from is not None else []
     wanted += [(f"{path}.no_outputs_from.{index}", name) for index, name in enumerate(config.no_outputs_from)]
     for where, name in wanted:
-        if name not in outputs:
-            yield Problem(where, f'no output "{name}"{did_you_mean(name, outputs)}')
+        known = name in outputs if outputs is not None else owner_of(name) in inlets
+        if not known:
+            yield Problem(where, f'no output "{name}"{did_you_mean(name, outputs or inlets)}')
 
 
 def flattened(table: Object, prefix: str = "") -> dict[str, Any]:

@@ -15,7 +15,8 @@ from pydantic import BaseModel
 
 from pipeline.api import Config, Context, Sink, Source, Transform
 from pipeline.config.document import Entry
-from pipeline.config.models import check, names
+from pipeline.config.elsewhere import GLOBAL, Around, Tables, names
+from pipeline.config.models import check
 from pipeline.config.options import RecordOptions, SinkOptions
 from pipeline.config.words import shown
 from pipeline.decode.options import DecodeOptions
@@ -24,6 +25,9 @@ from pipeline.plugins.discovery import Kind, Plugin
 from pipeline.plugins.registry import BrokenPluginError, Component, Loaded, PluginError, Registry
 from pipeline.plugins.registry import names as plugin_names
 from pipeline.topology.broken import AnyOptions, broken
+
+STAND_INS: tuple[object, ...] = ("x", ("x",), 1, True, {}, {"x": "x"}, "x:1", "http://x", "127.0.0.1", ({},), "1 == 1")
+"""Values that options of most kinds take: in place of those that are missing, so that the rest of a table can be looked at."""
 
 KINDS: Mapping[str, Kind] = {"sources": Kind.SOURCE, "transforms": Kind.TRANSFORM, "sinks": Kind.SINK}
 
@@ -48,6 +52,10 @@ ENGINE_OPTIONS: Mapping[str, tuple[type[Config], ...]] = {
 }
 
 
+TABLES: Tables = {**GLOBAL, "in a source": ENGINE_OPTIONS["sources"], "in a sink": ENGINE_OPTIONS["sinks"]}
+"""Tables whose options every file knows."""
+
+
 @dataclass(slots=True)
 class Draft:
     """A component on its way into the plan; what could not be made is None, and a problem says why."""
@@ -59,6 +67,10 @@ class Draft:
     config: BaseModel | None = None
     trial: BaseModel | None = None
     """Where ``config`` could not be made: without its wrong options, so that a constructor can look at the rest."""
+    complete: bool = True
+    """Whether ``trial`` has all that the file says, but for unknown options, and nothing else."""
+    named: tuple[str, ...] | None = None
+    """The outputs that a constructor had named before it failed."""
     instance: Source | Transform | Sink | None = None
     inputs: tuple[str, ...] = ()
     options: dict[type[Config], Any] = field(default_factory=dict)
@@ -92,7 +104,7 @@ class Draft:
         """Named outputs; None where they are not known."""
         if self.entry.kind != "transforms":
             return ()
-        return tuple(self.instance.outputs) if isinstance(self.instance, Transform) and not self.fault else None
+        return tuple(self.instance.outputs) if isinstance(self.instance, Transform) and not self.fault else self.named
 
     def stand_in(self, fault: str) -> None:
         """Go on without a plugin that is broken."""
@@ -200,16 +212,29 @@ def _own(made: Draft, loaded: Loaded, engine: set[str], file: str) -> list[Probl
     if clash := sorted(set(names(model)) & (engine | {"type", "inputs"})):
         return [Problem(entry.path, f"{loaded.plugin}: its Config has options that belong to the engine: {', '.join(clash)}")]
     own = {name: value for name, value in entry.table.items() if name not in engine | {"type", "inputs"}}
-    also = engine | ({"inputs"} if entry.kind != "sources" else set())
-    made.config, problems = check(model, own, entry.path, file=file, also=also)
+    around = Around(ENGINE_OPTIONS[entry.kind], ("inputs",) if entry.kind != "sources" else (), TABLES)
+    made.config, problems = check(model, own, entry.path, file=file, around=around)
     if made.config is None:
-        made.trial, _ = check(
-            model,
-            {name: value for name, value in own.items() if not _concerns(problems, entry, name)},
-            entry.path,
-            file=file,
-        )
+        right = {name: value for name, value in own.items() if not _concerns(problems, entry, name)}
+        filled = _filled(model, right, file)
+        made.complete = filled == {name: value for name, value in own.items() if name in names(model)}
+        made.trial, _ = check(model, filled, entry.path, file=file)
     return problems
+
+
+def _filled(model: type[BaseModel], table: Mapping[str, object], file: str) -> dict[str, object]:
+    """The table with something that will do for each required option that it lacks."""
+    filled = dict(table)
+    for name, info in model.model_fields.items():
+        option = info.alias or name
+        if not info.is_required() or option in table:
+            continue
+        for value in STAND_INS:
+            _, problems = check(model, {**filled, option: value}, "", file=file)
+            if not any(problem.path.split(".")[0] == option for problem in problems):
+                filled[option] = value
+                break
+    return filled
 
 
 def _concerns(problems: Sequence[Problem], entry: Entry, option: str) -> bool:
@@ -226,7 +251,7 @@ def construct(made: Draft, context: Context, mode: Mode) -> list[Problem]:
         return _tried(made, made.loaded, context)
     entry, plugin = made.entry, made.loaded.plugin
     try:
-        made.instance = made.loaded.component(made.config, context)
+        made.instance = _made(made, made.loaded, made.config, context)
     except ConfigError as error:
         return [Problem(".".join(filter(None, (entry.path, each.path))), each.message) for each in error.problems]
     except OSError as error:
@@ -241,6 +266,18 @@ def construct(made: Draft, context: Context, mode: Mode) -> list[Problem]:
     return []
 
 
+def _made(made: Draft, loaded: Loaded, config: BaseModel, context: Context) -> Source | Transform | Sink:
+    """The component. What outputs it has named is known even where its constructor fails after that."""
+    component: Any = loaded.component
+    instance = component.__new__(component, config, context)  # what calling the class does, in two steps
+    try:
+        instance.__init__(config, context)
+    finally:
+        named = getattr(instance, "__dict__", {}).get("outputs")
+        made.named = tuple(named) if named is not None and made.complete else None
+    return cast("Source | Transform | Sink", instance)
+
+
 def _tried(made: Draft, loaded: Loaded, context: Context) -> list[Problem]:
     """What a constructor finds in the options that are left of a table with wrong ones, so that it is reported in the same run.
 
@@ -249,9 +286,9 @@ def _tried(made: Draft, loaded: Loaded, context: Context) -> list[Problem]:
     if made.trial is None:
         return []
     try:
-        loaded.component(made.trial, context)
+        _made(made, loaded, made.trial, context)
     except ConfigError as error:
-        given = [problem for problem in error.problems if problem.path.split(".")[0] in made.trial.model_fields_set]
+        given = [problem for problem in error.problems if problem.path.split(".")[0] in made.entry.table]
         return [Problem(f"{made.entry.path}.{problem.path}", problem.message) for problem in given]
     except (Exception, SystemExit):  # noqa: BLE001  an attempt: it is made in earnest when the options are right
         return []

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.config.document import parse
-from pipeline.config.models import names
+from pipeline.config.elsewhere import names
 from pipeline.config.options import SinkOptions
 from pipeline.decode.options import DecodeOptions
 from pipeline.errors import ConfigError

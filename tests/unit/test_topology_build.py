@@ -343,9 +343,16 @@ def test_two_disk_queues_cannot_share_a_folder() -> None:
 
 
 def test_a_wrong_component_causes_no_second_problem_elsewhere() -> None:
-    """Nobody knows the outputs of a transform that cannot be made, so nothing is said about who reads them."""
-    text = SOURCE + step("t", "a", wants="nobody.adds") + sink("s", "t.x", "t.*")
-    assert complaints(text) == ['transforms.t.wants: unknown field "nobody.adds"']
+    """Nobody knows the outputs of a transform that could not name them, so nothing is said about who reads them."""
+    text = SOURCE + step("t", "a", outputs=7) + sink("s", "t.x", "t.*")
+    assert complaints(text) == ["transforms.t.outputs: 7 is not a list; write [ … ]"]
+
+
+def test_outputs_that_a_wrong_component_has_named_are_known() -> None:
+    """Its constructor failed later, and who reads them wrongly is told at once; an unknown option changes nothing about them."""
+    for mistake in ("wants", "wnts"):
+        text = SOURCE + step("t", "a", outputs=["x"], **{mistake: "nobody.adds"}) + sink("s", "t.x", "t.y")
+        assert [each.partition(":")[0] for each in complaints(text)] == [f"transforms.t.{mistake}", "sinks.s.inputs.1"]
 
 
 def test_problems_of_all_stages_come_together_in_the_order_of_the_file() -> None:

@@ -97,6 +97,76 @@ def test_every_mistake_is_told_in_the_first_run(tmp_path: Path, capsys: pytest.C
     assert len(told) == len(set(told))
 
 
+HIDDEN = """
+log_level = "debug"
+
+[process]
+log_format = "json"
+
+[sources.http]
+type = "bpf"
+
+[transforms.r]
+type = "route"
+inputs = ["http"]
+routes.errors = "status >= nope"
+request_headers = ["x"]
+
+[sinks.f]
+type = "file"
+inputs = ["r.errors", "r.erors"]
+max_events = 5
+encoding.fields = ["nope"]
+
+[sinks.k]
+type = "kafka"
+inputs = ["http"]
+key = "{{nope}}"
+
+[sinks.b]
+type = "file"
+path = 7
+inputs = ["http"]
+rotate.max_bytes = 1
+compression = "zip"
+
+[[tests]]
+name = "a"
+insert_at = "htp"
+event = { status = "x" }
+extract_from = "q.errors"
+where = "status > 'x' and added.by.nobody.known == 1"
+"""
+
+HIDDEN_SAID = (
+    "log_level: stands in no table; it belongs in [telemetry]",
+    "process.log_format: unknown option; it belongs in [telemetry]",
+    'transforms.r.routes.errors: unknown field "nope"',
+    "transforms.r.request_headers: unknown option; it belongs in a source",
+    "sinks.f.path: is required",
+    'sinks.f.inputs.1: "r" has no output "erors"; did you mean "errors"?',
+    'sinks.f.max_events: unknown option; did you mean "batch.max_events" or "buffer.max_events"?',
+    "sinks.k.bootstrap_servers: is required",
+    "sinks.k.topic: is required",
+    'sinks.k.key: unknown field "nope"',
+    "sinks.b.path: 7 is not",
+    'tests.0.insert_at: no source or transform "htp"; did you mean "http"?',
+    "tests.0.event: http.response.status_code: must be an integer",
+    'tests.0.extract_from: no output "q.errors"',
+    "tests.0.where: \"status > 'x'\" compares a number with the text",
+)
+
+
+def test_what_is_missing_or_misplaced_hides_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Required options, outputs of a transform that is wrong, tests of a pipeline that is; where a misplaced option belongs."""
+    file = tmp_path / "p.toml"
+    file.write_text(HIDDEN)
+    assert call(["validate", str(file)]) == ExitCode.BAD_CONFIG
+    told = [line.partition(": ")[2] for line in capsys.readouterr().err.splitlines() if line.startswith(str(file))]
+    assert [said for said in HIDDEN_SAID if not any(line.startswith(said) for line in told)] == []
+    assert not any("added" in line for line in told), told
+
+
 def test_a_table_with_wrong_options_blames_no_right_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """What is left of it may look wrong only for what is missing: `redact` would have nothing to do."""
     file = tmp_path / "p.toml"
