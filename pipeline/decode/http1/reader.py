@@ -24,11 +24,13 @@ from pipeline.decode.http1.recognition import (
     resumes_response,
 )
 from pipeline.decode.http1.startline import RequestLine, StatusLine, parse_request_line, parse_status_line
-from pipeline.decode.marks import GAP, PROTOCOL_ERROR, TRUNCATED
+from pipeline.decode.marks import AMBIGUOUS_FRAMING, GAP, PROTOCOL_ERROR, TRUNCATED
 from pipeline.decode.message import NO_FIELDS, UNKNOWN, Request, Response
 from pipeline.decode.transport.tcp import MASK
 from pipeline.model.records import ACK, Segment
 
+CHUNKED_TOO_EARLY: dict[str | None, int] = dict.fromkeys(("1.0", "0.9"), AMBIGUOUS_FRAMING | PROTOCOL_ERROR)
+"""Marks by version: before HTTP/1.1 chunked framing must be taken for faulty (RFC 9112, section 6.1)."""
 CACHED_LINES = 2048
 CACHED_LINE_BYTES = 512
 """Start lines repeat: health checks, polling, status lines. Full, the cache starts anew: at most 2 MB, commonly 0.5."""
@@ -159,7 +161,7 @@ class Reader(BodyStream, gc=False, eq=False):
             if request_line is None:
                 return start + self._cruft(first, seq)
             fields = shared.request_fields.seen.get(block) or shared.request_fields.whole(block)
-            marks = request_line.marks | fields.marks
+            marks = request_line.marks | fields.marks | (fields.chunked and CHUNKED_TOO_EARLY.get(request_line.version, 0))
             if not fields.hosted and request_line.version == "1.1":
                 marks |= PROTOCOL_ERROR  # RFC 9112, section 3.2
             request = Request(
@@ -181,7 +183,7 @@ class Reader(BodyStream, gc=False, eq=False):
             self._junk(seq, behind.start() - start)
             return behind.start()
         fields = shared.response_fields.seen.get(block) or shared.response_fields.whole(block)
-        marks = status_line.marks | fields.marks
+        marks = status_line.marks | fields.marks | (fields.chunked and CHUNKED_TOO_EARLY.get(status_line.version, 0))
         response = Response(
             fields, first.ts_ns, seg.ts_ns, seq, ack, stop - start, 0, marks, None, head, None, 0, status_line
         )  # fmt: skip

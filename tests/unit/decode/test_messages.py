@@ -110,7 +110,10 @@ RESPONSES: dict[str, tuple[bytes, tuple[Any, ...]]] = {
     "304 with a length": (b"HTTP/1.1 304 Not Modified\r\nContent-Length: 3\r\n\r\n", (304, 0, 0)),
     "interim": (b"HTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\nHTTP/1.1 100 Continue\r\n\r\n" + OK, (200, 0, 3)),
     "chunked": (b"HTTP/1.1 200 OK\r\nTransfer-Encoding: gzip, chunked\r\n\r\nA\r\n0123456789\r\n0\r\n\r\n", (200, 0, 10)),
-    "chunked in HTTP/1.0": (b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n", (200, 0, 1)),
+    "chunked in HTTP/1.0": (
+        b"HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n1\r\na\r\n0\r\n\r\n",
+        (200, 0, 1, "ambiguous_framing", "protocol_error"),
+    ),
 }
 
 
