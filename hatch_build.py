@@ -34,7 +34,7 @@ MISSING = f"""{{what}}, so the BPF program cannot be compiled.
   Install the Debian packages {PACKAGES}:  apt-get install -y clang libbpf-dev
   or do without live capture:  HTTPIPE_NO_BPF=1"""
 
-FLAGS = ("-target", "bpf", "-mcpu=v2", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-fdebug-compilation-dir=.")
+FLAGS = ("-target", "bpf", "-mcpu=v2", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-fdebug-compilation-dir=.", "-iquote.")
 
 
 class CannotBuildError(Exception):
@@ -69,7 +69,7 @@ def up_to_date() -> bool:
     if (HERE / "PKG-INFO").is_file():
         return True
     built = OBJECT.stat().st_mtime_ns
-    return all(path.stat().st_mtime_ns <= built for path in (*FOLDER.glob("*.[ch]"), Path(__file__)))
+    return all(path.stat().st_mtime_ns <= built for path in (*FOLDER.rglob("*.[ch]"), Path(__file__)))
 
 
 def compile_object() -> None:

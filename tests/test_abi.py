@@ -13,13 +13,13 @@ HEADER = Path(__file__).parents[1] / "pipeline" / "bpf" / "http_trace.h"
 FIELDS = {
     "http_record": ("ts_ns last_ns seq ack length captured ifindex vlan flags bits flow pad", abi.RECORD),
     "http_key": ("address[0] address[1] port[0] port[1] family", abi.KEY),
-    "http_direction": ("range first_ns last_ns next_seq copy_until told ifindex finished busy", abi.DIRECTION),
+    "http_direction": (" ".join(abi.Direction._fields), abi.DIRECTION),
     "http_opening": ("syn_ns answer_ns syn_seq answer_seq client pad", abi.OPENING),
     "http_settings": ("want budget some_ports keep looked_ns", abi.SETTINGS),
 }
 CONSTANTS = {
-    "HTTP_CHUNK_BYTES": abi.CHUNK_BYTES,
-    "HTTP_CHUNKS": abi.CHUNKS,
+    "HTTP_RECORD_PAYLOAD": abi.RECORD_PAYLOAD,
+    "HTTP_SEGMENT_RECORDS": abi.SEGMENT_RECORDS,
     "HTTP_RANGE_BYTES": abi.RANGE_BYTES,
     "HTTP_RANGE_QUIET_NS": abi.RANGE_QUIET_NS,
     "HTTP_WAKE_BYTES": abi.WAKE_BYTES,
@@ -38,6 +38,7 @@ CONSTANTS = {
     "sizeof(struct http_settings)": abi.SETTINGS_BYTES,
     "sizeof(struct http_counters)": abi.COUNTERS_BYTES,
     "__builtin_offsetof(struct http_record, flow)": abi.FLOW_OFFSET,
+    "__builtin_offsetof(struct http_settings, want)": abi.WANT_OFFSET,
     "__builtin_offsetof(struct http_settings, keep)": abi.KEEP_OFFSET,
 }
 
@@ -50,7 +51,8 @@ def agree(folder: Path, statements: list[str]) -> subprocess.CompletedProcess[st
         f"typedef unsigned {c} {name};" for c, name in (("char", "__u8"), ("short", "__u16"), ("int", "__u32"), ("long", "__u64"))
     )
     source.write_text(f'{types}\n#include "{HEADER}"\n{asserts}\n')
-    return subprocess.run(["clang", "-target", "bpf", "-fsyntax-only", str(source)], capture_output=True, text=True, check=False)
+    command = ["clang", "-target", "bpf", "-fsyntax-only", f"-iquote{HEADER.parent}", str(source)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
 def offsets(layout: str) -> list[int]:

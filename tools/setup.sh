@@ -16,7 +16,7 @@ die() { say "$*"; exit 1; }
 command -v "$python" >/dev/null || die "no $python here; name another interpreter (3.11 or later): make PYTHON=python3 $purpose"
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || die "$python is older than 3.11; name another: make PYTHON=… $purpose"
 
-sources=$(cat pipeline/bpf/*.c pipeline/bpf/*.h 2>/dev/null | cksum)
+sources=$(find pipeline/bpf -name '*.[ch]' | LC_ALL=C sort | xargs cat | cksum)
 if [ "$purpose" = demo ]; then
     purpose=run
     [ "$(cat .venv/.object 2>/dev/null)" = "$sources" ] || export HTTPIPE_NO_BPF=1

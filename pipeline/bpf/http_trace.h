@@ -9,26 +9,29 @@
 #ifndef HTTPIPE_HTTP_TRACE_H
 #define HTTPIPE_HTTP_TRACE_H
 
+#include "parse/key.h"
+
 /* Bytes of one record's payload at most; longer segments are cut into several records. A power of two, so
  * that a mask proves the bound to the verifier; and scratch space must fit a per-CPU array's 32 KiB. */
-#define HTTP_CHUNK_BYTES    16384
-/* Records per segment at most: 9 chunks are 144 KiB, twice what GSO makes of a segment. BIG TCP makes up to
- * 512 KiB, of which only a pipeline that wants large bodies would copy more; and each chunk costs the
+#define HTTP_RECORD_PAYLOAD  16384
+/* Records per segment at most: 9 are 144 KiB, twice what GSO makes of a segment. BIG TCP makes up to
+ * 512 KiB, of which only a pipeline that wants large bodies would copy more; and each record costs the
  * verifier 1,500 instructions, a millisecond of starting. */
-#define HTTP_CHUNKS	    9
-/* A range of bytes that were not copied is told at this length, so that a long body shows signs of life. */
-#define HTTP_RANGE_BYTES    (4 << 20)
+#define HTTP_SEGMENT_RECORDS 9
+/* A range of bytes that were not copied is reported at this length, so that a long body shows signs of life.
+ */
+#define HTTP_RANGE_BYTES     (4 << 20)
 /* A range not extended for this long may have been taken by the sweep: whoever extends it lists it again. */
-#define HTTP_RANGE_QUIET_NS (50 * 1000 * 1000ULL)
+#define HTTP_RANGE_QUIET_NS  (50 * 1000 * 1000ULL)
 /* How far copy_until may lie behind what is left out. */
-#define HTTP_FOLLOW_BYTES   (1 << 30)
+#define HTTP_FOLLOW_BYTES    (1 << 30)
 /* A batch is worth waking the reader for. */
-#define HTTP_WAKE_BYTES	    65536
+#define HTTP_WAKE_BYTES	     65536
 /* Connections fall into so many parts by a hash; under overload only some of the parts are captured. */
-#define HTTP_PARTS	    256
+#define HTTP_PARTS	     256
 /* So many parts more at a time, at most once in so many nanoseconds: all of them again after 8 s. */
-#define HTTP_KEEP_STEP	    8
-#define HTTP_KEEP_NS	    (250 * 1000 * 1000ULL)
+#define HTTP_KEEP_STEP	     8
+#define HTTP_KEEP_NS	     (250 * 1000 * 1000ULL)
 
 /* http_record.bits */
 #define HTTP_BIT_IPV6	  1  /* the key is 36 bytes long, else 12 */
@@ -54,26 +57,18 @@ struct http_record {
 	__u32 pad;
 };
 
-/* Names a connection, the same for both directions: the end with the lower port (then address) comes first.
- */
-struct http_key {
-	__u32 address[2][4]; /* IPv4: the first word, others 0 */
-	__u16 port[2];
-	__u32 family; /* 4 or 6 */
-};
-
 /* What is remembered of one direction of a connection known to be HTTP. */
 struct http_direction {
-	__u64 range;	/* not copied and not yet told: sequence number << 32 | length; one word, so it never
-			   tears */
-	__u64 first_ns; /* of that range */
-	__u64 last_ns;	/* of that range */
-	__u32 next_seq; /* end of the highest segment seen */
+	__u64 range;	  /* not copied and not yet reported: sequence number << 32 | length; one word, so it
+			     never tears */
+	__u64 first_ns;	  /* of that range */
+	__u64 last_ns;	  /* of that range */
+	__u32 next_seq;	  /* end of the highest segment seen */
 	__u32 copy_until; /* bytes before this sequence number are copied: start of the turn + budget */
-	__u32 told;	  /* end of the range as last told */
+	__u32 reported;	  /* end of the range as last reported */
 	__u32 ifindex;	  /* where its newest segment was seen, 0 before the first one */
 	__u32 finished;	  /* FIN was seen */
-	__u32 busy;	  /* how many CPUs are about to change the range, see turns.h */
+	__u32 busy;	  /* how many CPUs are about to change the range, see policy/ranges.h */
 };
 
 struct http_connection {
@@ -112,24 +107,24 @@ struct http_settings {
 
 /* Places in the per-CPU counters. */
 enum http_count {
-	HTTP_COUNT_PACKETS,	     /* packets looked at, of any protocol */
-	HTTP_COUNT_RECORDS,	     /* records put into the ring */
-	HTTP_COUNT_RECORD_BYTES,     /* their bytes */
-	HTTP_COUNT_CONNECTIONS,	     /* connections found to speak HTTP */
-	HTTP_COUNT_ENDED,	     /* of these, ended by FIN or RST */
-	HTTP_COUNT_UPGRADED,	     /* connections that stopped speaking HTTP: 101, CONNECT */
-	HTTP_COUNT_LEFT_OUT_BYTES,   /* body bytes left out on purpose */
-	HTTP_COUNT_REPEATED,	     /* segments seen before on another interface, dropped */
-	HTTP_COUNT_NOT_HTTP,	     /* segments with payload of connections not known to speak HTTP */
-	HTTP_COUNT_TLS_CONNECTIONS,  /* ClientHellos among them */
-	HTTP_COUNT_IP_FRAGMENTS,     /* fragments of TCP over IP, not decoded */
-	HTTP_COUNT_TUNNELLED,	     /* packets within a tunnel's packets, not decoded there */
-	HTTP_COUNT_MALFORMED,	     /* TCP or IP headers that contradict themselves */
-	HTTP_COUNT_RING_FULL,	     /* records lost because the reader was too slow */
-	HTTP_COUNT_RING_FULL_BYTES,  /* bytes on the wire that they stood for */
-	HTTP_COUNT_COPY_FAILED,	     /* records whose payload the kernel could not read */
-	HTTP_COUNT_SEGMENT_CUT,	     /* segments longer than HTTP_CHUNKS chunks, their end not copied */
-	HTTP_COUNT_TABLE_FULL,	     /* connections that found no place in the table */
+	HTTP_COUNT_PACKETS,	    /* packets looked at, of any protocol */
+	HTTP_COUNT_RECORDS,	    /* records put into the ring */
+	HTTP_COUNT_RECORD_BYTES,    /* their bytes */
+	HTTP_COUNT_CONNECTIONS,	    /* connections found to speak HTTP */
+	HTTP_COUNT_ENDED,	    /* of these, ended by FIN or RST */
+	HTTP_COUNT_UPGRADED,	    /* connections that stopped speaking HTTP: 101, CONNECT */
+	HTTP_COUNT_LEFT_OUT_BYTES,  /* body bytes left out on purpose */
+	HTTP_COUNT_REPEATED,	    /* segments seen before on another interface, dropped */
+	HTTP_COUNT_NOT_HTTP,	    /* segments with payload of connections not known to speak HTTP */
+	HTTP_COUNT_TLS_CONNECTIONS, /* ClientHellos among them */
+	HTTP_COUNT_IP_FRAGMENTS,    /* fragments of TCP over IP, not decoded */
+	HTTP_COUNT_TUNNELLED,	    /* packets within a tunnel's packets, not decoded there */
+	HTTP_COUNT_MALFORMED,	    /* TCP or IP headers that contradict themselves */
+	HTTP_COUNT_RING_FULL,	    /* records lost because the reader was too slow */
+	HTTP_COUNT_RING_FULL_BYTES, /* bytes on the wire that they stood for */
+	HTTP_COUNT_COPY_FAILED,	    /* records whose payload the kernel could not read */
+	HTTP_COUNT_SEGMENT_CUT, /* segments longer than HTTP_SEGMENT_RECORDS can hold, their end not copied */
+	HTTP_COUNT_TABLE_FULL,	/* connections that found no place in the table */
 	HTTP_COUNT_WAITING_FULL,     /* ranges that found no place in the list for the sweep */
 	HTTP_COUNT_SHED_CONNECTIONS, /* times that a connection was left: the reader was too slow */
 	HTTP_COUNT_SHED_REQUESTS,    /* segments of such connections that start like a request */
@@ -140,11 +135,10 @@ struct http_counters {
 	__u64 value[HTTP_COUNTS];
 };
 
-_Static_assert(sizeof(struct http_record) == 80, "http_record has holes");
-_Static_assert(sizeof(struct http_key) == 40, "http_key has holes: its bytes are hashed");
-_Static_assert(sizeof(struct http_direction) == 48, "http_direction has holes");
-_Static_assert(sizeof(struct http_connection) == 112, "http_connection has holes");
-_Static_assert(sizeof(struct http_opening) == 32, "http_opening has holes");
-_Static_assert(sizeof(struct http_settings) == 24 + 8192, "http_settings has holes");
+_Static_assert(sizeof(struct http_record) == 80, "http_record has padding");
+_Static_assert(sizeof(struct http_direction) == 48, "http_direction has padding");
+_Static_assert(sizeof(struct http_connection) == 112, "http_connection has padding");
+_Static_assert(sizeof(struct http_opening) == 32, "http_opening has padding");
+_Static_assert(sizeof(struct http_settings) == 24 + 8192, "http_settings has padding");
 
 #endif

@@ -1,39 +1,118 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * The maps: who writes, who reads, who deletes. Declared here for both loaders, reached through the accessors
- * in loader_compat.h only. `events` stays the first one: under bcc its pseudo file descriptor is -1.
+ * The maps of http_trace: who writes, who reads, who deletes; and the functions through which the program
+ * reaches them.
  */
 #ifndef HTTPIPE_MAPS_H
 #define HTTPIPE_MAPS_H
 
-#include "work.h"
+#include "http_trace.h"
+#include "loader.h"
+#include "scratch.h"
 
-/* Records. The program writes, the reader consumes. Sized by the loader. */
-HTTPIPE_RINGBUF(events);
+/* What the loaders set to what the options say. */
+#ifndef HTTPIPE_RING_BYTES
+#define HTTPIPE_RING_BYTES (8 << 20)
+#endif
+#ifndef HTTPIPE_CONNECTIONS
+#define HTTPIPE_CONNECTIONS 65536
+#endif
+
+/* Records. The program writes, the reader consumes. */
+HTTPIPE_RINGBUF(1, events, HTTPIPE_RING_BYTES)
 
 /* Connections known to speak HTTP. The program writes, reads and deletes (RST, both FINs, a new SYN); the
- * least recently used make place. The sweep reads. Sized by the loader. */
-HTTPIPE_MAP(LRU_HASH, "lru_hash", connections, struct http_key, struct http_connection, HTTPIPE_CONNECTIONS);
+ * least recently used make place. The sweep reads. */
+HTTPIPE_MAP(2, LRU_HASH, "lru_hash", connections, struct http_key, struct http_connection,
+	    HTTPIPE_CONNECTIONS)
 
 /* Openings seen whose first byte is still to come; a table of its own, so that a SYN flood displaces only
  * these. The program writes, reads and deletes; the least recently used make place. */
-HTTPIPE_MAP(LRU_HASH, "lru_hash", openings, struct http_key, struct http_opening, 16384);
+HTTPIPE_MAP(3, LRU_HASH, "lru_hash", openings, struct http_key, struct http_opening, 16384)
 
-/* Connections with a range that may still have to be told when they go quiet. The program inserts, after it
- * has written the range; the sweep deletes, before it reads the range. So no range is ever overlooked. */
-HTTPIPE_MAP(HASH, "hash", waiting, struct http_key, __u32, 16384);
+/* Connections with a range that may still have to be reported when they go quiet. The program inserts, after
+ * it has written the range; the sweep deletes, before it reads the range. So no range is ever overlooked. */
+HTTPIPE_MAP(4, HASH, "hash", waiting, struct http_key, __u32, 16384)
 
 /* One value: what user space wants. User space writes, the program reads and resets `want`. */
-HTTPIPE_MMAP_ARRAY(settings, struct http_settings);
+HTTPIPE_MMAP_ARRAY(5, settings, struct http_settings)
 
 /* One value per CPU: enum http_count. The program adds, user space reads. */
-HTTPIPE_MAP(PERCPU_ARRAY, "percpu_array", counters, __u32, struct http_counters, 1);
+HTTPIPE_MAP(6, PERCPU_ARRAY, "percpu_array", counters, __u32, struct http_counters, 1)
 
 /* One value per CPU. The program's own: a packet is handled without interruption by another packet on the
  * same CPU. */
-HTTPIPE_MAP(PERCPU_ARRAY, "percpu_array", scratch, __u32, struct http_scratch, 1);
+HTTPIPE_MAP(7, PERCPU_ARRAY, "percpu_array", scratch, __u32, struct http_scratch, 1)
 
 /* http_trace, for http_entry to jump to. User space writes before it attaches. */
-HTTPIPE_PROGRAMS(stages, 1);
+HTTPIPE_PROGRAMS(8, stages, 1)
+
+static __always_inline long events_output(void *data, __u64 size, __u64 flags)
+{
+	return bpf_ringbuf_output(events_map(), data, size, flags);
+}
+
+static __always_inline __u64 events_query(__u64 what)
+{
+	return bpf_ringbuf_query(events_map(), what);
+}
+
+static __always_inline struct http_connection *connections_lookup(struct http_key *key)
+{
+	return bpf_map_lookup_elem(connections_map(), key);
+}
+
+static __always_inline long connections_update(struct http_key *key, struct http_connection *value)
+{
+	return bpf_map_update_elem(connections_map(), key, value, BPF_ANY);
+}
+
+static __always_inline void connections_delete(struct http_key *key)
+{
+	bpf_map_delete_elem(connections_map(), key);
+}
+
+static __always_inline struct http_opening *openings_lookup(struct http_key *key)
+{
+	return bpf_map_lookup_elem(openings_map(), key);
+}
+
+static __always_inline void openings_update(struct http_key *key, struct http_opening *value)
+{
+	bpf_map_update_elem(openings_map(), key, value, BPF_ANY);
+}
+
+static __always_inline void openings_delete(struct http_key *key)
+{
+	bpf_map_delete_elem(openings_map(), key);
+}
+
+static __always_inline long waiting_update(struct http_key *key, __u32 *value)
+{
+	return bpf_map_update_elem(waiting_map(), key, value, BPF_ANY);
+}
+
+static __always_inline struct http_settings *settings_lookup(void)
+{
+	__u32 zero = 0;
+	return bpf_map_lookup_elem(settings_map(), &zero);
+}
+
+static __always_inline struct http_counters *counters_lookup(void)
+{
+	__u32 zero = 0;
+	return bpf_map_lookup_elem(counters_map(), &zero);
+}
+
+static __always_inline struct http_scratch *scratch_lookup(void)
+{
+	__u32 zero = 0;
+	return bpf_map_lookup_elem(scratch_map(), &zero);
+}
+
+static __always_inline void stages_jump(struct __sk_buff *skb, __u32 stage)
+{
+	bpf_tail_call(skb, stages_map(), stage);
+}
 
 #endif

@@ -103,6 +103,22 @@ def test_beyond_the_budget_only_ranges(run: Run) -> None:
     assert answer.payload == RESPONSE
 
 
+def test_the_example_in_the_source(run_once: Run) -> None:
+    """The segments and records that ``policy/turns.h`` shows as its example, number for number."""
+    assert TURN_BYTES == 32_768
+    assert len(REQUEST) == 37
+    answer = b"HTTP/1.1 200 OK\r\n\r\n".ljust(100_000, b"x")
+    segments = [from_server(answer[at : at + 1448], 2000 + at) for at in range(0, len(answer), 1448)]
+    records = run_once(from_client(REQUEST, 1000), *segments, from_client(REQUEST, 1037))
+    assert [(record.seq, record.length, len(record.payload)) for record in records] == [
+        (1000, 37, 37),
+        *((2000 + 1448 * number, 1448, 1448) for number in range(22)),
+        (33_856, 1448, 912),
+        (35_304, 66_696, 0),
+        (1037, 37, 37),
+    ]
+
+
 def test_quiet_connection_is_swept(run: Run) -> None:
     """A range that nothing follows is told by the sweep, once."""
     run(from_client(REQUEST, 1000), from_server(b"HTTP/1.1 200 OK\r\n\r\n", 2000))

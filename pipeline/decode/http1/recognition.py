@@ -17,7 +17,7 @@ KNOWN_METHODS = frozenset(
     b"LABEL MERGE BASELINE-CONTROL MKACTIVITY ORDERPATCH ACL MKREDIRECTREF UPDATEREDIRECTREF MKCALENDAR SEARCH BIND REBIND "
     b"UNBIND".split()
 )
-"""The kernel's program has the same ones (``bpf/detect.h``); a test compares the two."""
+"""The kernel's program has the same ones (``bpf/classify/methods.h``); a test compares the two."""
 HTTP2 = b"PRI * HTTP/2"
 """RFC 9113, section 3.4: how a client that knows that its server speaks HTTP/2 begins; made to be no request of HTTP/1."""
 

@@ -6,9 +6,10 @@ compiler's own view of the header. Nothing here does I/O.
 
 from enum import IntEnum, IntFlag
 from struct import Struct
+from typing import NamedTuple
 
-CHUNK_BYTES = 16384
-CHUNKS = 9
+RECORD_PAYLOAD = 16384
+SEGMENT_RECORDS = 9
 RANGE_BYTES = 4 << 20
 RANGE_QUIET_NS = 50_000_000
 WAKE_BYTES = 65536
@@ -25,18 +26,50 @@ class Bit(IntFlag):
     SHED = 16
 
 
-RECORD = Struct("=QQIIIIIHBB36sI")
-"""``struct http_record``: ts_ns, last_ns, seq, ack, length, captured, ifindex, vlan, flags, bits, flow, pad."""
+RECORD_HEAD = "QQIIIIIHBB"
+"""``struct http_record`` up to its flow: ts_ns, last_ns, seq, ack, length, captured, ifindex, vlan, flags, bits."""
 
 FLOW_OFFSET = 40
 FLOW_BYTES_IPV4 = 12
 FLOW_BYTES_IPV6 = 36
 
+RECORD = Struct(f"={RECORD_HEAD}{FLOW_BYTES_IPV6}sI")
+"""``struct http_record``: its head, flow, pad."""
+
 KEY = Struct("=16s16s2s2sI")
 """``struct http_key``: two addresses, two ports, family 4 or 6."""
 
 DIRECTION = Struct("=QQQIIIIII")
-"""``struct http_direction``: range, first_ns, last_ns, next_seq, copy_until, told, ifindex, finished, busy."""
+
+
+class Direction(NamedTuple):
+    """``struct http_direction``."""
+
+    range: int
+    first_ns: int
+    last_ns: int
+    next_seq: int
+    copy_until: int
+    reported: int
+    ifindex: int
+    finished: int
+    busy: int
+
+    @property
+    def seq(self) -> int:
+        """Where the range begins."""
+        return self.range >> 32
+
+    @property
+    def length(self) -> int:
+        """Of the range; 0 where there is none."""
+        return self.range & 0xFFFFFFFF
+
+    @property
+    def is_reported(self) -> bool:
+        """Whether the range, as long as it is now, has been reported, or there is none."""
+        return not self.length or self.reported == (self.seq + self.length) & 0xFFFFFFFF
+
 
 CONNECTION_BYTES = 2 * DIRECTION.size + 16
 """``struct http_connection``: two directions, then speaker, connecting, upgraded, shed."""
@@ -56,6 +89,7 @@ class Want(IntEnum):
 SETTINGS = Struct("=IIIIQ")
 """The beginning of ``struct http_settings``: want, budget, some_ports, keep, looked_ns. The bits of 65536 ports follow."""
 
+WANT_OFFSET = 0
 KEEP_OFFSET = 12
 
 SETTINGS_BYTES = SETTINGS.size + 65536 // 8
@@ -94,6 +128,11 @@ def port_bits(ports: tuple[int, ...]) -> bytes:
     for port in ports:
         bits[port >> 3] |= 1 << (port & 7)
     return bytes(bits)
+
+
+def direction(connection: bytes, side: int) -> Direction:
+    """What is remembered of the direction that the end at place ``side`` sends."""
+    return Direction._make(DIRECTION.unpack_from(connection, side * DIRECTION.size))
 
 
 def flow(key: bytes, side: int) -> bytes:

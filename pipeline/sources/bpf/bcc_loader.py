@@ -1,16 +1,12 @@
-"""Compile the same C text on this host with bcc, and load it. The one home of bcc.
+"""Compile the same C files on this host with bcc, and load it. The one home of bcc.
 
 Comes in: the C files of ``pipeline/bpf``. Goes out: a ``Program`` or ``CaptureError``. bcc comes with the system,
 never from PyPI (``bcc`` there is an unrelated package): its folder in the system's dist-packages is made importable
 by itself, so that a virtual environment sees bcc and nothing else.
-
-bcc's front end rewrites map methods in the main file only, so our headers are put into one text first.
 """
 
 import importlib.util
 import logging
-import mmap
-import re
 import sys
 from pathlib import Path
 from types import ModuleType
@@ -28,7 +24,6 @@ INSTALL = (
     "dnf install python3-bcc kernel-devel (Fedora)"
 )
 
-_INCLUDE = re.compile(r'^#include "([\w.]+)"$', re.MULTILINE)
 _log = logging.getLogger(__name__)
 
 
@@ -67,34 +62,19 @@ def _import() -> ModuleType:
     return bcc
 
 
-def one_text(path: Path = programs.SOURCE) -> str:
-    """The program with our own headers in place, each once, where they are included first."""
-    seen: set[str] = set()
-
-    def expand(text: str) -> str:
-        return _INCLUDE.sub(lambda match: _once(match.group(1)), text)
-
-    def _once(name: str) -> str:
-        if name in seen:
-            return ""
-        seen.add(name)
-        return expand((path.parent / name).read_text(encoding="utf-8"))
-
-    return expand(path.read_text(encoding="utf-8"))
-
-
 def load(sizes: programs.Sizes) -> programs.Program:
     """Compile and load; takes seconds. Nothing is attached yet."""
     programs.prepare()
     bcc = module()
     flags = [
+        f"-iquote{programs.SOURCE.parent}",
         "-DHTTPIPE_BCC",
-        f"-DHTTPIPE_RING_PAGES={sizes.ring_bytes // mmap.PAGESIZE}",
+        f"-DHTTPIPE_RING_BYTES={sizes.ring_bytes}",
         f"-DHTTPIPE_CONNECTIONS={sizes.max_connections}",
         "-Wno-macro-redefined",
     ]
     try:
-        compiled = bcc.BPF(text=one_text().encode(), cflags=flags)
+        compiled = bcc.BPF(text=programs.SOURCE.read_bytes(), cflags=flags)
     except Exception as error:  # bcc raises bare Exception
         raise CaptureError(
             f"bcc cannot compile the BPF program: {str(error)[:300]}", remedy=f"its messages stand above; {INSTALL}"

@@ -23,7 +23,7 @@ from pipeline.sources.bpf.sweep import Sweep
 
 TURN_BYTES = 32 * 1024
 """Copied of each turn of a conversation: 16 KiB for the head, which servers limit to 8 to 16 KiB, and as much beside
-it, so that small bodies, chunk framing and pipelined messages come whole."""
+it, so that small bodies, chunked data and pipelined messages come whole."""
 
 MAX_BODY_BYTES = 16 << 20
 """What a pipeline may ask of each body at most."""
@@ -103,7 +103,7 @@ class Capture:
     def want(self, want: abi.Want) -> None:
         """What the kernel may wake the reader for, once."""
         if self._settings is not None:
-            self._settings[0] = want
+            self._settings[abi.WANT_OFFSET] = want
 
     def kept(self) -> float:
         """The share of all connections that the kernel captures now: less than 1 while the ring is or was too full."""
@@ -112,7 +112,7 @@ class Capture:
         return int.from_bytes(self._settings[abi.KEEP_OFFSET : abi.KEEP_OFFSET + 4], "little") / abi.PARTS
 
     def read(self) -> list[Record]:
-        """What the kernel has told since."""
+        """What the kernel has reported since."""
         return self.ring.drain(self.offset_ns())
 
     def quiet(self, *, last: bool = False) -> list[Segment]:

@@ -20,11 +20,16 @@ BUSY = 1 << 31
 DISCARD = 1 << 30
 
 _HEADER_BYTES = 8
-_LARGEST = _HEADER_BYTES + abi.RECORD.size + abi.CHUNK_BYTES
-_RECORD = Struct("=II" + "QQIIIIIHBB12s")
+_LARGEST = _HEADER_BYTES + abi.RECORD.size + abi.RECORD_PAYLOAD
+_RECORD = Struct(f"=II{abi.RECORD_HEAD}{abi.FLOW_BYTES_IPV4}s")
 """The ring's own header (length, page offset), then a record up to the flow key of an IPv4 segment."""
+_FLOW = _HEADER_BYTES + abi.FLOW_OFFSET
+_FLOW_END = _FLOW + abi.FLOW_BYTES_IPV6
+_PAYLOAD = _HEADER_BYTES + abi.RECORD.size
 
-_UNUSUAL = int(abi.Bit.IPV6 | abi.Bit.SHED)
+# As plain numbers: `&` with an IntFlag is a call.
+_IPV6, _SHED, _CUT = int(abi.Bit.IPV6), int(abi.Bit.SHED), int(abi.Bit.CUT)
+_UNUSUAL = _IPV6 | _SHED
 
 DRAIN_BYTES = 256 << 10
 """Taken at once at most: about 600 small exchanges, some milliseconds of work, after which sinks have their turn."""
@@ -94,9 +99,9 @@ class Ring:
             if size & DISCARD:
                 continue
             if bits & _UNUSUAL:
-                if bits & 1:
-                    key = source[base + 48 : base + 84]
-                if bits & 16:
+                if bits & _IPV6:
+                    key = source[base + _FLOW : base + _FLOW_END]
+                if bits & _SHED:
                     append(Closed(key, ts + offset_ns, unseen=True))
                     continue
             append(
@@ -106,10 +111,10 @@ class Ring:
                     seq,
                     ack,
                     flags,
-                    source[base + 88 : base + 88 + captured] if captured else b"",
+                    source[base + _PAYLOAD : base + _PAYLOAD + captured] if captured else b"",
                     length,
                     0 if last == ts else last + offset_ns,
-                    bits & 4 != 0,
+                    bits & _CUT != 0,
                     vlan,
                     interface,
                 )

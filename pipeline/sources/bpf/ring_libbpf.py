@@ -13,7 +13,7 @@ from pipeline.sources.bpf import abi
 from pipeline.sources.bpf.libbpf_loader import INSTALL, library
 
 _Sample = ctypes.CFUNCTYPE(ctypes.c_int, ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t)
-_RECORD = Struct("=QQIIIIIHBB12s")
+_RECORD = Struct(f"={abi.RECORD_HEAD}{abi.FLOW_BYTES_IPV4}s")
 
 ENOUGH = 4096
 """Records taken at once; the callback stops libbpf with a negative answer, which keeps the rest for the next time."""

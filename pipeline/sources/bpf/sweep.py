@@ -1,7 +1,7 @@
-"""Ranges of connections that went quiet: body bytes that were not copied, and nothing follows that would tell them.
+"""Ranges of connections that went quiet: body bytes that were not copied, and nothing follows that would report them.
 
 The kernel lists a connection in the map ``waiting`` after it has begun a range there. The sweep takes the list first
-and looks at the ranges then, so none is overlooked; it never writes to a connection. A range that it told may be told
+and looks at the ranges then, so none is overlooked; it never writes to a connection. A range that it reported may be reported
 by the kernel again: the same bytes, which decoding drops.
 """
 
@@ -10,7 +10,7 @@ from pipeline.sources.bpf import abi
 from pipeline.sources.bpf.syscall import Map
 
 QUIET_NS = 2 * abi.RANGE_QUIET_NS
-"""Not extended for so long: told. Twice the kernel's own limit, so that a range extended after that is listed again."""
+"""Not extended for so long: reported. Twice the kernel's own limit, so that a range extended after that is listed again."""
 
 LOOKS = 512
 """Connections looked at in one sweep: about 3 ms."""
@@ -26,7 +26,7 @@ class Sweep:
 
     @property
     def busy(self) -> bool:
-        """Some range may still have to be told."""
+        """Some range may still have to be reported."""
         return bool(self._growing)
 
     def run(self, boot_ns: int, offset_ns: int, *, last: bool = False) -> list[Segment]:
@@ -36,7 +36,7 @@ class Sweep:
         for key in list(self._growing)[: None if last else LOOKS]:
             del self._growing[key]
             found = self._connections.lookup(key)
-            # None: it ended, and the kernel told its ranges; or it had to make place.
+            # None: it ended, and the kernel reported its ranges; or it had to make place.
             if found is not None and self._look(key, found, boot_ns, offset_ns, segments, last=last):
                 self._growing[key] = None
         return segments
@@ -57,15 +57,12 @@ class Sweep:
         """Whether a range of this connection still grows."""
         growing = False
         for side in (0, 1):
-            sequence, first_ns, last_ns, _, _, told, interface, _, _ = abi.DIRECTION.unpack_from(
-                connection, side * abi.DIRECTION.size
-            )
-            seq, length = sequence >> 32, sequence & 0xFFFFFFFF
-            if not length or told == (seq + length) & 0xFFFFFFFF:
+            of = abi.direction(connection, side)
+            if of.is_reported:
                 continue
-            if not last and boot_ns - last_ns < QUIET_NS:
+            if not last and boot_ns - of.last_ns < QUIET_NS:
                 growing = True
                 continue
-            times = first_ns + offset_ns, last_ns + offset_ns
-            segments.append(Segment(abi.flow(key, side), times[0], seq, 0, 0, b"", length, times[1], False, 0, interface))
+            first_ns, last_ns = of.first_ns + offset_ns, of.last_ns + offset_ns
+            segments.append(Segment(abi.flow(key, side), first_ns, of.seq, 0, 0, b"", of.length, last_ns, False, 0, of.ifindex))
         return growing

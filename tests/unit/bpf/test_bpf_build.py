@@ -42,7 +42,7 @@ def test_builds_once(clone: Path) -> None:
     first = built(clone).stat().st_mtime_ns
     assert build(clone, CLANG="/nonexistent/clang").returncode == 0
     assert built(clone).stat().st_mtime_ns == first
-    os.utime(clone / "pipeline" / "bpf" / "emit.h")
+    os.utime(clone / "pipeline" / "bpf" / "emit" / "ring.h")
     assert build(clone).returncode == 0
     assert built(clone).stat().st_mtime_ns > first
 
@@ -75,10 +75,10 @@ def test_clang_not_on_the_path(clone: Path, tmp_path: Path) -> None:
 
 def test_an_error_in_the_program(clone: Path) -> None:
     """The compiler's own words are shown."""
-    (clone / "pipeline" / "bpf" / "detect.h").write_text("this is no C\n")
+    (clone / "pipeline" / "bpf" / "classify" / "start.h").write_text("this is no C\n")
     done = build(clone)
     assert done.returncode == 1
-    assert "detect.h:1" in done.stderr
+    assert "start.h:1" in done.stderr
 
 
 def test_left_out(clone: Path) -> None:

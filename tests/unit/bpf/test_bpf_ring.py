@@ -149,7 +149,7 @@ def test_limit(kernel: Kernel, ring: Ring) -> None:
 
 def test_the_largest_record(kernel: Kernel, ring: Ring) -> None:
     """A whole chunk, whole."""
-    payload = os.urandom(abi.CHUNK_BYTES)
+    payload = os.urandom(abi.RECORD_PAYLOAD)
     kernel.write(record(payload))
     [segment] = ring.drain(0)
     assert segment.payload == payload

@@ -104,15 +104,6 @@ def test_the_other_bcc(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         bcc_loader.module()
 
 
-def test_one_text() -> None:
-    """bcc gets one text with each of our headers once, and none left to include."""
-    text = bcc_loader.one_text()
-    assert '#include "' not in text
-    for header in program.SOURCE.parent.glob("*.h"):
-        guard = f"#define HTTPIPE_{header.stem.upper()}_H"
-        assert text.count(guard) == 1, guard
-
-
 def test_checks_say_what_to_do() -> None:
     """Every point of the doctor has a detail, and a remedy where it fails; names are unique."""
     found = host.checks()

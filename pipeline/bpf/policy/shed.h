@@ -1,16 +1,20 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Which connections are captured while the reader is too slow for all of them.
+ * Load shedding: which connections are captured while the reader is too slow for all of them.
  *
  * A ring that overflows loses records at random, and hardly an exchange stays whole. So connections are left
  * out before it does: they fall into HTTP_PARTS parts by a hash, and the first `keep` parts are captured.
  * Once the ring is more than half full, `keep` is at most the share of the other half that is free. Every
  * HTTP_KEEP_NS it grows by a step where seven eighths of the ring are free. Between the two marks it stays.
  *
- * A connection is left, and taken up again, with a request that opens a turn: what was told of it is whole.
+ * A connection is left, and taken up again, with a request that opens a turn: what was reported of it is
+ * whole.
  */
-#ifndef HTTPIPE_SHED_H
-#define HTTPIPE_SHED_H
+#ifndef HTTPIPE_POLICY_SHED_H
+#define HTTPIPE_POLICY_SHED_H
+
+#include "maps.h"
+#include "verifier.h"
 
 /* 0…HTTP_PARTS-1, the same for both directions. */
 static __always_inline __u32 part_of(const struct http_key *key)

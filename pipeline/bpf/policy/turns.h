@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Turns: what of a connection known to be HTTP is copied, and what crosses the ring as a range of sequence
+ * numbers only.
+ *
+ * Each direction copies the first `budget` bytes of its turn, up to the sequence number `copy_until`. What is
+ * in front of it is copied, what is behind it is left out (ranges.h):
+ *
+ *   segment with payload        | before copy_until           | from copy_until on       | shed
+ *   ----------------------------+-----------------------------+--------------------------+--------------
+ *   starts like a message       | new turn; copied            | new turn; the range is   | a request may
+ *                               |                             | reported; copied         | end it (decide)
+ *   new, the other side spoke   | new turn; copied;           | new turn (not once       | remembered
+ *   last                        | the other's range reported  | upgraded), as above      |
+ *   new, same turn              | copied up to copy_until     | joins the range          | remembered
+ *   retransmitted               | copied again                | in the range already     | nothing
+ *   seen before, on another     | dropped, counted            | dropped, counted         | dropped,
+ *   interface                   |                             |                          | counted
+ *   FIN, RST (behind payload)   | range and FIN reported      | range and FIN reported   | nothing
+ *
+ * "New" is what lies beyond `next_seq`. A new turn sets copy_until to the segment's first byte + budget; so
+ * does a direction's first segment. A connection is `upgraded` behind 101, or 2xx to CONNECT, until something
+ * looks like a request again. FIN of both directions, or RST, ends the connection.
+ *
+ * An example, budget 32,768. The client has sent a request of 37 bytes at 1000; the server answers with
+ * 100,000 bytes at 2000, in segments of 1,448; then the client asks again, at 1037:
+ *
+ *   segment                      | state after it                       | records: seq + length (captured)
+ *   -----------------------------+--------------------------------------+---------------------------------
+ *   client 1000 + 37, "GET / "   | client copies until 33,768           | 1000 + 37 (37)
+ *   server 2000 + 1448, "HTTP/1" | server copies until 34,768           | 2000 + 1448 (1448)
+ *   server, the next 21          | next_seq 33,856                      | one each, 1448 (1448)
+ *   server 33,856 + 1448         | crosses copy_until                   | 33,856 + 1448 (912)
+ *   server 35,304 + 1448         | range 35,304 + 1448, listed for the  |
+ *                                | sweep                                |
+ *   server, up to 102,000        | range 35,304 + 66,696                |
+ *   client 1037 + 37, "GET / "   | speaker: client, until 33,805        | 35,304 + 66,696 (0), RANGE
+ *                                |                                      | 1037 + 37 (37)
+ *
+ * 26 records stand for 100,074 bytes; the sum of their lengths is exact, and 32,842 bytes were copied.
+ * tests/live/test_turns.py runs this example.
+ */
+#ifndef HTTPIPE_POLICY_TURNS_H
+#define HTTPIPE_POLICY_TURNS_H
+
+#include "classify/start.h"
+#include "policy/copy.h"
+#include "policy/ranges.h"
+#include "policy/shed.h"
+
+/* Is a later than b in sequence space? RFC 9293, section 3.4. */
+#define LATER(a, b) ((__s32)((a) - (b)) > 0)
+
+/* A request that opens a turn: go on with the connection, leave it, or take it up again. */
+static __always_inline void decide(struct __sk_buff *skb, struct http_scratch *work,
+				   struct http_connection *connection, struct http_settings *settings,
+				   struct http_counters *counters)
+{
+	struct packet *packet = &work->packet;
+	struct http_record *record;
+
+	if (is_kept(packet, settings)) {
+		connection->shed = 0;
+	} else if (!connection->shed) {
+		connection->shed = 1;
+		COUNT(counters, HTTP_COUNT_SHED_CONNECTIONS);
+		report_range(skb, work, &connection->side[0], 0, settings, counters);
+		report_range(skb, work, &connection->side[1], 1, settings, counters);
+		record = draft_record(work);
+		record->seq = packet->seq;
+		record->flags = 0;
+		record->bits = HTTP_BIT_SHED;
+		emit(skb, work, settings, counters);
+	}
+}
+
+/* What the start of a segment says about the connection; RFC 9110, sections 7.8 and 9.3.6. */
+static __always_inline void follow_protocol(struct http_connection *connection, enum start start,
+					    struct http_counters *counters)
+{
+	switch (start) {
+	case START_REQUEST:
+	case START_CONNECT:
+		connection->connecting = start == START_CONNECT;
+		connection->upgraded = 0;
+		break;
+	case START_SUCCESS:
+		if (!connection->connecting)
+			break;
+	/* fall through */
+	case START_SWITCHED:
+		connection->connecting = 0;
+		connection->upgraded = 1;
+		COUNT(counters, HTTP_COUNT_UPGRADED);
+		break;
+	default:
+		break;
+	}
+}
+
+/* Where the turn's copied bytes end, if the segment begins one. */
+static __always_inline void begin_turn(struct http_scratch *work, struct http_connection *connection,
+				       struct http_direction *mine, int fresh, struct http_settings *settings,
+				       struct http_counters *counters)
+{
+	struct packet *packet = &work->packet;
+	__u32 until = packet->seq + settings->budget;
+
+	if (work->draft.start > START_PARTIAL && work->draft.start < START_TLS) {
+		if (fresh || LATER(until, mine->copy_until))
+			mine->copy_until = until;
+		follow_protocol(connection, work->draft.start, counters);
+	} else if (!mine->ifindex ||
+		   (fresh && connection->speaker != packet->side && !connection->upgraded)) {
+		mine->copy_until = until;
+	}
+}
+
+/* The segment brings new bytes: its sender has the turn. */
+static __always_inline void remember(struct packet *packet, struct http_connection *connection,
+				     struct http_direction *mine)
+{
+	mine->next_seq = packet->seq + packet->length;
+	mine->ifindex = packet->ifindex;
+	connection->speaker = packet->side;
+}
+
+static __always_inline void copy_or_leave_out(struct __sk_buff *skb, struct http_scratch *work,
+					      struct http_direction *mine, struct http_settings *settings,
+					      struct http_counters *counters)
+{
+	struct packet *packet = &work->packet;
+
+	if (!LATER(mine->copy_until, packet->seq)) {
+		leave_out(skb, work, mine, settings, counters);
+		return;
+	}
+	work->draft.copy = mine->copy_until - packet->seq;
+	if (work->draft.copy > packet->present)
+		work->draft.copy = packet->present;
+	if (mine->range)
+		end_range(skb, work, mine, settings, counters);
+	ADD(counters, HTTP_COUNT_LEFT_OUT_BYTES, packet->present - work->draft.copy);
+	copy_out(skb, work, settings, counters);
+}
+
+/* One segment with payload of a connection known to be HTTP. */
+static __always_inline void on_payload(struct __sk_buff *skb, struct http_scratch *work,
+				       struct http_connection *connection, struct http_settings *settings,
+				       struct http_counters *counters)
+{
+	struct packet *packet = &work->packet;
+	struct http_direction *mine = packet->side ? &connection->side[1] : &connection->side[0];
+	struct http_direction *other = packet->side ? &connection->side[0] : &connection->side[1];
+	int first = mine->ifindex == 0;
+	int fresh = first || LATER(packet->seq + packet->length, mine->next_seq);
+	int asks = work->draft.start == START_REQUEST || work->draft.start == START_CONNECT;
+	int turns = connection->speaker != packet->side;
+
+	/* On `any`, a bridge and its ports show the same segment. */
+	if (!fresh && mine->ifindex != packet->ifindex) {
+		COUNT(counters, HTTP_COUNT_REPEATED);
+		return;
+	}
+	/* What is captured of one direction only has no turns. The first request was decided on already. */
+	if (fresh && asks && (turns || (!first && !other->ifindex)))
+		decide(skb, work, connection, settings, counters);
+	if (connection->shed) {
+		if (fresh)
+			remember(packet, connection, mine);
+		if (fresh && asks)
+			COUNT(counters, HTTP_COUNT_SHED_REQUESTS);
+		return;
+	}
+	begin_turn(work, connection, mine, fresh, settings, counters);
+	if (fresh)
+		remember(packet, connection, mine);
+	if (fresh && turns)
+		report_range(skb, work, other, !packet->side, settings, counters);
+	copy_or_leave_out(skb, work, mine, settings, counters);
+}
+
+/* FIN and RST end a direction or the connection. They travel as records of their own, behind the last byte.
+ */
+static __always_inline void on_end(struct __sk_buff *skb, struct http_scratch *work,
+				   struct http_connection *connection, struct http_settings *settings,
+				   struct http_counters *counters)
+{
+	struct packet *packet = &work->packet;
+	struct http_direction *mine = packet->side ? &connection->side[1] : &connection->side[0];
+	struct http_direction *other = packet->side ? &connection->side[0] : &connection->side[1];
+	struct http_record *record;
+
+	if (!connection->shed) {
+		report_range(skb, work, mine, packet->side, settings, counters);
+		if (packet->flags & TCP_RST)
+			report_range(skb, work, other, !packet->side, settings, counters);
+		record = draft_record(work);
+		record->seq = packet->seq + packet->length;
+		record->flags = packet->flags;
+		emit(skb, work, settings, counters);
+	}
+	mine->finished = 1;
+	if (other->finished || packet->flags & TCP_RST) {
+		COUNT(counters, HTTP_COUNT_ENDED);
+		connections_delete(&packet->key);
+	}
+}
+
+#endif
