@@ -10,6 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from types import MappingProxyType
 from typing import Any, ClassVar, Literal, TypeVar, overload
 
@@ -48,6 +49,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "Context",
+    "Emits",
     "Event",
     "EventBatch",
     "Exchange",
@@ -128,22 +130,33 @@ class Context:
 
 
 class RecordBatch(msgspec.Struct, frozen=True, gc=False):
-    """Records of one read, in the order they were captured. They pass decode. ``position`` comes back in ``settled``."""
+    """Records of one read, in the order they were captured. They pass decode. ``position`` is what ``acknowledge`` gets."""
 
     records: Sequence[Record]
     position: object = None
 
 
 class EventBatch(msgspec.Struct, frozen=True, gc=False):
-    """Events of one read; they skip decode. ``position`` comes back in ``settled``.
+    """Events of one read; they skip decode. ``position`` is what ``acknowledge`` gets.
 
-    ``undecodable``: what the read brought beside them that is no event, each as an event that carries it, with the reason; it
-    goes to the source's dead letter.
+    ``undecodable``: what the read brought beside them and is not an event, each as an event that carries it, with the reason;
+    it goes to the source's dead letter.
     """
 
     events: Sequence[Event]
     position: object = None
     undecodable: Sequence[tuple[Event, Exception]] = ()
+
+
+class Emits(Enum):
+    """What the batches of a source consist of."""
+
+    EVENTS = "events"
+    """``EventBatch``: events skip decode."""
+    RECORDS = "records"
+    """``RecordBatch``: records pass decode, which knows what headers and bodies the source's table asks for."""
+    EITHER = "either"
+    """Both, as its files have it. ``httpipe validate`` then cannot know which headers its events have."""
 
 
 class Source(ABC):
@@ -156,13 +169,13 @@ class Source(ABC):
     """
 
     Config: ClassVar[type[BaseModel]] = NoConfig
-    api_version: ClassVar[int] = API_VERSION
-    emits_records: ClassVar[bool] = False
-    """True: batches are ``RecordBatch`` and pass decode. False: ``EventBatch``."""
+    api_version: ClassVar[int]
+    """The version of this contract that the class was written for: ``api_version = 1``. It has no default."""
+    emits: ClassVar[Emits] = Emits.EVENTS
+    capture: ClassVar[str] = "packet"
+    """How records were seen, for ``httpipe.capture`` of the exchanges that are decoded from them; such as ``packet``."""
     can_wait: ClassVar[bool] = True
     """May the engine slow it down? Files and Kafka yes, the kernel no."""
-    emits_events: ClassVar[bool] = False
-    """True beside ``emits_records``: it brings either, as its files have it. Then nobody knows which headers its events have."""
 
     @abstractmethod
     def __init__(self, config: Any, context: Context) -> None:  # noqa: ANN401  each component has its own Config
@@ -179,7 +192,7 @@ class Source(ABC):
     def batches(self) -> AsyncIterator[RecordBatch | EventBatch]:
         """Batches until the end of input."""
 
-    async def settled(self, position: object) -> None:  # noqa: B027  a default for those that need nothing
+    async def acknowledge(self, position: object) -> None:  # noqa: B027  a default for those that need nothing
         """In order: every event up to this batch's position is delivered, dead-lettered, discarded on purpose or on disk."""
 
     async def aclose(self) -> None:  # noqa: B027  a default for those that need nothing
@@ -199,7 +212,8 @@ class Transform(ABC):
     """
 
     Config: ClassVar[type[BaseModel]] = NoConfig
-    api_version: ClassVar[int] = API_VERSION
+    api_version: ClassVar[int]
+    """As for sources: ``api_version = 1``, without a default."""
     plugin_name: ClassVar[str] = ""
     """What a decorator was told; must be the name in the entry points. Empty for classes."""
     discard_reason: ClassVar[str] = "filtered"
@@ -230,7 +244,7 @@ class Transform(ABC):
     def oldest_held(self) -> int | None:
         """Which event is the oldest that is held, counted from 0 in the order they were taken.
 
-        Sources are told what is settled by it (``Source.settled``). None, the default: events leave in the order they came.
+        Acknowledgements (``Source.acknowledge``) go by it. None, the default: events leave in the order they came.
         """
         return None
 
@@ -254,7 +268,8 @@ class Sink(ABC):
     """
 
     Config: ClassVar[type[BaseModel]] = NoConfig
-    api_version: ClassVar[int] = API_VERSION
+    api_version: ClassVar[int]
+    """As for sources: ``api_version = 1``, without a default."""
     plugin_name: ClassVar[str] = ""
     """What a decorator was told; must be the name in the entry points. Empty for classes."""
     writes: Sequence[FileNames] = ()
@@ -295,10 +310,10 @@ Events = Sequence[Event]
 
 
 @overload
-def sink(name: str) -> Callable[[Callable[[Events], Awaitable[None]]], type[Sink]]: ...
+def sink(name: str, *, api_version: int) -> Callable[[Callable[[Events], Awaitable[None]]], type[Sink]]: ...
 @overload
-def sink(name: str, *, config: type[C]) -> Callable[[Callable[[Events, C], Awaitable[None]]], type[Sink]]: ...
-def sink(name: str, *, config: type[BaseModel] | None = None) -> Callable[[Function], type[Sink]]:
+def sink(name: str, *, api_version: int, config: type[C]) -> Callable[[Callable[[Events, C], Awaitable[None]]], type[Sink]]: ...
+def sink(name: str, *, api_version: int, config: type[BaseModel] | None = None) -> Callable[[Function], type[Sink]]:
     """Make a sink of an async function that delivers one batch: ``async def slack(batch) -> None``.
 
     With ``config=Model`` the function takes the checked options as its second argument. It may raise what ``Sink.write`` may.
@@ -315,30 +330,31 @@ def sink(name: str, *, config: type[BaseModel] | None = None) -> Callable[[Funct
                 await function(batch, *self._extra)
 
         wants_config = config is not None
-        return _named(FunctionSink, function, name)
+        return _named(FunctionSink, function, name, api_version)
 
     return decorate
 
 
 @overload
 def transform(
-    name: str, *, adds: Mapping[str, FieldType] = ..., batched: Literal[False] = False
+    name: str, *, api_version: int, adds: Mapping[str, FieldType] = ..., batched: Literal[False] = False
 ) -> Callable[[Callable[[Exchange], Event | None]], type[Transform]]: ...
 @overload
 def transform(
-    name: str, *, config: type[C], adds: Mapping[str, FieldType] = ..., batched: Literal[False] = False
+    name: str, *, api_version: int, config: type[C], adds: Mapping[str, FieldType] = ..., batched: Literal[False] = False
 ) -> Callable[[Callable[[Exchange, C], Event | None]], type[Transform]]: ...
 @overload
 def transform(
-    name: str, *, adds: Mapping[str, FieldType] = ..., batched: Literal[True]
+    name: str, *, api_version: int, adds: Mapping[str, FieldType] = ..., batched: Literal[True]
 ) -> Callable[[Callable[[Events], Events]], type[Transform]]: ...
 @overload
 def transform(
-    name: str, *, config: type[C], adds: Mapping[str, FieldType] = ..., batched: Literal[True]
+    name: str, *, api_version: int, config: type[C], adds: Mapping[str, FieldType] = ..., batched: Literal[True]
 ) -> Callable[[Callable[[Events, C], Events]], type[Transform]]: ...
 def transform(
     name: str,
     *,
+    api_version: int,
     config: type[BaseModel] | None = None,
     adds: Mapping[str, FieldType] = MappingProxyType({}),
     batched: bool = False,
@@ -365,7 +381,7 @@ def transform(
                 return {DEFAULT: [event for event in made if event is not None]}
 
         wants_config = config is not None
-        return _named(FunctionTransform, function, name)
+        return _named(FunctionTransform, function, name, api_version)
 
     return decorate
 
@@ -373,11 +389,12 @@ def transform(
 K = TypeVar("K", bound=type[Sink] | type[Transform])
 
 
-def _named(component: K, function: Function, name: str) -> K:
+def _named(component: K, function: Function, name: str, api_version: int) -> K:
     """Dress a generated class as the function it was made of, for messages, documentation and pickling."""
     component.__name__ = function.__name__
     component.__qualname__ = function.__qualname__
     component.__module__ = function.__module__
     component.__doc__ = function.__doc__
     component.plugin_name = name
+    component.api_version = api_version
     return component

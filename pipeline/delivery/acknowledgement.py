@@ -1,9 +1,9 @@
-"""Acknowledgement: which position of a source is settled, in order. Pure bookkeeping; the runtime calls ``Source.settled``.
+"""Acknowledgement: up to which position a source's events are done with. Pure bookkeeping; the runtime calls ``acknowledge``.
 
 A ticket stands for one batch of a source. Whoever is responsible for events of that batch holds it: the graph while the
 batch passes, a transform that keeps events back, each queue and each write. When nobody holds it any more every event of
 the batch is delivered, dead-lettered, discarded (by a filter, or by a policy of the pipeline file such as ``drop_oldest``),
-or committed to disk. Tickets settle in the order of issue: a position is settled when it and all before it are let go.
+or committed to disk. Positions are acknowledged in the order of issue: one is when it and all before it are let go.
 """
 
 from abc import ABC, abstractmethod
@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 
 class Ticket(ABC):
-    """Something to settle once nobody is responsible for any of its events; ``holders`` counts who still is."""
+    """Something to acknowledge once nobody is responsible for any of its events; ``holders`` counts who still is."""
 
     __slots__ = ("holders",)
 
@@ -27,10 +27,10 @@ class Ticket(ABC):
         """One party is done with it."""
         self.holders -= 1
         if not self.holders:
-            self.settle()
+            self.acknowledge()
 
     @abstractmethod
-    def settle(self) -> None:
+    def acknowledge(self) -> None:
         """Nobody holds it any more."""
 
 
@@ -39,13 +39,13 @@ class SourceTicket(Ticket):
 
     __slots__ = ("_line", "position")
 
-    def __init__(self, line: "Settlement", position: object) -> None:
+    def __init__(self, line: "Positions", position: object) -> None:
         super().__init__()
         self._line = line
         self.position = position
 
-    def settle(self) -> None:
-        """Its position is settled as soon as all before it are."""
+    def acknowledge(self) -> None:
+        """Its position is acknowledged as soon as all before it are."""
         self._line.advance()
 
 
@@ -65,10 +65,10 @@ def release(tickets: Tickets) -> None:
         ticket.release()
 
 
-class Settlement:
-    """The tickets of one source in the order of issue. ``moved`` is called whenever a new position is settled.
+class Positions:
+    """The tickets of one source in the order of issue. ``moved`` is called whenever a new position is acknowledged.
 
-    Its length is bounded by what the queues hold, for every unsettled ticket has events in one of them.
+    Its length is bounded by what the queues hold, for every unacknowledged ticket has events in one of them.
     """
 
     def __init__(self, moved: Callable[[], None] = lambda: None) -> None:
@@ -84,20 +84,20 @@ class Settlement:
         return ticket
 
     def advance(self) -> None:
-        """Settle what stands at the front and is held by nobody."""
-        settled = False
+        """Acknowledge what stands at the front and is held by nobody."""
+        acknowledged = False
         while self._open and not self._open[0].holders:
             self._position = self._open.popleft().position
-            settled = self._news = True
-        if settled:
+            acknowledged = self._news = True
+        if acknowledged:
             self._moved()
 
     def take_position(self) -> tuple[bool, object]:
-        """Whether something new is settled since the last call, and the last position that is."""
+        """Whether something new is acknowledged since the last call, and the last position that is."""
         news, self._news = self._news, False
         return news, self._position
 
     @property
-    def unsettled_batches(self) -> int:
+    def open_batches(self) -> int:
         """Batches that somebody still holds, or that stand behind one."""
         return len(self._open)

@@ -358,7 +358,7 @@ class MemoryBuffer(Buffer):
         return chunk.count_within(max(0, self.bounds.max_events - self._events), max(0, self.bounds.max_bytes - self._bytes))
 
     def _let_in(self, chunk: Chunk) -> None:
-        """A chunk that fits now; of an empty one only the tickets are left to settle."""
+        """A chunk that fits now; of an empty one only the tickets are left to release."""
         if chunk.events:
             self.offer_nowait(chunk)
         else:

@@ -20,7 +20,7 @@ class Chunk(NamedTuple):
     since: float
 
     def split(self, count: int) -> tuple["Chunk", "Chunk"]:
-        """The first ``count`` events and the rest. Each part holds the tickets: they settle when both are done."""
+        """The first ``count`` events and the rest. Each part holds the tickets: they are released when both are done."""
         hold(self.tickets)
         head = self.events[:count]
         weight = weight_of(head)

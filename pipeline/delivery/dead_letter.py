@@ -24,7 +24,7 @@ class DeadLetter:
         self._buffer = buffer
 
     async def send(self, events: Sequence[Event], error: BaseException, attempts: int, tickets: Tickets, now: float) -> None:
-        """Queue the events there; they settle when that sink has dealt with them."""
+        """Queue the events there; their tickets are released when that sink has dealt with them."""
         marks = {REASON: describe(error), SINK: self._sink_id, ATTEMPTS: attempts}
         marked = [event.replace(attributes={**event.attributes, **marks}, weight=event.weight + LABEL_BYTES) for event in events]
         hold(tickets)

@@ -57,7 +57,7 @@ class _Row(Ticket):
         self.generation = generation
         self._delete = delete
 
-    def settle(self) -> None:
+    def acknowledge(self) -> None:
         """Delivered, dead-lettered or discarded."""
         self._delete(self.entry, self.generation)
 

@@ -168,7 +168,7 @@ def _checked(plugin: Plugin, component: object) -> Component:
     if not (isinstance(component, type) and issubclass(component, base)):
         message = f"is not a {plugin.kind}: {plugin.value} is not a subclass of pipeline.api.{base.__name__}"
         raise BrokenPluginError(f"{_who(plugin)} {message}")
-    if fault := _version_fault(component.api_version) or _form_fault(plugin, component):
+    if fault := _version_fault(getattr(component, "api_version", None)) or _form_fault(plugin, component):
         raise BrokenPluginError(f"{_who(plugin)} {fault}")
     return component
 
@@ -178,6 +178,8 @@ def _version_fault(version: object) -> str:
     if version in supported:
         return ""
     wanted = " or ".join(map(str, supported))
+    if version is None:
+        return f"does not state the plugin API it is written for; write api_version = {API_VERSION} in the class"
     age = "newer httpipe" if isinstance(version, int) and version > API_VERSION else "newer version of the plugin"
     return f"is written for plugin API {version!r}, this httpipe supports {wanted}; install a {age}"
 

@@ -1,7 +1,7 @@
 """A running pipeline: starts sinks, then sources; stops sources, then sinks. In: a plan. Out: a summary.
 
 Two kinds of task carry events, one per source and one (or ``max_in_flight``) per sink. Beside them there are one ticker, a
-task per source that wants to know what is settled, and what listens to the outside (signals, control socket).
+task per source that wants acknowledgements, and what listens to the outside (signals, control socket).
 """
 
 import os
@@ -284,10 +284,10 @@ class Engine:
     def start_source(self, unit: SourceUnit) -> None:
         """Begin to read."""
         self._start(unit.task, unit.runner.run)
-        if unit.runner.settlement is not None:
-            self._start(unit.settling, unit.runner.settle)
+        if unit.runner.positions is not None:
+            self._start(unit.acknowledging, unit.runner.acknowledge)
         else:
-            unit.settling.ended.set()
+            unit.acknowledging.ended.set()
 
     def start_sink(self, unit: SinkUnit) -> None:
         """Begin to deliver."""
@@ -319,7 +319,7 @@ class Engine:
         return self.stopping or sources_ended or (bool(self.sinks) and sinks_ended)
 
     async def _wind_down(self) -> None:
-        """Stop reading, pass on what is still held back, drain the queues, settle, close. Late is late: then count the rest."""
+        """Stop reading, pass on what is held back, drain the queues, acknowledge, close; past the deadline, count the rest."""
         for source in self.sources.values():
             await source.task.stop()
         with self.drained:
@@ -338,7 +338,7 @@ class Engine:
                 ending.start_soon(self._end_for_good, sink)
         for source in self.sources.values():
             with anyio.move_on_after(self.plan.process.shutdown_timeout_secs):
-                await source.runner.settle_now()
+                await source.runner.acknowledge_now()
         self._losses.look(self._books(), last=True)
 
     async def _drain(self, unit: SinkUnit) -> None:

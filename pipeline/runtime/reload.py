@@ -163,8 +163,8 @@ async def _carry_out(engine: Engine, change: Change) -> None:
         offer.drop(Reason.REMOVED)
     engine.retire(removed)
     for source in gone_sources:
-        await source.runner.settle_now()
-        await source.settling.stop()
+        await source.runner.acknowledge_now()
+        await source.acknowledging.stop()
         await source.runner.aclose()
 
 

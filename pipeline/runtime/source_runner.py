@@ -13,7 +13,7 @@ import anyio.to_thread
 
 from pipeline.api import CaptureError, Event, EventBatch, InputError, RecordBatch, Source
 from pipeline.cancellation import ForeignCancellation
-from pipeline.delivery.acknowledgement import Settlement, Ticket
+from pipeline.delivery.acknowledgement import Positions, Ticket
 from pipeline.delivery.buffer import Buffer
 from pipeline.delivery.chunk import weight_of
 from pipeline.delivery.clock import Backoff, Clock
@@ -59,9 +59,9 @@ class SourceRunner:
         self._clock = clock
         self._backoff = Backoff(*RESTART_BACKOFF_SECS, clock.random)
         self._said = Said()
-        self._settled = Signal()
+        self._moved = Signal()
         self.source = health.call(make, SLOW_START_SECS)
-        self.settlement = self._new_settlement()
+        self.positions = self._new_positions()
         self._refused: Refused = []
         self._turn_began = 0.0
         self.damaged: InputError | None = None
@@ -101,22 +101,22 @@ class SourceRunner:
         self._refused.clear()
         return lost
 
-    async def settle(self) -> None:
-        """Tell the source what is settled, as long as it runs. It may take its time: several batches are told at once."""
+    async def acknowledge(self) -> None:
+        """Acknowledge positions to the source as long as it runs. It may take its time: one call covers several batches."""
         while True:
-            if not await self.settle_now():
-                await self._settled.wait()
+            if not await self.acknowledge_now():
+                await self._moved.wait()
 
-    async def settle_now(self) -> bool:
-        """Tell the source the last position that is settled; False when it knows already."""
-        if self.settlement is None:
+    async def acknowledge_now(self) -> bool:
+        """Acknowledge the last position that may be; False when the source knows it already."""
+        if self.positions is None:
             return False
-        news, position = self.settlement.take_position()
+        news, position = self.positions.take_position()
         if news:
             try:
-                await timed(self.source.settled(position), self.health)
+                await timed(self.source.acknowledge(position), self.health)
             except Exception as error:  # noqa: BLE001  a plugin's fault; the next position includes this one
-                self._trouble(error, "could not be told what is settled")
+                self._trouble(error, "failed to take an acknowledgement")
         return news
 
     def tick(self, now_ns: int) -> None:
@@ -196,7 +196,7 @@ class SourceRunner:
         self.health.restarts += 1
         try:
             self.source = self.health.call(self._make, SLOW_START_SECS)
-            self.settlement = self._new_settlement()
+            self.positions = self._new_positions()
             await self.open()
         except Exception as error:  # noqa: BLE001  tried again with backoff
             remedy = error.remedy if isinstance(error, CaptureError) else ""
@@ -213,7 +213,7 @@ class SourceRunner:
             events = self.decoding.feed(batch.records)
         else:
             raise TypeError("a source of events gave records")
-        ticket = self.settlement.issue(batch.position) if self.settlement else None
+        ticket = self.positions.issue(batch.position) if self.positions else None
         if isinstance(batch, EventBatch) and batch.undecodable:
             await self._bury(batch.undecodable, ticket)
         await self._push(events, ticket)
@@ -280,9 +280,9 @@ class SourceRunner:
             self.ledger.discard(Reason.UNREAD, len(events))
         return refused
 
-    def _new_settlement(self) -> Settlement | None:
-        wants = type(self.source).settled is not Source.settled
-        return Settlement(self._settled.set) if wants else None
+    def _new_positions(self) -> Positions | None:
+        wants = type(self.source).acknowledge is not Source.acknowledge
+        return Positions(self._moved.set) if wants else None
 
     def _works_again(self) -> None:
         self._log.info("works again", extra={"failed_attempts": self._backoff.failures})

@@ -33,9 +33,6 @@ from pipeline.telemetry.logs import ComponentLog
 from pipeline.topology.broken import Broken
 from pipeline.topology.plan import Plan, SinkSpec, SourceSpec, TransformSpec
 
-CAPTURE = "packet"
-"""How today's sources of records see the bytes (``httpipe.capture``)."""
-
 
 @dataclass(slots=True)
 class Task:
@@ -76,7 +73,7 @@ class SourceUnit:
         self.counters: Counter[str] = before.counters if before else Counter()
         self.log = ComponentLog(spec.id)
         self.task = Task()
-        self.settling = Task()
+        self.acknowledging = Task()
         bodies = spec.decode.bodies if spec.decode is not None else None
         health = Health(self.log)
         ledger = before.runner.ledger if before else Ledger()
@@ -98,7 +95,9 @@ class SourceUnit:
         from pipeline.decode import Decoder  # noqa: PLC0415  costs start-up time, and not every pipeline decodes
 
         spec = self.spec
-        make = partial(Decoder, asked, source=spec.id, capture=CAPTURE, keep_heads=spec.keep_heads, count=context.count)
+        make = partial(
+            Decoder, asked, source=spec.id, capture=spec.component.capture, keep_heads=spec.keep_heads, count=context.count
+        )
         goes_on = before is not None and before.spec.record == spec.record  # a reload hands the recording on
         record = None if options.dry_run or goes_on else spec.record
         recorder = Recorder(record.path, record.max_bytes, context.count, self.log) if record else None

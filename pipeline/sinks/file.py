@@ -90,6 +90,7 @@ class FileConfig(Config):
 class FileSink(Sink):
     """Appends events to a file, or to several where the path has tokens."""
 
+    api_version = 1
     Config = FileConfig
 
     def __init__(self, config: FileConfig, context: Context) -> None:

@@ -12,6 +12,7 @@ from pipeline.api import Context, Event, NoConfig, Sink
 class NullSink(Sink):
     """Takes events and forgets them; the engine counts."""
 
+    api_version = 1
     Config = NoConfig
 
     def __init__(self, config: Any, context: Context) -> None:  # noqa: ANN401, ARG002  the contract's signature

@@ -47,6 +47,7 @@ class StdoutConfig(Config):
 class StdoutSink(Sink):
     """Prints events: as readable lines, as the captured heads, or as JSON."""
 
+    api_version = 1
     Config = StdoutConfig
 
     def __init__(self, config: StdoutConfig, context: Context) -> None:

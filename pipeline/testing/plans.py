@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel
 
-from pipeline.api import NoConfig, Sink, Source, Transform
+from pipeline.api import Emits, NoConfig, Sink, Source, Transform
 from pipeline.config.options import BufferOptions, ProcessOptions, SinkOptions, TelemetryOptions, WhenFull
 from pipeline.decode.options import DecodeOptions
 from pipeline.topology.plan import Plan, SinkSpec, SourceSpec, TransformSpec
@@ -56,7 +56,7 @@ def _source(name: str, part: Part) -> SourceSpec:
         type=part.component.__name__,
         component=part.component,
         config=part.config,
-        decode=DecodeOptions() if part.component.emits_records else None,
+        decode=DecodeOptions() if part.component.emits is not Emits.EVENTS else None,
         record=None,
         keep_heads=False,
         reload_key=part.key,

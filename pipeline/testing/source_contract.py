@@ -15,7 +15,7 @@ from pathlib import Path
 import anyio
 import pytest
 
-from pipeline.api import Event, EventBatch, RecordBatch, Source
+from pipeline.api import Emits, Event, EventBatch, RecordBatch, Source
 from pipeline.delivery.session import CLOSE_SECS
 from pipeline.model.records import Chunk, Closed, Gap, Opened, Segment
 from pipeline.testing.contract import DEADLINE_SECS, cancelled_at
@@ -68,11 +68,11 @@ class SourceContract:
             for batch in await _some(source, self.batches):
                 match batch:
                     case RecordBatch():
-                        assert source.emits_records
+                        assert source.emits is not Emits.EVENTS
                         assert all(isinstance(each, Segment | Chunk | Opened | Gap | Closed) for each in batch.records)
                     case EventBatch():
                         assert all(isinstance(each, Event) for each in batch.events)
-                await source.settled(batch.position)
+                await source.acknowledge(batch.position)
             await source.aclose()
 
     async def test_closes_within_the_deadline_while_it_reads(self, tmp_path: Path) -> None:

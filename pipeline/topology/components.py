@@ -13,7 +13,7 @@ from typing import Any, cast
 
 from pydantic import BaseModel
 
-from pipeline.api import Config, Context, Sink, Source, Transform
+from pipeline.api import Config, Context, Emits, Sink, Source, Transform
 from pipeline.config.document import Entry
 from pipeline.config.elsewhere import GLOBAL, Around, Tables, names
 from pipeline.config.models import check
@@ -151,7 +151,7 @@ def draft(entry: Entry, registry: Registry, mode: Mode, file: str) -> tuple[Draf
 
 def engine_models(kind: str, component: Component | None) -> tuple[type[Config], ...]:
     """The engine's options for a component of this class; only sources of records pass decode."""
-    if component is not None and issubclass(component, Source) and not component.emits_records:
+    if component is not None and issubclass(component, Source) and component.emits is Emits.EVENTS:
         return (SourceOptions,)
     return ENGINE_OPTIONS[kind]
 

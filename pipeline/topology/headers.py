@@ -5,7 +5,7 @@ In: drafts and their wiring. Out: warnings that name the option to add.
 
 from collections.abc import Mapping
 
-from pipeline.api import Source, Transform
+from pipeline.api import Emits, Source, Transform
 from pipeline.config.words import did_you_mean
 from pipeline.decode.options import DecodeOptions
 from pipeline.topology.components import Draft
@@ -42,7 +42,7 @@ def _unreported(draft: Draft, drafts: Mapping[str, Draft], wiring: Wiring) -> li
 
 def _reports_only_what_is_asked_for(source: Draft) -> bool:
     known = source.options.get(DecodeOptions) is not None  # None: some of them are wrong, and reported
-    return isinstance(source.instance, Source) and known and not source.instance.emits_events
+    return isinstance(source.instance, Source) and known and source.instance.emits is not Emits.EITHER
 
 
 def _reported(source: Draft) -> set[str]:

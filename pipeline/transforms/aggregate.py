@@ -58,6 +58,7 @@ class Aggregate(Transform):
     `missing_field`, how often an expression met a field that the event lacks.
     """
 
+    api_version = 1
     Config = AggregateConfig
     discard_reason = "aggregated"
 
@@ -99,7 +100,7 @@ class Aggregate(Transform):
 
     @property
     def held_events(self) -> int:
-        """Events in open windows: their source learns that they are settled when their measurement has gone out."""
+        """Events in open windows: their source learns that they are acknowledged when their measurement has gone out."""
         return sum(self.counted.values())
 
     @property

@@ -28,6 +28,7 @@ class Dedupe(Transform):
     `missing_field`, how often an expression met a field that the event lacks.
     """
 
+    api_version = 1
     Config = DedupeConfig
     discard_reason = "duplicate"
 

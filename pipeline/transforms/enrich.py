@@ -46,6 +46,7 @@ class Enrich(Transform):
     lacks.
     """
 
+    api_version = 1
     Config = EnrichConfig
 
     def __init__(self, config: EnrichConfig, context: Context) -> None:

@@ -21,6 +21,7 @@ class Filter(Transform):
     Order is kept. Counter: `missing_field`, how often an expression met a field that the event lacks.
     """
 
+    api_version = 1
     Config = FilterConfig
 
     def __init__(self, config: FilterConfig, context: Context) -> None:

@@ -40,6 +40,7 @@ class Limit(Transform):
     Counter: `cut_events`.
     """
 
+    api_version = 1
     Config = LimitConfig
 
     def __init__(self, config: LimitConfig, context: Context) -> None:

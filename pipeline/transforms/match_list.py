@@ -86,6 +86,7 @@ class MatchList(Transform):
     Counters: `listed`, `doubtful`, `reloaded`, `reload_failed`.
     """
 
+    api_version = 1
     Config = MatchListConfig
 
     def __init__(self, config: MatchListConfig, context: Context) -> None:

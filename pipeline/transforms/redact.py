@@ -82,6 +82,7 @@ class Redact(Transform):
     Counters: `redacted`, events changed; `unreadable_bodies`, bodies taken away because they could not be looked into.
     """
 
+    api_version = 1
     Config = RedactConfig
 
     def __init__(self, config: RedactConfig, context: Context) -> None:

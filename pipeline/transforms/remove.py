@@ -24,6 +24,7 @@ class Remove(Transform):
     What an event does not have is passed over in silence. The raw heads go with any field of theirs, since they repeat it.
     """
 
+    api_version = 1
     Config = RemoveConfig
 
     def __init__(self, config: RemoveConfig, context: Context) -> None:

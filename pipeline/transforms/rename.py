@@ -24,6 +24,7 @@ class Rename(Transform):
     What an event does not have is passed over in silence; all old values are read before any new one is written.
     """
 
+    api_version = 1
     Config = RenameConfig
 
     def __init__(self, config: RenameConfig, context: Context) -> None:

@@ -28,6 +28,7 @@ class Route(Transform):
     Counter: `missing_field`, how often an expression met a field that the event lacks.
     """
 
+    api_version = 1
     Config = RouteConfig
 
     def __init__(self, config: RouteConfig, context: Context) -> None:

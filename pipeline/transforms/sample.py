@@ -42,6 +42,7 @@ class Sample(Transform):
     Counter: `missing_field`, how often an expression met a field that the event lacks.
     """
 
+    api_version = 1
     Config = SampleConfig
     discard_reason = "sampled_out"
 

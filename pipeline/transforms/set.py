@@ -28,6 +28,7 @@ class Set(Transform):
     met a field that the event lacks.
     """
 
+    api_version = 1
     Config = SetConfig
 
     def __init__(self, config: SetConfig, context: Context) -> None:

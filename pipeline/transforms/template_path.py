@@ -64,6 +64,7 @@ class TemplatePath(Transform):
     Counter: `other_templates`, events whose template was one too many.
     """
 
+    api_version = 1
     Config = TemplatePathConfig
 
     def __init__(self, config: TemplatePathConfig, context: Context) -> None:

@@ -39,6 +39,7 @@ class Throttle(Transform):
     Counters: `evicted_keys`; `missing_field`, how often an expression met a field that the event lacks.
     """
 
+    api_version = 1
     Config = ThrottleConfig
     discard_reason = "throttled"
 

@@ -39,6 +39,7 @@ class Trace(Transform):
     "x-request-id"]`. Counter: `malformed`, headers that hold no valid id.
     """
 
+    api_version = 1
     Config = TraceConfig
 
     def __init__(self, config: TraceConfig, context: Context) -> None:

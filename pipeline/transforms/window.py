@@ -46,6 +46,7 @@ class Window(Transform):
     met a field that the event lacks.
     """
 
+    api_version = 1
     Config = WindowConfig
     discard_reason = "uneventful"
 

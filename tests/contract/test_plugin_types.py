@@ -22,20 +22,20 @@ class Options(Config):
     """None."""
 
 
-@sink("sync")
+@sink("sync", api_version=1)
 def not_async(batch: Sequence[Event]) -> None: ...
 
 
-@sink("missing", config=Options)
+@sink("missing", api_version=1, config=Options)
 async def without_config(batch: Sequence[Event]) -> None: ...
 
 
-@transform("wrong")
+@transform("wrong", api_version=1)
 def returns_text(exchange: Exchange) -> str:
     return ""
 
 
-@transform("batch", batched=True)
+@transform("batch", api_version=1, batched=True)
 def of_one(exchange: Exchange) -> Event | None:
     return exchange
 '''

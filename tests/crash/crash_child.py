@@ -27,7 +27,7 @@ class Told(Ticket):
         super().__init__()
         self._tell = tell
 
-    def settle(self) -> None:
+    def acknowledge(self) -> None:
         """Committed."""
         self._tell()
 

@@ -24,7 +24,7 @@ class Flow:
     least: int = 0
     enough: asyncio.Event = field(default_factory=asyncio.Event)
     sent: int = 0
-    settled: int = 0
+    acknowledged: int = 0
 
 
 class FlowConfig(Config):
@@ -54,10 +54,10 @@ class FlowSource(Source):
             due = max(due + 0.02, loop.time() - 0.2)  # after a long wait it goes on, without hurrying to catch up
             await asyncio.sleep(due - loop.time())
 
-    async def settled(self, position: object) -> None:
+    async def acknowledge(self, position: object) -> None:
         """Note it."""
         assert isinstance(position, int)
-        self._flow.settled = position
+        self._flow.acknowledged = position
 
 
 def engine(source: tuple[type[Source], BaseModel], sink: tuple[type[Sink], BaseModel], **options: Any) -> Engine:

@@ -132,12 +132,12 @@ async def test_a_sink_finds_its_broker_at_the_other_address(wanderer: Wanderer) 
     try:
         async with asyncio.timeout(LONGEST_SECS), asyncio.TaskGroup() as group:
             group.create_task(run.run())
-            await until(lambda: flow.settled > 500)
+            await until(lambda: flow.acknowledged > 500)
             await wanderer.leave()
             await until(lambda: complaint(run, "out"), LONGEST_SECS)
             await wanderer.come_back(elsewhere=True)
             flow.enough.set()
-            await until(lambda: flow.settled == flow.sent >= 3000, LONGEST_SECS)
+            await until(lambda: flow.acknowledged == flow.sent >= 3000, LONGEST_SECS)
             assert not complaint(run, "out")
             run.stop()
     finally:

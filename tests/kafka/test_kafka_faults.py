@@ -58,7 +58,7 @@ class Breaking:
 
     async def _delivered_since(self, what: str, began: float) -> None:
         mark = self._flow.sent
-        await until(lambda: self._flow.settled > mark, 90)
+        await until(lambda: self._flow.acknowledged > mark, 90)
         self.told.append(f"{what}: delivering again after {time.monotonic() - began:.1f} s")
 
     async def kill(self, broker: Broker, topic: str) -> None:
@@ -109,7 +109,7 @@ async def test_nothing_is_lost_whatever_the_cluster_does(three: Cluster, capsys:
         try:
             async with asyncio.timeout(280 if FULL else 120), asyncio.TaskGroup() as group:
                 group.create_task(run.run())
-                await until(lambda: flow.settled > 2000)
+                await until(lambda: flow.acknowledged > 2000)
                 await breaking.kill(leader_of(run, three, topic, 0), topic)
                 await breaking.pause(leader_of(run, three, topic, 1))
                 await breaking.grow(topic, 12)
@@ -126,7 +126,7 @@ async def test_nothing_is_lost_whatever_the_cluster_does(three: Cluster, capsys:
         print(f"\n{flow.sent} exchanges, {repeated} repeated; " + "; ".join(breaking.told))  # noqa: T201  a finding to read
     assert sorted(numbers) == list(range(flow.sent))
     assert (ledger.received, ledger.sent, ledger.lost) == (flow.sent, flow.sent, 0)
-    assert flow.settled == flow.sent
+    assert flow.acknowledged == flow.sent
     assert {partition for _, partition, _ in records} == set(range(12))
     assert not out_of_order(records)
     # A request that was cut off is repeated under its sequence number; only a connection that was given up may repeat events.

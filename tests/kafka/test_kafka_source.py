@@ -44,15 +44,15 @@ def encoded(count: int, start: int = 0) -> list[bytes | None]:
     return [codec("json").encode(event) for event in numbered(count, start=start)]
 
 
-async def take(made: KafkaSource, count: int, *, settle: bool = True) -> list[Event]:
+async def take(made: KafkaSource, count: int, *, acknowledge: bool = True) -> list[Event]:
     """Events until there are so many."""
     events: list[Event] = []
     async with asyncio.timeout(30):
         async for batch in made.batches():
             assert isinstance(batch, EventBatch)
             events += batch.events
-            if settle:
-                await made.settled(batch.position)
+            if acknowledge:
+                await made.acknowledge(batch.position)
             if len(events) >= count:
                 return events
     raise AssertionError("the source ended")
@@ -74,7 +74,7 @@ async def committed(bootstrap: str, topic: str, partitions: int, group: str = ""
 
 
 async def test_events_come_as_they_were_sent(bootstrap: str, topics: Topics) -> None:
-    """Every record comes out as the event that went in, and what is settled is committed when the source closes."""
+    """Every record comes out as the event that went in, and what is acknowledged is committed when the source closes."""
     topic = await topics.make(4)
     await fill(bootstrap, topic, encoded(2500))
     async with source(bootstrap, topic) as made:
@@ -85,11 +85,11 @@ async def test_events_come_as_they_were_sent(bootstrap: str, topics: Topics) -> 
 
 
 async def test_only_what_is_settled_is_committed(bootstrap: str, topics: Topics) -> None:
-    """A worker that goes before its events are settled leaves them to the next one of the group."""
+    """A worker that goes before its events are acknowledged leaves them to the next one of the group."""
     topic = await topics.make(3)
     await fill(bootstrap, topic, encoded(300))
     async with source(bootstrap, topic, rebalance_timeout_secs=1) as made:
-        first = await take(made, 100, settle=False)
+        first = await take(made, 100, acknowledge=False)
     assert await committed(bootstrap, topic, await topics.partitions(topic)) == 0
     async with source(bootstrap, topic) as made:
         second = await take(made, 300)
@@ -160,7 +160,7 @@ async def test_workers_share_the_partitions_without_loss(cluster: Cluster, topic
                 for event in batch.events:
                     number = event.httpipe_sequence
                     seen[number] = seen.get(number, 0) + 1
-                await made.settled(batch.position)
+                await made.acknowledge(batch.position)
 
     async def flow(count: int) -> None:
         await fill(bootstrap, topic, encoded(count, start=len(expected)))

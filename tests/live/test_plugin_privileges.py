@@ -23,7 +23,7 @@ from pipeline.api import sink
 print("imported as", os.getresuid(), file=sys.stderr)
 
 
-@sink("who")
+@sink("who", api_version=1)
 async def who(batch):
     print("wrote as", os.getresuid(), len(batch), flush=True)
 """

@@ -16,7 +16,7 @@ import pytest
 
 from pipeline.api import BackOff, BatchError, Event, NotConnected, Reject
 from pipeline.config.options import BatchOptions, RetryOptions, SinkOptions, WhenFull
-from pipeline.delivery.acknowledgement import Settlement
+from pipeline.delivery.acknowledgement import Positions
 from pipeline.delivery.buffer import Buffer, MemoryBuffer
 from pipeline.delivery.clock import Clock
 from pipeline.delivery.disk import DiskBuffer
@@ -84,7 +84,7 @@ async def test_arrived_plus_dropped_is_sent(kind: str, when_full: WhenFull, seed
     )
     buffer = a_buffer(kind, when_full, tmp_path)
     sink = worker(script, clock.clock(random=dice.random()), options, buffer)
-    settlement = Settlement()
+    positions = Positions()
     await buffer.open()
     async with anyio.create_task_group() as queue:
         queue.start_soon(buffer.run)
@@ -93,7 +93,7 @@ async def test_arrived_plus_dropped_is_sent(kind: str, when_full: WhenFull, seed
             at = 0
             while at < COUNT:
                 size = min(dice.choice([1, 5, 64, 200]), COUNT - at)
-                await buffer.offer(chunk(at, at + size, tickets=(settlement.issue(at + size),)))
+                await buffer.offer(chunk(at, at + size, tickets=(positions.issue(at + size),)))
                 at += size
                 for _ in range(dice.randrange(4)):
                     await anyio.lowlevel.checkpoint()
@@ -120,5 +120,5 @@ async def test_arrived_plus_dropped_is_sent(kind: str, when_full: WhenFull, seed
     assert len(rejected) == ledger.discarded.get(("rejected", False), 0)
     if when_full == "block":
         assert ("queue_full", False) not in ledger.discarded
-    assert settlement.unsettled_batches == 0
-    assert settlement.take_position() == (True, COUNT)
+    assert positions.open_batches == 0
+    assert positions.take_position() == (True, COUNT)

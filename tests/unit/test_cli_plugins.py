@@ -25,7 +25,7 @@ MODULE = """
 from pipeline.api import sink
 
 
-@sink("acme")
+@sink("acme", api_version=1)
 async def acme(batch):
     'Takes everything.'
 """

@@ -6,22 +6,22 @@ A, B = Partition("t", 0), Partition("t", 1)
 
 
 def test_nothing_is_committed_before_it_is_settled() -> None:
-    """Handing out alone commits nothing; settling a batch covers all before it."""
+    """Handing out alone commits nothing; acknowledging a batch covers all before it."""
     offsets = Offsets()
     offsets.assign([A, B])
     offsets.hand_out({A: 10})
     second = offsets.hand_out({A: 20, B: 5})
     third = offsets.hand_out({B: 9})
     assert offsets.to_commit() == {}
-    offsets.settle(second)
+    offsets.acknowledge(second)
     assert offsets.to_commit() == {A: 20, B: 5}
     offsets.committed({A: 20, B: 5})
     assert offsets.to_commit() == {}
-    assert offsets.unsettled([B])
-    assert not offsets.unsettled([A])
-    offsets.settle(third)
+    assert offsets.unacknowledged([B])
+    assert not offsets.unacknowledged([A])
+    offsets.acknowledge(third)
     assert offsets.to_commit() == {B: 9}
-    assert not offsets.unsettled([A, B])
+    assert not offsets.unacknowledged([A, B])
 
 
 def test_what_was_handed_out_in_an_earlier_term_is_not_committed() -> None:
@@ -31,11 +31,11 @@ def test_what_was_handed_out_in_an_earlier_term_is_not_committed() -> None:
     old = offsets.hand_out({A: 10, B: 10})
     offsets.revoke([A])
     offsets.assign([A])
-    assert not offsets.unsettled([A])
-    offsets.settle(old)
+    assert not offsets.unacknowledged([A])
+    offsets.acknowledge(old)
     assert offsets.to_commit() == {B: 10}
     new = offsets.hand_out({A: 4})
-    offsets.settle(new)
+    offsets.acknowledge(new)
     assert offsets.to_commit() == {A: 4, B: 10}
 
 
@@ -44,7 +44,7 @@ def test_partitions_that_are_not_ours_are_left_alone() -> None:
     offsets = Offsets()
     offsets.assign([A])
     number = offsets.hand_out({A: 1, B: 7})
-    offsets.settle(number)
+    offsets.acknowledge(number)
     assert offsets.to_commit() == {A: 1}
     assert offsets.owns(A)
     assert not offsets.owns(B)

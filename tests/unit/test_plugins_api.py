@@ -62,7 +62,7 @@ METHODS = {
     "Source.__init__": "(self, config: Any, context: pipeline.api.Context) -> None",
     "Source.open": "(self) -> None",
     "Source.batches": "(self) -> collections.abc.AsyncIterator[pipeline.api.RecordBatch | pipeline.api.EventBatch]",
-    "Source.settled": "(self, position: object) -> None",
+    "Source.acknowledge": "(self, position: object) -> None",
     "Source.aclose": "(self) -> None",
     "Transform.__init__": "(self, config: Any, context: pipeline.api.Context) -> None",
     "Transform.process": (
@@ -121,12 +121,12 @@ async def test_a_function_becomes_a_sink() -> None:
     """With the function's name and docstring; options come as the last argument."""
     got: list[object] = []
 
-    @sink("plain")
+    @sink("plain", api_version=1)
     async def plain(batch: Sequence[Event]) -> None:
         """Keeps events."""
         got.append(batch)
 
-    @sink("chosen", config=Options)
+    @sink("chosen", api_version=1, config=Options)
     async def chosen(batch: Sequence[Event], config: Options) -> None:
         got.append((batch, config.word))
 
@@ -145,7 +145,7 @@ async def test_a_function_becomes_a_sink() -> None:
 def test_a_function_of_one_exchange_becomes_a_transform() -> None:
     """What it returns goes on, None discards, other events pass by; order is kept."""
 
-    @transform("big", adds={"big": FieldType.BOOL})
+    @transform("big", api_version=1, adds={"big": FieldType.BOOL})
     def big(exchange: Exchange) -> Event | None:
         if exchange.http_response_status_code is None:
             return None
@@ -165,7 +165,7 @@ def test_a_function_of_one_exchange_becomes_a_transform() -> None:
 def test_a_function_of_a_batch_becomes_a_transform() -> None:
     """It sees every kind of event."""
 
-    @transform("backwards", config=Options, batched=True)
+    @transform("backwards", api_version=1, config=Options, batched=True)
     def backwards(batch: Sequence[Event], config: Options) -> Sequence[Event]:
         assert config.word == "x"
         return batch[::-1]
@@ -177,7 +177,7 @@ def test_a_function_of_a_batch_becomes_a_transform() -> None:
 def test_two_components_of_one_decorator_share_nothing() -> None:
     """Each has the options of its own table."""
 
-    @transform("name", config=Options)
+    @transform("name", api_version=1, config=Options)
     def name(exchange: Exchange, config: Options) -> Event | None:
         return exchange.with_attributes(word=config.word)
 

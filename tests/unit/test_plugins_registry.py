@@ -178,6 +178,10 @@ def test_metadata_of_megabytes_costs_nothing(site: Path) -> None:
             "is written for plugin API 0, this httpipe supports 1; install a newer version of the plugin",
         ),
         (sink_module(api_version="x"), "is written for plugin API 'x'"),
+        (
+            sink_module().replace("api_version = 1", "pass"),
+            "does not state the plugin API it is written for; write api_version = 1",
+        ),
         (sink_module(body="x = 1"), "lacks write()"),
         ("S = 3", "is not a sink: p_code:S is not a subclass of pipeline.api.Sink"),
         ("from pipeline.api import Transform as S", "is not a sink"),
@@ -192,7 +196,7 @@ def test_metadata_of_megabytes_costs_nothing(site: Path) -> None:
         ),
         ("1/0", "cannot be imported: ZeroDivisionError: division by zero"),
         ("", "cannot be imported: AttributeError"),
-        ("from pipeline.api import sink\n@sink('q')\nasync def S(batch): pass", 'calls itself "q" in its code'),
+        ("from pipeline.api import sink\n@sink('q', api_version=1)\nasync def S(batch): pass", 'calls itself "q" in its code'),
     ],
 )
 def test_a_plugin_that_is_no_good_is_told_as_a_problem_of_that_plugin(site: Path, code: str, said: str) -> None:
@@ -205,7 +209,8 @@ def test_a_plugin_that_is_no_good_is_told_as_a_problem_of_that_plugin(site: Path
 
 def test_a_decorated_function_is_a_component_like_any_other(site: Path) -> None:
     """With its name, its docstring and its module."""
-    code = 'from pipeline.api import transform\n@transform("t")\ndef t(exchange):\n    """Does it."""\n    return exchange\n'
+    function = 'def t(exchange):\n    """Does it."""\n    return exchange\n'
+    code = f'from pipeline.api import transform\n@transform("t", api_version=1)\n{function}'
     install(site, "deco", "[httpipe.transforms]\nt = deco_code:t\n", deco_code=code)
     component = registry(TrustAll()).load(Kind.TRANSFORM, "t").component
     assert issubclass(component, Transform)

@@ -5,7 +5,20 @@ from typing import ClassVar
 
 import pytest
 
-from pipeline.api import Config, ConfigError, Context, Event, EventBatch, FieldType, Outputs, RecordBatch, Sink, Source, Transform
+from pipeline.api import (
+    Config,
+    ConfigError,
+    Context,
+    Emits,
+    Event,
+    EventBatch,
+    FieldType,
+    Outputs,
+    RecordBatch,
+    Sink,
+    Source,
+    Transform,
+)
 from pipeline.config.document import parse
 from pipeline.errors import Problem
 from pipeline.plugins.discovery import Found, Kind, Plugin
@@ -41,13 +54,13 @@ class Live(File):
 
     Config = Config
     can_wait = False
-    emits_records = True
+    emits = Emits.RECORDS
 
 
 class Recorded(Live):
     """Records or events, as its file has them."""
 
-    emits_events = True
+    emits = Emits.EITHER
 
 
 class Adds(Config):

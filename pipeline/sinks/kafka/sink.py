@@ -65,6 +65,7 @@ class KafkaSinkConfig(ConnectionOptions):
 class KafkaSink(Sink):
     """Writes events to Kafka."""
 
+    api_version = 1
     Config = KafkaSinkConfig
 
     def __init__(self, config: KafkaSinkConfig, context: Context) -> None:

@@ -14,7 +14,7 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
-from pipeline.api import Context, RecordBatch, Source
+from pipeline.api import Context, Emits, RecordBatch, Source
 from pipeline.model.records import Segment
 from pipeline.sources.bpf import abi, kernel, rights
 from pipeline.sources.bpf.attach import check_interfaces
@@ -37,8 +37,9 @@ COUNT_SECS = 1.0
 class BpfSource(Source):
     """The HTTP traffic of this host, live, through eBPF."""
 
+    api_version = 1
     Config = BpfConfig
-    emits_records: ClassVar[bool] = True
+    emits: ClassVar[Emits] = Emits.RECORDS
     can_wait: ClassVar[bool] = False
 
     def __init__(self, config: BpfConfig, context: Context) -> None:

@@ -1,6 +1,6 @@
-"""Which offsets may be committed: only what is settled, in order, of partitions that are ours. Pure bookkeeping.
+"""Which offsets may be committed: only what is acknowledged, in order, of partitions that are ours. Pure bookkeeping.
 
-Each batch that is handed out gets a number; ``settle(number)`` covers it and all before. A partition has a *term*: it begins
+Each batch that is handed out gets a number; ``acknowledge(number)`` covers it and all before. A partition has a *term*: it begins
 when the group gives it to us and ends when it is taken away. What was handed out in an earlier term is not committed any more:
 the partition's next owner may be further on.
 """
@@ -61,8 +61,8 @@ class Offsets:
         self._unsettled.update((part.partition, part.term) for part in parts)
         return self._number
 
-    def settle(self, number: int) -> None:
-        """This batch and all before it are settled."""
+    def acknowledge(self, number: int) -> None:
+        """This batch and all before it are acknowledged."""
         while self._under_way and self._under_way[0][0] <= number:
             for part in self._under_way.popleft()[1]:
                 place = part.partition, part.term
@@ -72,12 +72,12 @@ class Offsets:
                 if self._terms.get(part.partition) == part.term:
                     self._settled[part.partition] = max(part.next_offset, self._settled.get(part.partition, 0))
 
-    def unsettled(self, partitions: Collection[Partition]) -> bool:
+    def unacknowledged(self, partitions: Collection[Partition]) -> bool:
         """Whether any batch with records of these, in their present term, is still under way."""
         return any((each, self._terms.get(each, 0)) in self._unsettled for each in partitions)
 
     def to_commit(self) -> dict[Partition, int]:
-        """Settled offsets that are not committed yet."""
+        """Acknowledged offsets that are not committed yet."""
         return {each: offset for each, offset in self._settled.items() if self._committed.get(each) != offset}
 
     def committed(self, offsets: Mapping[Partition, int]) -> None:

@@ -1,8 +1,9 @@
 """The ``kafka`` source: a consumer group's share of some topics, as events. At least once, end to end.
 
-In: records. Out: batches of events. An offset is committed only when everything before it is settled: delivered, dead-lettered
-or discarded on purpose by the pipeline. While the engine holds the source back nothing is fetched, and the group is told
-that we live. When the group takes partitions away, what is under way is waited for and committed first, for a bounded time.
+In: records. Out: batches of events. An offset is committed only when everything before it is acknowledged: delivered, dead-
+lettered or discarded on purpose by the pipeline. While the engine holds the source back nothing is fetched, and the group is
+told that we live. When the group takes partitions away, what is under way is waited for and committed first, for a bounded
+time.
 """
 
 import asyncio
@@ -30,7 +31,7 @@ MOST_RECORDS = 500
 """Records of one batch: decoding them keeps the loop for about 2 ms."""
 
 REVOKE_SHARE = 0.5
-"""Part of the rebalance timeout for which we wait until what is under way is settled."""
+"""Part of the rebalance timeout for which we wait until what is under way is acknowledged."""
 
 LAST_COMMIT_SECS, TASKS_SECS = 1.5, 0.2
 """At the end; the engine leaves a source behind after 5 s."""
@@ -48,7 +49,7 @@ class KafkaSourceConfig(ConnectionOptions):
     decoding: DecodingOptions = DecodingOptions()
     """How records were written."""
     commit_interval_secs: Annotated[float, Field(gt=0, le=3600)] = 1.0
-    """How often settled offsets are committed. What was not committed is delivered again after a crash."""
+    """How often acknowledged offsets are committed. What was not committed is delivered again after a crash."""
     session_timeout_secs: Annotated[float, Field(ge=1, le=1800)] = 10.0
     """How soon the group gives away the partitions of a worker that died."""
     rebalance_timeout_secs: Annotated[float, Field(ge=1, le=3600)] = 20.0
@@ -61,6 +62,7 @@ class KafkaSourceConfig(ConnectionOptions):
 class KafkaSource(Source):
     """Reads events from Kafka as a member of a consumer group."""
 
+    api_version = 1
     Config = KafkaSourceConfig
 
     def __init__(self, config: KafkaSourceConfig, context: Context) -> None:
@@ -74,7 +76,7 @@ class KafkaSource(Source):
         self._waiting = True
         self._on_hold = False
         self._failure: Exception | None = None
-        self._settled = asyncio.Event()
+        self._moved = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
 
     async def open(self) -> None:
@@ -99,14 +101,14 @@ class KafkaSource(Source):
                 self._on_hold = False
                 self._consumer.go_on()
 
-    async def settled(self, position: object) -> None:
-        """Everything up to this batch is settled: its offsets are committed soon."""
+    async def acknowledge(self, position: object) -> None:
+        """Everything up to this batch is acknowledged: its offsets are committed soon."""
         if isinstance(position, int):
-            self._offsets.settle(position)
-            self._settled.set()
+            self._offsets.acknowledge(position)
+            self._moved.set()
 
     async def aclose(self) -> None:
-        """Commit what is settled and leave the group."""
+        """Commit what is acknowledged and leave the group."""
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()
@@ -128,9 +130,9 @@ class KafkaSource(Source):
         """These partitions are taken away: wait for what is under way, for a bounded time, and commit it."""
         self._ahead.clear()  # not handed out yet: their next owner reads them
         with anyio.move_on_after(self._config.rebalance_timeout_secs * REVOKE_SHARE) as waited:
-            while self._offsets.unsettled(partitions):
-                self._settled.clear()
-                await self._settled.wait()
+            while self._offsets.unacknowledged(partitions):
+                self._moved.clear()
+                await self._moved.wait()
         if waited.cancelled_caught:
             self._context.log.warning(
                 "partitions were revoked before their events were acknowledged; those events will be delivered again"
@@ -174,8 +176,8 @@ class KafkaSource(Source):
 
     async def _commit_now_and_then(self) -> None:
         while True:
-            await self._settled.wait()
-            self._settled.clear()
+            await self._moved.wait()
+            self._moved.clear()
             await self._commit()
             await asyncio.sleep(self._config.commit_interval_secs)
 
@@ -191,7 +193,7 @@ class KafkaSource(Source):
                 self._offsets.committed(offsets)
             else:
                 self._context.log.warning("offsets were not committed and are tried again", extra={"error": str(error)})
-                self._settled.set()
+                self._moved.set()
         else:
             self._offsets.committed(offsets)
 

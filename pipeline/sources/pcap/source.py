@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Sequence
 
 import anyio.to_thread
 
-from pipeline.api import Context, InputError, RecordBatch, Segment, Source
+from pipeline.api import Context, Emits, InputError, RecordBatch, Segment, Source
 from pipeline.sources.files.inputs import open_input, standard_input
 from pipeline.sources.files.pace import paced
 from pipeline.sources.pcap.config import STANDARD_INPUT, PcapConfig
@@ -21,8 +21,9 @@ from pipeline.sources.pcap.streams import CaptureStream, in_time_order
 class PcapSource(Source):
     """Reads capture files: what tcpdump, dumpcap and their like wrote."""
 
+    api_version = 1
     Config = PcapConfig
-    emits_records = True
+    emits = Emits.RECORDS
     can_wait = True
 
     def __init__(self, config: PcapConfig, context: Context) -> None:
@@ -63,7 +64,7 @@ class PcapSource(Source):
         for stream in self._streams:
             stream.close()
 
-    async def settled(self, position: object) -> None:
+    async def acknowledge(self, position: object) -> None:
         """Progress is what has been delivered, in bytes of the files; of a pipe nobody knows how many there will be."""
         if isinstance(position, int):
             self._context.progress(position, self._total)

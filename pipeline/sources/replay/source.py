@@ -11,7 +11,7 @@ from typing import Literal
 import anyio.to_thread
 from pydantic import Field
 
-from pipeline.api import Config, Context, Event, EventBatch, GlobOption, InputError, Record, RecordBatch, Source
+from pipeline.api import Config, Context, Emits, Event, EventBatch, GlobOption, InputError, Record, RecordBatch, Source
 from pipeline.codecs.records import MAGIC, RecordsReader
 from pipeline.sources.files.damage import DamagedInputError
 from pipeline.sources.files.inflate import inflated
@@ -33,9 +33,9 @@ class ReplayConfig(Config):
 class ReplaySource(Source):
     """Plays recorded packets or events again."""
 
+    api_version = 1
     Config = ReplayConfig
-    emits_records = True
-    emits_events = True
+    emits = Emits.EITHER
     can_wait = True
 
     def __init__(self, config: ReplayConfig, context: Context) -> None:
@@ -81,7 +81,7 @@ class ReplaySource(Source):
         if self._playing is not None:
             self._playing.close()
 
-    async def settled(self, position: object) -> None:
+    async def acknowledge(self, position: object) -> None:
         """Progress is what has been delivered, in bytes of the files; of a pipe nobody knows how many there will be."""
         if isinstance(position, int):
             self._context.progress(position, self._total)

@@ -13,7 +13,7 @@ import anyio.to_thread
 import pytest
 
 from pipeline.config.options import WhenFull
-from pipeline.delivery.acknowledgement import Settlement
+from pipeline.delivery.acknowledgement import Positions
 from pipeline.delivery.clock import Clock
 from pipeline.delivery.disk import DiskBuffer
 from pipeline.delivery.disk_store import DiskStore, StoreError
@@ -90,10 +90,10 @@ async def test_a_new_process_finds_what_was_queued(tmp_path: Path) -> None:
 
 async def test_tickets_settle_with_the_commit(tmp_path: Path) -> None:
     """On disk is as good as delivered, for the source."""
-    line = Settlement()
+    line = Positions()
     async with running(made(tmp_path)) as buffer:
         await buffer.offer(chunk(0, 10, tickets=(line.issue("first"),)))
-        await until(lambda: line.unsettled_batches == 0)
+        await until(lambda: line.open_batches == 0)
         assert line.take_position() == (True, "first")
         assert buffer.events == 10
 
@@ -160,8 +160,8 @@ async def test_block_holds_the_source_back(tmp_path: Path) -> None:
 
 
 async def test_block_waits_for_bytes_too_and_settles_nothing_early(tmp_path: Path) -> None:
-    """A queue full of bytes takes every event in the end: none counts as too large, and none is settled before it is written."""
-    line = Settlement()
+    """A queue full of bytes takes every event in the end: none counts as too large, none is acknowledged before it is written."""
+    line = Positions()
     async with running(made(tmp_path, max_bytes=8192)) as buffer, anyio.create_task_group() as group:
         for at in range(0, 400, 20):
             group.start_soon(buffer.offer, chunk(at, at + 20, weight=2000, tickets=(line.issue(at),)))
@@ -171,12 +171,12 @@ async def test_block_waits_for_bytes_too_and_settles_nothing_early(tmp_path: Pat
             assert batch is not None
             found += numbers(batch.events)
             buffer.ledger.sent += len(batch.events)
-            settled = (line.take_position()[1] or 0) + 20 if line.unsettled_batches < 20 else 0
-            assert settled <= len(found) + buffer.events
+            acknowledged = (line.take_position()[1] or 0) + 20 if line.open_batches < 20 else 0
+            assert acknowledged <= len(found) + buffer.events
             buffer.done(batch)
         assert sorted(found) == list(range(400))
         assert (buffer.ledger.received, buffer.ledger.discarded, buffer.ledger.balance()) == (400, {}, 0)
-    assert line.unsettled_batches == 0
+    assert line.open_batches == 0
 
 
 @pytest.mark.parametrize("when_full", ["block", "drop_oldest", "drop_newest"])

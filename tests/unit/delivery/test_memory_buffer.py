@@ -7,7 +7,7 @@ import anyio.lowlevel
 import pytest
 
 from pipeline.config.options import WhenFull
-from pipeline.delivery.acknowledgement import Settlement
+from pipeline.delivery.acknowledgement import Positions
 from pipeline.delivery.buffer import MemoryBuffer, Offer
 from pipeline.delivery.ledger import Ledger, Reason
 from pipeline.testing.fakes import bounds, chunk, numbers
@@ -187,8 +187,8 @@ async def test_take_lingers_for_a_fuller_batch(make: Make) -> None:
 
 
 def test_tickets_settle_in_order_and_only_when_all_parts_are_done(make: Make) -> None:
-    """A position is settled when its batch is delivered, and not before those in front of it."""
-    line = Settlement()
+    """A position is acknowledged when its batch is delivered, and not before those in front of it."""
+    line = Positions()
     buffer = make()
     first, second = line.issue("first"), line.issue("second")
     buffer.offer_nowait(chunk(0, 10, tickets=(first,)))
@@ -202,32 +202,32 @@ def test_tickets_settle_in_order_and_only_when_all_parts_are_done(make: Make) ->
     assert parts[0] is not None
     buffer.done(parts[0])
     assert line.take_position() == (True, "second")
-    assert line.unsettled_batches == 0
+    assert line.open_batches == 0
 
 
 @pytest.mark.parametrize("when_full", ["drop_newest", "drop_oldest"])
 def test_what_a_policy_drops_is_settled(make: Make, when_full: str) -> None:
     """A drop that the pipeline file allows holds up no position."""
-    line = Settlement()
+    line = Positions()
     buffer = make(10, when_full=when_full)
     for at in range(0, 100, 10):
         buffer.offer_nowait(chunk(at, at + 10, tickets=(line.issue(at),)))
     while (batch := buffer.take_nowait(100, 1 << 20)) is not None:
         buffer.done(batch)
-    assert line.unsettled_batches == 0
+    assert line.open_batches == 0
     assert line.take_position() == (True, 90)
 
 
 def test_refuse_gives_up_what_waits_and_what_comes(make: Make) -> None:
     """A sink that wants no more keeps its ledger in balance."""
-    line = Settlement()
+    line = Positions()
     buffer = make(10)
     buffer.offer_nowait(chunk(0, 8, tickets=(line.issue(1),)))
     assert buffer.refuse(Reason.SINK_FINISHED) == 8
     assert buffer.offer_nowait(chunk(8, 40, tickets=(line.issue(2),))) is None
     assert buffer.ledger.discarded == {("sink_finished", True): 40}
     assert buffer.ledger.balance() == 0
-    assert line.unsettled_batches == 0
+    assert line.open_batches == 0
 
 
 @pytest.mark.anyio

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.api import BackOff, BatchError, Event, Finished, NotConnected, Reject
 from pipeline.config.options import BatchOptions, RetryOptions, SinkOptions
-from pipeline.delivery.acknowledgement import Settlement
+from pipeline.delivery.acknowledgement import Positions
 from pipeline.delivery.buffer import MemoryBuffer
 from pipeline.delivery.dead_letter import DeadLetter
 from pipeline.delivery.health import State
@@ -309,7 +309,7 @@ async def test_several_writers_deliver_everything() -> None:
     """With max_in_flight the batches overlap; the failure of one closes the sink once and loses nothing."""
     script = Script(NotConnected("gone"), NotConnected("gone"), OSError("oops"))
     options = SinkOptions(max_in_flight=4, batch=BatchOptions(max_events=3))
-    line = Settlement()
+    line = Positions()
     sink = worker(script, FakeClock().clock(), options)
     for at in range(0, 30, 5):
         sink.buffer.offer_nowait(chunk(at, at + 5, tickets=(line.issue(at),)))
@@ -318,7 +318,7 @@ async def test_several_writers_deliver_everything() -> None:
         await sink.run()
     assert sorted(script.got) == list(range(30))
     assert sink.buffer.ledger.balance() == 0
-    assert line.unsettled_batches == 0
+    assert line.open_batches == 0
 
 
 async def test_a_sink_that_blocks_the_loop_is_named(caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch) -> None:

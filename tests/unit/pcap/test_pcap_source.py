@@ -53,7 +53,7 @@ async def played(subject: PcapSource) -> list[int]:
         async for batch in subject.batches():
             assert isinstance(batch, RecordBatch)
             numbers += numbers_of(batch)
-            await subject.settled(batch.position)
+            await subject.acknowledge(batch.position)
     finally:
         await subject.aclose()
     return numbers

@@ -53,7 +53,7 @@ async def played(path: Path | str, **options: Any) -> tuple[list[list[Record]], 
             else:
                 assert isinstance(batch, EventBatch)
                 events += batch.events
-            await subject.settled(batch.position)
+            await subject.acknowledge(batch.position)
     except InputError as error:
         problem = str(error)
     await subject.aclose()

@@ -64,9 +64,9 @@ class Numbers(Source):
                 if Faults.place.startswith("source ") and Faults.left:
                     raise OSError("to be started anew")
 
-    async def settled(self, position: object) -> None:
+    async def acknowledge(self, position: object) -> None:
         """May fail."""
-        Faults.at("settled")
+        Faults.at("acknowledge")
 
     async def aclose(self) -> None:
         """May fail."""
@@ -141,7 +141,7 @@ async def finished() -> Summary:
 
 
 SINK = ("sink", "open", "healthcheck", "write", "write in a task group", "aclose")
-SOURCE = ("source", "source again", "source opened again", "settled", "source closed")
+SOURCE = ("source", "source again", "source opened again", "acknowledge", "source closed")
 TRANSFORM = ("process", "transform again", "flush")
 
 

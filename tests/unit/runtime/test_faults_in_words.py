@@ -51,7 +51,7 @@ def returning(value: object) -> type[Transform]:
     return Odd
 
 
-@transform("answer")
+@transform("answer", api_version=1)
 def answer(_exchange: Any) -> Any:
     """Is no event."""
     return 42

@@ -62,7 +62,7 @@ class Faulty:
 
 
 class Numbers(Faulty, Source):
-    """Numbered events, again from the first one when it is built anew. ``settled`` makes it a source that wants to know."""
+    """Numbered events, again from the first one when it is built anew. ``acknowledge`` makes it a source that wants to know."""
 
     def __init__(self, config: Any, context: Context) -> None:
         """Nothing to prepare."""
@@ -80,9 +80,9 @@ class Numbers(Faulty, Source):
                     raise OSError("so that it is opened again")
             yield EventBatch(events(at, at + STEP), at)
 
-    async def settled(self, position: object) -> None:
+    async def acknowledge(self, position: object) -> None:
         """Maybe."""
-        await self.maybe("settled")
+        await self.maybe("acknowledge")
 
     async def aclose(self) -> None:
         """Maybe."""
@@ -130,7 +130,9 @@ async def carried() -> Summary:
 
 
 @pytest.mark.parametrize("way", WAYS)
-@pytest.mark.parametrize("place", ["batches", "settled", "aclose", "sink open", "sink healthcheck", "sink write", "sink aclose"])
+@pytest.mark.parametrize(
+    "place", ["batches", "acknowledge", "aclose", "sink open", "sink healthcheck", "sink write", "sink aclose"]
+)
 async def test_it_is_that_components_fault(place: str, way: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Wherever it happens: every event arrives, the run ends well with its summary, and the component says what happened."""
     monkeypatch.setattr(Faulty, "at", place)

@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import anyio
 import pytest
 
-from pipeline.api import Config, Context, Event, Exchange, RecordBatch, Segment, Sink, Source
+from pipeline.api import Config, Context, Emits, Event, Exchange, RecordBatch, Segment, Sink, Source
 from pipeline.codecs.records import RecordsReader
 from pipeline.config.options import RecordOptions
 from pipeline.runtime import RunOptions
@@ -27,7 +27,7 @@ pytestmark = pytest.mark.anyio
 class Wire(Source):
     """A live source, one record a batch: each that is open has a ring of its own, into which all that is emitted goes."""
 
-    emits_records = True
+    emits = Emits.RECORDS
     can_wait = False
     rings: ClassVar[list["Wire"]] = []
     meanwhile: ClassVar[list[Segment]] = []

@@ -43,7 +43,7 @@ STEP = 20
 
 
 class Numbers(Source):
-    """``COUNT`` numbered events in batches of ``STEP``; remembers what is settled."""
+    """``COUNT`` numbered events in batches of ``STEP``; remembers what is acknowledged."""
 
     settled_at: ClassVar[list[object]] = []
     closed: ClassVar[list[bool]] = []
@@ -56,7 +56,7 @@ class Numbers(Source):
         for at in range(0, COUNT, STEP):
             yield EventBatch(events(at, at + STEP), at)
 
-    async def settled(self, position: object) -> None:
+    async def acknowledge(self, position: object) -> None:
         """Remember."""
         self.settled_at.append(position)
 
@@ -218,7 +218,7 @@ async def test_a_finite_source_is_delivered_whole_in_order_and_settled() -> None
 
 
 async def test_a_position_that_settles_while_another_is_being_told_is_told_too() -> None:
-    """A slow ``settled`` misses none: not even the last one before a long silence."""
+    """A slow ``acknowledge`` misses none: not even the last one before a long silence."""
     told = anyio.Event()
 
     class Committing(Numbers):
@@ -229,10 +229,10 @@ async def test_a_position_that_settles_while_another_is_being_told_is_told_too()
                 yield batch
             await anyio.sleep_forever()
 
-        async def settled(self, position: object) -> None:
+        async def acknowledge(self, position: object) -> None:
             for _ in range(20):
                 await anyio.lowlevel.checkpoint()
-            await super().settled(position)
+            await super().acknowledge(position)
             if position == COUNT - STEP:
                 told.set()
 

@@ -1,4 +1,4 @@
-"""Every transform in a running pipeline: the ledger balances, what is dropped on purpose says why, positions settle in time."""
+"""Every transform in a running pipeline: the ledger balances, drops have reasons, positions are acknowledged in time."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from pipeline.api import DEFAULT, Context, Event, Transform
 from pipeline.cli.loading import load
 from pipeline.codecs.json import JsonCodec
-from pipeline.delivery.acknowledgement import Settlement
+from pipeline.delivery.acknowledgement import Positions
 from pipeline.delivery.clock import Clock
 from pipeline.delivery.fanout import Fanout
 from pipeline.delivery.health import Health
@@ -114,8 +114,8 @@ async def test_ledger_balances_through_every_kind_of_transform(tmp_path: Path) -
     assert components["listed"].counters["listed"] == len([event for event in events if event.url_path == "/u/3"])
 
 
-async def settled(transform: Transform, batches: Sequence[Sequence[Event]]) -> list[object]:
-    """The last position that is settled after each batch (its index), where whatever goes on is delivered at once."""
+async def acknowledged(transform: Transform, batches: Sequence[Sequence[Event]]) -> list[object]:
+    """The last position that is acknowledged after each batch (its index), where whatever goes on is delivered at once."""
     node = TransformNode(
         make=lambda: transform,
         downstream={DEFAULT: Fanout(lambda: 0.0)},
@@ -124,7 +124,7 @@ async def settled(transform: Transform, batches: Sequence[Sequence[Event]]) -> l
         log=ComponentLog("t"),
         clock=Clock(),
     )
-    line = Settlement()
+    line = Positions()
     told = []
     for index, batch in enumerate(batches):
         ticket = line.issue(index)
@@ -138,11 +138,11 @@ async def test_a_position_settles_when_all_before_it_have_left_an_aggregate() ->
     """Also where the events of a batch are counted in a later window than those of the next batch."""
     config = Aggregate.Config(window_secs=10, grace_secs=0, by=["path"])
     batches = [[exchange(second)] for second in (12, 8, 19, 21, 31)]
-    assert await settled(Aggregate(config, Context("a")), batches) == [None, None, None, 2, 3]
+    assert await acknowledged(Aggregate(config, Context("a")), batches) == [None, None, None, 2, 3]
 
 
 async def test_a_position_settles_when_as_many_have_left_a_window() -> None:
     """In the order in which they came."""
     config = Window.Config(where="status >= 500", before_events=2)
     batches = [[exchange(0, http_response_status_code=status)] for status in (200, 200, 200, 503, 200)]
-    assert await settled(Window(config, Context("w")), batches) == [None, None, 0, 3, 3]
+    assert await acknowledged(Window(config, Context("w")), batches) == [None, None, 0, 3, 3]

@@ -42,6 +42,7 @@ class PostgresConfig(Config):
 class Postgres(Sink):
     """Events as rows of a PostgreSQL table."""
 
+    api_version = 1
     Config = PostgresConfig
 
     def __init__(self, config: PostgresConfig, context: Context) -> None:

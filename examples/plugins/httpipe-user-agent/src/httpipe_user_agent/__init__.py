@@ -27,6 +27,7 @@ class UserAgentConfig(Config):
 class UserAgent(Transform):
     """Adds `user_agent.name`, `.version`, `.os.name`, `.os.version`, and `.synthetic.type` = `bot` for known robots."""
 
+    api_version = 1
     Config = UserAgentConfig
     adds = dict.fromkeys(
         ("user_agent.name", "user_agent.version", "user_agent.os.name", "user_agent.os.version", "user_agent.synthetic.type"),

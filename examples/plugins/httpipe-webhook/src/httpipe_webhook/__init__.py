@@ -37,6 +37,7 @@ class WebhookConfig(Config):
 class Webhook(Sink):
     """Each batch as one signed POST."""
 
+    api_version = 1
     Config = WebhookConfig
 
     def __init__(self, config: WebhookConfig, context: Context) -> None:
