@@ -179,16 +179,20 @@ class Decoder:
 
     def _of_another(self, reader: Reader, seg: Segment) -> bool:
         """Whether a segment is of another connection with the same ports: then the one that had them may be over."""
-        strange = bool(seg.flags & SYN) and not _began(reader.conversation, reader, seg)
+        conversation = reader.conversation
+        if self._table.strays.answered(conversation, seg):
+            return self._keep_stray(conversation, seg)
+        strange = bool(seg.flags & SYN) and not _began(conversation, reader, seg)
         if reader.next_seq == UNKNOWN and not strange:
             return self._first_of_direction(reader, seg)
-        if self._table.reopens(seg) if strange else seg.length and self._table.supersedes(reader, seg):
-            self._table.close(reader.conversation, seg.ts_ns, CLOSED)
+        over = self._table.reopens(seg) if strange else bool(seg.length) and self._table.supersedes(reader, seg)
+        if over:
+            self._table.close(conversation, seg.ts_ns, CLOSED)
             begun = self._table.arrival(seg)
             if begun is not None:
                 self._begin(begun, seg)
             return True
-        return strange or (far(reader, seg) and (not seg.length or self._keep_stray(reader.conversation, seg)))
+        return (strange or far(reader, seg)) and (not seg.length or self._keep_stray(conversation, seg))
 
     def _keep_stray(self, conversation: Conversation, seg: Segment) -> bool:
         """A segment far from all that was seen, to be read when the other end shows that it is of another connection."""

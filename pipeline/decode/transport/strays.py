@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from pipeline.decode.message import UNKNOWN
 from pipeline.decode.transport.tcp import MASK, MAX_JUMP, Stream, ahead
-from pipeline.model.records import Segment
+from pipeline.model.records import ACK, SYN, Segment
 
 if TYPE_CHECKING:
     from pipeline.decode.pairing.pairing import Conversation
@@ -27,6 +27,14 @@ def far(stream: Stream, seg: Segment) -> bool:
     return stream.next_seq != UNKNOWN and not -MAX_BEHIND <= ahead(seg.seq, stream.next_seq) <= MAX_JUMP
 
 
+def _acknowledges(seg: Segment, stray: Segment) -> bool:
+    """Whether the other end has received all of a stray segment and no more; of data in a SYN it may take the SYN alone."""
+    if seg.key == stray.key or not seg.flags & ACK:
+        return False
+    count = seg.ack - stray.seq & MASK
+    return count == stray.length + bool(stray.flags & SYN) or (count == 1 and bool(stray.flags & SYN))
+
+
 class Strays:
     """By conversation, in the order they came."""
 
@@ -38,13 +46,17 @@ class Strays:
         """One more; returns all of the other connection, if it shows that there is one, else none."""
         kept = self._kept.setdefault(conversation, [])
         kept.append(seg)
-        if any(each.key != seg.key and each.seq + each.length & MASK == seg.ack for each in kept):
+        if any(_acknowledges(seg, each) for each in kept):
             return self._kept.pop(conversation)
         if len(kept) > MAX_OF_ONE:
             self._drop(kept.pop(0))
         if len(self._kept) > MAX_CONNECTIONS:
             self.forget(next(iter(self._kept)))
         return []
+
+    def answered(self, conversation: "Conversation", seg: Segment) -> bool:
+        """Whether a segment acknowledges one that is kept."""
+        return any(_acknowledges(seg, each) for each in self._kept.get(conversation, ()))
 
     def forget(self, conversation: "Conversation") -> None:
         """The connection is over, and they were of no other one."""

@@ -77,11 +77,11 @@ class Table:
         return self._first(seg, evidence)
 
     def reopens(self, syn: Segment) -> bool:
-        """Whether a SYN on a connection that is followed shows that there is another one: both ends say so, or it brings data."""
+        """Whether a SYN on a connection that is followed shows that there is another one: both ends say so."""
         if self._past.opened(syn):
             return False
         self.openings.add(syn)
-        return bool(syn.payload) or self.openings.agreed(syn.key)
+        return self.openings.agreed(syn.key)
 
     def supersedes(self, reader: Reader, seg: Segment) -> bool:
         """Whether data on a connection that is followed is the first of another one, whose SYN came before."""

@@ -162,6 +162,38 @@ def test_forged_opening_ends_nothing() -> None:
     assert found(talk.close().segments) == [("/0", 200)]
 
 
+@pytest.mark.parametrize("place", range(4, 10))
+@pytest.mark.parametrize("seq", [1000 + FAR, 493_226_231, 3_000_000_000])
+def test_forged_opening_with_data_ends_nothing(place: int, seq: int) -> None:
+    """Data in a SYN is read when the other end acknowledges it; of nobody's it takes no response away from a request."""
+    talk = Talk(acks=False)
+    expected = exchanges(talk)
+    segments = talk.close().segments
+    payload = request("/forged")
+    segments.insert(place, Segment(KEY, segments[place].ts_ns, seq, 0, SYN, payload, len(payload)))
+    pairs = [(e.httpipe_request_target, e.http_response_status_code) for e in decode(segments)]
+    assert [pair for pair in pairs if pair != ("/forged", None)] == expected
+
+
+@pytest.mark.parametrize("accepted", [True, False])
+@pytest.mark.parametrize("without", [None, 1])
+@pytest.mark.parametrize("distance", [FAR, 1 << 28, 1 << 31])
+def test_ports_used_again_by_fast_open(accepted: bool, without: int | None, distance: int) -> None:  # noqa: FBT001
+    """A SYN with data (RFC 7413) begins another connection when the server has answered it, whether it took the data or not."""
+    old = Talk()
+    expected = exchanges(old)
+    new = Talk(start_ns=old.now_ns, handshake=False, client_isn=1000 + distance, server_isn=5000 + distance)
+    new.send(request("/new"), client=True, flags=SYN)
+    if not accepted:
+        new.skip(-len(request("/new")), client=True)
+    new.send(client=False, flags=SYN | ACK)
+    if not accepted:
+        new.client(request("/new"))
+    new.server(response(b"new", status=210)).exchange(request("/last"), response(b"x", status=211)).close()
+    segments = [*old.segments, *(each for place, each in enumerate(new.segments) if place != without)]
+    assert found(segments) == [*expected, ("/new", 210), ("/last", 211)]
+
+
 def test_fast_open_answered_twice() -> None:
     """Data in a SYN, and two answers with different numbers: the data that follows shows which of them holds."""
     ask, answer = request("/0"), response(b"ok")
