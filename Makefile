@@ -7,7 +7,7 @@ export PYTHON
 BIN := .venv/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url \
-  --no-emit-find-links --all-extras
+  --no-emit-find-links --extra kafka
 C_FILES := $(shell find pipeline tests -name '*.[ch]')
 
 .PHONY: help setup run demo test check unit bench kernels kafka lock docs clean

@@ -166,7 +166,7 @@ def _checked(plugin: Plugin, component: object) -> Component:
     """The class, if it is one of the right kind, whole, and of an API version that this engine supports."""
     base = BASES[plugin.kind]
     if not (isinstance(component, type) and issubclass(component, base)):
-        message = f"is not a {plugin.kind}: {plugin.value} is not a subclass of pipeline.api.{base.__name__}"
+        message = f"is not a {plugin.kind}: {plugin.value} is not a subclass of httpipe.{base.__name__}"
         raise BrokenPluginError(f"{_who(plugin)} {message}")
     if fault := _version_fault(getattr(component, "api_version", None)) or _form_fault(plugin, component):
         raise BrokenPluginError(f"{_who(plugin)} {fault}")

@@ -183,7 +183,7 @@ def test_metadata_of_megabytes_costs_nothing(site: Path) -> None:
             "does not state the plugin API it is written for; write api_version = 1",
         ),
         (sink_module(body="x = 1"), "lacks write()"),
-        ("S = 3", "is not a sink: p_code:S is not a subclass of pipeline.api.Sink"),
+        ("S = 3", "is not a sink: p_code:S is not a subclass of httpipe.Sink"),
         ("from pipeline.api import Transform as S", "is not a sink"),
         ("import no_such_module_at_all", "ModuleNotFoundError: No module named 'no_such_module_at_all'; install what is missing"),
         ("import sys; sys.exit(3)", "cannot be imported: SystemExit: 3"),

@@ -13,9 +13,8 @@ from postgres_server import PostgresServer
 from psycopg import errors, sql
 from pydantic import ValidationError
 
-from pipeline.api import BatchError, ConfigError, Context, Event, Exchange, FieldType, NotConnected, Reject
-from pipeline.testing.contract import odd_events
-from pipeline.testing.sink_contract import sink_contract
+from httpipe import BatchError, ConfigError, Context, Event, Exchange, FieldType, NotConnected, Reject
+from httpipe.testing import odd_events, sink_contract
 
 DSN = "user=test dbname=postgres"
 PLACE: dict[str, PostgresServer] = {}

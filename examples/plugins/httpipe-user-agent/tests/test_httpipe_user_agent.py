@@ -3,10 +3,8 @@
 import pytest
 from httpipe_user_agent import LONGEST, UserAgent, UserAgentConfig, meaning
 
-from pipeline.api import DEFAULT, Context, Event, Exchange
-from pipeline.testing.contract import odd_events
-from pipeline.testing.transform_contract import transform_contract
-from pipeline.testing.transforms import check_contract
+from httpipe import DEFAULT, Context, Event, Exchange
+from httpipe.testing import check_contract, odd_events, transform_contract
 
 CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/120.0.0.0 Safari/537.36"
 PHONE = (

@@ -13,8 +13,8 @@ from httpipe_webhook.answer import retry_after
 from pydantic import ValidationError
 from receiver import SECRET, Receiver
 
-from pipeline.api import BackOff, Context, Exchange, Finished, NotConnected, Reject
-from pipeline.testing.sink_contract import sink_contract
+from httpipe import BackOff, Context, Exchange, Finished, NotConnected, Reject
+from httpipe.testing import sink_contract
 
 EVENTS = [Exchange(timestamp_ns=number, httpipe_sequence=number) for number in range(3)]
 NOW_NS = 1_767_225_600 * 1_000_000_000

@@ -14,8 +14,8 @@ import psycopg
 from psycopg import errors
 from pydantic import Field, SecretStr
 
+from httpipe import BatchError, Config, Context, Event, NotConnected, Reject, Sink
 from httpipe_postgres.table import Table
-from pipeline.api import BatchError, Config, Context, Event, NotConnected, Reject, Sink
 
 GONE = (psycopg.OperationalError, psycopg.InterfaceError)
 REFUSED = (psycopg.DataError, psycopg.IntegrityError, errors.ProgramLimitExceeded)  # the row's fault, not the server's

@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from psycopg import sql
 from psycopg.types.json import Jsonb
 
-from pipeline.api import FIELDS, ConfigError, Event, FieldType, Problem
-from pipeline.codecs.flat import flat
+from httpipe import FIELDS, ConfigError, Event, FieldType, Problem, flat
 
 SQL_TYPES = {
     FieldType.STRING: "text",

@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import ua_parser
 
-from pipeline.api import DEFAULT, AttributeValue, Config, Context, Event, Exchange, FieldType, Outputs, Transform
+from httpipe import DEFAULT, AttributeValue, Config, Context, Event, Exchange, FieldType, Outputs, Transform
 
 LONGEST = 512
 """Characters that are looked at: browsers send 80 to 250, and strangers may send megabytes."""

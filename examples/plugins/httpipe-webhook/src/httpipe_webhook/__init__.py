@@ -6,11 +6,9 @@ from typing import Annotated
 import httpx
 from pydantic import Field, HttpUrl, SecretStr, field_validator
 
+from httpipe import Config, Context, EncodingOptions, Event, NotConnected, Sink, codec
 from httpipe_webhook.answer import judge, skim
 from httpipe_webhook.signature import key_of, signature
-from pipeline.api import Config, Context, Event, NotConnected, Sink
-from pipeline.codecs.options import EncodingOptions
-from pipeline.codecs.registry import codec
 
 
 class WebhookConfig(Config):

@@ -4,7 +4,7 @@ from email.utils import parsedate_to_datetime
 
 import httpx
 
-from pipeline.api import BackOff, Finished, Reject
+from httpipe import BackOff, Finished, Reject
 
 NOT_NOW = {408, 425, 429}
 """Request Timeout, Too Early, Too Many Requests: the same request may be taken later (RFC 9110, 8470, 6585)."""

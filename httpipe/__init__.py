@@ -1,0 +1,156 @@
+"""Everything that the author of a plugin imports: ``from httpipe import Sink``. Nothing else is public.
+
+The names are those of ``pipeline.api``, where their contracts stand, and what components of our own are written with: codecs,
+``flat``, templates and expressions. The latter are imported when they are first asked for, since start-up pays for each
+import. The test kit is ``httpipe.testing``.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from pipeline.api import (
+    API_VERSION,
+    DEFAULT,
+    FIELDS,
+    AttributeValue,
+    BackOff,
+    BatchError,
+    CaptureError,
+    Chunk,
+    Closed,
+    Config,
+    ConfigError,
+    Context,
+    Emits,
+    Event,
+    EventBatch,
+    Exchange,
+    FieldType,
+    FileNames,
+    Finished,
+    Gap,
+    GlobOption,
+    HttpipeError,
+    InputError,
+    Mark,
+    Measurement,
+    Metric,
+    NotConnected,
+    Opened,
+    Outputs,
+    PathOption,
+    PathTemplateOption,
+    Problem,
+    Record,
+    RecordBatch,
+    Reject,
+    Segment,
+    Sink,
+    Source,
+    Transform,
+    sink,
+    transform,
+)
+
+if TYPE_CHECKING:
+    from pipeline.codecs.flat import flat
+    from pipeline.codecs.options import DecodingOptions, EncodingOptions
+    from pipeline.codecs.registry import Codec, Decoder, codec, decoder
+    from pipeline.expressions import (
+        Condition,
+        ExpressionError,
+        SanitisedTemplate,
+        Template,
+        Value,
+        compile_condition,
+        compile_sanitised,
+        compile_template,
+        compile_value,
+    )
+
+_LATER = {
+    "Codec": "pipeline.codecs.registry",
+    "codec": "pipeline.codecs.registry",
+    "Decoder": "pipeline.codecs.registry",
+    "decoder": "pipeline.codecs.registry",
+    "EncodingOptions": "pipeline.codecs.options",
+    "DecodingOptions": "pipeline.codecs.options",
+    "flat": "pipeline.codecs.flat",
+    "Condition": "pipeline.expressions",
+    "compile_condition": "pipeline.expressions",
+    "ExpressionError": "pipeline.expressions",
+    "Template": "pipeline.expressions",
+    "SanitisedTemplate": "pipeline.expressions",
+    "compile_template": "pipeline.expressions",
+    "compile_sanitised": "pipeline.expressions",
+    "compile_value": "pipeline.expressions",
+    "Value": "pipeline.expressions",
+}
+
+__all__ = [
+    "API_VERSION",
+    "DEFAULT",
+    "FIELDS",
+    "AttributeValue",
+    "BackOff",
+    "BatchError",
+    "CaptureError",
+    "Chunk",
+    "Closed",
+    "Codec",
+    "Condition",
+    "Config",
+    "ConfigError",
+    "Context",
+    "Decoder",
+    "DecodingOptions",
+    "Emits",
+    "EncodingOptions",
+    "Event",
+    "EventBatch",
+    "Exchange",
+    "ExpressionError",
+    "FieldType",
+    "FileNames",
+    "Finished",
+    "Gap",
+    "GlobOption",
+    "HttpipeError",
+    "InputError",
+    "Mark",
+    "Measurement",
+    "Metric",
+    "NotConnected",
+    "Opened",
+    "Outputs",
+    "PathOption",
+    "PathTemplateOption",
+    "Problem",
+    "Record",
+    "RecordBatch",
+    "Reject",
+    "SanitisedTemplate",
+    "Segment",
+    "Sink",
+    "Source",
+    "Template",
+    "Transform",
+    "Value",
+    "codec",
+    "compile_condition",
+    "compile_sanitised",
+    "compile_template",
+    "compile_value",
+    "decoder",
+    "flat",
+    "sink",
+    "transform",
+]
+
+
+def __getattr__(name: str) -> object:
+    """A name that is imported when it is first asked for (PEP 562)."""
+    if name not in _LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(_LATER[name]), name)
+    return value
