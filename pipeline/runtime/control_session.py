@@ -174,9 +174,10 @@ class ControlSession:
             return [engine.outputs.of(each) for each in engine.sources]
         if name in engine.sinks:
             return [engine.outputs.of(each) for each in engine.plan.sinks[name].inputs]
-        if name in engine.sources or name in engine.transforms or name in engine.plan.consumers:
+        named = [f"{spec.id}.{output}" for spec in engine.plan.transforms.values() for output in spec.outputs]
+        if name in engine.sources or name in engine.transforms or name in named:
             return [engine.outputs.of(name)]
-        known = sorted({*engine.sources, *engine.transforms, *engine.sinks, *engine.plan.consumers})
+        known = sorted([*engine.sources, *engine.transforms, *engine.sinks, *named])
         raise HttpipeError(f'nothing here is called "{name}"; there are {", ".join(known)}')
 
     async def _condition(self, where: str | None) -> Callable[[Event], bool] | None:

@@ -123,7 +123,9 @@ def listen(address: str, option: str, app: Application) -> HttpServer:
     try:
         return make_server(host.strip("[]"), int(port), _Gently(app), Server, handler_class=_Handler)
     except (OSError, ValueError, OverflowError) as error:
-        raise ConfigError([Problem(option, f'cannot listen on "{address}": {error}')]) from error
+        raise ConfigError(
+            [Problem(option, f'cannot listen on "{address}": {getattr(error, "strerror", None) or error}')]
+        ) from error
 
 
 def _hang_up(request: socket.socket) -> None:

@@ -17,7 +17,7 @@ import anyio.lowlevel
 import pytest
 from anyio.to_thread import run_sync
 
-from pipeline.api import Context, Event, EventBatch, Sink, Source
+from pipeline.api import Context, Event, EventBatch, Outputs, Sink, Source, Transform
 from pipeline.config.options import ProcessOptions
 from pipeline.delivery.fanout import Fanout
 from pipeline.errors import ConfigError, HttpipeError
@@ -192,6 +192,41 @@ async def test_the_control_socket_is_its_owners_before_anybody_can_connect(
     assert listener is not None
     with closing(listener):
         assert (modes, umasks) == ([0o600], [])
+
+
+class Split(Transform):
+    """All events leave by an output that nobody reads."""
+
+    outputs = ("rest",)
+
+    def __init__(self, config: Any, context: Context) -> None:
+        """Nothing to prepare."""
+
+    def process(self, batch: Sequence[Event]) -> Outputs:
+        """Nothing is left for the default output."""
+        return {"rest": batch}
+
+
+async def test_an_output_that_nobody_reads_can_be_tapped(tmp_path: Path) -> None:
+    """What leaves by it is what one wants to see."""
+    path = str(tmp_path / "control")
+
+    def look() -> Any:
+        with ControlClient(path) as client:
+            passing = client.tap("t.rest")
+            return next(passing), next(passing)
+
+    async def use(engine: Engine) -> Any:
+        async with anyio.create_task_group() as group:
+            group.start_soon(ControlServer([path], engine, nothing_to_reload).run)
+            while not await run_sync(somebody_answers, path):  # noqa: ASYNC110  another thread looks
+                await anyio.sleep(0.001)
+            seen = await run_sync(look)
+            group.cancel_scope.cancel()
+        return seen
+
+    begun, event = await with_engine(use, s=Part(Steady), t=Part(Split, ["s"]), n=Part(Nowhere, ["t"]))
+    assert (begun, event["event.name"]) == ({}, "http.exchange")
 
 
 @pytest.mark.parametrize(
