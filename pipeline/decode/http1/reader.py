@@ -8,7 +8,7 @@ import re
 
 import msgspec
 
-from pipeline.decode.http1.bodies import CLOSED, HEAD, OTHER, SEEK, BodyStream
+from pipeline.decode.http1.bodies import CLOSED, HEAD, OTHER, SEEK, UNSEEN, BodyStream
 from pipeline.decode.http1.fields import RARELY
 from pipeline.decode.http1.recognition import (
     BLANKS,
@@ -234,8 +234,11 @@ class Reader(BodyStream, gc=False, eq=False):
 
     # -- heads that are not whole ----------------------------------------------------------------------------------------
 
-    def _break_off(self, mark: int) -> None:
-        """The rest of a head will not be understood: report what its lines so far say, then look for the next message."""
+    def _break_off(self, mark: int, error: str | None = None, added: int = 0) -> None:
+        """The rest of a head will not be understood: report what its lines so far say, then look for the next message.
+
+        ``error`` says what cut it off; ``added`` bytes of it are ours.
+        """
         partial = self.partial
         self.release()
         self.phase = SEEK
@@ -246,10 +249,14 @@ class Reader(BodyStream, gc=False, eq=False):
         if partial is None or not (newline or endless):
             begin = self.next_seq if partial is None else partial.seq
             end = begin if partial is None else begin + len(partial.data) & MASK
+            if partial is not None and mark == PROTOCOL_ERROR:
+                self.shared.count("decoder_skipped_bytes", len(partial.data))
+                if not self.client:
+                    self.conversation.uncalled_for(UNKNOWN, apart=True)
             self.conversation.lost(self, begin, end, 1, GAP if mark == GAP else PROTOCOL_ERROR)
             return
         line = line.removesuffix(b"\r")
-        first, size = partial.first, len(partial.data)
+        first, size = partial.first, len(partial.data) - added
         head = partial.data if self.shared.keep_heads else None
         ack = first.ack if first.flags & ACK else UNKNOWN
         lines = rest.rpartition(b"\n")[0] + b"\n"
@@ -270,21 +277,23 @@ class Reader(BodyStream, gc=False, eq=False):
             response = Response(
                 fields, first.ts_ns, first.ts_ns, partial.seq, ack, size, None, status_line.marks | mark, None, head
             )
-            response.line = status_line
+            response.line, response.error = status_line, error or None
             if self.led:
                 self._lead(response)
             response.request = self.conversation.match(response)
             self.conversation.answered(response, UNKNOWN)
 
-    def interrupt(self) -> None:
-        """The other side answers a head that is not complete: take it for what it is (HTTP/0.9 has no more than a line)."""
+    def interrupt(self, mark: int = PROTOCOL_ERROR) -> None:
+        """The other side answers a head that is not complete, or it ends: take it for what it is (HTTP/0.9 is but a line)."""
         partial = self.partial
         if partial is not None:
-            if b"\n" not in partial.data:
+            added = b"\n" not in partial.data
+            if added:
                 partial.data += b"\n"
                 self.shared.memory += 1
             line = parse_request_line(partial.data.partition(b"\n")[0].removesuffix(b"\r"))
-            self._break_off(0 if line is not None and line.version == "0.9" else PROTOCOL_ERROR)
+            simple = line is not None and line.version == "0.9" and mark == PROTOCOL_ERROR
+            self._break_off(0 if simple else mark, added=added)
 
     # -- how a response's body is framed: RFC 9112, section 6.3 ----------------------------------------------------------
 
@@ -298,12 +307,12 @@ class Reader(BodyStream, gc=False, eq=False):
         request = response.request = conversation.match(response)
         length = response.fields.length
         method = request.line.method if request is not None else None
-        if method == "HEAD" or status in {204, 304}:
-            length, stop = 0, self._uncalled_for(response, data, stop)
-        elif status == 101 or (method == "CONNECT" and 200 <= status < 300):
+        if status == 101 or (method == "CONNECT" and 200 <= status < 300):
             conversation.answered(response, UNKNOWN)
             conversation.switched(status)
             return stop
+        if method == "HEAD" or status in {204, 304}:
+            length, stop = 0, self._uncalled_for(response, data, stop)
         elif length is None:
             self.begin_body(response, None)
             return stop
@@ -362,8 +371,7 @@ class Reader(BodyStream, gc=False, eq=False):
             self.begin_body(response, None)
             return 0
         else:
-            if seq == first.seq:  # else it stands behind a response, which is marked
-                self.conversation.uncalled_for(first.ack if first.flags & ACK else UNKNOWN)
+            self.conversation.uncalled_for(first.ack if first.flags & ACK else UNKNOWN, apart=seq == first.seq)
             self.conversation.lost(self, seq, seq + 1 & MASK, 0, PROTOCOL_ERROR)
             self.led = 0
         self.shared.count("decoder_skipped_bytes", 1)
@@ -435,9 +443,10 @@ class Reader(BodyStream, gc=False, eq=False):
         if self.message is not None:
             self.body_end(self.message, error)
         elif self.partial is not None:
+            mark = GAP if error == UNSEEN else PROTOCOL_ERROR
             if self.client:
-                self.interrupt()
+                self.interrupt(mark)
             else:
-                self._break_off(PROTOCOL_ERROR)
+                self._break_off(mark, CLOSED if error is None else error)
         self.ended, self.phase = True, OTHER
         self.conversation.ended(self, CLOSED if error is None else error)

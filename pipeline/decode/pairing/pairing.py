@@ -43,6 +43,7 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
     replied: int = UNKNOWN  # what the server had received when it sent its latest response
     sequence: int = 0
     closed: bool = False
+    tunnel: bool = False  # what follows may be anything
     multipath: bool = False  # one of the subflows of MPTCP: what is missing may have gone another way
     interims: tuple[int, int] | None = None  # from where to where the server last said 1xx, which answers nothing
     connection: Connection | None = None
@@ -127,6 +128,7 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
             self.client.phase = self.server.phase = OTHER
             self.client.message = self.server.message = None
         self.answers = 0 if status == 101 else 1
+        self.tunnel = True
 
     def lost(self, reader: Stream, seq: int, end: int, least: int, mark: int = GAP) -> None:
         """What a direction said from ``seq`` to ``end`` is missing or not understood: ``least`` messages began there, or more."""
@@ -152,14 +154,20 @@ class Conversation(msgspec.Struct, gc=False, eq=False):
             if isinstance(request, Request):
                 request.marks |= PROTOCOL_ERROR
 
-    def uncalled_for(self, ack: int) -> None:
-        """The server, having received all before ``ack``, sent what is no response, and nothing waits: see ``_emit``."""
-        if self.waiting or self.client.awaits(ack):
+    def uncalled_for(self, ack: int, *, apart: bool) -> None:
+        """The server, having received all before ``ack``, sent what is no response; ``apart``: in a segment of its own.
+
+        It is on the exchange that waits, if there is one; else on the one whose upload goes on, or on the next: see ``_emit``.
+        """
+        waiting, uploading = self.waiting, self.client.message
+        if self.tunnel or self.client.awaits(ack):
             return
-        uploading = self.client.message
-        if isinstance(uploading, Request) and uploading.response is not None:
+        if waiting:
+            if len(waiting) == 1 and isinstance(waiting[0], Request):
+                waiting[0].marks |= PROTOCOL_ERROR
+        elif isinstance(uploading, Request) and uploading.response is not None:
             uploading.marks |= PROTOCOL_ERROR
-        else:
+        elif apart:
             self.marks |= PROTOCOL_ERROR
 
     @property

@@ -201,6 +201,54 @@ def test_bytes_while_the_upload_goes_on() -> None:
     assert [brief(e) for e in decode(talk.segments)] == [("POST", "/", 200, 4, 3, "protocol_error"), NEXT]
 
 
+@pytest.mark.parametrize("late", [b"H", b"HTTP/1", b"http"])
+def test_bytes_that_look_like_a_head_at_first(late: bytes) -> None:
+    """What could have become a status line, until the next one came, is counted and marked like any other bytes."""
+    counts: Counter[str] = Counter()
+    decoder = Decoder(DecodeOptions(), source="test", count=lambda name, by: counts.update({name: by}))
+    no_content = b"HTTP/1.1 204 No Content\r\nContent-Length: 9\r\n\r\n"
+    events = decoder.feed(talk_of(("C", GET), ("S", no_content), ("S", late), ("C", request("/next")), ("S", OK)).segments)
+    assert [brief(e) for e in events if isinstance(e, Exchange)] == [("GET", "/", 204, 0, 0), (*NEXT, "protocol_error")]
+    assert counts == {"decoder_skipped_bytes": len(late)}
+
+
+def test_body_of_an_interim_response() -> None:
+    """A body behind a 1xx response, which can have none, marks the exchange that waits for its final response."""
+    interim = b"HTTP/1.1 100 Continue\r\nContent-Length: 5\r\n\r\nhello"
+    events = decode(talk_of(("C", GET), ("S", interim), ("S", OK), ("C", request("/next")), ("S", OK)).segments)
+    assert [brief(e) for e in events] == [("GET", "/", 200, 0, 3, "protocol_error"), NEXT]
+
+
+@pytest.mark.parametrize("status", [b"200 OK", b"204 No Content", b"299 Odd"])
+def test_tunnel(status: bytes) -> None:
+    """Any 2xx opens a tunnel (RFC 9110, section 9.3.6), and what goes through it breaks no rule of HTTP."""
+    ask = b"CONNECT e:443 HTTP/1.1\r\nHost: e\r\n\r\n"
+    talk = talk_of(("C", ask), ("S", b"HTTP/1.1 %b\r\n\r\n" % status), ("S", b"220 hi\r\n"), ("C", request("/next")), ("S", OK))
+    assert [brief(e)[2:] for e in decode(talk.segments)] == [(int(status[:3]), 0, 0), NEXT[2:]]
+
+
+ENDS = {"capture": (None, "gap"), "reset": ("reset", "protocol_error"), "close": ("closed", "protocol_error")}
+
+
+@pytest.mark.parametrize("ending", ENDS)
+@pytest.mark.parametrize("head", [b"HTTP/1.1 20", b"HTTP/1.1 200 OK\r\nServ"])
+def test_response_head_that_breaks_off(head: bytes, ending: str) -> None:
+    """Why a head is not whole is told as it is of a body; where only the capture ended nobody has broken a rule."""
+    talk = talk_of(("C", GET), ("S", head), close=ending == "close")
+    (exchange,) = decode((talk.reset(client=False) if ending == "reset" else talk).segments)
+    error, mark = ENDS[ending]
+    assert exchange.error_type == error
+    assert set(exchange.httpipe_marks) == {mark} | ({"unmatched_request"} if b"200" not in head else set())
+
+
+def test_request_line_that_breaks_off() -> None:
+    """A request line of which the capture has a part is marked, and its size is what was sent."""
+    (cut,) = decode(talk_of(("C", b"GET /part"), close=False).segments)
+    assert (cut.http_request_size, cut.httpipe_marks) == (9, ("gap", "unmatched_request"))
+    (simple,) = decode(talk_of(("C", b"GET /part"), ("S", OK)).segments)
+    assert (simple.http_request_size, simple.httpipe_marks) == (9, ())
+
+
 def test_until_close() -> None:
     """A response without a length lasts until the server closes, and is whole then."""
     talk = talk_of(("C", GET), ("S", b"HTTP/1.0 200 OK\r\n\r\nabc"), ("S", b"def"))
