@@ -80,7 +80,8 @@ def turns(draw: st.DrawFn, number: int) -> Turn:
         return Turn("GET", reply(b"HTTP/1.1 200 OK", number, rest), readable=True, broken=False)
     if kind == "odd":
         start = draw(st.sampled_from(READABLE))
-        return Turn("GET", reply(start, number, rest), readable=True, broken=start in BREAKS_RFC_9112)
+        faulty = start.startswith(b"HTTP/1.0") and rest is BODIES["chunked"]  # RFC 9112, section 6.1
+        return Turn("GET", reply(start, number, rest), readable=True, broken=start in BREAKS_RFC_9112 or faulty)
     if kind == "unreadable":
         return Turn("GET", draw(st.sampled_from(UNREADABLE)) + rest, readable=False, broken=True)
     if kind == "bare":
