@@ -13,6 +13,9 @@ Every other exception that leaves a component is a fault of that component: the 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+OPEN_FILES_REMEDY = "allow more: `ulimit -n 1024` in the shell, LimitNOFILE=1024 in the systemd unit"
+"""For EMFILE, wherever it comes up."""
+
 
 class HttpipeError(Exception):
     """Base of every error that httpipe raises on purpose. Its text is shown to the user as it is, without a traceback."""

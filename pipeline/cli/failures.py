@@ -7,7 +7,7 @@ import errno
 from collections.abc import Iterator
 
 from pipeline.cli.exit_codes import ExitCode
-from pipeline.errors import CaptureError, ConfigError, HttpipeError, InputError, UnhealthyError
+from pipeline.errors import OPEN_FILES_REMEDY, CaptureError, ConfigError, HttpipeError, InputError, UnhealthyError
 
 
 def told(error: BaseException) -> tuple[ExitCode, str]:  # noqa: PLR0911  one for each kind of error
@@ -28,6 +28,8 @@ def told(error: BaseException) -> tuple[ExitCode, str]:  # noqa: PLR0911  one fo
             case OSError(errno=errno.ENOSPC | errno.EDQUOT):
                 where = leaf.filename if leaf.filename is not None else "the output"
                 return ExitCode.UNDELIVERED, f"httpipe: cannot write {where}: {leaf.strerror}"
+            case OSError(errno=errno.EMFILE | errno.ENFILE):
+                return ExitCode.NO_PERMISSION, f"httpipe: too many open files\n  {OPEN_FILES_REMEDY}"
             case HttpipeError():
                 return ExitCode.UNDELIVERED, f"httpipe: {leaf}"
             case _:

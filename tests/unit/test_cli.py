@@ -246,6 +246,7 @@ def test_doctor_agrees_with_this_host(capsys: pytest.CaptureFixture[str]) -> Non
         (HttpipeError("a sink is gone"), ExitCode.UNDELIVERED, "httpipe: a sink is gone"),
         (UnhealthyError("out: not healthy"), ExitCode.UNAVAILABLE, "httpipe: out: not healthy"),
         (ExceptionGroup("", [ValueError("x"), ExceptionGroup("", [InputError("cut")])]), ExitCode.DAMAGED_INPUT, "httpipe: cut"),
+        (OSError(24, "Too many open files", "/x"), ExitCode.NO_PERMISSION, "httpipe: too many open files\n  allow more: `ulimit"),
         (KeyError("x"), ExitCode.INTERNAL, "httpipe: internal error: KeyError: 'x'"),
     ],
 )

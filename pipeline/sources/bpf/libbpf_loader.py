@@ -12,7 +12,7 @@ from collections import deque
 from functools import cache
 from pathlib import Path
 
-from pipeline.errors import CaptureError
+from pipeline.errors import OPEN_FILES_REMEDY, CaptureError
 from pipeline.sources.bpf import program as programs
 from pipeline.sources.bpf import rights
 
@@ -126,6 +126,8 @@ def _refused(what: str, code: int) -> CaptureError:
             words = f"{what}: {limit >> 10} KiB of locked memory (RLIMIT_MEMLOCK) are too few for its maps"
             return CaptureError(words, remedy=rights.locked_memory_remedy(), denied=True)
         return CaptureError(f"{what}: no permission", remedy=rights.capabilities_remedy(), denied=True)
+    if code in {errno.EMFILE, errno.ENFILE}:  # denied, for bcc needs as many
+        return CaptureError(f"{what}: {os.strerror(code).lower()}", remedy=OPEN_FILES_REMEDY, denied=True)
     if code == errno.ENOMEM:
         return CaptureError(f"{what}: no memory", remedy="set a smaller ring_bytes or kernel_connections")
     words = "\n".join(_last_words)

@@ -11,6 +11,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.api import CaptureError, Context
+from pipeline.errors import OPEN_FILES_REMEDY
 from pipeline.sources.bpf import bcc_loader, capture, host, kernel, libbpf_loader, program, rights, syscall
 from pipeline.sources.bpf.clock import wall_minus_boot_ns
 from pipeline.sources.bpf.config import BpfConfig
@@ -237,3 +238,10 @@ def test_without_privileges_nothing_raises() -> None:
     if "setpriv" in done.stderr:
         done = subprocess.run(command[3:], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
+
+
+def test_too_few_open_files_are_told_as_that() -> None:
+    """Denied, so that bcc, which needs as many, is not tried; nothing is to be installed or reported."""
+    error = libbpf_loader._refused("the kernel refuses the BPF program", errno.EMFILE)
+    assert (error.denied, error.remedy) == (True, OPEN_FILES_REMEDY)
+    assert "too many open files" in str(error)
