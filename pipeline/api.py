@@ -195,6 +195,13 @@ class Source(ABC):
     async def acknowledge(self, position: object) -> None:  # noqa: B027  a default for those that need nothing
         """In order: every event up to this batch's position is delivered, dead-lettered, discarded on purpose or on disk."""
 
+    async def stop(self) -> None:  # noqa: B027  a default for those that need nothing
+        """End the input: ``batches`` gives what is held already, such as the rest of a ring, and ends within five seconds.
+
+        Called from another task while ``batches`` is being iterated, at the end of a run and before a reload replaces the
+        source. Where it is not overridden, ``batches`` is cancelled instead. Safe twice, and safe unopened.
+        """
+
     async def aclose(self) -> None:  # noqa: B027  a default for those that need nothing
         """Let go of everything. Safe twice, and safe unopened."""
 

@@ -320,8 +320,9 @@ class Engine:
 
     async def _wind_down(self) -> None:
         """Stop reading, pass on what is held back, drain the queues, acknowledge, close; past the deadline, count the rest."""
-        for source in self.sources.values():
-            await source.task.stop()
+        async with anyio.create_task_group() as stopping:
+            for source in self.sources.values():
+                stopping.start_soon(source.stop)
         with self.drained:
             for source in self.sources.values():
                 await source.runner.finish()

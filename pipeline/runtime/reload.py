@@ -141,7 +141,7 @@ async def _carry_out(engine: Engine, change: Change) -> None:
     limit = engine.plan.process.shutdown_timeout_secs
     gone_sources = [unit for name, unit in engine.sources.items() if name in change.sources or name not in change.plan.sources]
     for source in gone_sources:
-        await source.task.stop()
+        await source.stop()
         if source.spec.id in change.sources:
             _hand_on(source, change.sources[source.spec.id])
         with anyio.move_on_after(limit):

@@ -6,13 +6,12 @@ a ``block`` queue has no room for is dropped there and counted, as if it were ``
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import Callable, Sequence
 
 import anyio
 import anyio.to_thread
 
 from pipeline.api import CaptureError, Event, EventBatch, InputError, RecordBatch, Source
-from pipeline.cancellation import ForeignCancellation
 from pipeline.delivery.acknowledgement import Positions, Ticket
 from pipeline.delivery.buffer import Buffer
 from pipeline.delivery.chunk import weight_of
@@ -64,6 +63,7 @@ class SourceRunner:
         self.positions = self._new_positions()
         self._refused: Refused = []
         self._turn_began = 0.0
+        self._reading = self._stopping = False
         self.damaged: InputError | None = None
         self.dead_letter: DeadLetter | None = None
         self.queues: tuple[Buffer, ...] = ()
@@ -82,10 +82,22 @@ class SourceRunner:
 
     async def run(self) -> None:
         """Read until the input ends, or for ever. A source that fails is built anew with backoff; damaged input ends it."""
-        while not await self._read_once():
+        while not await self._read_once() and not self._stopping:
             await self._clock.sleep(self._backoff.next_secs())
             while not await self._restart():
                 await self._clock.sleep(self._backoff.next_secs())
+
+    async def stop(self) -> bool:
+        """Ask the source to end its input; False where nobody can: it has no way to, fails, or is being opened again."""
+        self._stopping = True
+        if not self._reading or type(self.source).stop is Source.stop:
+            return False
+        try:
+            await timed(self.source.stop(), self.health)
+        except Exception as error:  # noqa: BLE001  a plugin's fault while it is stopped; it is cancelled then
+            self._trouble(error, "failed while it was stopped")
+            return False
+        return True
 
     async def finish(self) -> None:
         """After reading has ended, or was cancelled: what queues had no room for, and what the decoder still holds, marked."""
@@ -149,6 +161,7 @@ class SourceRunner:
         """Read to the end; True when that is the end of the input, False when it failed and should start again."""
         try:
             batches = self.health.call(self.source.batches)
+            self._reading = True
             try:
                 while True:
                     batch = await timed(anext(batches), self.health)
@@ -157,10 +170,8 @@ class SourceRunner:
                         self._works_again()
             except StopAsyncIteration:
                 pass
-            except asyncio.CancelledError:
-                await self._pass_on_last(batches)
-                raise
             finally:
+                self._reading = False
                 close = getattr(batches, "aclose", None)
                 if close is not None:
                     with anyio.CancelScope(shield=True):
@@ -174,20 +185,6 @@ class SourceRunner:
             return False
         self.health.state = State.FINISHED
         return True
-
-    async def _pass_on_last(self, batches: AsyncIterator[RecordBatch | EventBatch]) -> None:
-        """Stopped between two batches, a live source is told as if it had been waiting: what the kernel still has is one more."""
-        throw = getattr(batches, "athrow", None)
-        # A generator that was waiting has been told already and is at its end: then its frame is gone, and athrow gives None.
-        if throw is None or self.source.can_wait or getattr(batches, "ag_frame", batches) is None:
-            return
-        with anyio.move_on_after(CLOSE_SECS, shield=True):
-            try:
-                await self._pass_on(await timed(throw(asyncio.CancelledError()), self.health))
-            except (ForeignCancellation, StopAsyncIteration):
-                return  # it has nothing more
-            except Exception as error:  # noqa: BLE001  a plugin's fault while it is stopped
-                self._trouble(error, "could not give what it still had")
 
     async def _restart(self) -> bool:
         """A fresh source; the connections that were being decoded are reported as far as they were seen. False: none is open."""

@@ -18,7 +18,7 @@ from pipeline.delivery.fanout import Fanout
 from pipeline.delivery.health import Health, State
 from pipeline.delivery.ledger import Ledger
 from pipeline.delivery.losses import Books
-from pipeline.delivery.session import Session
+from pipeline.delivery.session import CLOSE_SECS, Session
 from pipeline.delivery.signal import Signal
 from pipeline.delivery.worker import Worker
 from pipeline.errors import ConfigError, Problem
@@ -102,6 +102,13 @@ class SourceUnit:
         record = None if options.dry_run or goes_on else spec.record
         recorder = Recorder(record.path, record.max_bytes, context.count, self.log) if record else None
         return Decoding(make, recorder, live=not spec.component.can_wait)
+
+    async def stop(self) -> None:
+        """End its input: it gives what it still holds, or is cancelled where it cannot or takes too long."""
+        with anyio.move_on_after(CLOSE_SECS):
+            if await self.runner.stop():
+                await self.task.ended.wait()
+        await self.task.stop()
 
     @property
     def health(self) -> Health:

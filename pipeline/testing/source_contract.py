@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from pipeline.api import Emits, Event, EventBatch, RecordBatch, Source
@@ -84,6 +85,27 @@ class SourceContract:
         with anyio.fail_after(CLOSE_SECS):
             await source.aclose()
 
+    async def test_stop_ends_its_input(self, tmp_path: Path) -> None:
+        """Where it says that it can: before anything was read, while it reads, and twice."""
+        type(self).prepare(tmp_path)
+        source = type(self).make(tmp_path)
+        if type(source).stop is Source.stop:
+            return
+        with anyio.fail_after(CLOSE_SECS):
+            await source.stop()
+            await source.aclose()
+        source = type(self).make(tmp_path)
+        with anyio.fail_after(DEADLINE_SECS):
+            await source.open()
+        with anyio.fail_after(CLOSE_SECS):
+            async with anyio.create_task_group() as reading:
+                reading.start_soon(_read_to_the_end, source)
+                for _ in range(10):
+                    await anyio.lowlevel.checkpoint()
+                await source.stop()
+                await source.stop()
+        await source.aclose()
+
     async def test_a_second_one_can_follow(self, tmp_path: Path) -> None:
         """After a fault the engine makes a new one: the first must have let go of everything."""
         type(self).prepare(tmp_path)
@@ -111,6 +133,11 @@ async def _life(source: Source) -> None:
     await source.open()
     await _some(source, 1)
     await source.aclose()
+
+
+async def _read_to_the_end(source: Source) -> None:
+    async for _batch in source.batches():
+        pass
 
 
 async def _some(source: Source, count: int) -> list[RecordBatch | EventBatch]:

@@ -171,14 +171,27 @@ def test_a_transform_that_breaks_a_rule_fails(transform: type[GoodTransform], ru
 class GoodSource(Source):
     """One event, again and again."""
 
+    stopped = False
+
     def __init__(self, config: Any, context: Context) -> None:
         """Nothing to prepare."""
 
     async def batches(self) -> AsyncIterator[EventBatch | RecordBatch]:
-        """For ever."""
-        while True:
+        """Until it is stopped."""
+        while not self.stopped:
             await anyio.lowlevel.checkpoint()
             yield EventBatch([Exchange(timestamp_ns=1)], 1)
+
+    async def stop(self) -> None:
+        """Note."""
+        self.stopped = True
+
+
+class Deaf(GoodSource):
+    """Says that it can be stopped, and goes on for ever."""
+
+    async def stop(self) -> None:
+        """Nothing."""
 
 
 class Liar(GoodSource):
@@ -202,10 +215,18 @@ class Once(GoodSource):
 
 
 @pytest.mark.parametrize(
-    ("source", "rule"), [(Liar, "test_gives_batches_of_what_it_says"), (Once, "test_a_second_one_can_follow")]
+    ("source", "rule"),
+    [
+        (Liar, "test_gives_batches_of_what_it_says"),
+        (Once, "test_a_second_one_can_follow"),
+        (Deaf, "test_stop_ends_its_input"),
+    ],
 )
-async def test_a_source_that_breaks_a_rule_fails(source: type[GoodSource], rule: str, tmp_path: Path) -> None:
+async def test_a_source_that_breaks_a_rule_fails(
+    source: type[GoodSource], rule: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """And a good one passes the same rule."""
+    monkeypatch.setattr("pipeline.testing.source_contract.CLOSE_SECS", 0.5)
     make: Callable[[Path], Source] = lambda _: source(None, Context("bad"))  # noqa: E731
     await getattr(source_contract(lambda _: GoodSource(None, Context("good")))(), rule)(tmp_path)
     with pytest.raises((AssertionError, OSError)):

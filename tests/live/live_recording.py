@@ -52,7 +52,7 @@ async def recording(
         async with anyio.create_task_group() as group:
             group.start_soon(_read, source, decoder, taken)
             yield taken
-            group.cancel_scope.cancel()
+            await source.stop()
     finally:
         await source.aclose()
     taken.add([], [event for event in decoder.finish() if isinstance(event, Exchange)])

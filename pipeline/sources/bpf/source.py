@@ -5,7 +5,6 @@ The kernel wakes it for a batch, not for a record: while traffic flows it looks 
 comes first; when nothing flows it sleeps until the next record.
 """
 
-import asyncio
 import time
 from collections.abc import AsyncIterator, Iterator
 from typing import ClassVar
@@ -51,6 +50,8 @@ class BpfSource(Source):
         self._count_due = 0.0
         self._displaced = 0
         self._shedding = False
+        self._stopped = False
+        self._sleep: anyio.CancelScope | None = None
 
     async def open(self) -> None:
         """Load, attach, say so."""
@@ -80,28 +81,31 @@ class BpfSource(Source):
         return frozenset({rights.CAP_BPF}) if kernel.maps_need_cap_bpf() else frozenset()
 
     async def batches(self) -> AsyncIterator[RecordBatch]:
-        """Segments, until cancelled; what the ring still holds then is the last batch."""
+        """Segments, until ``stop``; what the ring still holds then is the last batch."""
         capture = self._capture
         if capture is None:
             return
-        try:
-            while True:
-                records = capture.read()
-                records += self._sweep(capture)
-                self._count(capture)
-                if records:
-                    self._empty_ticks = 0
-                    yield RecordBatch(records)
-                else:
-                    self._empty_ticks += 1
-                if capture.ring.waiting_bytes() < abi.WAKE_BYTES:
-                    await self._wait(capture)
-        except asyncio.CancelledError:
-            capture.detach()
-            records = capture.rest()
+        while not self._stopped:
+            records = capture.read()
+            records += self._sweep(capture)
+            self._count(capture)
             if records:
+                self._empty_ticks = 0
                 yield RecordBatch(records)
-            raise
+            else:
+                self._empty_ticks += 1
+            if not self._stopped and capture.ring.waiting_bytes() < abi.WAKE_BYTES:
+                await self._wait(capture)
+        capture.detach()
+        records = capture.rest()
+        if records:
+            yield RecordBatch(records)
+
+    async def stop(self) -> None:
+        """Capture no more; ``batches`` wakes up and gives what is in the ring."""
+        self._stopped = True
+        if self._sleep is not None:
+            self._sleep.cancel()
 
     async def aclose(self) -> None:
         """Detach, read the counters for the last time, let go."""
@@ -123,7 +127,7 @@ class BpfSource(Source):
         capture.want(abi.Want.ANY if asleep else abi.Want.BATCH)
         if asleep and capture.ring.waiting_bytes():
             return  # it came just before the kernel knew that we want to be woken
-        with anyio.move_on_after(IDLE_TICK_SECS if asleep else TICK_SECS):
+        with anyio.move_on_after(IDLE_TICK_SECS if asleep else TICK_SECS) as self._sleep:
             await anyio.wait_readable(capture.ring.fileno())
         capture.want(abi.Want.NOTHING)
 

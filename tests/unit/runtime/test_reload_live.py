@@ -52,19 +52,21 @@ class Wire(Source):
         self.emit(self.meanwhile)
 
     async def batches(self) -> AsyncIterator[RecordBatch]:
-        """For ever; what the ring still holds at the end is the last batch."""
-        try:
-            while True:
-                while self.ring:
-                    yield RecordBatch([self.ring.popleft()])
-                self.news.clear()
+        """Until it is stopped; what the ring still holds then is the last batch."""
+        while self in self.rings:
+            self.news.clear()
+            if self.ring:
+                yield RecordBatch([self.ring.popleft()])
+            else:
                 await self.news.wait()
-        except asyncio.CancelledError:
-            self.rings.remove(self)
-            rest = list(self.ring)
-            self.ring.clear()
-            yield RecordBatch(rest)
-            raise
+        rest = list(self.ring)
+        self.ring.clear()
+        yield RecordBatch(rest)
+
+    async def stop(self) -> None:
+        """Detach, and wake up."""
+        self.rings.remove(self)
+        self.news.set()
 
     async def aclose(self) -> None:
         """As the real one: what nobody took is counted."""
