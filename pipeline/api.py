@@ -9,10 +9,11 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, TypeVar, overload
+from typing import Any, ClassVar, Literal, NamedTuple, TypeVar, overload
 
 import msgspec
 from pydantic import BaseModel, ConfigDict
@@ -49,6 +50,7 @@ __all__ = [
     "Config",
     "ConfigError",
     "Context",
+    "Delivery",
     "Emits",
     "Event",
     "EventBatch",
@@ -74,6 +76,7 @@ __all__ = [
     "Reject",
     "Segment",
     "Sink",
+    "SinkDefaults",
     "Source",
     "Transform",
     "sink",
@@ -97,6 +100,21 @@ class NoConfig(Config):
     """For components without options."""
 
 
+class Delivery(NamedTuple):
+    """One attempt to write a batch. ``batch`` is the same for each attempt with the same events; ``attempt`` counts from 1.
+
+    What is left of a batch after a ``BatchError`` is another batch, and so is one that comes out of its queue again after a
+    reload or a restart. Batch ids are unique among all runs: fit for an idempotency key of the other end.
+    """
+
+    batch: str
+    attempt: int
+
+
+DELIVERY: ContextVar[Delivery | None] = ContextVar("httpipe.delivery", default=None)
+"""Set by the engine around each write, in the task that makes it; tasks and threads that a sink starts from there inherit it."""
+
+
 NO_FIELDS: Mapping[str, FieldType] = MappingProxyType({})
 
 
@@ -111,6 +129,7 @@ class Context:
     ``trouble``  ``trouble("no contact with any broker since …")`` says that the component works on but cannot do its part, and
                  ``trouble("")`` that it can again: in the log once, in `top`, `/health` and, for a source, `/ready` meanwhile.
     ``progress`` ``progress(done, total)`` in units of the source's own (bytes of a file); shown on a terminal.
+    ``delivery`` sinks only, inside ``write``: which batch this is, and which attempt; None outside.
     ``body_bytes``  sources only: how many bytes of each message body the pipeline wants (0: none).
     ``attributes``  transforms and sinks only: the attributes that transforms upstream add, so that expressions know their types.
     ``read_file``   transforms only: ``read_file(path)`` gives the bytes of a file the first time it is asked and whenever the
@@ -127,6 +146,11 @@ class Context:
     body_bytes: int = 0
     attributes: Mapping[str, FieldType] = field(default_factory=dict)
     read_file: Callable[[str], bytes | None] = lambda _path: None
+
+    @property
+    def delivery(self) -> Delivery | None:
+        """Which batch is being written, and which attempt this is; None outside ``Sink.write``."""
+        return DELIVERY.get()
 
 
 class RecordBatch(msgspec.Struct, frozen=True, gc=False):
@@ -264,6 +288,19 @@ class Transform(ABC):
         return ()
 
 
+class SinkDefaults(NamedTuple):
+    """Engine options of a sink where the pipeline file does not give them; None: the engine's own default.
+
+    ``batch_max_events``, ``batch_max_bytes`` (approximate memory size), ``batch_timeout_secs`` (how long a batch waits to fill),
+    ``write_timeout_secs``: as ``batch.max_events`` and so on in the file.
+    """
+
+    batch_max_events: int | None = None
+    batch_max_bytes: int | None = None
+    batch_timeout_secs: float | None = None
+    write_timeout_secs: float | None = None
+
+
 class Sink(ABC):
     """Where events go.
 
@@ -279,6 +316,8 @@ class Sink(ABC):
     """As for sources: ``api_version = 1``, without a default."""
     plugin_name: ClassVar[str] = ""
     """What a decorator was told; must be the name in the entry points. Empty for classes."""
+    defaults: ClassVar[SinkDefaults] = SinkDefaults()
+    """Batches and time limit that suit the other end, such as the most events that one request may carry."""
     writes: Sequence[FileNames] = ()
     """Files it writes, so that ``httpipe validate`` can refuse two sinks that would meet in one. May depend on the config."""
     needs_heads: bool = False

@@ -4,6 +4,7 @@ import inspect
 
 import click
 
+from pipeline.api import Sink
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.loading import DEFAULT_FILE, registry
 from pipeline.config.reference import Row, first_sentence, option_rows
@@ -67,6 +68,7 @@ def _details(known: Registry, kinds: list[Kind], name: str) -> int:
         click.echo(f"{inspect.cleandoc(loaded.component.__doc__ or '')}\n")
         _options("options", option_rows(loaded.component.Config))
         engine = [row for model in engine_models(f"{kind}s", loaded.component) for row in option_rows(model)]
+        engine = _declared(engine, loaded.component)
         _options("options of the engine", engine)
     if shown:
         return ExitCode.OK
@@ -78,6 +80,14 @@ def _details(known: Registry, kinds: list[Kind], name: str) -> int:
 
         click.echo(f"httpipe: {unknown(name, 'component', every)}", err=True)
     return ExitCode.USAGE
+
+
+def _declared(rows: list[Row], component: type) -> list[Row]:
+    """The rows with the defaults that a sink's class declares in place of the engine's."""
+    if not issubclass(component, Sink):
+        return rows
+    given = {name.replace("batch_", "batch."): value for name, value in component.defaults._asdict().items() if value is not None}
+    return [row._replace(default=str(given[row.name])) if row.name in given else row for row in rows]
 
 
 def _options(title: str, rows: list[Row]) -> None:

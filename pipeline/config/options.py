@@ -3,11 +3,11 @@
 A component's own options are its ``Config`` model; the two sets of names never overlap.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field
 
-from pipeline.api import Config, PathOption
+from pipeline.api import Config, PathOption, SinkDefaults
 
 ID_PATTERN = r"^[a-z0-9_]+$"
 
@@ -85,6 +85,15 @@ class SinkOptions(Config):
     """`process` runs the sink in a process of its own: it may block, exit or crash there, and is restarted."""
     max_in_flight: Annotated[int, Field(ge=1, le=64)] = 1
     """Writes under way at once. More than 1 gives up the order of batches."""
+
+    def with_defaults(self, given: SinkDefaults) -> Self:
+        """What the file does not set is as the sink's class declares it. Raises ``ValidationError`` for what may not be."""
+        declared = {name: value for name, value in given._asdict().items() if value is not None}
+        batch = {name.removeprefix("batch_"): value for name, value in declared.items() if name.startswith("batch_")}
+        stated = {name: getattr(self, name) for name in self.model_fields_set - {"batch"}}
+        timeout = {name: value for name, value in declared.items() if name == "write_timeout_secs"}
+        own = {name: getattr(self.batch, name) for name in self.batch.model_fields_set}
+        return self.model_validate({**timeout, **stated, "batch": {**batch, **own}})
 
 
 class RecordOptions(Config):

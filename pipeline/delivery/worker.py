@@ -4,13 +4,15 @@ What the sink raises steers it (see ``Sink``): wait and write the same batch aga
 worker never ends because a write failed, and nothing that happens here reaches another sink.
 """
 
-from collections.abc import Awaitable, Callable, Sequence
+import secrets
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import count
 
 import anyio
 
-from pipeline.api import BackOff, BatchError, Event, Finished, NotConnected, Reject
+from pipeline.api import DELIVERY, BackOff, BatchError, Delivery, Event, Finished, NotConnected, Reject
 from pipeline.config.options import SinkOptions
 from pipeline.delivery.buffer import Buffer
 from pipeline.delivery.chunk import Batch, weight_of
@@ -36,6 +38,12 @@ DRAINING_PAUSE_SECS = 1.0
 """During shutdown there is no time for long waits."""
 
 
+def _batch_ids() -> Iterator[str]:
+    """Unique among all runs of all hosts."""
+    run = secrets.token_hex(8)
+    return (f"{run}-{number}" for number in count(1))
+
+
 @dataclass(slots=True)
 class Worker:
     """What the writers of one sink share. ``dead_letter`` is set after all sinks are made, for they may refer to each other."""
@@ -53,6 +61,7 @@ class Worker:
     greetings: int = 0
     hurry: anyio.Event = field(default_factory=anyio.Event)
     writers: list["Writer"] = field(default_factory=list)
+    batch_ids: Iterator[str] = field(default_factory=_batch_ids)
     last_delivery: float = 0.0
     failing: set[str] = field(default_factory=set)
     failed_attempts: int = 0
@@ -159,6 +168,8 @@ class Writer:
         retry = worker.options.retry
         self._backoff = Backoff(retry.initial_backoff_secs, retry.max_backoff_secs, worker.clock.random)
         self._attempts = 0
+        self._delivery = Delivery("", 0)
+        self._written: Sequence[Event] = ()
         self._generation = 0
         self._ended = False
         self.batch: Batch | None = None
@@ -217,6 +228,7 @@ class Writer:
             if not session.opened:
                 await session.ensure_open()
             self._generation = session.generation
+            DELIVERY.set(self._next_delivery(batch.events))
             dog.start()
             await session.write(batch.events)
         except Exception as error:  # noqa: BLE001  whatever a sink raises is its outcome
@@ -227,6 +239,15 @@ class Writer:
         self._works()
         self._close_batch(batch)
         return None
+
+    def _next_delivery(self, events: Sequence[Event]) -> Delivery:
+        """The same batch as before, once more, or another one."""
+        same = events is self._written
+        self._written = events
+        self._delivery = Delivery(
+            self._delivery.batch if same else next(self._worker.batch_ids), self._delivery.attempt * same + 1
+        )
+        return self._delivery
 
     def _works(self) -> None:
         """A part that was delivered does not say so: whatever hindered the rest still hinders it."""

@@ -21,7 +21,7 @@ import anyio
 import anyio.abc
 import msgspec
 
-from pipeline.api import ConfigError, Context, FieldType, Sink
+from pipeline.api import DELIVERY, ConfigError, Context, FieldType, Sink
 from pipeline.cancellation import guarded
 from pipeline.codecs import binary
 from pipeline.config.document import Entry
@@ -137,6 +137,7 @@ class Child:
     async def _write(self, message: Write) -> None:
         for module in message.modules:  # a kind is known once its class is; the parent has imported it, so it is trusted
             importlib.import_module(module)
+        DELIVERY.set(message.delivery)
         await self._made().write(binary.decode(message.block))
 
     def _made(self) -> Sink:

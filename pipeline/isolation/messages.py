@@ -8,6 +8,8 @@ from typing import Any, Literal
 
 import msgspec
 
+from pipeline.api import Delivery
+
 STARTED = 0
 """Number of the answer to ``Start``."""
 
@@ -45,6 +47,7 @@ class Write(msgspec.Struct, array_like=True, tag=True):
     number: int
     block: bytes
     modules: list[str]
+    delivery: Delivery | None
 
 
 class Cancel(msgspec.Struct, array_like=True, tag=True):

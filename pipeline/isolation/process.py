@@ -18,7 +18,7 @@ import anyio
 import msgspec
 from anyio.to_thread import run_sync
 
-from pipeline.api import Context
+from pipeline.api import Context, Delivery
 from pipeline.delivery.signal import Signal
 from pipeline.isolation.failures import CANCELLED, error_of
 from pipeline.isolation.messages import STARTED, Answer, Call, Cancel, Counts, Failure, Line, Start, ToParent, Write
@@ -79,10 +79,10 @@ class SinkProcess:
         number = next(self._numbers)
         await self._ask(number, Call(number, method))
 
-    async def write(self, block: bytes, modules: list[str]) -> None:
+    async def write(self, block: bytes, modules: list[str], delivery: Delivery | None) -> None:
         """Have it write a batch. Raises what the sink raises, or ``ProcessDied``."""
         number = next(self._numbers)
-        await self._ask(number, Write(number, block, modules))
+        await self._ask(number, Write(number, block, modules, delivery))
 
     async def answers(self, within_secs: float) -> bool:
         """Whether it has, or has within this time, dealt with all that was cancelled: then its loop is alive."""

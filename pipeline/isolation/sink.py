@@ -47,7 +47,7 @@ class ProcessSink(Sink):
     async def write(self, batch: Sequence[Event]) -> None:
         """Delivered when the sink in the process says so."""
         modules = {kind.__module__ for kind in set(map(type, batch))}
-        await self._opened().write(_block(batch), list(modules))
+        await self._opened().write(_block(batch), list(modules), self._context.delivery)
 
     async def aclose(self) -> None:
         """Close the sink and end its process; raises what the sink raises. A process that does not answer is killed."""

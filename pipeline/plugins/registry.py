@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from pipeline.api import API_VERSION, Sink, Source, Transform
+from pipeline.config.options import SinkOptions
 from pipeline.config.words import unknown
 from pipeline.errors import HttpipeError
 from pipeline.plugins.discovery import Found, Kind, Plugin, canonical
@@ -192,12 +193,24 @@ def _form_fault(plugin: Plugin, component: Component) -> str:
         return f"lacks {', '.join(f'{name}()' for name in abstract)}"
     if not (isinstance(component.Config, type) and issubclass(component.Config, BaseModel)):
         return "has a Config that is not a pydantic model"
-    if plugin.builtin:
-        return ""
+    return "" if plugin.builtin else _schema_fault(component) or _defaults_fault(component)
+
+
+def _schema_fault(component: Component) -> str:
     try:
         component.Config.model_json_schema()
-    except Exception as error:  # noqa: BLE001  a stranger's model may do anything
+    except Exception as error:  # noqa: BLE001  a plugin's model may do anything
         return f"has a Config without a JSON Schema: {type(error).__name__}: {str(error).partition(chr(10))[0]}"
+    return ""
+
+
+def _defaults_fault(component: Component) -> str:
+    if not issubclass(component, Sink):
+        return ""
+    try:
+        SinkOptions().with_defaults(component.defaults)
+    except (ValidationError, AttributeError, TypeError) as error:
+        return f"declares defaults that cannot be: {' '.join(str(error).split())}"
     return ""
 
 

@@ -114,6 +114,12 @@ class Draft:
         self.config = AnyOptions()
         self.instance = self.loaded.component(self.config, Context(self.id))
 
+    def take_defaults(self) -> None:
+        """What its class declares for its batches, where the file says nothing else."""
+        options, component = self.options.get(SinkOptions), self.component
+        if options is not None and component is not None and issubclass(component, Sink):
+            self.options[SinkOptions] = options.with_defaults(component.defaults)
+
     @property
     def reload_key(self) -> str:
         """The table as it stands in the file: equal keys mean that nothing changed, a plugin that was mended included."""
@@ -142,6 +148,7 @@ def draft(entry: Entry, registry: Registry, mode: Mode, file: str) -> tuple[Draf
         part = {name: value for name, value in entry.table.items() if name in names(model)}
         made.options[model], found = check(model, part, entry.path, file=file)
         problems += found
+    made.take_defaults()
     if made.loaded is None or made.fault:
         return made, problems
     foreign = engine - {name for model in models for name in names(model)}

@@ -18,6 +18,7 @@ from pipeline.api import (
     BatchError,
     Config,
     Context,
+    Delivery,
     Event,
     EventBatch,
     Finished,
@@ -137,6 +138,7 @@ class Faulty:
 class FaultySource(Faulty, Source):
     """Ten events, one at a time."""
 
+    api_version = 1
     Config = FaultyConfig
 
     async def batches(self) -> AsyncIterator[EventBatch]:
@@ -155,6 +157,7 @@ class FaultySource(Faulty, Source):
 class FaultyTransform(Faulty, Transform):
     """Passes everything."""
 
+    api_version = 1
     Config = FaultyConfig
 
     def process(self, batch: Sequence[Event]) -> Outputs:
@@ -166,6 +169,7 @@ class FaultyTransform(Faulty, Transform):
 class FaultySink(Faulty, Sink):
     """Appends events to a file."""
 
+    api_version = 1
     Config = FaultyConfig
 
     async def open(self) -> None:
@@ -181,7 +185,9 @@ class FaultySink(Faulty, Sink):
         self.act("write")
         if self.config.way == "hang":
             await anyio.sleep_forever()
-        self.context.log.info("wrote a batch", extra={"events": len(batch), "pid": os.getpid()})
+        delivery = self.context.delivery or Delivery("", 0)
+        fields = {"events": len(batch), "attempt": delivery.attempt, "batch": delivery.batch, "pid": os.getpid()}
+        self.context.log.info("wrote a batch", extra=fields)
         self.context.count("written", len(batch))
         with Path(self.config.out).open("ab") as opened:
             opened.write(codec("json").encode_batch(batch))

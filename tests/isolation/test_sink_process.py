@@ -137,6 +137,9 @@ def test_its_log_and_its_counters_are_the_components(tmp_path: Path) -> None:
     lines = [line for line in run.log.splitlines() if "faulty_sink: wrote a batch" in line]
     processes = {line.rpartition("pid=")[2] for line in lines}
     assert len(processes) == 1
+    batches = [re.search(r"attempt=(\d+) batch=(\S+)", line) for line in lines]
+    assert [found and found[1] for found in batches] == ["1"] * len(lines)
+    assert len({found and found[2] for found in batches}) == len(lines) > 1
     assert processes != {str(run.process.pid)}
     assert "written" in run.log.replace("wrote", "")
 

@@ -182,6 +182,11 @@ def test_metadata_of_megabytes_costs_nothing(site: Path) -> None:
             sink_module().replace("api_version = 1", "pass"),
             "does not state the plugin API it is written for; write api_version = 1",
         ),
+        (
+            "from pipeline.api import SinkDefaults\n"
+            + sink_module(body="defaults = SinkDefaults(batch_max_events=0)\n    async def write(self, batch): pass"),
+            "declares defaults that cannot be: 1 validation error for SinkOptions batch.max_events",
+        ),
         (sink_module(body="x = 1"), "lacks write()"),
         ("S = 3", "is not a sink: p_code:S is not a subclass of httpipe.Sink"),
         ("from pipeline.api import Transform as S", "is not a sink"),

@@ -16,10 +16,12 @@ from pipeline.api import (
     Outputs,
     RecordBatch,
     Sink,
+    SinkDefaults,
     Source,
     Transform,
 )
 from pipeline.config.document import parse
+from pipeline.config.options import SinkOptions
 from pipeline.errors import Problem
 from pipeline.plugins.discovery import Found, Kind, Plugin
 from pipeline.plugins.registry import BrokenPluginError, Component, Loaded, Registry, TrustNothing
@@ -118,6 +120,12 @@ class Print(Sink):
         """Forget."""
 
 
+class Declared(Print):
+    """Says what suits it."""
+
+    defaults = SinkDefaults(batch_max_events=100, batch_timeout_secs=2.0, write_timeout_secs=5.0)
+
+
 class Fake(Registry):
     """A registry whose components are the classes above."""
 
@@ -127,6 +135,7 @@ class Fake(Registry):
         (Kind.SOURCE, "recorded"): Recorded,
         (Kind.TRANSFORM, "step"): Step,
         (Kind.SINK, "print"): Print,
+        (Kind.SINK, "declared"): Declared,
         (Kind.SINK, "file"): FileSink,
     }
 
@@ -251,11 +260,11 @@ def test_a_glob_never_means_the_component_it_stands_in() -> None:
             SOURCE + SINK + '[telemetry]\nmetrics_address = "9598"',
             'telemetry.metrics_address: "9598" is not host:port, such as "127.0.0.1:9598"',
         ),
-        (SOURCE + '[sinks.s]\ninputs = ["a"]', "sinks.s.type: is required; known: file, print"),
-        (SOURCE + '[sinks.s]\ntype = 1\ninputs = ["a"]', "sinks.s.type: 1 is not a string; known: file, print"),
+        (SOURCE + '[sinks.s]\ninputs = ["a"]', "sinks.s.type: is required; known: declared, file, print"),
+        (SOURCE + '[sinks.s]\ntype = 1\ninputs = ["a"]', "sinks.s.type: 1 is not a string; known: declared, file, print"),
         (
             SOURCE + '[sinks.s]\ntype = "prnt"\ninputs = ["a"]',
-            'sinks.s.type: "prnt" is not a known sink; did you mean "print"? (known: file, print)',
+            'sinks.s.type: "prnt" is not a known sink; did you mean "print"? (known: declared, file, print)',
         ),
         (
             SOURCE + SINK + 'dead_letter = "s"',
@@ -480,6 +489,16 @@ def test_a_batch_that_its_queue_cannot_hold_is_a_warning(options: str, said: str
     """It is never reached, which nobody would see; with a time to wait, half of the queue is the most."""
     warnings = plan(f"{SOURCE}{SINK}{options}\n").warnings
     assert [said is not None and said in line for line in warnings] == ([] if said is None else [True])
+
+
+def test_a_sink_declares_what_holds_where_the_file_is_silent() -> None:
+    """Batches and the time limit of a write; what the file says comes first, and all else is as ever."""
+    declared = SOURCE + SINK.replace("print", "declared")
+    silent = plan(declared).sinks["s"].options
+    assert (silent.batch.max_events, silent.batch.timeout_secs, silent.write_timeout_secs) == (100, 2.0, 5.0)
+    assert silent.batch.max_bytes == SinkOptions().batch.max_bytes
+    said = plan(declared + "batch.max_events = 7\nwrite_timeout_secs = 9\nmax_in_flight = 2\n").sinks["s"].options
+    assert (said.batch.max_events, said.batch.timeout_secs, said.write_timeout_secs, said.max_in_flight) == (7, 2.0, 9.0, 2)
 
 
 def test_headers_that_no_source_reports_are_a_warning() -> None:

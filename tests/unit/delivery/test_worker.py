@@ -6,7 +6,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
-from pipeline.api import BackOff, BatchError, Event, Finished, NotConnected, Reject
+from pipeline.api import BackOff, BatchError, Context, Event, Finished, NotConnected, Reject
 from pipeline.config.options import BatchOptions, RetryOptions, SinkOptions
 from pipeline.delivery.acknowledgement import Positions
 from pipeline.delivery.buffer import MemoryBuffer
@@ -169,6 +169,34 @@ def all_but_the_first(batch: Sequence[Event]) -> None:
     """Deliver one event of the batch."""
     if len(batch) > 1:
         raise BatchError({index: OSError("busy") for index in range(1, len(batch))})
+
+
+async def test_a_batch_keeps_its_id_over_its_attempts_and_what_is_left_of_it_is_another() -> None:
+    """So that the other end can leave out what it has already; attempts count from 1. Outside a write there is none."""
+    seen: list[tuple[str, int]] = []
+    context = Context("scripted")
+
+    def note(_batch: Sequence[Event]) -> None:
+        assert context.delivery is not None
+        seen.append(context.delivery)
+
+    def fail(batch: Sequence[Event]) -> None:
+        note(batch)
+        raise NotConnected("gone")
+
+    def fail_partly(batch: Sequence[Event]) -> None:
+        note(batch)
+        raise BatchError({1: NotConnected("gone")})
+
+    options = SinkOptions(batch=BatchOptions(max_events=5))
+    await run_dry(worker(Script(fail, fail, fail_partly, fail, note, note), FakeClock().clock(), options))
+    first, rest, second = seen[0][0], seen[3][0], seen[5][0]
+    assert len({first, rest, second}) == 3
+    assert seen == [(first, 1), (first, 2), (first, 3), (rest, 1), (rest, 2), (second, 1)]
+    assert context.delivery is None
+    other = worker(Script(note), FakeClock().clock())
+    await run_dry(other)
+    assert seen[-1][0].partition("-")[0] != first.partition("-")[0], "of another run"
 
 
 async def test_partial_success_is_no_success(caplog: pytest.LogCaptureFixture) -> None:

@@ -6,7 +6,7 @@ from typing import Annotated
 import httpx
 from pydantic import Field, HttpUrl, SecretStr, field_validator
 
-from httpipe import Config, Context, EncodingOptions, Event, NotConnected, Sink, codec
+from httpipe import Config, Context, EncodingOptions, Event, NotConnected, Sink, SinkDefaults, codec
 from httpipe_webhook.answer import judge, skim
 from httpipe_webhook.signature import key_of, signature
 
@@ -37,6 +37,7 @@ class Webhook(Sink):
 
     api_version = 1
     Config = WebhookConfig
+    defaults = SinkDefaults(batch_max_events=100, batch_timeout_secs=1.0)  # a request each second, of a size that servers take
 
     def __init__(self, config: WebhookConfig, context: Context) -> None:
         """Keep what requests are made of; nothing is connected yet."""
