@@ -50,9 +50,8 @@ from pipeline.api import (
     SinkDefaults,
     Source,
     Transform,
-    sink,
-    transform,
 )
+from pipeline.decorators import sink, transform
 
 if TYPE_CHECKING:
     from pipeline.codecs.flat import flat

@@ -1,4 +1,4 @@
-"""Everything a plugin author imports; nothing else of the package is public.
+"""The contract between the engine and its components: what plugins import, under the name ``httpipe``.
 
 A component is a class with a config model (``Config``, a pydantic model) and a constructor ``(config, context)``. Sources and
 sinks do I/O and are async; transforms are pure and synchronous. Batching, queueing, retry, reconnecting, dead letters and
@@ -8,12 +8,12 @@ metering belong to the engine, so a component cannot get them wrong.
 import logging
 import time
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import Enum
 from types import MappingProxyType
-from typing import Any, ClassVar, Literal, NamedTuple, TypeVar, overload
+from typing import Any, ClassVar, NamedTuple
 
 import msgspec
 from pydantic import BaseModel, ConfigDict
@@ -79,8 +79,6 @@ __all__ = [
     "SinkDefaults",
     "Source",
     "Transform",
-    "sink",
-    "transform",
 ]
 
 API_VERSION = 1
@@ -344,103 +342,3 @@ class Sink(ABC):
 
     async def aclose(self) -> None:  # noqa: B027  a default for those that need nothing
         """Flush and let go. Safe twice, and safe unopened."""
-
-
-# The short way: a function with a decorator is a whole component. The decorator's result is a class like any other; it
-# stands in the entry points under the name it was given, and its docstring is the function's.
-
-C = TypeVar("C", bound=BaseModel)
-
-Function = Callable[..., Any]
-Events = Sequence[Event]
-
-
-@overload
-def sink(name: str, *, api_version: int) -> Callable[[Callable[[Events], Awaitable[None]]], type[Sink]]: ...
-@overload
-def sink(name: str, *, api_version: int, config: type[C]) -> Callable[[Callable[[Events, C], Awaitable[None]]], type[Sink]]: ...
-def sink(name: str, *, api_version: int, config: type[BaseModel] | None = None) -> Callable[[Function], type[Sink]]:
-    """Make a sink of an async function that delivers one batch: ``async def slack(batch) -> None``.
-
-    With ``config=Model`` the function takes the checked options as its second argument. It may raise what ``Sink.write`` may.
-    """
-
-    def decorate(function: Function) -> type[Sink]:
-        class FunctionSink(Sink):
-            Config = config or NoConfig
-
-            def __init__(self, config: BaseModel, context: Context) -> None:  # noqa: ARG002  a function has no use for it
-                self._extra = (config,) if wants_config else ()
-
-            async def write(self, batch: Sequence[Event]) -> None:
-                await function(batch, *self._extra)
-
-        wants_config = config is not None
-        return _named(FunctionSink, function, name, api_version)
-
-    return decorate
-
-
-@overload
-def transform(
-    name: str, *, api_version: int, adds: Mapping[str, FieldType] = ..., batched: Literal[False] = False
-) -> Callable[[Callable[[Exchange], Event | None]], type[Transform]]: ...
-@overload
-def transform(
-    name: str, *, api_version: int, config: type[C], adds: Mapping[str, FieldType] = ..., batched: Literal[False] = False
-) -> Callable[[Callable[[Exchange, C], Event | None]], type[Transform]]: ...
-@overload
-def transform(
-    name: str, *, api_version: int, adds: Mapping[str, FieldType] = ..., batched: Literal[True]
-) -> Callable[[Callable[[Events], Events]], type[Transform]]: ...
-@overload
-def transform(
-    name: str, *, api_version: int, config: type[C], adds: Mapping[str, FieldType] = ..., batched: Literal[True]
-) -> Callable[[Callable[[Events, C], Events]], type[Transform]]: ...
-def transform(
-    name: str,
-    *,
-    api_version: int,
-    config: type[BaseModel] | None = None,
-    adds: Mapping[str, FieldType] = MappingProxyType({}),
-    batched: bool = False,
-) -> Callable[[Function], type[Transform]]:
-    """Make a transform of a function of one exchange: what it returns goes on, None discards the exchange.
-
-    Events that are no exchanges pass by untouched. With ``batched=True`` it is a function of a batch that returns a batch, and
-    sees every kind of event. With ``config=Model`` it takes the checked options as its second argument. ``adds`` declares the
-    attributes it adds, with their types, so that ``httpipe validate`` knows them downstream.
-    """
-
-    def decorate(function: Function) -> type[Transform]:
-        class FunctionTransform(Transform):
-            Config = config or NoConfig
-
-            def __init__(self, config: BaseModel, context: Context) -> None:  # noqa: ARG002  a function has no use for it
-                self.adds = adds
-                self._extra = (config,) if wants_config else ()
-
-            def process(self, batch: Sequence[Event]) -> Outputs:
-                if batched:
-                    return {DEFAULT: function(batch, *self._extra)}
-                made = [function(event, *self._extra) if isinstance(event, Exchange) else event for event in batch]
-                return {DEFAULT: [event for event in made if event is not None]}
-
-        wants_config = config is not None
-        return _named(FunctionTransform, function, name, api_version)
-
-    return decorate
-
-
-K = TypeVar("K", bound=type[Sink] | type[Transform])
-
-
-def _named(component: K, function: Function, name: str, api_version: int) -> K:
-    """Dress a generated class as the function it was made of, for messages, documentation and pickling."""
-    component.__name__ = function.__name__
-    component.__qualname__ = function.__qualname__
-    component.__module__ = function.__module__
-    component.__doc__ = function.__doc__
-    component.plugin_name = name
-    component.api_version = api_version
-    return component

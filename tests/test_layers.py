@@ -21,6 +21,7 @@ LAYERS: tuple[set[str], ...] = (
     {"lists"},
     {"codecs", "expressions", "kafka"},
     {"telemetry"},
+    {"decorators"},
     {"model", "errors", "api", "cancellation"},
 )
 """From the top. A package may import those of lower layers and itself."""

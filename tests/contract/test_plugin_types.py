@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[2]
 WRONG = '''
 from collections.abc import Sequence
 
-from pipeline.api import Config, Event, Exchange, sink, transform
+from httpipe import Config, Context, Event, Exchange, sink, transform
 
 
 class Options(Config):
@@ -37,6 +37,15 @@ def returns_text(exchange: Exchange) -> str:
 
 @transform("batch", api_version=1, batched=True)
 def of_one(exchange: Exchange) -> Event | None:
+    return exchange
+
+
+@sink("no_context", api_version=1, context=True)
+async def without_context(batch: Sequence[Event]) -> None: ...
+
+
+@transform("order", api_version=1, config=Options, context=True)
+def context_first(exchange: Exchange, context: Context, config: Options) -> Event | None:
     return exchange
 '''
 
@@ -71,4 +80,4 @@ def test_examples_are_accepted_in_strict_mode_and_mistakes_are_not(tmp_path: Pat
     wrong = tmp_path / "wrong.py"
     wrong.write_text(WRONG)
     refused = mypy(tmp_path, wrong)
-    assert len(re.findall(r"^.*wrong\.py:\d+: error:", refused.stdout, re.MULTILINE)) >= 4, refused.stdout
+    assert len(re.findall(r"^.*wrong\.py:\d+: error:", refused.stdout, re.MULTILINE)) >= 6, refused.stdout

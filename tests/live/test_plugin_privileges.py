@@ -18,7 +18,7 @@ PLUGIN = """
 import os
 import sys
 
-from pipeline.api import sink
+from httpipe import sink
 
 print("imported as", os.getresuid(), file=sys.stderr)
 

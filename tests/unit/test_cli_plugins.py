@@ -22,7 +22,7 @@ from pipeline.plugins.scaffold import ScaffoldError, write_package
 PIPELINE = '[sources.r]\ntype = "replay"\npath = "x"\n[sinks.s]\ntype = "acme"\ninputs = ["r"]\n'
 
 MODULE = """
-from pipeline.api import sink
+from httpipe import sink
 
 
 @sink("acme", api_version=1)

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import pytest
 
 from pipeline import api
-from pipeline.api import DEFAULT, Config, Context, Event, Exchange, FieldType, Sink, Transform, sink, transform
+from pipeline.api import DEFAULT, Config, Context, Event, Exchange, FieldType, Sink, Transform
+from pipeline.decorators import sink, transform
 
 ERRORS = {
     "BackOff": "(secs: float | None = None, message: str = '') -> None",
@@ -54,8 +55,7 @@ NAMES = [
     "Sink",
     "Source",
     "Transform",
-    "sink",
-    "transform",
+    "SinkDefaults",
 ]
 
 METHODS = {
@@ -172,6 +172,26 @@ def test_a_function_of_a_batch_becomes_a_transform() -> None:
 
     made = backwards(Options(), Context("t"))
     assert [event.timestamp_ns for event in made.process([Event(timestamp_ns=1), Exchange(timestamp_ns=2)])[DEFAULT]] == [2, 1]
+
+
+@pytest.mark.anyio
+async def test_a_function_may_take_the_context() -> None:
+    """Behind the options, where there are any: it counts and logs as a class would."""
+    counts: list[tuple[str, int]] = []
+    context = Context("c", count=lambda name, by: counts.append((name, by)))
+
+    @sink("counted", api_version=1, context=True)
+    async def counted(batch: Sequence[Event], context: Context) -> None:
+        context.count("sent", len(batch))
+
+    @transform("seen", api_version=1, config=Options, context=True)
+    def seen(exchange: Exchange, config: Options, context: Context) -> Event | None:
+        context.count(config.word, 1)
+        return exchange
+
+    await counted(counted.Config(), context).write([Exchange(timestamp_ns=1)])
+    seen(Options(word="w"), context).process([Exchange(timestamp_ns=1)])
+    assert counts == [("sent", 1), ("w", 1)]
 
 
 def test_two_components_of_one_decorator_share_nothing() -> None:

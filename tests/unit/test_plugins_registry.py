@@ -201,7 +201,7 @@ def test_metadata_of_megabytes_costs_nothing(site: Path) -> None:
         ),
         ("1/0", "cannot be imported: ZeroDivisionError: division by zero"),
         ("", "cannot be imported: AttributeError"),
-        ("from pipeline.api import sink\n@sink('q', api_version=1)\nasync def S(batch): pass", 'calls itself "q" in its code'),
+        ("from httpipe import sink\n@sink('q', api_version=1)\nasync def S(batch): pass", 'calls itself "q" in its code'),
     ],
 )
 def test_a_plugin_that_is_no_good_is_told_as_a_problem_of_that_plugin(site: Path, code: str, said: str) -> None:
@@ -215,7 +215,7 @@ def test_a_plugin_that_is_no_good_is_told_as_a_problem_of_that_plugin(site: Path
 def test_a_decorated_function_is_a_component_like_any_other(site: Path) -> None:
     """With its name, its docstring and its module."""
     function = 'def t(exchange):\n    """Does it."""\n    return exchange\n'
-    code = f'from pipeline.api import transform\n@transform("t", api_version=1)\n{function}'
+    code = f'from httpipe import transform\n@transform("t", api_version=1)\n{function}'
     install(site, "deco", "[httpipe.transforms]\nt = deco_code:t\n", deco_code=code)
     component = registry(TrustAll()).load(Kind.TRANSFORM, "t").component
     assert issubclass(component, Transform)

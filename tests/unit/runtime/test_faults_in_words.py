@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from pipeline.api import DEFAULT, Context, Event, EventBatch, NotConnected, Sink, Source, Transform, transform
+from pipeline.api import DEFAULT, Context, Event, EventBatch, NotConnected, Sink, Source, Transform
 from pipeline.config.options import RetryOptions, SinkOptions
+from pipeline.decorators import transform
 from pipeline.runtime import RunOptions, run
 from pipeline.testing.fakes import events
 from pipeline.testing.plans import Part, plan
