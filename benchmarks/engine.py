@@ -23,7 +23,8 @@ from pipeline.delivery.clock import Clock
 from pipeline.delivery.disk import DiskBuffer
 from pipeline.delivery.health import Health
 from pipeline.delivery.ledger import Ledger
-from pipeline.runtime import RunOptions, run
+from pipeline.runtime.options import RunOptions
+from pipeline.runtime.run import run
 from pipeline.telemetry.logs import ComponentLog
 from pipeline.testing.plans import Part, plan
 from pipeline.topology.plan import Plan

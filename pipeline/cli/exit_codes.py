@@ -1,6 +1,10 @@
 """Exit codes of `httpipe`, after sysexits.h, and the one table of what they mean: for `--help`, the docs and the tests."""
 
 from enum import IntEnum
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import click
 
 
 class ExitCode(IntEnum):
@@ -30,3 +34,9 @@ MEANING: dict[ExitCode, str] = {
     ExitCode.BAD_CONFIG: "the pipeline file is wrong or missing; `httpipe validate` lists every problem",
     ExitCode.INTERRUPTED: "interrupted before it had begun",
 }
+
+
+def write_exit_codes(formatter: "click.HelpFormatter") -> None:
+    """The table, for a help text."""
+    with formatter.section("Exit codes"):
+        formatter.write_dl([(str(code.value), meaning) for code, meaning in MEANING.items()])

@@ -22,7 +22,7 @@ def which_pipeline(command: Command) -> Command:
 
 def socket_of(socket_path: str | None, instance: str | None) -> str:
     """The control socket that is meant. Raises ``HttpipeError``."""
-    from pipeline.runtime.control_client import find  # noqa: PLC0415  start-up
+    from pipeline.runtime.control.client import find  # noqa: PLC0415  start-up
 
     if socket_path and instance:
         raise click.UsageError("--socket and --instance: one of them is enough")

@@ -14,9 +14,9 @@ from importlib import import_module
 
 import click
 
-from pipeline.cli.exit_codes import MEANING, ExitCode
+from pipeline.cli.exit_codes import ExitCode, write_exit_codes
+from pipeline.cli.interruption import end_plainly
 from pipeline.cli.say import let_go, say, speaks_json
-from pipeline.cli.start import end_plainly
 
 SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Run": {
@@ -79,12 +79,6 @@ class Overview(click.Group):
         with formatter.section("First steps"):
             formatter.write_dl(FIRST_STEPS)
         write_exit_codes(formatter)
-
-
-def write_exit_codes(formatter: click.HelpFormatter) -> None:
-    """What a script can tell from how the command ended."""
-    with formatter.section("Exit codes"):
-        formatter.write_dl([(str(code.value), meaning) for code, meaning in MEANING.items()])
 
 
 FIRST_STEPS = [

@@ -15,7 +15,7 @@ def reload(*, socket_path: str | None, instance: str | None) -> int:
     A file that cannot run changes nothing: its problems are printed and the exit code is 78.
     """
     from pipeline.errors import ConfigError, HttpipeError  # noqa: PLC0415  start-up
-    from pipeline.runtime.control_client import ControlClient  # noqa: PLC0415
+    from pipeline.runtime.control.client import ControlClient  # noqa: PLC0415
 
     try:
         with ControlClient(socket_of(socket_path, instance)) as client:

@@ -10,10 +10,10 @@ from pathlib import Path
 import click
 
 from pipeline.cli.durations import DURATION
-from pipeline.cli.exit_codes import ExitCode
+from pipeline.cli.exit_codes import ExitCode, write_exit_codes
+from pipeline.cli.interruption import end_plainly
 from pipeline.cli.loading import DEFAULT_FILE, load, load_for_start
 from pipeline.cli.say import say, speaks_json
-from pipeline.cli.start import end_plainly
 from pipeline.errors import ConfigError, InterruptedEarlyError
 
 
@@ -22,8 +22,6 @@ class Run(click.Command):
 
     def format_epilog(self, _ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """As the overview does."""
-        from pipeline.cli.main import write_exit_codes  # noqa: PLC0415  main imports this module by name
-
         write_exit_codes(formatter)
 
 

@@ -7,13 +7,8 @@ which a shell shows as 130. Nor does Python look for garbage until then: importi
 """
 
 import gc
-import signal
 
-
-def end_plainly() -> None:
-    """From now on Ctrl-C ends the process as any other, not by an exception. Where it is ignored, as under nohup, it stays so."""
-    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)
+from pipeline.cli.interruption import end_plainly
 
 
 def main() -> None:

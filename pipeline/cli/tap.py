@@ -51,7 +51,7 @@ def tap(  # noqa: PLR0913  one for each option
     counts. Ctrl-C ends it.
     """
     from pipeline.errors import HttpipeError  # noqa: PLC0415  start-up
-    from pipeline.runtime.control_client import ControlClient  # noqa: PLC0415
+    from pipeline.runtime.control.client import ControlClient  # noqa: PLC0415
 
     seen = Seen(_writer(form), limit)
     try:

@@ -31,13 +31,13 @@ def top(  # noqa: PLR0913  one for each option
     q or Ctrl-C ends it; the pipeline runs on.
     """
     from pipeline.errors import HttpipeError  # noqa: PLC0415  start-up
-    from pipeline.runtime.control_client import ControlClient  # noqa: PLC0415
+    from pipeline.runtime.control.client import ControlClient  # noqa: PLC0415
 
     if list_:
         return _list()
     try:
         with ControlClient(socket_of(socket_path, instance)) as client:
-            looks = client.status(every_secs)
+            looks = client.snapshots(every_secs)
             if as_json:
                 return _print_json(looks, once=once)
             if once or not sys.stdout.isatty():
@@ -51,7 +51,7 @@ def top(  # noqa: PLR0913  one for each option
 
 
 def _list() -> int:
-    from pipeline.runtime.control_client import instances, told  # noqa: PLC0415  start-up
+    from pipeline.runtime.control.client import instances, told  # noqa: PLC0415  start-up
 
     running = instances()
     click.echo("\n".join(told(running)) if running else "No pipeline runs here that has a control socket.")
@@ -73,14 +73,14 @@ def _print_once(looks: Iterator[object]) -> int:
     from rich.console import Console  # noqa: PLC0415  start-up
 
     from pipeline.cli.top_view import view  # noqa: PLC0415
-    from pipeline.runtime.status import Status  # noqa: PLC0415
+    from pipeline.model.snapshot import Snapshot  # noqa: PLC0415
 
     first, second = next(looks, None), next(looks, None)
-    if not isinstance(first, Status):
+    if not isinstance(first, Snapshot):
         click.echo("httpipe: the pipeline has ended", err=True)
         return ExitCode.OK
     console = Console(width=None if sys.stdout.isatty() else 160)
-    console.print(view(second if isinstance(second, Status) else first, first, console.width))
+    console.print(view(second if isinstance(second, Snapshot) else first, first, console.width))
     return ExitCode.OK
 
 
@@ -90,7 +90,7 @@ def _watch(looks: Iterator[object], hang_up: Callable[[], None]) -> int:
 
     from pipeline.cli.keyboard import full_screen  # noqa: PLC0415
     from pipeline.cli.top_view import view  # noqa: PLC0415
-    from pipeline.runtime.status import Status  # noqa: PLC0415
+    from pipeline.model.snapshot import Snapshot  # noqa: PLC0415
 
     quitting = False
 
@@ -100,11 +100,11 @@ def _watch(looks: Iterator[object], hang_up: Callable[[], None]) -> int:
             quitting = True
             hang_up()
 
-    before: Status | None = None
+    before: Snapshot | None = None
     screen = Live(screen=True, auto_refresh=False)
     with full_screen(screen, pressed):
         for look in looks:
-            if isinstance(look, Status) and not quitting:
+            if isinstance(look, Snapshot) and not quitting:
                 screen.update(view(look, before, screen.console.width), refresh=True)
                 before = look
     if not quitting:

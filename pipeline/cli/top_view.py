@@ -1,4 +1,4 @@
-"""Two pictures of a pipeline → the screen of `httpipe top`. Pure: no clock, no socket, no terminal."""
+"""Two snapshots of a run → the screen of `httpipe top`. Pure: no clock, no socket, no terminal."""
 
 from dataclasses import dataclass, replace
 
@@ -7,9 +7,9 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.codecs.text import visible
-from pipeline.runtime.status import ComponentStatus, Status
+from pipeline.model.histogram import BOUNDS_SECS
+from pipeline.model.snapshot import ComponentSnapshot, Snapshot
 from pipeline.sinks.cells import shortened
-from pipeline.telemetry.histogram import BOUNDS_SECS
 
 BAR_WIDTH = 10
 
@@ -21,8 +21,8 @@ SHORT_STATES = {"starting": "init", "finished": "done"}
 TITLES = {"source": "SOURCES", "transform": "TRANSFORMS", "sink": "SINKS"}
 
 
-def view(now: Status, before: Status | None, columns: int) -> RenderableType:
-    """The whole screen. Rates are over the time between the two pictures.
+def view(now: Snapshot, before: Snapshot | None, columns: int) -> RenderableType:
+    """The whole screen. Rates are over the time between the two snapshots.
 
     On a terminal too narrow for the table numbers are rounded, states and bars are short, and long names are cut; the type of
     a component goes. No number is left out.
@@ -53,7 +53,7 @@ WIDE, NARROW = Style(rounded=False, gap=2), Style(rounded=True, gap=1)
 NAME_LEAST = 6
 
 
-def _head(now: Status) -> RenderableType:
+def _head(now: Snapshot) -> RenderableType:
     state = "draining" if now.draining else "running" if now.ready else "starting"
     style = {"running": "bold green", "draining": "bold yellow", "starting": "bold"}[state]
     return Text.assemble(
@@ -61,7 +61,7 @@ def _head(now: Status) -> RenderableType:
     )
 
 
-def _table(now: Status, before: Status | None, style: Style) -> Table:
+def _table(now: Snapshot, before: Snapshot | None, style: Style) -> Table:
     table = Table(box=None, pad_edge=False, header_style="dim", padding=(0, style.gap, 0, 0))
     table.add_column("COMPONENT"[: style.name + 2], no_wrap=True)
     if not style.rounded:
@@ -83,7 +83,7 @@ def _table(now: Status, before: Status | None, style: Style) -> Table:
     return table
 
 
-def _row(now: ComponentStatus, before: ComponentStatus | None, secs: float, style: Style) -> list[RenderableType]:
+def _row(now: ComponentSnapshot, before: ComponentSnapshot | None, secs: float, style: Style) -> list[RenderableType]:
     known = before is not None and secs > 0
     into = (now.received - before.received) / secs if known and before else 0.0
     out = (now.sent - before.sent) / secs if known and before else 0.0
@@ -108,7 +108,7 @@ def _row(now: ComponentStatus, before: ComponentStatus | None, secs: float, styl
     ]
 
 
-def _slowest(now: ComponentStatus) -> str:
+def _slowest(now: ComponentSnapshot) -> str:
     """The bound below which 99 of 100 latencies lie; what is read from a file was captured long ago, beyond every bound."""
     secs = now.latency.quantile_secs(0.99) if now.latency is not None else None
     if secs is None:
@@ -116,7 +116,7 @@ def _slowest(now: ComponentStatus) -> str:
     return duration(secs) if secs <= BOUNDS_SECS[-1] else f">{duration(BOUNDS_SECS[-1])}"
 
 
-def _queue(now: ComponentStatus, *, bar: bool) -> RenderableType:
+def _queue(now: ComponentSnapshot, *, bar: bool) -> RenderableType:
     """How full: of events or of bytes, whichever is nearer to its bound."""
     if now.kind != "sink" or not now.max_events:
         return ""
@@ -128,7 +128,7 @@ def _queue(now: ComponentStatus, *, bar: bool) -> RenderableType:
     return Text.assemble(("█" * filled, style), ("░" * (BAR_WIDTH - filled), "dim"), f" {share:4.0%}")
 
 
-def _remarks(now: Status) -> list[RenderableType]:
+def _remarks(now: Snapshot) -> list[RenderableType]:
     """Errors of components that are not well, reasons of drops, and what the components themselves count."""
     lines: list[RenderableType] = []
     for each in now.components:

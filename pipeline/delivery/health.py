@@ -3,11 +3,11 @@
 import logging
 import time
 from collections.abc import Callable
-from enum import StrEnum
 from typing import TypeVar
 
 from pipeline.cancellation import ComponentExit
 from pipeline.errors import HttpipeError
+from pipeline.model.snapshot import State
 
 T = TypeVar("T")
 
@@ -25,16 +25,6 @@ MOST_TRACES = 100
 """Of one component."""
 
 Place = tuple[type[BaseException], str, int]
-
-
-class State(StrEnum):
-    """What a component is doing."""
-
-    STARTING = "starting"
-    OK = "ok"
-    DEGRADED = "degraded"  # it works on, but something failed and is being tried again
-    FAILED = "failed"  # it is down; the engine tries to restart it
-    FINISHED = "finished"  # it ended well
 
 
 class Health:

@@ -18,12 +18,13 @@ from pipeline.delivery.buffer import Buffer
 from pipeline.delivery.chunk import Batch, weight_of
 from pipeline.delivery.clock import Backoff, Clock
 from pipeline.delivery.dead_letter import DeadLetter
-from pipeline.delivery.health import Health, Logger, State, describe
+from pipeline.delivery.health import Health, Logger, describe
 from pipeline.delivery.ledger import Reason
 from pipeline.delivery.session import Session
 from pipeline.delivery.signal import Signal
 from pipeline.delivery.watchdog import Watchdog
-from pipeline.telemetry.histogram import Histogram
+from pipeline.model.histogram import Histogram
+from pipeline.model.snapshot import State
 
 LONGEST_PAUSE_SECS = 3600.0
 """However long the other end asks us to wait, we look again after an hour."""

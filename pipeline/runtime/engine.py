@@ -16,17 +16,17 @@ from anyio.abc import TaskGroup
 
 from pipeline.delivery.dead_letter import DeadLetter
 from pipeline.delivery.fanout import Refused
-from pipeline.delivery.health import State, describe
+from pipeline.delivery.health import describe
 from pipeline.delivery.ledger import Ledger, Reason
 from pipeline.delivery.losses import Books, Losses
 from pipeline.delivery.signal import Signal
 from pipeline.errors import UnhealthyError
 from pipeline.model.measurement import Metric
+from pipeline.model.snapshot import Snapshot, State
 from pipeline.runtime import privileges
 from pipeline.runtime.blocking import Watched
 from pipeline.runtime.dry_run import counted
 from pipeline.runtime.options import RunOptions
-from pipeline.runtime.status import Status
 from pipeline.runtime.steady import SteadyNow
 from pipeline.runtime.summary import Summary, outcome_of
 from pipeline.runtime.units import Outputs, SinkUnit, SourceUnit, Task, TransformUnit
@@ -150,9 +150,9 @@ class Engine:
                 await sink.worker.session.aclose()
                 await sink.worker.buffer.aclose()
 
-    def status(self) -> Status:
-        """The picture of now."""
-        return Status(
+    def snapshot(self) -> Snapshot:
+        """Its state of now."""
+        return Snapshot(
             file=self.plan.file,
             pid=os.getpid(),
             taken_ns=self.options.clock.now_ns(),
@@ -160,9 +160,9 @@ class Engine:
             ready=self.ready,
             draining=self.stopping,
             components=(
-                *(unit.status() for unit in self.sources.values()),
-                *(unit.status() for unit in self.transforms.values()),
-                *(unit.status() for unit in self.sinks.values()),
+                *(unit.snapshot() for unit in self.sources.values()),
+                *(unit.snapshot() for unit in self.transforms.values()),
+                *(unit.snapshot() for unit in self.sinks.values()),
             ),
         )
 
@@ -174,24 +174,23 @@ class Engine:
 
     def events_in_memory(self) -> int:
         """Events that are lost when the process ends now: what disk queues have taken in is not among them."""
-        in_memory = [unit.status().in_flight for unit in self.sinks.values() if unit.spec.options.buffer.type == "memory"]
+        in_memory = [unit.snapshot().in_flight for unit in self.sinks.values() if unit.spec.options.buffer.type == "memory"]
         return sum(in_memory) + sum(unit.node.held for unit in self.transforms.values())
 
-    def totals(self) -> list[tuple[str, Metric]]:
-        """What transforms measure for the metrics endpoint, with the id of each."""
+    def measurements(self) -> list[tuple[str, Metric]]:
+        """The running totals of transforms, with the id of each."""
         running = [(name, unit.node.transform) for name, unit in list(self.transforms.items())]
         return [(name, metric) for name, transform in running if transform is not None for metric in transform.metrics()]
 
     def summary(self) -> Summary:
         """How it ended."""
-        status = self.status()
+        last = self.snapshot()
         damage = {unit.spec.id: str(unit.runner.damaged) for unit in self.sources.values() if unit.runner.damaged}
         removed = sum((_lost(unit.worker.buffer.ledger) for unit in self.retired), self._removed_lost)
-        lost = {gone.reason for each in status.components for gone in each.discarded if not gone.intentional}
+        lost = {gone.reason for each in last.components for gone in each.discarded if not gone.intentional}
         return Summary(
             outcome=outcome_of(lost | removed.keys(), damaged=bool(damage) or self._removed_damaged),
-            uptime_secs=status.uptime_secs,
-            components=status.components,
+            snapshot=last,
             left_events=self._lost_at_shutdown,
             dry_run=self.options.dry_run,
             removed=dict(removed),

@@ -12,8 +12,9 @@ import anyio
 from anyio.to_thread import run_sync
 
 from pipeline.errors import InterruptedEarlyError
-from pipeline.runtime.control_paths import own_paths
-from pipeline.runtime.control_server import ControlServer
+from pipeline.runtime.control.paths import own_paths
+from pipeline.runtime.control.server import ControlServer
+from pipeline.runtime.control.service import ControlService
 from pipeline.runtime.dry_run import counted
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.options import RunOptions
@@ -54,20 +55,23 @@ async def run(plan: Plan, *, load: Load | None = None, options: RunOptions | Non
         engine = Engine(counted(plan) if options.dry_run else plan, callbacks)
         reloads, stop = Reloads(engine, load, systemd), _Stop(engine, systemd)
         with Overseer(engine, on_stop=stop, on_reload=reloads.ask, handle_signals=options.handle_signals) as overseer:
-            await _run(engine, stop, ready_file, partial(_carry, engine, reloads, systemd, overseer))
+            service = ControlService(engine, reloads.now)
+            await _run(engine, service, stop, ready_file, partial(_carry, engine, service, reloads, systemd, overseer))
     if stop.interrupted:
         raise InterruptedEarlyError(stop.interrupted)
     return engine.summary()
 
 
-async def _run(engine: Engine, stop: "_Stop", ready_file: ReadyFile, work: Callable[[], Awaitable[None]]) -> None:
+async def _run(
+    engine: Engine, service: ControlService, stop: "_Stop", ready_file: ReadyFile, work: Callable[[], Awaitable[None]]
+) -> None:
     """Open, do the work, close."""
     exposition: Exposition | None = None
     try:
         with stop.opening:
             await engine.open()
             ready_file.check(engine.plan.process.user)
-            exposition = _expose(engine)
+            exposition = _expose(engine.plan.telemetry.metrics_address, service)
             stop.opened = True
         if stop.opened:
             await work()
@@ -77,7 +81,7 @@ async def _run(engine: Engine, stop: "_Stop", ready_file: ReadyFile, work: Calla
             await run_sync(exposition.close)
 
 
-async def _carry(engine: Engine, reloads: Reloads, systemd: SdNotify, overseer: Overseer) -> None:
+async def _carry(engine: Engine, service: ControlService, reloads: Reloads, systemd: SdNotify, overseer: Overseer) -> None:
     """Carry events, with what listens to the outside beside it."""
     gc.enable()  # the command had turned it off to start faster
     gc.freeze()  # what is there now stays: full collections need not look at it again and again, 20 ms each
@@ -89,22 +93,20 @@ async def _carry(engine: Engine, reloads: Reloads, systemd: SdNotify, overseer: 
             outside.start_soon(_time_limit, engine, options.for_secs)
         paths = (named,) if named else own_paths()
         if paths and options.control:
-            outside.start_soon(ControlServer(paths, engine, reloads.now, asked_for=bool(named)).run)
+            outside.start_soon(ControlServer(paths, service, asked_for=bool(named)).run)
         if systemd.watchdog_secs:
             outside.start_soon(_watchdog, systemd)
         await engine.run()
         outside.cancel_scope.cancel()
 
 
-def _expose(engine: Engine) -> "Exposition | None":
+def _expose(address: str | None, service: ControlService) -> "Exposition | None":
     """The metrics endpoint, where the pipeline file asks for one."""
-    address = engine.plan.telemetry.metrics_address
     if address is None:
         return None
     from pipeline.telemetry.exposition import Exposition  # noqa: PLC0415  prometheus-client costs start-up time and memory
 
-    monotonic = engine.options.clock.monotonic
-    exposition = Exposition(address, version("httpipe"), engine.status, lambda: monotonic() - engine.heartbeat, engine.totals)
+    exposition = Exposition(address, version("httpipe"), service)
     exposition.start()
     return exposition
 

@@ -18,10 +18,11 @@ from pipeline.delivery.chunk import weight_of
 from pipeline.delivery.clock import Backoff, Clock
 from pipeline.delivery.dead_letter import DeadLetter
 from pipeline.delivery.fanout import Fanout, Refused
-from pipeline.delivery.health import SLOW_START_SECS, Health, Logger, Said, State, describe
+from pipeline.delivery.health import SLOW_START_SECS, Health, Logger, Said, describe
 from pipeline.delivery.ledger import Ledger, Reason
 from pipeline.delivery.session import CLOSE_SECS, timed
 from pipeline.delivery.signal import Signal
+from pipeline.model.snapshot import State
 from pipeline.runtime.decoding import Decoding
 
 RESTART_BACKOFF_SECS = (0.5, 30.0)

@@ -1,4 +1,4 @@
-"""How a run ended: the exit code's reason and the last picture of every component, as data and as lines for people."""
+"""How a run ended: the exit code's reason and the last snapshot, as fields for a log and as lines for people."""
 
 from collections.abc import Collection
 from enum import StrEnum
@@ -6,7 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from pipeline.delivery.ledger import Reason
-from pipeline.runtime.status import ComponentStatus, Discarded
+from pipeline.model.snapshot import ComponentSnapshot, Discarded, Snapshot
 
 
 class Outcome(StrEnum):
@@ -37,27 +37,31 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     outcome: Outcome
-    uptime_secs: float
-    components: tuple[ComponentStatus, ...]
+    snapshot: Snapshot
     left_events: int = 0
     dry_run: bool = False
     removed: dict[str, int] = {}
     damage: dict[str, str] = {}
 
     @property
+    def components(self) -> tuple[ComponentSnapshot, ...]:
+        """All of them, in the order of the graph."""
+        return self.snapshot.components
+
+    @property
     def exchanges(self) -> int:
         """Events that the sources brought in."""
         return sum(each.received for each in self.components if each.kind == "source")
 
-    def of(self, component_id: str) -> ComponentStatus:
+    def of(self, component_id: str) -> ComponentSnapshot:
         """The component with this id."""
-        return next(each for each in self.components if each.id == component_id)
+        return self.snapshot.of(component_id)
 
     def fields(self) -> dict[str, object]:
         """For a log of JSON: all of it, every component included."""
         return {
             "outcome": str(self.outcome),
-            "uptime_secs": round(self.uptime_secs, 3),
+            "uptime_secs": round(self.snapshot.uptime_secs, 3),
             "exchanges": self.exchanges,
             "left_events": self.left_events,
             "dry_run": self.dry_run,
@@ -75,7 +79,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         ]
         widths = [max(len(row[column]) for row in rows) for column in range(3)] if rows else []
         table = [f"  {row[0]:<{widths[0]}}  {row[1]:<{widths[1]}} {row[2]:>{widths[2]}}{row[3]}" for row in rows]
-        head = f"{_count(self.exchanges, 'exchange')} seen in {self.uptime_secs:.1f} s"
+        head = f"{_count(self.exchanges, 'exchange')} seen in {self.snapshot.uptime_secs:.1f} s"
         lines = [head, *table]
         if self.removed:
             lost = "".join(f" · dropped {events:,} ({reason})" for reason, events in sorted(self.removed.items()))
@@ -85,7 +89,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         return lines
 
 
-def _component(each: ComponentStatus) -> dict[str, object]:
+def _component(each: ComponentSnapshot) -> dict[str, object]:
     return {
         "id": each.id,
         "kind": each.kind,
@@ -99,7 +103,7 @@ def _component(each: ComponentStatus) -> dict[str, object]:
     }
 
 
-def _row(each: ComponentStatus, *, dry_run: bool, damaged: bool) -> tuple[str, str, str, str]:
+def _row(each: ComponentSnapshot, *, dry_run: bool, damaged: bool) -> tuple[str, str, str, str]:
     """Name, what its main number counts, that number, remarks."""
     number = each.received if each.kind == "source" else each.sent
     verb = {"source": "seen", "transform": "passed", "sink": "would get" if dry_run else "sent"}[each.kind]
@@ -112,7 +116,7 @@ def _row(each: ComponentStatus, *, dry_run: bool, damaged: bool) -> tuple[str, s
     return f"{each.kind} {each.id}", verb, f"{number:,}", "".join(f" · {remark}" for remark in remarks)
 
 
-def _discarded(each: ComponentStatus, gone: Discarded) -> str:
+def _discarded(each: ComponentSnapshot, gone: Discarded) -> str:
     kept_back = "not passed" if each.kind == "transform" else "not sent"
     return f"{kept_back if gone.intentional else 'dropped'} {gone.events:,} ({gone.reason})"
 

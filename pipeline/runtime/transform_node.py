@@ -13,9 +13,10 @@ from pipeline.delivery.acknowledgement import Ticket, Tickets, hold, release
 from pipeline.delivery.chunk import weight_of
 from pipeline.delivery.clock import Backoff, Clock
 from pipeline.delivery.fanout import Fanout, Refused
-from pipeline.delivery.health import SLOW_START_SECS, Health, Logger, Said, State, describe
+from pipeline.delivery.health import SLOW_START_SECS, Health, Logger, Said, describe
 from pipeline.delivery.ledger import Ledger, Reason
 from pipeline.errors import HttpipeError
+from pipeline.model.snapshot import State
 
 RESTART_BACKOFF_SECS = (0.5, 30.0)
 CALM_SECS = 60.0

@@ -15,19 +15,20 @@ from pipeline.api import DEFAULT, NO_FIELDS, Context, FieldType, Sink, Transform
 from pipeline.decode.options import DecodeOptions
 from pipeline.delivery.buffer import Bounds, Buffer, MemoryBuffer
 from pipeline.delivery.fanout import Fanout
-from pipeline.delivery.health import Health, State
+from pipeline.delivery.health import Health
 from pipeline.delivery.ledger import Ledger
 from pipeline.delivery.losses import Books
 from pipeline.delivery.session import CLOSE_SECS, Session
 from pipeline.delivery.signal import Signal
 from pipeline.delivery.worker import Worker
 from pipeline.errors import ConfigError, Problem
+from pipeline.model.snapshot import ComponentSnapshot, State
 from pipeline.runtime.decoding import Decoding
 from pipeline.runtime.files import FileReader
 from pipeline.runtime.options import RunOptions
 from pipeline.runtime.recorder import Recorder
+from pipeline.runtime.snapshots import component_snapshot
 from pipeline.runtime.source_runner import SourceRunner
-from pipeline.runtime.status import ComponentStatus, component_status
 from pipeline.runtime.transform_node import TransformNode
 from pipeline.telemetry.logs import ComponentLog
 from pipeline.topology.broken import Broken
@@ -120,10 +121,10 @@ class SourceUnit:
         """What tells of losses."""
         return Books(self.runner.ledger, self.counters, self.log)
 
-    def status(self) -> ComponentStatus:
-        """The picture of now."""
+    def snapshot(self) -> ComponentSnapshot:
+        """Its state of now."""
         runner = self.runner
-        return component_status(
+        return component_snapshot(
             component_id=self.spec.id,
             kind="source",
             type_=self.spec.type,
@@ -174,10 +175,10 @@ class TransformUnit:
         """What tells of losses."""
         return Books(self.node.ledger, self.counters, self.log)
 
-    def status(self) -> ComponentStatus:
-        """The picture of now."""
+    def snapshot(self) -> ComponentSnapshot:
+        """Its state of now."""
         node = self.node
-        return component_status(
+        return component_snapshot(
             component_id=self.spec.id,
             kind="transform",
             type_=self.spec.type,
@@ -241,11 +242,11 @@ class SinkUnit:
         """What tells of losses."""
         return Books(self.worker.buffer.ledger, self.counters, self.log)
 
-    def status(self) -> ComponentStatus:
-        """The picture of now."""
+    def snapshot(self) -> ComponentSnapshot:
+        """Its state of now."""
         worker, buffer = self.worker, self.worker.buffer
         in_flight = buffer.events + worker.writing_events
-        base = component_status(
+        base = component_snapshot(
             component_id=self.spec.id,
             kind="sink",
             type_=self.spec.type,

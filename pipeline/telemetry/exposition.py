@@ -1,7 +1,7 @@
 """``/metrics`` for Prometheus, ``/health`` and ``/ready``, over HTTP on the address that the pipeline file names.
 
-In: functions that give a picture of the pipeline, and what its transforms measure. It runs in a thread of its own and only
-reads; prometheus-client is imported when the first server starts, for it costs start-up time and memory.
+In: a service that is asked for snapshots. Out: views of them. It runs in a thread of its own and only reads; prometheus-client is
+imported when the first server starts, for it costs start-up time and memory.
 
 ``/health`` answers 200 while the event loop turns and names the components that are not well, ``/ready`` 200 while the pipeline
 carries events; else 503 with the reason.
@@ -9,11 +9,12 @@ carries events; else 503 with the reason.
 
 import re
 import threading
-from collections.abc import Callable, Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Protocol
 
-from pipeline.model.measurement import Metric as Total
-from pipeline.telemetry.histogram import BOUNDS_SECS
+from pipeline.model.histogram import BOUNDS_SECS, Histogram
+from pipeline.model.measurement import Metric as Measurement
+from pipeline.model.snapshot import Snapshot
 from pipeline.telemetry.http_server import StartResponse, listen
 from pipeline.telemetry.metrics import METRICS, PREFIX, Kind, Metric
 
@@ -21,27 +22,29 @@ if TYPE_CHECKING:
     from prometheus_client import CollectorRegistry
     from prometheus_client.core import Metric as Family
 
-Totals = Iterable[tuple[str, Total]]
-"""What transforms measure, with the id of each."""
-
 LOOP_SECS = 10.0
 """A loop that has not turned for so long is not healthy; it looks at the clock every second."""
 
 
-class Exposition:
-    """The HTTP server. ``picture`` gives a ``runtime.status.Status``, ``silence_secs`` how long the loop has been silent."""
+class Service(Protocol):
+    """What is asked, from a thread other than the run's (``runtime.control.service``)."""
 
-    def __init__(
-        self,
-        address: str,
-        version: str,
-        picture: Callable[[], Any],
-        silence_secs: Callable[[], float],
-        totals: Callable[[], Totals] = tuple,
-    ) -> None:
-        self._picture = picture
-        self._silence_secs = silence_secs
-        self._registry = _registry(version, picture, totals)
+    def snapshot(self) -> Snapshot:
+        """The state of now."""
+
+    def measurements(self) -> Sequence[tuple[str, Measurement]]:
+        """The running totals of transforms, with the id of each."""
+
+    def silence_secs(self) -> float:
+        """How long ago the event loop turned last."""
+
+
+class Exposition:
+    """The HTTP server. Raises ``ConfigError`` where it cannot listen on ``address``."""
+
+    def __init__(self, address: str, version: str, service: Service) -> None:
+        self._service = service
+        self._registry = _registry(version, service)
         self._server = listen(address, "telemetry.metrics_address", self._answer)
         self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
 
@@ -68,53 +71,53 @@ class Exposition:
 
                 return make_wsgi_app(self._registry)(environ, start_response)  # type: ignore[no-any-return]
             case "/health":
-                return _told(start_response, self._why_unhealthy(), well=self._not_well())
+                return _answered(start_response, self._why_unhealthy(), well=self._not_well())
             case "/ready":
-                return _told(start_response, self._why_unhealthy() or self._why_not_ready())
+                return _answered(start_response, self._why_unhealthy() or self._why_not_ready())
             case _:
                 start_response("404 Not Found", [("Content-Type", "text/plain")])
                 return [b"/metrics, /health, /ready\n"]
 
     def _why_unhealthy(self) -> str:
-        silence = self._silence_secs()
+        silence = self._service.silence_secs()
         return f"the event loop has not turned for {silence:.0f} s" if silence > LOOP_SECS else ""
 
     def _why_not_ready(self) -> str:
-        status = self._picture()
-        if status.draining:
+        now = self._service.snapshot()
+        if now.draining:
             return "shutting down"
-        awaited = [f"{each.id}: {each.error or 'opening'}" for each in status.components if each.awaited]
+        awaited = [f"{each.id}: {each.error or 'opening'}" for each in now.components if each.awaited]
         if awaited:
             return f"not opened yet: {'; '.join(awaited)}"
-        if not status.ready:
+        if not now.ready:
             return "starting"
-        sources = [each for each in status.components if each.kind == "source"]
+        sources = [each for each in now.components if each.kind == "source"]
         down = [f"{each.id}: {each.error}" for each in sources if each.state == "failed" or each.complaint]
         return "; ".join(down)
 
     def _not_well(self) -> str:
         """A line for each component that something hinders. No reason to restart the process, which would not help."""
-        hindered = [each for each in self._picture().components if each.state in ("degraded", "failed")]
+        hindered = [each for each in self._service.snapshot().components if each.state in ("degraded", "failed")]
         return "".join(f"{each.id}: {each.state}: {each.error}\n" for each in hindered)
 
 
 class _Collector:
-    """Turns a picture of the pipeline into metric families, when Prometheus asks."""
+    """Turns a snapshot into metric families, when Prometheus asks."""
 
-    def __init__(self, picture: Callable[[], Any]) -> None:
-        self._picture = picture
+    def __init__(self, service: Service) -> None:
+        self._service = service
         self._busy: dict[tuple[str, ...], tuple[float, float]] = {}
 
     def collect(self) -> Iterator["Family"]:
         """All families."""
-        status = self._picture()
+        now = self._service.snapshot()
         for metric in METRICS:
-            yield self._family(metric, status)
+            yield self._family(metric, now)
         from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415
 
-        yield GaugeMetricFamily(f"{PREFIX}uptime_seconds", "Time since the start of the run.", value=status.uptime_secs)
+        yield GaugeMetricFamily(f"{PREFIX}uptime_seconds", "Time since the start of the run.", value=now.uptime_secs)
 
-    def _family(self, metric: Metric, status: Any) -> "Family":  # noqa: ANN401  a Status: telemetry stands below the runtime
+    def _family(self, metric: Metric, now: Snapshot) -> "Family":
         from prometheus_client.core import (  # noqa: PLC0415
             CounterMetricFamily,
             GaugeMetricFamily,
@@ -123,12 +126,12 @@ class _Collector:
 
         make = {Kind.COUNTER: CounterMetricFamily, Kind.GAUGE: GaugeMetricFamily, Kind.HISTOGRAM: HistogramMetricFamily}
         family: Any = make[metric.kind](metric.full_name, metric.help, labels=metric.labels)
-        for component in status.components:
+        for component in now.components:
             for labels, value in metric.read(component):
                 if metric.kind is Kind.HISTOGRAM:
                     family.add_metric(labels, *_buckets(value))
                 elif metric.name == "utilization":
-                    family.add_metric(labels, self._utilization(labels, value, status.uptime_secs))
+                    family.add_metric(labels, self._utilization(labels, value, now.uptime_secs))
                 else:
                     family.add_metric(labels, value)
         return family  # type: ignore[no-any-return]
@@ -140,28 +143,29 @@ class _Collector:
         return (busy_secs - before_busy) / (now - before) if now > before else 0.0
 
 
-def _buckets(histogram: Any) -> tuple[list[tuple[str, float]], float]:  # noqa: ANN401  a Histogram, or None before the first
+def _buckets(histogram: Histogram | None) -> tuple[list[tuple[str, float]], float]:
     """Cumulative, as Prometheus wants them."""
     counts = histogram.buckets if histogram is not None else [0] * (len(BOUNDS_SECS) + 1)
-    total, buckets = 0, []
+    total = 0
+    buckets: list[tuple[str, float]] = []
     for bound, count in zip((*map(str, BOUNDS_SECS), "+Inf"), counts, strict=True):
         total += count
         buckets.append((bound, total))
     return buckets, histogram.sum_secs if histogram is not None else 0.0
 
 
-class _TotalsCollector:
+class _MeasurementsCollector:
     """Turns what transforms measure into metric families. Labels differ from one transform to the next."""
 
-    def __init__(self, totals: Callable[[], Totals]) -> None:
-        self._totals = totals
+    def __init__(self, service: Service) -> None:
+        self._service = service
 
     def collect(self) -> Iterator["Family"]:
         """All families."""
         from prometheus_client.core import Metric as Family  # noqa: PLC0415
 
         families: dict[str, Family] = {}
-        for component_id, total in self._totals():
+        for component_id, total in self._service.measurements():
             name = PREFIX + total.name
             bare = name.removesuffix("_total")  # the text format puts the suffix of a counter back
             family = families.setdefault(name, Family(bare, total.help, total.kind))
@@ -186,7 +190,7 @@ def _label(name: str) -> str:
     return re.sub(r"\W", "_", name, flags=re.ASCII)
 
 
-def _registry(version: str, picture: Callable[[], Any], totals: Callable[[], Totals]) -> "CollectorRegistry":
+def _registry(version: str, service: Service) -> "CollectorRegistry":
     from prometheus_client import CollectorRegistry, ProcessCollector  # noqa: PLC0415
     from prometheus_client.core import GaugeMetricFamily  # noqa: PLC0415
 
@@ -199,12 +203,12 @@ def _registry(version: str, picture: Callable[[], Any], totals: Callable[[], Tot
     registry = CollectorRegistry(auto_describe=False)
     ProcessCollector(registry=registry)
     registry.register(Build())
-    registry.register(_Collector(picture))
-    registry.register(_TotalsCollector(totals))
+    registry.register(_Collector(service))
+    registry.register(_MeasurementsCollector(service))
     return registry
 
 
-def _told(start_response: StartResponse, trouble: str, *, well: str = "") -> Iterable[bytes]:
+def _answered(start_response: StartResponse, trouble: str, *, well: str = "") -> Iterable[bytes]:
     """503 with the trouble; else 200, and what there is to say all the same."""
     start_response("503 Service Unavailable" if trouble else "200 OK", [("Content-Type", "text/plain; charset=utf-8")])
     return [f"{trouble or 'ok'}\n{'' if trouble else well}".encode()]

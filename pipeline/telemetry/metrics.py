@@ -1,13 +1,15 @@
 """Every metric of httpipe, declared once: name, kind, labels, unit, meaning. The exposition and docs/metrics.md come from here.
 
 Names follow Vector's internal metrics, with ``httpipe_`` in front; times are in seconds and sizes in bytes, as Prometheus'
-naming rules want. Values are read from a picture of the pipeline when somebody asks, so a metric costs nothing per event.
+naming rules want. Values are read from a snapshot when somebody asks, so a metric costs nothing per event.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+from pipeline.model.snapshot import ComponentSnapshot, State
 
 PREFIX = "httpipe_"
 
@@ -28,13 +30,13 @@ Sample = tuple[tuple[str, ...], Any]
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One metric. ``read`` gives the samples of one component; it may look only at what ``runtime.status`` documents."""
+    """One metric. ``read`` gives the samples of one component."""
 
     name: str
     kind: Kind
     labels: tuple[str, ...]
     help: str
-    read: Callable[[Any], Iterator[Sample]]
+    read: Callable[[ComponentSnapshot], Iterator[Sample]]
 
     @property
     def full_name(self) -> str:
@@ -42,33 +44,33 @@ class Metric:
         return PREFIX + self.name
 
 
-def _one(attribute: str, *kinds: str) -> Callable[[Any], Iterator[Sample]]:
+def _one(attribute: str, *kinds: str) -> Callable[[ComponentSnapshot], Iterator[Sample]]:
     """One sample per component of these kinds (of all, where none is named)."""
 
-    def read(status: Any) -> Iterator[Sample]:  # noqa: ANN401  a ComponentStatus: telemetry stands below the runtime
-        if not kinds or status.kind in kinds:
-            yield _component(status), getattr(status, attribute)
+    def read(component: ComponentSnapshot) -> Iterator[Sample]:
+        if not kinds or component.kind in kinds:
+            yield _labels(component), getattr(component, attribute)
 
     return read
 
 
-def _discarded(status: Any) -> Iterator[Sample]:  # noqa: ANN401
-    for each in status.discarded:
-        yield (*_component(status), each.reason, str(each.intentional).lower()), each.events
+def _discarded(component: ComponentSnapshot) -> Iterator[Sample]:
+    for each in component.discarded:
+        yield (*_labels(component), each.reason, str(each.intentional).lower()), each.events
 
 
-def _state(status: Any) -> Iterator[Sample]:  # noqa: ANN401
-    for state in ("starting", "ok", "degraded", "failed", "finished"):
-        yield (*_component(status), state), int(status.state == state)
+def _state(component: ComponentSnapshot) -> Iterator[Sample]:
+    for state in State:
+        yield (*_labels(component), str(state)), int(component.state == state)
 
 
-def _counters(status: Any) -> Iterator[Sample]:  # noqa: ANN401
-    for name, count in status.counters.items():
-        yield (*_component(status), name), count
+def _counters(component: ComponentSnapshot) -> Iterator[Sample]:
+    for name, count in component.counters.items():
+        yield (*_labels(component), name), count
 
 
-def _component(status: Any) -> tuple[str, ...]:  # noqa: ANN401
-    return (status.id, status.kind, status.type)
+def _labels(component: ComponentSnapshot) -> tuple[str, ...]:
+    return (component.id, component.kind, component.type)
 
 
 C, G, H = Kind.COUNTER, Kind.GAUGE, Kind.HISTOGRAM

@@ -16,10 +16,10 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.exit_codes import ExitCode
-from pipeline.runtime.control_client import ControlClient
-from pipeline.runtime.control_paths import own_paths
-from pipeline.runtime.control_server import MAX_CLIENTS, somebody_answers
-from pipeline.runtime.control_session import MAX_REQUEST_BYTES
+from pipeline.runtime.control.client import ControlClient
+from pipeline.runtime.control.paths import own_paths
+from pipeline.runtime.control.server import MAX_CLIENTS, somebody_answers
+from pipeline.runtime.control.session import MAX_REQUEST_BYTES
 from pipeline.telemetry.http_server import MAX_CONNECTIONS
 
 COMMAND = [sys.executable, "-c", "from pipeline.cli.main import main; main()"]
@@ -88,7 +88,7 @@ class Pipeline:
     def delivered(self) -> int:
         """Events that the sink has written."""
         with ControlClient(self.control) as client:
-            return next(client.status()).of("all").sent
+            return next(client.snapshots()).of("all").sent
 
     def works(self) -> None:
         """Events pass, and both doors answer."""
@@ -259,7 +259,7 @@ def test_clients_beyond_the_most_are_told(pipeline: Pipeline) -> None:
 
 @pytest.mark.slow
 def test_slow_clients_are_hung_up_on(pipeline: Pipeline) -> None:
-    """A request byte by byte has a time limit as a whole, on both doors; pictures asked for once a day cost no place for ever."""
+    """A request byte by byte has a time limit as a whole, on both; snapshots asked for once a day cost no place for ever."""
     pipeline.feed_on()
     with unix(pipeline) as seldom:
         seldom.sendall(b'{"ask":"status","every_secs":1e9}\n')

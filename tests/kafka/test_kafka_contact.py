@@ -84,7 +84,7 @@ def number_in(event: Event) -> int:
 
 def complaint(run: Engine, component_id: str) -> str:
     """What `top`, `/health` and `/ready` show of it."""
-    return run.status().of(component_id).complaint
+    return run.snapshot().of(component_id).complaint
 
 
 async def test_a_source_finds_its_broker_at_the_other_address(wanderer: Wanderer, caplog: pytest.LogCaptureFixture) -> None:
@@ -107,7 +107,7 @@ async def test_a_source_finds_its_broker_at_the_other_address(wanderer: Wanderer
             await until(lambda: complaint(run, "in"), LONGEST_SECS)
             assert complaint(run, "in").startswith("no contact with any broker since 20")
             assert f"broker 127.0.0.1:{wanderer.addresses[1]} refuses connections" in complaint(run, "in")
-            assert run.status().of("in").state == "degraded"
+            assert run.snapshot().of("in").state == "degraded"
             await wanderer.come_back(elsewhere=True)
             await fill(wanderer, topic, 500, 500)
             await until(lambda: len({number_in(event) for event in taken}) == 1000, LONGEST_SECS)

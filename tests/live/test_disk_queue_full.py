@@ -17,9 +17,10 @@ from pipeline.config.options import WhenFull
 from pipeline.delivery.chunk import Chunk, weight_of
 from pipeline.delivery.clock import Clock
 from pipeline.delivery.disk import DiskBuffer
-from pipeline.delivery.health import Health, State
+from pipeline.delivery.health import Health
 from pipeline.delivery.ledger import Ledger, Reason
 from pipeline.errors import ConfigError
+from pipeline.model.snapshot import State
 from pipeline.telemetry.logs import ComponentLog
 from pipeline.testing.fakes import bounds, numbers
 

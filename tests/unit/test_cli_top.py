@@ -13,14 +13,14 @@ from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.main import call
 from pipeline.cli.tap import Seen
 from pipeline.cli.top_view import duration, rate, view
-from pipeline.runtime import control_client
-from pipeline.runtime.status import ComponentStatus, Discarded, Status
-from pipeline.telemetry.histogram import Histogram
+from pipeline.model.histogram import Histogram
+from pipeline.model.snapshot import ComponentSnapshot, Discarded, Snapshot
+from pipeline.runtime.control import client as control_client
 
 
-def component(component_id: str, kind: str, **changes: object) -> ComponentStatus:
+def component(component_id: str, kind: str, **changes: object) -> ComponentSnapshot:
     """A component that is well."""
-    plain = ComponentStatus(
+    plain = ComponentSnapshot(
         id=component_id,
         kind=kind,  # type: ignore[arg-type]
         type="any",
@@ -41,12 +41,12 @@ def component(component_id: str, kind: str, **changes: object) -> ComponentStatu
     return msgspec.structs.replace(plain, **changes)
 
 
-def status(uptime_secs: float, *components: ComponentStatus) -> Status:
+def status(uptime_secs: float, *components: ComponentSnapshot) -> Snapshot:
     """A pipeline of these."""
-    return Status(file="p.toml", pid=7, taken_ns=0, uptime_secs=uptime_secs, ready=True, draining=False, components=components)
+    return Snapshot(file="p.toml", pid=7, taken_ns=0, uptime_secs=uptime_secs, ready=True, draining=False, components=components)
 
 
-def screen(now: Status, before: Status | None = None, columns: int = 200) -> str:
+def screen(now: Snapshot, before: Snapshot | None = None, columns: int = 200) -> str:
     """What would be on a terminal."""
     console = Console(file=io.StringIO(), width=columns)
     console.print(view(now, before, columns))
@@ -184,7 +184,7 @@ class Client:
     def __exit__(self, *_: object) -> None:
         """As the real one."""
 
-    def status(self, every_secs: float) -> Iterator[Status]:
+    def snapshots(self, every_secs: float) -> Iterator[Snapshot]:
         """Two looks."""
         return iter([status(every_secs, component("src", "source")), status(2.0, component("src", "source", received=5))])
 

@@ -16,7 +16,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from pipeline.runtime.status import Status
+from pipeline.model.snapshot import Snapshot
 
 pytestmark = pytest.mark.slow
 
@@ -28,7 +28,7 @@ WAIT_SECS = 20
 def control_socket(tmp_path: Path) -> Iterator[str]:
     """A pipeline that says every 50 ms that it is well, to whoever asks."""
     path = str(tmp_path / "control.sock")
-    look = Status(file="edge.toml", pid=7, taken_ns=0, uptime_secs=1.0, ready=True, draining=False, components=())
+    look = Snapshot(file="edge.toml", pid=7, taken_ns=0, uptime_secs=1.0, ready=True, draining=False, components=())
     over = threading.Event()
 
     def answer(client: socket.socket) -> None:

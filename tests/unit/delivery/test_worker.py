@@ -11,9 +11,9 @@ from pipeline.config.options import BatchOptions, RetryOptions, SinkOptions
 from pipeline.delivery.acknowledgement import Positions
 from pipeline.delivery.buffer import MemoryBuffer
 from pipeline.delivery.dead_letter import DeadLetter
-from pipeline.delivery.health import State
 from pipeline.delivery.ledger import Ledger
 from pipeline.delivery.worker import Worker
+from pipeline.model.snapshot import State
 from pipeline.testing.fakes import FakeClock, Script, bounds, chunk, numbers, worker
 
 pytestmark = pytest.mark.anyio

@@ -11,7 +11,8 @@ from pipeline.api import DEFAULT, Context, Event, EventBatch, Outputs, Sink, Sou
 from pipeline.config.options import RetryOptions, SinkOptions
 from pipeline.delivery.clock import Clock
 from pipeline.isolation.loop import EventLoop
-from pipeline.runtime import RunOptions, run
+from pipeline.runtime.options import RunOptions
+from pipeline.runtime.run import run
 from pipeline.runtime.summary import Summary
 from pipeline.testing.fakes import events, numbers
 from pipeline.testing.plans import Part, plan

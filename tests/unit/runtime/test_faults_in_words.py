@@ -10,7 +10,8 @@ import pytest
 from pipeline.api import DEFAULT, Context, Event, EventBatch, NotConnected, Sink, Source, Transform
 from pipeline.config.options import RetryOptions, SinkOptions
 from pipeline.decorators import transform
-from pipeline.runtime import RunOptions, run
+from pipeline.runtime.options import RunOptions
+from pipeline.runtime.run import run
 from pipeline.testing.fakes import events
 from pipeline.testing.plans import Part, plan
 

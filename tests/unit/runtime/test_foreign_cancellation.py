@@ -12,7 +12,9 @@ from pipeline.api import Context, Event, EventBatch, Sink, Source
 from pipeline.cancellation import ForeignCancellation, guarded
 from pipeline.delivery.health import Health
 from pipeline.delivery.session import timed
-from pipeline.runtime import Outcome, RunOptions, Summary, run
+from pipeline.runtime.options import RunOptions
+from pipeline.runtime.run import run
+from pipeline.runtime.summary import Outcome, Summary
 from pipeline.telemetry.logs import ComponentLog
 from pipeline.testing.fakes import events, numbers
 from pipeline.testing.plans import Part, plan

@@ -21,14 +21,17 @@ from pipeline.api import Context, Event, EventBatch, Outputs, Sink, Source, Tran
 from pipeline.config.options import ProcessOptions
 from pipeline.delivery.fanout import Fanout
 from pipeline.errors import ConfigError, HttpipeError
-from pipeline.runtime import RunOptions, privileges, run
-from pipeline.runtime.control_client import ControlClient
-from pipeline.runtime.control_paths import own_paths
-from pipeline.runtime.control_server import ControlServer, somebody_answers
+from pipeline.runtime import privileges
+from pipeline.runtime.control.client import ControlClient
+from pipeline.runtime.control.paths import own_paths
+from pipeline.runtime.control.server import ControlServer, somebody_answers
+from pipeline.runtime.control.service import ControlService
+from pipeline.runtime.control.tap import QUEUE_EVENTS, Tap
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.files import FileReader
+from pipeline.runtime.options import RunOptions
+from pipeline.runtime.run import run
 from pipeline.runtime.sd_notify import SdNotify
-from pipeline.runtime.tap import QUEUE_EVENTS, Tap
 from pipeline.telemetry.exposition import Exposition
 from pipeline.telemetry.metrics import METRICS, markdown
 from pipeline.testing.fakes import events, numbers
@@ -136,19 +139,19 @@ async def test_a_run_under_systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 async def test_control_socket_shows_status_and_taps(tmp_path: Path) -> None:
-    """A client sees pictures of the pipeline, and the events that match a condition, while it runs."""
+    """A client sees snapshots of the run, and the events that match a condition, while it runs."""
     path = str(tmp_path / "control")
 
     def look() -> tuple[Any, list[Any]]:
         with ControlClient(path) as client:
-            status = next(client.status())
+            status = next(client.snapshots())
         with ControlClient(path) as client:
             passing = client.tap("s", "httpipe.sequence > 30", per_sec=50)
             return status, [next(passing) for _ in range(5)]
 
     async def use(engine: Engine) -> Any:
         async with anyio.create_task_group() as group:
-            group.start_soon(ControlServer([path], engine, nothing_to_reload).run)
+            group.start_soon(ControlServer([path], ControlService(engine, nothing_to_reload)).run)
             while not await run_sync(somebody_answers, path):  # noqa: ASYNC110  another thread looks
                 await anyio.sleep(0.001)
             assert os.stat(path).st_mode & 0o777 == 0o600  # noqa: PTH116
@@ -184,7 +187,7 @@ async def test_the_control_socket_is_its_owners_before_anybody_can_connect(
     try:
         monkeypatch.setattr(socket, "socket", Watched)
         monkeypatch.setattr(os, "umask", umasks.append)
-        server = ControlServer([str(path)], Engine(plan(), RunOptions()), nothing_to_reload)
+        server = ControlServer([str(path)], ControlService(Engine(plan(), RunOptions()), nothing_to_reload))
         listener = server._listen()
     finally:
         monkeypatch.undo()
@@ -218,7 +221,7 @@ async def test_an_output_that_nobody_reads_can_be_tapped(tmp_path: Path) -> None
 
     async def use(engine: Engine) -> Any:
         async with anyio.create_task_group() as group:
-            group.start_soon(ControlServer([path], engine, nothing_to_reload).run)
+            group.start_soon(ControlServer([path], ControlService(engine, nothing_to_reload)).run)
             while not await run_sync(somebody_answers, path):  # noqa: ASYNC110  another thread looks
                 await anyio.sleep(0.001)
             seen = await run_sync(look)
@@ -253,7 +256,7 @@ async def test_control_socket_answers_nonsense_with_an_error(tmp_path: Path, req
 
     async def use(engine: Engine) -> str:
         async with anyio.create_task_group() as group:
-            group.start_soon(ControlServer([path], engine, nothing_to_reload).run)
+            group.start_soon(ControlServer([path], ControlService(engine, nothing_to_reload)).run)
             while not await run_sync(somebody_answers, path):  # noqa: ASYNC110  another thread looks
                 await anyio.sleep(0.001)
             answer: str = await run_sync(ask)
@@ -296,10 +299,14 @@ async def test_metrics_health_and_ready() -> None:
     """Prometheus gets every declared metric, health and readiness follow the pipeline."""
     silence = [0.0]
 
+    class Silent(ControlService):
+        def silence_secs(self) -> float:
+            return silence[0]
+
     async def use(engine: Engine) -> dict[str, tuple[int, str]]:
-        while not engine.status().of("n").sent:  # noqa: ASYNC110
+        while not engine.snapshot().of("n").sent:  # noqa: ASYNC110
             await anyio.sleep(0.001)
-        exposition = Exposition("127.0.0.1:0", "1.2.3", engine.status, lambda: silence[0])
+        exposition = Exposition("127.0.0.1:0", "1.2.3", Silent(engine, nothing_to_reload))
         exposition.start()
         answers = {}
         for path in ("metrics", "health", "ready", "nothing"):
@@ -338,12 +345,12 @@ async def test_what_a_component_says_of_itself_is_shown_while_it_lasts(caplog: p
     caplog.set_level("INFO", "httpipe")
 
     async def use(engine: Engine) -> list[tuple[int, str]]:
-        exposition = Exposition("127.0.0.1:0", "1", engine.status, lambda: 0.0)
+        exposition = Exposition("127.0.0.1:0", "1", ControlService(engine, nothing_to_reload))
         exposition.start()
         answers = []
         for sentence in ("no contact since noon", "no contact since noon, still", ""):
             Cut.context.trouble(sentence)
-            status = engine.status().of("s")
+            status = engine.snapshot().of("s")
             assert (status.state, status.error) == (("degraded", sentence) if sentence else ("ok", ""))
             answers += [await run_sync(fetch, f"http://127.0.0.1:{exposition.port}/{path}") for path in ("health", "ready")]
         await run_sync(exposition.close)
@@ -358,7 +365,7 @@ async def test_what_a_component_says_of_itself_is_shown_while_it_lasts(caplog: p
 
 
 def fetch(url: str) -> tuple[int, str]:
-    """Status and text."""
+    """Snapshot and text."""
     try:
         with urllib.request.urlopen(url, timeout=5) as answer:  # noqa: S310  our own server
             return answer.status, answer.read().decode()
@@ -369,12 +376,13 @@ def fetch(url: str) -> tuple[int, str]:
 
 async def test_a_metrics_address_that_is_taken_or_wrong_is_a_configuration_error() -> None:
     """The message names the option."""
+    service = ControlService(Engine(plan(), RunOptions()), nothing_to_reload)
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         for address in (f"127.0.0.1:{taken.getsockname()[1]}", "nonsense", "127.0.0.1:99999"):
             with pytest.raises(ConfigError, match=r"telemetry\.metrics_address"):
-                Exposition(address, "1", lambda: None, lambda: 0.0)
+                Exposition(address, "1", service)
 
 
 async def test_docs_list_every_metric() -> None:

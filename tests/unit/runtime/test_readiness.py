@@ -12,13 +12,20 @@ from anyio.to_thread import run_sync
 
 from pipeline.api import Context, Event, EventBatch, NotConnected, Sink, Source
 from pipeline.config.options import HealthcheckOptions, RetryOptions, SinkOptions
-from pipeline.runtime import RunOptions
+from pipeline.runtime.control.service import ControlService
 from pipeline.runtime.engine import Engine
+from pipeline.runtime.options import RunOptions
 from pipeline.telemetry.exposition import Exposition
 from pipeline.testing.fakes import events
 from pipeline.testing.plans import Part, plan
 
 pytestmark = pytest.mark.anyio
+
+
+async def nothing_to_reload() -> Sequence[str]:
+    """For an engine that came from no file."""
+    return ()
+
 
 RETRY = RetryOptions(initial_backoff_secs=0.001, max_backoff_secs=0.002)
 
@@ -85,7 +92,7 @@ class Watched:
         self.waiting: list[Sequence[str]] = []
         told = RunOptions(configure_logs=False, on_ready=self.ready.set, on_waiting=self.waiting.append)
         self.engine = Engine(plan(s=Part(source), out=Part(Locked, ["s"], options=options)), told)
-        self._exposition = Exposition("127.0.0.1:0", "1", self.engine.status, lambda: 0.0)
+        self._exposition = Exposition("127.0.0.1:0", "1", ControlService(self.engine, nothing_to_reload))
 
     async def __aenter__(self) -> Self:
         await self.engine.open()
@@ -106,7 +113,7 @@ class Watched:
 
     async def tried(self) -> None:
         """Until an attempt to open has failed."""
-        while not self.engine.status().of("out").error:  # noqa: ASYNC110  nobody tells
+        while not self.engine.snapshot().of("out").error:  # noqa: ASYNC110  nobody tells
             await anyio.sleep(0.001)
 
 
@@ -122,7 +129,7 @@ async def test_a_required_sink_that_cannot_be_opened_is_waited_for(caplog: pytes
             Locked.open_now = True
             await watched.ready.wait()
             assert watched.why_not_ready() == ""
-            assert watched.engine.status().of("out").state == "ok"
+            assert watched.engine.snapshot().of("out").state == "ok"
 
 
 async def test_one_whose_check_fails_is_not_open_either() -> None:
@@ -196,7 +203,7 @@ async def test_a_sink_that_is_not_required_is_not_waited_for() -> None:
             assert watched.waiting == []
             assert watched.why_not_ready() == ""
             Locked.open_now = True
-            while watched.engine.status().of("out").state != "ok":  # noqa: ASYNC110  nobody tells
+            while watched.engine.snapshot().of("out").state != "ok":  # noqa: ASYNC110  nobody tells
                 await anyio.sleep(0.001)
 
 
@@ -219,7 +226,7 @@ async def test_a_file_sink_in_a_folder_that_cannot_be_written(tmp_path: Path) ->
         await engine.open()
         async with anyio.create_task_group() as group:
             group.start_soon(engine.run)
-            while not engine.status().of("out").error:  # noqa: ASYNC110  nobody tells
+            while not engine.snapshot().of("out").error:  # noqa: ASYNC110  nobody tells
                 await anyio.sleep(0.001)
             assert not engine.ready
             (tmp_path / "log").unlink()

@@ -17,10 +17,11 @@ import pytest
 from pipeline.api import DEFAULT, CaptureError, Config, Context, Event, EventBatch, Outputs, Reject, Sink, Source, Transform
 from pipeline.config.options import BufferOptions, ProcessOptions, SinkOptions
 from pipeline.errors import ConfigError, HttpipeError
-from pipeline.runtime import RunOptions, run
 from pipeline.runtime.engine import Engine
+from pipeline.runtime.options import RunOptions
 from pipeline.runtime.reload import reload
 from pipeline.runtime.reloads import reload_file
+from pipeline.runtime.run import run
 from pipeline.runtime.summary import Outcome
 from pipeline.testing.fakes import events, numbers
 from pipeline.testing.plans import Part, disk, plan
@@ -232,7 +233,7 @@ async def test_a_changed_sink_takes_over_the_queue_and_the_source_runs_on() -> N
         assert sentence == "rebuilt out"
         await ring(5)
         await until(lambda: len(Keep.got.get("a", []) + Keep.got.get("c", [])) == 25)
-        status = engine.status().of("out")
+        status = engine.snapshot().of("out")
         assert (status.received, status.sent) == (25, 25)
     assert sorted(Keep.got["a"] + Keep.got["c"]) == list(range(25))
     assert Keep.got["b"] == list(range(25))
@@ -296,7 +297,7 @@ async def test_a_changed_source_is_replaced_after_the_new_one_is_open() -> None:
         await reload(engine, plan(t=Part(Ticker, key="changed"), out=out("a")))
         await ring(2)
         await until(lambda: Keep.got.get("a") == [0, 1, 2, 3])
-        assert engine.status().of("t").received == 4
+        assert engine.snapshot().of("t").received == 4
         assert [each.closed for each in Ticker.made] == [True, False]
 
 
@@ -386,7 +387,7 @@ async def test_a_transform_that_holds_events_is_changed_while_a_sink_is_busy(rem
         await ring(2)
         if not removed:
             await until(lambda: len(Keep.got["a"]) == 12)
-        held = engine.status().of("h")
+        held = engine.snapshot().of("h")
         assert (held.received, held.sent, held.in_flight, held.lost) == ((14, 14, 0, 0) if removed else (14, 12, 2, 0))
     assert Keep.got["a"] == list(range(14))
     assert sorted(Keep.got["b"] + Keep.got["c"]) == list(range(14))
@@ -425,7 +426,7 @@ async def test_bounds_of_a_queue_change_in_place(tmp_path: Path) -> None:
             new = plan(t=Part(Ticker), out=Part(Keep, ["t"], Label(label="b"), key="b", options=make(50)))
             await anyio_reload(engine, new, "a")
             await until(lambda: len(Keep.got.get("a", []) + Keep.got.get("b", [])) == 10)
-            assert engine.status().of("out").max_events == 50
+            assert engine.snapshot().of("out").max_events == 50
 
 
 def forget_all() -> None:

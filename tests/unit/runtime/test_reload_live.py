@@ -14,8 +14,8 @@ import pytest
 from pipeline.api import Config, Context, Emits, Event, Exchange, RecordBatch, Segment, Sink, Source
 from pipeline.codecs.records import RecordsReader
 from pipeline.config.options import RecordOptions
-from pipeline.runtime import RunOptions
 from pipeline.runtime.engine import Engine
+from pipeline.runtime.options import RunOptions
 from pipeline.runtime.reload import reload
 from pipeline.testing.packets import Talk, flow_key
 from pipeline.testing.plans import Part, plan
@@ -153,7 +153,7 @@ async def test_a_live_source_is_replaced_in_the_middle_of_its_traffic(tmp_path: 
     assert list(by_port.values()) == [[f"/{number}" for number in range(250)]] * len(talks)
     assert {each.httpipe_marks for each in Taken.got} == {()}
     assert {each.http_response_status_code for each in Taken.got} == {200}
-    status = engine.status().of("w")
+    status = engine.snapshot().of("w")
     assert (status.received, status.difference) == (250 * len(talks), 0)
     assert "unread_at_stop" not in status.counters
     reader = RecordsReader()

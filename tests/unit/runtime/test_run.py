@@ -30,8 +30,9 @@ from pipeline.config.options import BufferOptions, ProcessOptions, RetryOptions,
 from pipeline.delivery.clock import Clock
 from pipeline.delivery.ledger import Reason
 from pipeline.errors import UnhealthyError
-from pipeline.runtime import Outcome, RunOptions, Summary, run
-from pipeline.runtime.summary import outcome_of
+from pipeline.runtime.options import RunOptions
+from pipeline.runtime.run import run
+from pipeline.runtime.summary import Outcome, Summary, outcome_of
 from pipeline.testing.fakes import FakeClock, events, in_order, numbers
 from pipeline.testing.plans import Part, plan
 from pipeline.topology.plan import Plan

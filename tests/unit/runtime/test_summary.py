@@ -2,13 +2,13 @@
 
 import pytest
 
-from pipeline.runtime.status import ComponentStatus, Discarded, Kind
+from pipeline.model.snapshot import ComponentKind, ComponentSnapshot, Discarded, Snapshot
 from pipeline.runtime.summary import Outcome, Summary
 
 
-def component(kind: Kind, id_: str, received: int, sent: int, *discarded: Discarded) -> ComponentStatus:
+def component(kind: ComponentKind, id_: str, received: int, sent: int, *discarded: Discarded) -> ComponentSnapshot:
     """A component that is well."""
-    return ComponentStatus(
+    return ComponentSnapshot(
         id=id_,
         kind=kind,
         type="any",
@@ -44,6 +44,7 @@ def test_what_a_transform_leaves_out_is_told_with_its_reason(discarded: Discarde
         component("transform", "errors", 100, 5, discarded),
         component("sink", "out", 5, 5),
     )
-    lines = Summary(outcome=Outcome.OK, uptime_secs=1.0, components=components).lines()
+    last = Snapshot(file="p.toml", pid=1, taken_ns=0, uptime_secs=1.0, ready=True, draining=True, components=components)
+    lines = Summary(outcome=Outcome.OK, snapshot=last).lines()
     assert [line.split()[:2] for line in lines[1:]] == [["source", "http"], ["transform", "errors"], ["sink", "out"]]
     assert lines[2].endswith(f"passed   5 · {remark}")

@@ -4,20 +4,34 @@ import urllib.request
 from collections.abc import Sequence
 
 from pipeline.model.measurement import Metric
-from pipeline.runtime.status import Status
+from pipeline.model.snapshot import Snapshot
 from pipeline.telemetry.exposition import Exposition
 from pipeline.testing.transforms import Driven, exchange
 from pipeline.transforms.aggregate import Aggregate
 
 
-def picture() -> Status:
-    """A pipeline without components."""
-    return Status(file="p.toml", pid=1, taken_ns=0, uptime_secs=1.0, ready=True, draining=False, components=())
+class Measured:
+    """A run without components that has measured something."""
+
+    def __init__(self, totals: Sequence[tuple[str, Metric]]) -> None:
+        self._totals = totals
+
+    def snapshot(self) -> Snapshot:
+        """Of no components."""
+        return Snapshot(file="p.toml", pid=1, taken_ns=0, uptime_secs=1.0, ready=True, draining=False, components=())
+
+    def measurements(self) -> Sequence[tuple[str, Metric]]:
+        """As given."""
+        return self._totals
+
+    def silence_secs(self) -> float:
+        """The loop turns."""
+        return 0.0
 
 
 def scraped(totals: Sequence[tuple[str, Metric]]) -> list[str]:
     """The lines of one scrape."""
-    exposition = Exposition("127.0.0.1:0", "1", picture, lambda: 0.0, lambda: totals)
+    exposition = Exposition("127.0.0.1:0", "1", Measured(totals))
     exposition.start()
     try:
         with urllib.request.urlopen(f"http://127.0.0.1:{exposition.port}/metrics", timeout=10) as answer:

@@ -13,7 +13,8 @@ from pipeline.delivery.clock import Clock
 from pipeline.delivery.fanout import Fanout
 from pipeline.delivery.health import Health
 from pipeline.delivery.ledger import Ledger
-from pipeline.runtime import RunOptions, run
+from pipeline.runtime.options import RunOptions
+from pipeline.runtime.run import run
 from pipeline.runtime.transform_node import TransformNode
 from pipeline.telemetry.logs import ComponentLog
 from pipeline.testing.transforms import exchange

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from pipeline.config.options import ProcessOptions
-from pipeline.runtime.control_paths import own_paths
+from pipeline.runtime.control.paths import own_paths
 
 UNIT = Path(__file__).parents[3] / "contrib" / "httpipe.service"
 

@@ -1,6 +1,6 @@
 """The other end of the control socket, for `httpipe top` and `httpipe tap`. Synchronous, as a terminal program is.
 
-The protocol stands in ``control_session``.
+The protocol stands in ``session``.
 """
 
 import socket
@@ -11,8 +11,8 @@ from typing import Any, NamedTuple, Self
 import msgspec
 
 from pipeline.errors import ConfigError, HttpipeError, Problem
-from pipeline.runtime.control_paths import sockets_here
-from pipeline.runtime.status import Status
+from pipeline.model.snapshot import Snapshot
+from pipeline.runtime.control.paths import sockets_here
 
 CONNECT_SECS = 5.0
 LOOK_SECS = 1.0
@@ -48,9 +48,9 @@ class ControlClient:
             self._socket.shutdown(socket.SHUT_RDWR)  # wakes whoever waits for an answer, which close(2) does not
         self._socket.close()
 
-    def status(self, every_secs: float = 1.0) -> Iterator[Status]:
-        """A picture of the pipeline, again and again, until it ends. Raises ``HttpipeError``."""
-        decoder = msgspec.json.Decoder(Status)
+    def snapshots(self, every_secs: float = 1.0) -> Iterator[Snapshot]:
+        """The state of the run, again and again, until it ends. Raises ``HttpipeError``."""
+        decoder = msgspec.json.Decoder(Snapshot)
         for line in self._ask({"ask": "status", "every_secs": every_secs}):
             if line.startswith(b'{"error"'):
                 raise HttpipeError(str(msgspec.json.decode(line)["error"]))
@@ -103,7 +103,7 @@ class Instance(NamedTuple):
     """A pipeline that runs here."""
 
     path: str
-    status: Status
+    status: Snapshot
 
     def is_called(self, name: str) -> bool:
         """By its pipeline file, that file's name with or without the ending, its process, or its socket."""
@@ -118,7 +118,7 @@ def instances(paths: Sequence[str] | None = None) -> list[Instance]:
     for path in sockets_here() if paths is None else paths:
         try:
             with ControlClient(path, LOOK_SECS) as client:
-                found += [Instance(path, status) for status in [next(client.status(), None)] if status is not None]
+                found += [Instance(path, status) for status in [next(client.snapshots(), None)] if status is not None]
         except HttpipeError:
             continue  # nobody listens there any more, or it is somebody else's
     return found

@@ -3,7 +3,7 @@
 Lines of JSON in both directions. The client sends one request and nothing more; the server answers with lines.
 
 ``{"ask": "status", "every_secs": 1.0}``
-    one line at once and then one each ``every_secs``: a ``runtime.status.Status``.
+    one line at once and then one each ``every_secs``: a ``Snapshot`` (``model.snapshot``).
 ``{"ask": "tap", "id": "errors", "where": "status >= 500", "per_sec": 100}``
     ``{"tapping": "errors"}``, then ``{"event": {…}}`` for each event that passes (named as in JSON output), ``{"missed": 7}``
     where some passed unseen. ``id`` is a source, a transform, an output (``split.errors``), or a sink (what enters it); without
@@ -19,19 +19,15 @@ A client that stops reading waits in its own task and costs one answer; a tap co
 time limit for it: a terminal that was stopped for an hour shows the rest when it goes on.
 """
 
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 
 import anyio
 import msgspec
-from anyio.to_thread import run_sync
 
-from pipeline.api import Event, FieldType
-from pipeline.delivery.fanout import Fanout
+from pipeline.api import Event
 from pipeline.errors import HttpipeError
-from pipeline.runtime.connection import Connection
-from pipeline.runtime.engine import Engine
-from pipeline.runtime.tap import Tap
+from pipeline.runtime.control.connection import Connection
+from pipeline.runtime.control.service import ControlService
 
 MAX_REQUEST_BYTES = 16 << 10
 """A condition that long takes a fifth of a second to compile."""
@@ -39,13 +35,12 @@ REQUEST_SECS = 5.0
 """A request that is not complete by then is not waited for."""
 MIN_EVERY_SECS = 0.1
 MAX_EVERY_SECS = 86_400.0
-MAX_PER_SEC = 10_000
 
 Encode = Callable[[Event], bytes]
 
 
 class StatusRequest(msgspec.Struct, tag_field="ask", tag="status", forbid_unknown_fields=True):
-    """Pictures of the pipeline."""
+    """Snapshots of the run, one after the other."""
 
     every_secs: float = 1.0
 
@@ -64,9 +59,6 @@ class ReloadRequest(msgspec.Struct, tag_field="ask", tag="reload", forbid_unknow
 
 Request = StatusRequest | TapRequest | ReloadRequest
 
-Reload = Callable[[], Awaitable[Sequence[str]]]
-"""Gives what is wrong; nothing when the file runs now."""
-
 _requests = msgspec.json.Decoder(Request)
 
 
@@ -78,22 +70,21 @@ def line(answer: object) -> bytes:
 class ControlSession:
     """One connection. Raises ``OSError`` when the client goes, in a group where it happened beside the watching of the client."""
 
-    def __init__(self, client: Connection, engine: Engine, reload: Reload) -> None:
+    def __init__(self, client: Connection, service: ControlService) -> None:
         self._client = client
-        self._engine = engine
-        self._reload = reload
+        self._service = service
 
     async def run(self) -> None:
         """Until the client hangs up or the run ends."""
         try:
-            answer = await self._understood(await self._request())
+            request = await self._request()
         except HttpipeError as error:
             await self._refuse(error)
             return
         async with anyio.create_task_group() as group:
             group.start_soon(self._watch, group.cancel_scope)
             try:
-                await answer()
+                await self._answer(request)
             except HttpipeError as error:
                 await self._refuse(error)
             group.cancel_scope.cancel()
@@ -120,90 +111,53 @@ class ControlSession:
             raise HttpipeError(f"not understood: {error}") from error
         return request
 
-    async def _understood(self, request: Request) -> Callable[[], Awaitable[None]]:
-        """What answers the request. Raises ``HttpipeError``."""
+    async def _answer(self, request: Request) -> None:
+        """Raises ``HttpipeError`` where it cannot be answered."""
         match request:
             case ReloadRequest():
-                return self._reloaded
+                await self._reload()
             case StatusRequest(every_secs=every_secs):
-                return partial(self._status, min(MAX_EVERY_SECS, max(MIN_EVERY_SECS, every_secs)))
-            case TapRequest(id=name, where=where, per_sec=per_sec):
-                outputs = self._outputs(name)
-                tap = Tap(await self._condition(where), max(1, min(MAX_PER_SEC, per_sec)))
-                return partial(self._tap, tap, outputs, name or ", ".join(self._engine.sources))
+                await self._snapshots(min(MAX_EVERY_SECS, max(MIN_EVERY_SECS, every_secs)))
+            case TapRequest():
+                await self._tap(request)
 
-    async def _reloaded(self) -> None:
-        """A client that goes meanwhile does not call it off."""
-        with anyio.CancelScope(shield=True):
-            problems = await self._reload()
-        answer = {"error": "not reloaded", "problems": problems} if problems else {"reloaded": self._engine.plan.file}
+    async def _reload(self) -> None:
+        problems = await self._service.reload()
+        answer = {"error": "not reloaded", "problems": problems} if problems else {"reloaded": self._service.snapshot().file}
         await self._client.send(line(answer))
 
-    async def _status(self, every_secs: float) -> None:
+    async def _snapshots(self, every_secs: float) -> None:
         while True:
-            await self._client.send(line(self._engine.status()))
+            await self._client.send(line(self._service.snapshot()))
             await anyio.sleep(every_secs)
 
-    async def _tap(self, tap: Tap, outputs: Sequence[Fanout], name: str) -> None:
+    async def _tap(self, request: TapRequest) -> None:
         from pipeline.codecs.registry import codec  # noqa: PLC0415  only those who tap pay for it
 
         encode = codec("json").encode
-        await self._client.send(line({"tapping": name}))
-        tap.attach(outputs)
-        sending = False
-        try:
-            while True:
-                events, missed = await tap.take()
-                sending = True
-                await self._client.send(b"".join(_seen(events, missed, encode)))
-                sending = False
-        finally:
-            tap.detach()
-            if not sending:
-                self._last_words(_seen(*tap.rest(), encode))
+        async with self._service.tap(request.id, request.where, request.per_sec) as tap:
+            await self._client.send(line({"tapping": request.id or self._all_sources()}))
+            sending = False
+            try:
+                while True:
+                    events, missed = await tap.take()
+                    sending = True
+                    await self._client.send(b"".join(_lines(events, missed, encode)))
+                    sending = False
+            finally:
+                if not sending:
+                    self._send_rest(_lines(*tap.rest(), encode))
 
-    def _last_words(self, seen: Sequence[bytes]) -> None:
+    def _all_sources(self) -> str:
+        return ", ".join(each.id for each in self._service.snapshot().components if each.kind == "source")
+
+    def _send_rest(self, lines: Sequence[bytes]) -> None:
         """What a tap still holds when the run ends, as far as its client takes it at once: nobody waits for it any more."""
-        for each in (*seen, line({"ended": True})):
+        for each in (*lines, line({"ended": True})):
             if not self._client.send_now(each):
                 return
 
-    def _outputs(self, name: str | None) -> Sequence[Fanout]:
-        engine = self._engine
-        if name is None:
-            return [engine.outputs.of(each) for each in engine.sources]
-        if name in engine.sinks:
-            return [engine.outputs.of(each) for each in engine.plan.sinks[name].inputs]
-        named = [f"{spec.id}.{output}" for spec in engine.plan.transforms.values() for output in spec.outputs]
-        if name in engine.sources or name in engine.transforms or name in named:
-            return [engine.outputs.of(name)]
-        known = sorted([*engine.sources, *engine.transforms, *engine.sinks, *named])
-        raise HttpipeError(f'nothing here is called "{name}"; there are {", ".join(known)}')
 
-    async def _condition(self, where: str | None) -> Callable[[Event], bool] | None:
-        """Compiled beside the loop: a long one takes its time."""
-        if not where:
-            return None
-        from pipeline.expressions import ExpressionError, compile_filter  # noqa: PLC0415  only those who tap pay for it
-
-        try:
-            return await run_sync(compile_filter, where, self._attributes())
-        except ExpressionError as error:
-            raise HttpipeError(f"where: {error}") from error
-
-    def _attributes(self) -> Mapping[str, FieldType]:
-        """What the transforms of this pipeline add."""
-        known: dict[str, FieldType] = {}
-        for transform in self._engine.plan.transforms.values():
-            known.update(transform.attributes)
-        for sink in self._engine.plan.sinks.values():
-            known.update(sink.attributes)
-        for unit in self._engine.transforms.values():
-            if unit.node.transform is not None:
-                known.update(unit.node.transform.adds)
-        return known
-
-
-def _seen(events: Sequence[Event], missed: int, encode: Encode) -> list[bytes]:
+def _lines(events: Sequence[Event], missed: int, encode: Encode) -> list[bytes]:
     lines = [b'{"event":' + encode(event) + b"}\n" for event in events]
     return [*lines, line({"missed": missed})] if missed else lines

@@ -1,7 +1,7 @@
 """The control socket: what `httpipe top` and `httpipe tap` ask a running pipeline. A local socket, for its owner only (0600).
 
 It listens, lets few clients in at a time, and keeps every client apart: what one of them does, or what goes wrong while it is
-served, ends its own connection and never reaches the run. What is asked and answered stands in ``control_session``.
+served, ends its own connection and never reaches the run. What is asked and answered stands in ``session``.
 """
 
 import socket
@@ -11,9 +11,10 @@ from pathlib import Path
 
 import anyio
 
-from pipeline.runtime.connection import Connection, Listener
-from pipeline.runtime.control_session import ControlSession, Reload, line
-from pipeline.runtime.engine import Engine
+from pipeline.runtime.control.connection import Connection, Listener
+from pipeline.runtime.control.service import ControlService
+from pipeline.runtime.control.session import ControlSession, line
+from pipeline.telemetry.logs import ComponentLog
 
 MAX_CLIENTS = 8
 """Each may cost some milliseconds a second, and a descriptor that a sink may want. One more is told so and hung up on."""
@@ -28,13 +29,12 @@ FAILED_PAUSE_SECS = 0.5
 class ControlServer:
     """Answers on the first of ``paths`` that no other httpipe answers on. ``asked_for``: the pipeline file names the path."""
 
-    def __init__(self, paths: Sequence[str], engine: Engine, reload: Reload, *, asked_for: bool = True) -> None:
+    def __init__(self, paths: Sequence[str], service: ControlService, *, asked_for: bool = True) -> None:
         self.path = ""
         self._paths = paths
         self._asked_for = asked_for
-        self._engine = engine
-        self._reload = reload
-        self._log = engine.log
+        self._service = service
+        self._log = ComponentLog("")
         self._clients = 0
 
     async def run(self) -> None:
@@ -91,7 +91,7 @@ class ControlServer:
     async def _serve_one(self, client: Connection) -> None:
         try:
             with closing(client):
-                await ControlSession(client, self._engine, self._reload).run()
+                await ControlSession(client, self._service).run()
         except* OSError:
             pass  # it hung up, at whatever byte, or did not ask in time
         except* Exception as errors:  # noqa: BLE001  one client's trouble, or ours with it: the others and the run go on

@@ -1,15 +1,28 @@
-"""A picture of the pipeline at one moment: what `top`, the metrics, the exit summary and the tests look at."""
+"""What a run says of itself: a consistent copy of its state at one moment, typed, and the only one.
+
+``/metrics``, ``/health``, `httpipe top`, the control socket and the summary at the end are views of a ``Snapshot``. Its JSON, by
+these names, is what a client of the control socket gets.
+"""
 
 from collections.abc import Mapping
+from enum import StrEnum
 from typing import Literal
 
 import msgspec
 
-from pipeline.delivery.health import Health, State
-from pipeline.delivery.ledger import Ledger
-from pipeline.telemetry.histogram import Histogram
+from pipeline.model.histogram import Histogram
 
-Kind = Literal["source", "transform", "sink"]
+ComponentKind = Literal["source", "transform", "sink"]
+
+
+class State(StrEnum):
+    """What a component is doing."""
+
+    STARTING = "starting"
+    OK = "ok"
+    DEGRADED = "degraded"  # it works on, but something failed and is being tried again
+    FAILED = "failed"  # it is down; the engine tries to restart it
+    FINISHED = "finished"  # it ended well
 
 
 class Discarded(msgspec.Struct, frozen=True):
@@ -20,7 +33,7 @@ class Discarded(msgspec.Struct, frozen=True):
     events: int
 
 
-class ComponentStatus(msgspec.Struct, frozen=True, kw_only=True):
+class ComponentSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     """One component. The ledger balances: received + created + restored = sent + discarded + in_flight.
 
     ``counters`` are what the component itself counted: for sources the losses of the capture. ``queued_*`` and ``max_*``
@@ -30,7 +43,7 @@ class ComponentStatus(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     id: str
-    kind: Kind
+    kind: ComponentKind
     type: str
     state: str
     error: str
@@ -66,7 +79,7 @@ class ComponentStatus(msgspec.Struct, frozen=True, kw_only=True):
         return self.received + self.created + self.restored - gone
 
 
-class Status(msgspec.Struct, frozen=True, kw_only=True):
+class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     """The whole pipeline. ``taken_ns`` is the wall clock, ``uptime_secs`` since the start."""
 
     file: str
@@ -75,33 +88,8 @@ class Status(msgspec.Struct, frozen=True, kw_only=True):
     uptime_secs: float
     ready: bool
     draining: bool
-    components: tuple[ComponentStatus, ...]
+    components: tuple[ComponentSnapshot, ...]
 
-    def of(self, component_id: str) -> ComponentStatus:
+    def of(self, component_id: str) -> ComponentSnapshot:
         """The component with this id."""
         return next(each for each in self.components if each.id == component_id)
-
-
-def component_status(  # noqa: PLR0913  what a component consists of
-    *, component_id: str, kind: Kind, type_: str, ledger: Ledger, health: Health, in_flight: int, counters: Mapping[str, int]
-) -> ComponentStatus:
-    """What every kind of component has."""
-    return ComponentStatus(
-        id=component_id,
-        kind=kind,
-        type=type_,
-        state=str(State.DEGRADED if health.complaint and health.state is State.OK else health.state),
-        error=health.complaint or health.error,
-        complaint=health.complaint,
-        errors=health.errors,
-        restarts=health.restarts,
-        received=ledger.received,
-        created=ledger.created,
-        restored=ledger.restored,
-        sent=ledger.sent,
-        discarded=tuple(Discarded(reason, meant, count) for (reason, meant), count in list(ledger.discarded.items())),
-        in_flight=in_flight,
-        counters=dict(counters),
-        busy_secs=health.busy_secs,
-        blocked_secs=health.blocked_secs,
-    )
