@@ -56,7 +56,7 @@ class RecordsReader:
                 break
             try:
                 batches.append(_decoder.decode(memoryview(self._rest)[at + 4 : end]))
-            except (msgspec.MsgspecError, RecursionError) as error:
+            except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError) as error:
                 self._damaged(f"a batch that cannot be understood ({error})", at)
                 break
             at = end

@@ -83,6 +83,14 @@ def test_what_is_no_recording(data: bytes) -> None:
     assert "no recording" in str(reader.damage)
 
 
+def test_a_name_that_is_no_text() -> None:
+    """A kind of record that is not UTF-8 is damage like any other."""
+    frame = msgspec.msgpack.encode([["Opened", b"k" * 12, 1]]).replace(b"Opened", b"\x80pened")
+    found, reader = read(codec.MAGIC + len(frame).to_bytes(4, "big") + frame, 9)
+    assert not found
+    assert "cannot be understood" in str(reader.damage)
+
+
 def test_a_later_version_may_add_fields() -> None:
     """A record with one more value at its end is read without it."""
     frame = msgspec.msgpack.encode([["Opened", b"k" * 12, 1, "new"]])
