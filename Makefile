@@ -1,16 +1,21 @@
 # make run     see the HTTP traffic of this host          make demo   the same pipeline on a capture file, without privileges
 # make test    every check and every test                 make bench  measure everything that the documentation states
+# make dev     .venv with what `make unit` and `make check` need, no servers
 # make unit    what needs neither root nor a server, in seconds
 PYTHON ?= python3.11
 export PYTHON
+# Some containers set it. Without bytecode each process of a test run compiles every test again, which takes longer than running them.
+unexport PYTHONDONTWRITEBYTECODE
 
 BIN := .venv/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url \
   --no-emit-find-links --extra kafka
 C_FILES := $(shell find pipeline tests -name '*.[ch]')
+# What needs neither root nor a server and takes less than a second each. As many processes as processors.
+UNIT := -q -n auto --dist worksteal -m 'not slow and not wheel' tests/unit tests/property tests/contract
 
-.PHONY: help setup run demo test check unit bench kernels kafka lock docs clean
+.PHONY: help setup run demo dev test check unit newer coverage bench kernels kafka lock docs clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile | sed 's/  *make /\nmake /g'
@@ -32,10 +37,14 @@ demo:
 	@tools/setup.sh demo
 	@$(BIN)/httpipe run examples/demo.toml
 
+dev:
+	@tools/setup.sh dev
+
 test:
 	@tools/setup.sh test
 	@$(MAKE) --no-print-directory check
 	$(BIN)/pytest -q
+	@$(MAKE) --no-print-directory newer
 
 check:
 	$(BIN)/ruff check
@@ -43,10 +52,16 @@ check:
 	$(BIN)/mypy
 	clang-format --dry-run --Werror $(C_FILES)
 
-# As many processes as processors; what takes long on any of them is left to `make test`.
-unit:
-	@tools/setup.sh dev
-	$(BIN)/pytest -q -n auto -m 'not slow and not wheel' tests/unit tests/property tests/contract
+unit: dev
+	$(BIN)/pytest $(UNIT)
+
+# The same on every newer Python of this machine; the newest prints how much of `pipeline` that reaches.
+newer: dev
+	@tools/newer_pythons.sh $(UNIT)
+
+# On the Python of .venv, where measuring takes as long again as the tests.
+coverage: dev
+	$(BIN)/pytest $(UNIT) --cov --cov-report=term
 
 bench:
 	@tools/setup.sh test

@@ -1,11 +1,38 @@
-"""Fixtures that every kind of test shares; CI skips nothing."""
+"""What every kind of test shares: fixtures, time-outs, the seed of their order. CI skips nothing."""
 
 import os
 from collections.abc import Generator
+from functools import cache
+from pathlib import Path
 
 import pytest
 
 NEVER_SKIPPED_IN_CI = ("live", "kernels", "kafka", "corpus", "postgres")
+
+LONGER_SECS = {"kernels": 900, "kafka": 240, "crash": 240, "distribution": 300, "plugins": 300, "live": 240}
+"""Time-outs of the tests in folders that boot machines, start brokers, build wheels or move gigabytes."""
+
+
+@cache
+def _folder(path: Path) -> str:
+    """Of ``tests``; empty for what lies elsewhere."""
+    here = Path(__file__).parent
+    return path.relative_to(here).parts[0] if here in path.parents else ""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Nothing may hang: a test that is stuck fails by itself, with a stack of every thread."""
+    for item in items:
+        secs = LONGER_SECS.get(_folder(item.path))
+        if secs is not None:
+            item.add_marker(pytest.mark.timeout(secs), append=False)
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """How to have this order again; pytest-randomly tells it at the beginning, which ``-q`` leaves out."""
+    seed = config.getoption("randomly_seed", None)
+    if isinstance(seed, int) and config.getoption("randomly_reorganize"):
+        terminalreporter.write_line(f"in random order; the same again: pytest --randomly-seed={seed}")
 
 
 @pytest.fixture

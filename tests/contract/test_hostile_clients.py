@@ -155,6 +155,7 @@ def tcp(pipeline: Pipeline) -> socket.socket:
 TAP = b'{"ask":"tap","id":"lines","per_sec":10000}\n'
 
 
+@pytest.mark.slow
 def test_taps_that_hang_up_while_they_are_sent_to(pipeline: Pipeline) -> None:
     """As ``httpipe tap | head -1`` does, two hundred times."""
     pipeline.feed_on()
@@ -166,6 +167,7 @@ def test_taps_that_hang_up_while_they_are_sent_to(pipeline: Pipeline) -> None:
     assert "served" not in pipeline.finish()
 
 
+@pytest.mark.slow
 def test_a_client_that_hangs_up_at_any_byte(pipeline: Pipeline) -> None:
     """Of its request, or of the answer."""
     pipeline.feed_on()
@@ -218,6 +220,7 @@ def test_a_tap_that_keeps_up_sees_the_last_event(pipeline: Pipeline) -> None:
         assert client.complete
 
 
+@pytest.mark.slow
 def test_nonsense_and_floods(pipeline: Pipeline) -> None:
     """Garbage, half requests, far too many connections, talk without end: all of it at once."""
     pipeline.feed_on()

@@ -44,6 +44,7 @@ def steps(segments: Sequence[Segment]) -> list[int]:
     return costs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", GREEDY)
 def test_cost_grows_with_the_records(kind: str) -> None:
     """Twice as many messages cost twice as much, and each as much as a calm connection's, three times over at the most."""
