@@ -16,7 +16,7 @@ class Run:
         self.capture = capture
 
     def __call__(self, *frames: bytes) -> list[Segment]:
-        """What the program tells of these frames."""
+        """What the program reports of these frames."""
         self.unread(*frames)
         return [record for record in self.capture.read() if isinstance(record, Segment)]
 
@@ -30,7 +30,7 @@ class Run:
         return self.capture.rest()
 
     def quiet(self) -> list[Segment]:
-        """What the sweep tells at the end."""
+        """What the sweep reports at the end."""
         return self.capture.quiet(last=True)
 
     @property

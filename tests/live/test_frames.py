@@ -108,7 +108,7 @@ def test_layouts(run: Run) -> None:
     ],
 )
 def test_what_is_not_decoded_is_counted(run_once: Run, frame: bytes, counter: str) -> None:
-    """Nothing is told of it, and a counter says why."""
+    """Nothing is reported of it, and a counter says why."""
     assert run_once(frame) == []
     assert run_once.counts[counter] == 1
 

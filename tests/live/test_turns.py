@@ -1,4 +1,4 @@
-"""The program on frames of our own making: what of a conversation is copied, what is told as ranges, what is counted."""
+"""The program on frames of our own making: what of a conversation is copied, what is reported as ranges, what is counted."""
 
 import time
 from collections.abc import Callable
@@ -34,7 +34,7 @@ def from_server(payload: bytes, seq: int, flags: int = ACK | PSH, ack: int = 100
     return ethernet(IPV4, ipv4(tcp(payload, seq=seq, ack=ack, flags=flags, ports=(80, 40000)), ends=(SERVER4, CLIENT4)))
 
 
-def test_opening_is_told_with_the_first_byte(run: Run) -> None:
+def test_opening_is_reported_with_the_first_byte(run: Run) -> None:
     """SYN and SYN-ACK of a connection that turns out to be HTTP come first, those of others never."""
     assert run(*opened()) == []
     syn, answer, data = run(from_client(REQUEST, 1000))
@@ -57,15 +57,15 @@ def test_opening_seen_but_another_protocol(run_once: Run) -> None:
     assert run_once(from_client(b"EHLO", 1000), from_client(b" me\r\n", 1004)) == []
 
 
-def test_pure_acknowledgements_are_not_told(run_once: Run) -> None:
+def test_pure_acknowledgements_are_not_reported(run_once: Run) -> None:
     """They never cross the ring."""
     run_once(from_client(REQUEST, 1000))
     assert run_once(from_server(b"", 2000, ACK), from_client(b"", 1000 + len(REQUEST), ACK)) == []
 
 
 @pytest.mark.parametrize("flag", [FIN, RST])
-def test_ends_are_told_once(run_once: Run, flag: int) -> None:
-    """FIN or RST of an HTTP connection is told with its place behind the last byte; of others not."""
+def test_ends_are_reported_once(run_once: Run, flag: int) -> None:
+    """FIN or RST of an HTTP connection is reported with its place behind the last byte; of others not."""
     assert run_once(from_client(b"", 1000, flag | ACK)) == []
     data, end = run_once(from_client(REQUEST, 1000, flag | ACK))
     assert (data.payload, data.flags & (FIN | RST)) == (REQUEST, 0)
@@ -85,7 +85,7 @@ def body(sender: Callable[..., bytes], seq: int, size: int) -> list[bytes]:
 
 
 def test_beyond_the_budget_only_ranges(run: Run) -> None:
-    """A turn copies its first bytes; the rest is one range with its first and last time, told when the other side speaks."""
+    """A turn copies its first bytes; the rest is one range with its first and last time, reported when the other side speaks."""
     size = 300_000
     run(from_client(REQUEST, 1000))
     head = f"HTTP/1.1 200 OK\r\nContent-Length: {size}\r\n\r\n".encode()
@@ -120,7 +120,7 @@ def test_the_example_in_the_source(run_once: Run) -> None:
 
 
 def test_quiet_connection_is_swept(run: Run) -> None:
-    """A range that nothing follows is told by the sweep, once."""
+    """A range that nothing follows is reported by the sweep, once."""
     run(from_client(REQUEST, 1000), from_server(b"HTTP/1.1 200 OK\r\n\r\n", 2000))
     copied = run(*body(from_server, 2019, 60_000))
     [rest] = run.quiet()
@@ -131,8 +131,8 @@ def test_quiet_connection_is_swept(run: Run) -> None:
     assert run.quiet() == []
 
 
-def test_end_tells_the_range(run_once: Run) -> None:
-    """FIN tells what was left out before it."""
+def test_end_reports_the_range(run_once: Run) -> None:
+    """FIN reports what was left out before it."""
     run_once(from_client(REQUEST, 1000), from_server(b"HTTP/1.1 200 OK\r\n\r\n", 2000))
     copied = run_once(*body(from_server, 2019, 60_000))
     [rest, end] = run_once(from_server(b"", 62_019, FIN | ACK))
@@ -171,18 +171,18 @@ def test_a_hole_in_what_was_left_out(run_once: Run) -> None:
 def test_upgraded_connection(run_once: Run) -> None:
     """After 101 talking to and fro is no reason to copy any more; what starts like HTTP still is."""
     run_once(from_client(REQUEST, 1000), from_server(b"HTTP/1.1 101 Switching Protocols\r\n\r\n", 2000))
-    seq, told = 3000, 0
+    seq, reported = 3000, 0
     for turn in range(200):
         sender = from_server if turn % 2 else from_client
-        told += sum(len(segment.payload) for segment in run_once(sender(b"\x81" * 1000, seq)))
+        reported += sum(len(segment.payload) for segment in run_once(sender(b"\x81" * 1000, seq)))
         seq += 1000
-    assert told <= 2 * TURN_BYTES
+    assert reported <= 2 * TURN_BYTES
     assert len(run_once(from_client(REQUEST, seq))[-1].payload) == len(REQUEST)
     assert run_once.counts["upgraded"] == 1
 
 
 def test_port_used_again(run_once: Run) -> None:
-    """A new SYN of the same four values begins anew: what follows must look like HTTP again."""
+    """A new SYN of the same four values begins again: what follows must look like HTTP again."""
     run_once(from_client(REQUEST, 1000))
     run_once(*opened())
     assert run_once(from_client(b"\x00\x01binary", 1000)) == []
@@ -195,9 +195,9 @@ def test_ring_full_is_counted() -> None:
         run.unread(*[ethernet(IPV4, ipv4(tcp(REQUEST, ports=(port, 80)))) for port in ports])
         answer = RESPONSE.ljust(MAX_FRAME, b" ")
         run.unread(*[ethernet(IPV4, ipv4(tcp(answer, ports=(80, port)), ends=(SERVER4, CLIENT4))) for port in ports])
-        told = len(run.read())
+        reported = len(run.read())
         counts = run.counts
-    assert counts["ring_full"] == 400 - told > 0
+    assert counts["ring_full"] == 400 - reported > 0
     assert counts["ring_full_bytes"] == MAX_FRAME * counts["ring_full"]
 
 

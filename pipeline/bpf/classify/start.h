@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
  * Does this start like a message of HTTP? Its first 16 bytes in, a verdict out (enum start). Where the bytes
- * come from is no matter here: a packet (payload.h), or the buffer of a TLS library.
+ * come from does not matter: a packet (payload.h), or the buffer of a TLS library.
  */
 #ifndef HTTPIPE_CLASSIFY_START_H
 #define HTTPIPE_CLASSIFY_START_H

@@ -83,7 +83,7 @@ class Sockets:
             try:
                 self._bind(name, packets)
             except OSError:
-                continue  # gone again; the next look will tell
+                continue  # gone again: the next look reports it
             yield f"the interface {name} has come back, and is captured again"
 
     def close(self) -> None:
@@ -98,7 +98,7 @@ class Sockets:
 
 
 def _index(name: str) -> int:
-    """0 where there is no such interface."""
+    """0 where no interface has this name."""
     try:
         return socket.if_nametoindex(name)
     except OSError:

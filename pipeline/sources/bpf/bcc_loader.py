@@ -48,14 +48,14 @@ def _import() -> ModuleType:
     if spec is None or spec.loader is None:
         raise CaptureError(f"{folder} is not a Python package", remedy=INSTALL)
     bcc = importlib.util.module_from_spec(spec)
-    stranger = sys.modules.pop("bcc", None)
+    other = sys.modules.pop("bcc", None)
     sys.modules["bcc"] = bcc
     try:
         spec.loader.exec_module(bcc)
     except (ImportError, OSError, AttributeError) as error:
         del sys.modules["bcc"]
-        if stranger is not None:
-            sys.modules["bcc"] = stranger
+        if other is not None:
+            sys.modules["bcc"] = other
         raise CaptureError(f"bcc cannot be imported from {folder}: {error}", remedy=INSTALL) from error
     if not hasattr(bcc, "BPF"):
         raise CaptureError(f"{folder} is not the BPF Compiler Collection", remedy=INSTALL)

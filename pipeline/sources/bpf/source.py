@@ -147,10 +147,10 @@ class BpfSource(Source):
             self._context.count(name, by)
         for sentence in capture.follow_interfaces():
             self._context.log.warning(sentence)
-        self._tell_shedding(capture)
+        self._report_shedding(capture)
 
-    def _tell_shedding(self, capture: Capture) -> None:
-        """Say when it begins and when it is over."""
+    def _report_shedding(self, capture: Capture) -> None:
+        """Log when it begins and when it is over."""
         kept = capture.kept()
         if (kept < 1) == self._shedding:
             return

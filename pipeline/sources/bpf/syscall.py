@@ -80,7 +80,7 @@ class Map:
         _bpf(_MAP_UPDATE_ELEM, self._attributes(self._value))
 
     def delete(self, key: bytes) -> None:
-        """Delete one entry; one that is not there is no error."""
+        """Delete one entry; one that is not there is not an error."""
         self._key.raw = key
         try:
             _bpf(_MAP_DELETE_ELEM, self._attributes(None))

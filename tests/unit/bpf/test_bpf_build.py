@@ -95,7 +95,7 @@ def test_clang_not_on_the_path(clone: Path, tmp_path: Path) -> None:
 
 def test_an_error_in_the_program(clone: Path) -> None:
     """The compiler's own words are shown."""
-    (clone / "pipeline" / "bpf" / "classify" / "start.h").write_text("this is no C\n")
+    (clone / "pipeline" / "bpf" / "classify" / "start.h").write_text("this is not C\n")
     done = build(clone)
     assert done.returncode == 1
     assert "start.h:1" in done.stderr
@@ -116,7 +116,7 @@ def test_an_sdist_brings_the_object(clone_with_object: Path) -> None:
 
 
 def test_hook_adds_the_object(clone_with_object: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """hatchling is told to carry it, though git ignores it."""
+    """hatchling carries it, though git ignores it."""
     monkeypatch.delenv("HTTPIPE_NO_BPF", raising=False)
     spec = importlib.util.spec_from_file_location("hatch_build_of_clone", clone_with_object / "hatch_build.py")
     assert spec is not None

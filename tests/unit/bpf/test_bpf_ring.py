@@ -118,7 +118,7 @@ def test_stops_at_a_record_that_is_being_written(kernel: Kernel, ring: Ring) -> 
 
 
 def test_passes_over_discarded_records(kernel: Kernel, ring: Ring) -> None:
-    """A record that the program gave up is no segment."""
+    """A record that the program discarded is not a segment."""
     kernel.write(record(b"one"), DISCARD)
     kernel.write(record(b"two"))
     assert [segment.payload for segment in ring.drain(0)] == [b"two"]

@@ -68,7 +68,7 @@ def test_missing_object() -> None:
 
 
 def test_damaged_object(tmp_path: Path) -> None:
-    """What is no object file is refused with libbpf's own words."""
+    """What is not an object file is refused with libbpf's own words."""
     damaged = tmp_path / "damaged.bpf.o"
     damaged.write_bytes(b"not an object")
     with pytest.raises(CaptureError, match="libbpf cannot read the BPF program"):
