@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from enum import Enum
+from mmap import mmap
 from types import MappingProxyType
 from typing import Any, ClassVar, NamedTuple
 
@@ -132,7 +133,11 @@ class Context:
     ``attributes``  transforms and sinks only: the attributes that transforms upstream add, so that expressions know their types.
     ``read_file``   transforms only: ``read_file(path)`` gives the bytes of a file the first time it is asked and whenever the
                     file has changed since, else None. The engine does the reading; raises ``OSError``. Ask when
-                    constructed and in ``flush``, never in ``process``. While a file is only validated it is always None.
+                    constructed and in ``flush``, never in ``process``.
+    ``map_file``    transforms only: as ``read_file``, for files too large to copy into memory (a database of addresses): a
+                    read-only memory map, which the transform closes. A library that opens files itself is given the path instead
+                    whenever the answer is not None. Such a file must be replaced by renaming: a process that reads a map behind
+                    the end of a file that was cut short is ended by SIGBUS.
     """
 
     id: str
@@ -144,6 +149,7 @@ class Context:
     body_bytes: int = 0
     attributes: Mapping[str, FieldType] = field(default_factory=dict)
     read_file: Callable[[str], bytes | None] = lambda _path: None
+    map_file: Callable[[str], mmap | None] = lambda _path: None
 
     @property
     def delivery(self) -> Delivery | None:

@@ -20,6 +20,8 @@ from pipeline.topology.components import Mode
 from pipeline.topology.plan import Plan
 
 if TYPE_CHECKING:
+    from mmap import mmap
+
     from pipeline.topology.cases import Case
 
 DEFAULT_FILE = "pipeline.toml"
@@ -43,7 +45,7 @@ MAX_FILE_BYTES = 16 << 20
 
 def load(file: str) -> Plan:
     """The plan of a pipeline file, wholly checked: for a run that reads its file again, with the privileges it has by then."""
-    return build(document(file), registry(file), read_table)
+    return build(document(file), registry(file), read_table, map_file=map_table)
 
 
 def load_for_start(file: str, log_format: Callable[[str], None]) -> Plan:
@@ -58,12 +60,12 @@ def load_for_start(file: str, log_format: Callable[[str], None]) -> Plan:
     read = _parsed(data, file)
     log_format(str(read.telemetry.get("log_format", "text")))
     drops = os.geteuid() == 0 and "user" in read.process
-    return build(read, registry(file), read_table, Mode.DEFERRED if drops else Mode.TOLERANT)
+    return build(read, registry(file), read_table, Mode.DEFERRED if drops else Mode.TOLERANT, map_table)
 
 
 def load_to_look(file: str) -> Plan:
     """The plan of a pipeline file, wholly checked and not to be run."""
-    return build(*_without_privileges(file), read_table)
+    return build(*_without_privileges(file), read_table, map_file=map_table)
 
 
 def load_to_check(file: str) -> "tuple[Plan, list[Case]]":
@@ -104,13 +106,13 @@ def _drop_privileges(read: Document, known: Registry) -> None:
     if os.geteuid() == 0 and isinstance(user, str):
         from pipeline.runtime import privileges  # noqa: PLC0415  seldom needed
 
-        if build(read, known, read_table, Mode.DEFERRED).complete is not None:
+        if build(read, known, read_table, Mode.DEFERRED, map_table).complete is not None:
             privileges.drop(privileges.find(user))
 
 
 def _with_tests(read: Document, known: Registry, mode: Mode) -> "tuple[Plan, list[Case]]":
     try:
-        plan = build(read, known, read_table, mode)
+        plan = build(read, known, read_table, mode, map_table)
     except ConfigError as error:
         if not read.tests:
             raise
@@ -123,7 +125,7 @@ def _with_tests(read: Document, known: Registry, mode: Mode) -> "tuple[Plan, lis
     from pipeline.topology.case_runner import added_attributes  # noqa: PLC0415  start-up: `run` looks at no tests
     from pipeline.topology.cases import cases  # noqa: PLC0415
 
-    found, problems = cases(read.tests, plan, added_attributes(plan, read_table))
+    found, problems = cases(read.tests, plan, added_attributes(plan, read_table, map_table))
     if problems:
         raise ConfigError(read.in_order(problems), file=read.file)
     return plan, found
@@ -134,6 +136,13 @@ def read_table(path: str) -> bytes:
     from pipeline.runtime import files  # noqa: PLC0415  start-up: most pipelines name none
 
     return files.read_table(path)
+
+
+def map_table(path: str) -> "mmap":
+    """The same, mapped."""
+    from pipeline.runtime import files  # noqa: PLC0415  as above
+
+    return files.map_table(path)
 
 
 def document(file: str) -> Document:

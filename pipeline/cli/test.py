@@ -8,7 +8,7 @@ import click
 
 from pipeline.api import Event
 from pipeline.cli.exit_codes import ExitCode
-from pipeline.cli.loading import DEFAULT_FILE, load_to_check, read_table
+from pipeline.cli.loading import DEFAULT_FILE, load_to_check, map_table, read_table
 from pipeline.errors import ConfigError, InputError, Problem
 from pipeline.topology.case_runner import Outcome, run_case
 from pipeline.topology.cases import Case
@@ -34,7 +34,7 @@ def run_file(file: str) -> list[Outcome]:
     plan, found = load_to_check(file)
     outcomes = []
     for index, case in enumerate(found):
-        outcome = run_case(case, _events(case, index, plan, file), plan, read_table)
+        outcome = run_case(case, _events(case, index, plan, file), plan, read_table, map_table)
         outcomes.append(outcome)
         click.echo(
             f"{click.style('ok  ', fg='green') if not outcome.failures else click.style('FAIL', fg='red')}  {outcome.name}"

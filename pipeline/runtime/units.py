@@ -158,7 +158,8 @@ class TransformUnit:
     def _make(self) -> Transform:
         """A fresh transform reads its files afresh."""
         context = _context(self.spec.id, self.log, self.counters, self._options, self._health, attributes=self.spec.attributes)
-        return self.spec.component(self.spec.config, replace(context, read_file=FileReader()))
+        files = FileReader()
+        return self.spec.component(self.spec.config, replace(context, read_file=files.read, map_file=files.map))
 
     @property
     def flushes(self) -> bool:

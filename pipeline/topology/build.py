@@ -5,7 +5,9 @@ file. No I/O: components are constructed to be checked, never opened.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
+from mmap import mmap
 from typing import TypeVar, cast
 
 from pydantic import BaseModel
@@ -30,14 +32,17 @@ M = TypeVar("M", bound=BaseModel)
 
 
 ReadFile = Callable[[str], bytes | None]
+MapFile = Callable[[str], mmap | None]
 Attributes = Mapping[str, FieldType]
 
 
-def build(document: Document, registry: Registry, read_file: ReadFile, mode: Mode = Mode.STRICT) -> Plan:
+def build(
+    document: Document, registry: Registry, read_file: ReadFile, mode: Mode = Mode.STRICT, map_file: MapFile = lambda _path: None
+) -> Plan:
     """The plan of a pipeline file. Raises ``ConfigError``.
 
-    ``read_file`` gives the bytes of a file that a transform names (a lookup table), or raises ``OSError``. With
-    ``Mode.DEFERRED`` nobody else's code runs yet: see ``Plan.complete``.
+    ``read_file`` gives the bytes of a file that a transform names (a lookup table), ``map_file`` maps it; both raise
+    ``OSError``. With ``Mode.DEFERRED`` nobody else's code runs yet: see ``Plan.complete``.
     """
     problems = list(document.problems)
     drafts: dict[str, Draft] = {}
@@ -47,7 +52,7 @@ def build(document: Document, registry: Registry, read_file: ReadFile, mode: Mod
         problems += found
     process = _table(ProcessOptions, document.process, "process", document.file, problems)
     telemetry = _table(TelemetryOptions, document.telemetry, "telemetry", document.file, problems)
-    attributes, found = _construct(drafts, read_file, mode)
+    attributes, found = _construct(drafts, Context("", read_file=read_file, map_file=map_file), mode)
     problems += found
     wiring, found = wire([Node(each.id, each.entry.kind, each.inputs, each.outputs) for each in drafts.values()])
     problems += found + _whole(document, drafts) + file_problems(list(drafts.values()), process.data_dir)
@@ -58,7 +63,7 @@ def build(document: Document, registry: Registry, read_file: ReadFile, mode: Mod
         )
     if any(made.deferred for made in drafts.values()):
         sources = {each.id: _source(each, drafts, wiring) for each in _of(drafts, "sources") if not each.deferred}
-        complete = partial(build, document, registry, read_file, Mode.TOLERANT)
+        complete = partial(build, document, registry, read_file, Mode.TOLERANT, map_file)
         return Plan(document.file, sources, {}, {}, {}, process, telemetry, complete=complete)
     return Plan(
         file=document.file,
@@ -80,7 +85,7 @@ def _table(model: type[M], table: Table, path: str, file: str, problems: list[Pr
     return made or model()
 
 
-def _construct(drafts: Mapping[str, Draft], read_file: ReadFile, mode: Mode) -> tuple[dict[str, Attributes], list[Problem]]:
+def _construct(drafts: Mapping[str, Draft], context: Context, mode: Mode) -> tuple[dict[str, Attributes], list[Problem]]:
     """Make every component, each after those that feed it, so that it can be told what attributes they add."""
     wiring = first_look([Node(each.id, each.entry.kind, each.inputs) for each in drafts.values()])
     attributes: dict[str, Attributes] = {}
@@ -92,7 +97,7 @@ def _construct(drafts: Mapping[str, Draft], read_file: ReadFile, mode: Mode) -> 
         attributes[name] = {
             k: v for each in upstream if isinstance(each.instance, Transform) for k, v in each.instance.adds.items()
         }
-        found = construct(made, Context(name, attributes=attributes[name], read_file=read_file), mode)
+        found = construct(made, replace(context, id=name, attributes=attributes[name]), mode)
         if any(each.entry.kind == "transforms" and each.instance is None for each in upstream):
             # What that one adds is not known: it has problems of its own, or must not be imported yet.
             found = [problem for problem in found if not problem.message.startswith(UNKNOWN_FIELD)]

@@ -6,6 +6,7 @@ Pure; what reads the tables that transforms name is handed in.
 import json
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from mmap import mmap
 from typing import Any
 
 from pipeline.api import DEFAULT, Context, Event, FieldType, Outputs, Transform
@@ -15,6 +16,7 @@ from pipeline.topology.cases import Case, flattened
 from pipeline.topology.plan import Plan, TransformSpec
 
 ReadFile = Callable[[str], bytes | None]
+MapFile = Callable[[str], mmap | None]
 
 SHOWN_EVENTS = 3
 """Events that a failure shows: the first ones tell what there is to see."""
@@ -28,21 +30,21 @@ class Outcome:
     failures: tuple[str, ...]
 
 
-def make_transforms(plan: Plan, read_file: ReadFile, now_ns: Callable[[], int]) -> dict[str, Transform]:
+def make_transforms(plan: Plan, read_file: ReadFile, map_file: MapFile, now_ns: Callable[[], int]) -> dict[str, Transform]:
     """The transforms of a plan, fresh."""
-    return {name: _make(spec, read_file, now_ns) for name, spec in plan.transforms.items()}
+    return {name: _make(spec, read_file, map_file, now_ns) for name, spec in plan.transforms.items()}
 
 
-def added_attributes(plan: Plan, read_file: ReadFile) -> dict[str, FieldType]:
+def added_attributes(plan: Plan, read_file: ReadFile, map_file: MapFile) -> dict[str, FieldType]:
     """What any transform of the plan adds."""
-    made = make_transforms(plan, read_file, lambda: 0)
+    made = make_transforms(plan, read_file, map_file, lambda: 0)
     return {name: kind for transform in made.values() for name, kind in transform.adds.items()}
 
 
-def run_case(case: Case, events: Sequence[Event], plan: Plan, read_file: ReadFile) -> Outcome:
+def run_case(case: Case, events: Sequence[Event], plan: Plan, read_file: ReadFile, map_file: MapFile) -> Outcome:
     """Give the events to the pipeline and compare what comes out."""
     newest = max((event.timestamp_ns for event in events), default=0)
-    flow = Flow(plan, make_transforms(plan, read_file, lambda: newest))
+    flow = Flow(plan, make_transforms(plan, read_file, map_file, lambda: newest))
     flow.insert(case.config.insert_at, list(events))
     flow.finish(newest)
     return Outcome(case.config.name, tuple(_failures(case, flow)))
@@ -85,8 +87,10 @@ class Flow:
                 self._push(consumer, events)
 
 
-def _make(spec: TransformSpec, read_file: ReadFile, now_ns: Callable[[], int]) -> Transform:
-    return spec.component(spec.config, Context(spec.id, attributes=spec.attributes, read_file=read_file, now_ns=now_ns))
+def _make(spec: TransformSpec, read_file: ReadFile, map_file: MapFile, now_ns: Callable[[], int]) -> Transform:
+    return spec.component(
+        spec.config, Context(spec.id, attributes=spec.attributes, read_file=read_file, map_file=map_file, now_ns=now_ns)
+    )
 
 
 def _failures(case: Case, flow: Flow) -> Iterator[str]:

@@ -22,7 +22,7 @@ def made(path: str, options: Mapping[str, Any]) -> Any:
     """The component of an entry point, with its options checked as in a pipeline file."""
     module, _, name = path.partition(":")
     component = getattr(import_module(module), name)
-    return component(component.Config.model_validate(dict(options)), Context("contract", read_file=FileReader()))
+    return component(component.Config.model_validate(dict(options)), Context("contract", read_file=FileReader().read))
 
 
 def transform(path: str, **options: Any) -> type:

@@ -395,7 +395,7 @@ async def test_files_are_read_once_and_again_when_changed(tmp_path: Path) -> Non
     """A transform that asks every second pays for one stat."""
     file = tmp_path / "table"
     file.write_bytes(b"one")
-    read = FileReader()
+    read = FileReader().read
     assert (read(str(file)), read(str(file))) == (b"one", None)
     file.write_bytes(b"three")
     assert (read(str(file)), read(str(file))) == (b"three", None)
