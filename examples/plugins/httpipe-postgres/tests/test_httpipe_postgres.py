@@ -166,7 +166,7 @@ def test_wrong_columns_are_problems_of_the_pipeline_file() -> None:
     with pytest.raises(ConfigError) as raised:
         make("t", {"url_path": FieldType.STRING}, columns=["url.path", "url_path", "nonsense"])
     assert [str(problem) for problem in raised.value.problems] == [
-        'columns: "nonsense" is no field, and no transform before this sink adds it',
+        'columns: "nonsense" is not a field, and no transform before this sink adds it',
         'columns: "url_path" would be the name of 2 columns',
     ]
 

@@ -28,7 +28,7 @@ class Table:
         self.names = tuple(types) if names is None else names
         columns = [*(name.replace(".", "_") for name in self.names), REST]
         problems = [
-            f'"{each}" is no field, and no transform before this sink adds it' for each in self.names if each not in types
+            f'"{each}" is not a field, and no transform before this sink adds it' for each in self.names if each not in types
         ]
         problems += [f'"{column}" would be the name of {n} columns' for column, n in Counter(columns).items() if n > 1]
         if problems:

@@ -12,7 +12,7 @@ import ua_parser
 from httpipe import DEFAULT, AttributeValue, Config, Context, Event, Exchange, FieldType, Outputs, Transform
 
 LONGEST = 512
-"""Characters that are looked at: browsers send 80 to 250, and strangers may send megabytes."""
+"""Characters that are looked at: browsers send 80 to 250, and anybody may send megabytes."""
 REMEMBERED = 2048
 """Different fields whose meaning is kept, 4 MB at the most: an exchange with a new one costs 50 to 100 µs, with a known one 2."""
 
