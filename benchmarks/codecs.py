@@ -15,8 +15,7 @@ from pipeline.codecs.json import JsonCodec
 from pipeline.codecs.protobuf import ProtobufCodec
 from pipeline.codecs.selection import Selection
 from pipeline.codecs.timestamp import rfc3339
-from pipeline.model.exchange import Exchange
-from pipeline.model.fields import FIELDS
+from pipeline.model.events.exchange import FIELDS, Exchange
 
 ROUNDS = 15
 EVENTS = 1000

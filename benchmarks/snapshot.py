@@ -17,7 +17,7 @@ from typing import TextIO
 
 from pipeline.codecs.json import JsonCodec
 from pipeline.decode import BodyOptions, DecodeOptions, Decoder
-from pipeline.model.exchange import Exchange
+from pipeline.model.events.exchange import Exchange
 from pipeline.model.records import RST, SYN, Chunk, Closed, Gap, Opened, Record, Segment, reverse
 from pipeline.sources.pcap.reader import read_segments
 from tests.greedy_connections import bursts, one_byte_chunks, one_byte_segments, unanswered, unanswered_together, window

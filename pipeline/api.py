@@ -31,10 +31,12 @@ from pipeline.errors import (
     Problem,
     Reject,
 )
-from pipeline.model.exchange import AttributeValue, Event, Exchange, Mark
-from pipeline.model.fields import FIELDS, FieldType
+from pipeline.model.events.event import AttributeValue, Event
+from pipeline.model.events.exchange import FIELDS, Exchange, Mark
+from pipeline.model.events.fields import FieldType
+from pipeline.model.events.measurement import Measurement
 from pipeline.model.file_names import FileNames
-from pipeline.model.measurement import Measurement, Metric
+from pipeline.model.metric import Metric
 from pipeline.model.paths import GlobOption, PathOption, PathTemplateOption
 from pipeline.model.records import Chunk, Closed, Gap, Opened, Record, Segment
 

@@ -11,7 +11,7 @@ from itertools import count
 from random import Random
 
 from pipeline.decode import DecodeOptions, Decoder
-from pipeline.model.exchange import Exchange
+from pipeline.model.events.exchange import Exchange
 from pipeline.model.records import ACK, FIN, PSH, RST, SYN, FlowKey, Segment, reverse
 from pipeline.testing.packets import START_NS, flow_key, request, response
 

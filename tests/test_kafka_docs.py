@@ -2,7 +2,7 @@
 
 import re
 
-from pipeline.model.fields import FIELDS
+from pipeline.model.events.exchange import FIELDS
 from tools.kafka_ddl import CLICKHOUSE, DIALECTS, FLINK, PAGE, SPARK, page
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from pipeline.cli.test import run_file
 from pipeline.expressions import compile_value
-from pipeline.model.fields import BY_ALIAS
+from pipeline.model.events.exchange import BY_ALIAS
 from tools.transform_docs import ROOT, pages, transforms
 
 EXAMPLES = sorted((*ROOT.glob("examples/transforms/*.toml"), *ROOT.glob("examples/cookbook/*.toml")))

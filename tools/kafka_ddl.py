@@ -7,7 +7,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-from pipeline.model.fields import EVENT_NAME, FIELDS, FieldType
+from pipeline.model.events.exchange import FIELDS
+from pipeline.model.events.fields import EVENT_NAME, FieldType
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "kafka.md"
 

@@ -12,8 +12,8 @@ from pipeline.codecs.json import load
 from pipeline.errors import ConfigError, InputError
 from pipeline.expressions.explain import explain as parts_of
 from pipeline.expressions.explain import lines
-from pipeline.model.exchange import AttributeValue, Event
-from pipeline.model.fields import FieldType
+from pipeline.model.events.event import AttributeValue, Event
+from pipeline.model.events.fields import FieldType
 
 LONGEST_FILE = 16 << 20
 """An event has a kilobyte, one with bodies some more."""

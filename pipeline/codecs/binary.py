@@ -15,7 +15,8 @@ from typing import Any, get_type_hints
 
 import msgspec
 
-from pipeline.model.exchange import Event, Exchange
+from pipeline.model.events.event import Event
+from pipeline.model.events.exchange import Exchange
 
 SURROGATES = 1
 """Extension type: text with lone surrogates, which UTF-8 has no bytes for (RFC 3629, section 3), by ``surrogatepass``."""

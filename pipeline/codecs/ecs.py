@@ -16,46 +16,18 @@ from pipeline.codecs.flat import FlatObject
 from pipeline.codecs.json import JsonCodec, dump, dump_lines
 from pipeline.codecs.selection import Selection
 from pipeline.codecs.timestamp import rfc3339
-from pipeline.model.exchange import Event, Exchange
-from pipeline.model.fields import BY_NAME, EVENT_NAME, FAMILIES
+from pipeline.model.events.event import Event
+from pipeline.model.events.exchange import BY_NAME, FAMILIES, FIELDS, Exchange
+from pipeline.model.events.fields import EVENT_NAME
 
 ECS_VERSION = "8.17.0"
 
 NAMES: Mapping[str, tuple[str, ...]] = {
+    **{field.name: field.ecs for field in FIELDS if field.ecs is not None},
+    **{field.name: () for field in FIELDS if field.same_as},
     "timestamp": (),  # always there
-    "http.request.method": ("http.request.method",),
-    "http.request.method_original": ("httpipe.request.method_original",),
-    "url.scheme": ("url.scheme",),
-    "url.path": ("url.path",),
-    "url.query": ("url.query",),
-    "server.address": ("server.address", "destination.address", "url.domain"),
-    "server.port": ("url.port",),
-    "client.address": ("client.address", "source.address", "client.ip", "source.ip"),
-    "client.port": ("client.port", "source.port"),
-    "network.peer.address": (),  # as client.address
-    "network.peer.port": (),
-    "network.local.address": ("server.ip", "destination.ip"),
-    "network.local.port": ("server.port", "destination.port"),
-    "network.type": ("network.type",),
-    "network.protocol.name": ("network.protocol",),
-    "network.protocol.version": ("http.version",),
-    "http.response.status_code": ("http.response.status_code",),
-    "http.request.body.size": ("http.request.body.bytes",),
-    "http.response.body.size": ("http.response.body.bytes",),
-    "http.request.size": ("http.request.bytes",),
-    "http.response.size": ("http.response.bytes",),
-    "user_agent.original": ("user_agent.original",),
-    "http.request.body.content": ("http.request.body.content",),
-    "http.response.body.content": ("http.response.body.content",),
-    "error.type": ("error.type",),
-    "process.pid": ("process.pid",),
-    "process.executable.name": ("process.name",),
-    "container.id": ("container.id",),
-    "httpipe.duration_ms": ("event.duration",),
-    "httpipe.request.target": ("url.original",),
-    "httpipe.sequence": ("event.sequence",),
 }
-"""ECS names of declared fields. A field that is missing here keeps its name: those under ``httpipe.``."""
+"""ECS names of declared fields. A field that is missing here keeps its name."""
 
 _OUTCOMES = {1: "success", 2: "success", 3: "success", 4: "failure", 5: "failure"}
 

@@ -10,9 +10,10 @@ import msgspec
 
 from pipeline.codecs.errors import DecodeError
 from pipeline.codecs.timestamp import from_rfc3339
-from pipeline.model.exchange import AttributeValue, Event, Exchange
-from pipeline.model.fields import BY_NAME, EVENT_NAME, FAMILIES, FIELDS, Field, FieldType
-from pipeline.model.measurement import Measurement
+from pipeline.model.events.event import AttributeValue, Event
+from pipeline.model.events.exchange import BY_NAME, FAMILIES, FIELDS, Exchange
+from pipeline.model.events.fields import EVENT_NAME, Field, FieldType
+from pipeline.model.events.measurement import Measurement
 
 _WORDS = {
     FieldType.STRING: "a string",

@@ -4,8 +4,8 @@ import sys
 
 from pipeline.codecs.ecs import NAMES
 from pipeline.codecs.proto import NUMBERS, SAME_AS
-from pipeline.model.exchange import Mark
-from pipeline.model.fields import FAMILIES, FIELDS, Field
+from pipeline.model.events.exchange import FAMILIES, FIELDS, Mark
+from pipeline.model.events.fields import Field
 
 _HEAD = """\
 <!-- Made from the field table by `python -m pipeline.codecs.fields_page`: do not edit. -->

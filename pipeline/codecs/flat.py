@@ -13,8 +13,9 @@ from typing import Any
 from pipeline.codecs.selection import Selection
 from pipeline.codecs.text import whole
 from pipeline.codecs.timestamp import rfc3339
-from pipeline.model.exchange import AttributeValue, Event, Exchange
-from pipeline.model.fields import BY_NAME, EVENT_NAME, FAMILIES, Family, FieldType
+from pipeline.model.events.event import AttributeValue, Event
+from pipeline.model.events.exchange import BY_NAME, FAMILIES, Exchange
+from pipeline.model.events.fields import EVENT_NAME, Family, FieldType
 
 FlatObject = dict[str, Any]
 HeaderAdder = Callable[[FlatObject, str, Mapping[str, tuple[str, ...]]], None]

@@ -19,7 +19,8 @@ from pipeline.codecs.json_lines import maybe_lines
 from pipeline.codecs.json_wire import maybe_exchange
 from pipeline.codecs.selection import Selection
 from pipeline.codecs.text import harmless_json, is_harmless, whole
-from pipeline.model.exchange import Event, Exchange
+from pipeline.model.events.event import Event
+from pipeline.model.events.exchange import Exchange
 
 
 class JsonCodec:

@@ -14,8 +14,9 @@ import orjson
 from pipeline.codecs.flat import FlatObject, undeclared
 from pipeline.codecs.json_wire import MEMBERS, WIRE
 from pipeline.codecs.timestamp import rfc3339
-from pipeline.model.exchange import Event, Exchange
-from pipeline.model.fields import EVENT_NAME, FieldType
+from pipeline.model.events.event import Event
+from pipeline.model.events.exchange import Exchange
+from pipeline.model.events.fields import EVENT_NAME, FieldType
 
 _encoder = msgspec.json.Encoder()
 Wires = list[Any]

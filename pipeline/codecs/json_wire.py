@@ -13,8 +13,9 @@ import msgspec
 
 from pipeline.codecs.events import BLANK, EVENT_BYTES, PLACES
 from pipeline.codecs.timestamp import from_rfc3339
-from pipeline.model.exchange import NO_ATTRIBUTES, Exchange
-from pipeline.model.fields import EVENT_NAME, FIELDS, Field, FieldType
+from pipeline.model.events.event import NO_ATTRIBUTES
+from pipeline.model.events.exchange import FIELDS, Exchange
+from pipeline.model.events.fields import EVENT_NAME, Field, FieldType
 
 _TYPES: dict[FieldType, Any] = {
     FieldType.STRING: str | None,

@@ -1,59 +1,22 @@
 """The Protobuf schema of events, made from the field table: what ``httpipe.proto`` holds. Pure.
 
-Field numbers are forever: they are listed here and not counted, so that a new line in the table cannot move an old number.
+Field numbers are for ever: they stand in the table and are not counted, so that a new line in it cannot move an old number.
 ``python -m pipeline.codecs.proto`` prints the schema; a test compares it with the file that is shipped.
 """
 
 import sys
 from collections.abc import Mapping
 
-from pipeline.model.fields import FAMILIES, FIELDS, Family, Field, FieldType
+from pipeline.model.events.exchange import FAMILIES, FIELDS
+from pipeline.model.events.fields import Family, Field, FieldType
 
 NUMBERS: Mapping[str, int] = {
-    "http.request.method": 4,
-    "http.request.method_original": 5,
-    "url.scheme": 6,
-    "url.path": 7,
-    "url.query": 8,
-    "server.address": 9,
-    "server.port": 10,
-    "client.address": 11,
-    "client.port": 12,
-    "network.local.address": 13,
-    "network.local.port": 14,
-    "http.response.status_code": 15,
-    "network.type": 16,
-    "network.protocol.name": 17,
-    "network.protocol.version": 18,
-    "http.request.body.size": 19,
-    "http.response.body.size": 20,
-    "http.request.size": 21,
-    "http.response.size": 22,
-    "user_agent.original": 23,
-    "http.request.body.content": 24,
-    "http.response.body.content": 25,
-    "httpipe.request.body.encoding": 26,
-    "httpipe.response.body.encoding": 27,
-    "httpipe.request.body.decoded_size": 28,
-    "httpipe.response.body.decoded_size": 29,
-    "error.type": 30,
-    "process.pid": 31,
-    "process.executable.name": 32,
-    "container.id": 33,
-    "httpipe.duration_ms": 34,
-    "httpipe.ttfb_ms": 35,
-    "httpipe.request.target": 36,
-    "httpipe.source": 37,
-    "httpipe.capture": 38,
-    "httpipe.connection": 39,
-    "httpipe.sequence": 40,
-    "httpipe.marks": 41,
-    "http.request.header.": 42,
-    "http.response.header.": 43,
+    **{field.name: field.number for field in FIELDS if field.number},
+    **{family.prefix: family.number for family in FAMILIES},
 }
 EVENT_NAME_NUMBER, TIMESTAMP_NUMBER, ATTRIBUTES_NUMBER = 1, 2, 3
 
-SAME_AS: Mapping[str, str] = {"network.peer.address": "client.address", "network.peer.port": "client.port"}
+SAME_AS: Mapping[str, str] = {field.name: field.same_as for field in FIELDS if field.same_as}
 """Fields that are another one's value by definition: not written twice."""
 
 PROTO_TYPES = {

@@ -17,8 +17,9 @@ from pipeline.codecs.proto import ATTRIBUTES_NUMBER, EVENT_NAME_NUMBER, NUMBERS,
 from pipeline.codecs.protobuf_reader import read_event
 from pipeline.codecs.selection import Selection
 from pipeline.codecs.text import whole
-from pipeline.model.exchange import AttributeValue, Event, Exchange
-from pipeline.model.fields import BY_NAME, EVENT_NAME, Field, FieldType
+from pipeline.model.events.event import AttributeValue, Event
+from pipeline.model.events.exchange import BY_NAME, Exchange
+from pipeline.model.events.fields import EVENT_NAME, Field, FieldType
 
 
 class ProtobufCodec:

@@ -8,8 +8,9 @@ from pipeline.codecs import protobuf_wire as wire
 from pipeline.codecs.errors import DecodeError
 from pipeline.codecs.events import ATTRIBUTES, BLANK, EVENT_BYTES, PLACES, TIMESTAMP, WEIGHT, other_event
 from pipeline.codecs.proto import ATTRIBUTES_NUMBER, EVENT_NAME_NUMBER, NUMBERS, TIMESTAMP_NUMBER, written_fields
-from pipeline.model.exchange import AttributeValue, Event, Exchange
-from pipeline.model.fields import EVENT_NAME, FAMILIES, Family, Field, FieldType
+from pipeline.model.events.event import AttributeValue, Event
+from pipeline.model.events.exchange import FAMILIES, Exchange
+from pipeline.model.events.fields import EVENT_NAME, Family, Field, FieldType
 
 _BY_NUMBER: Mapping[int, Field | Family] = {
     **{NUMBERS[field.name]: field for field in written_fields()},

@@ -6,7 +6,7 @@ from typing import Protocol
 
 from pipeline.codecs.options import DecodingOptions, EncodingOptions
 from pipeline.codecs.selection import Selection
-from pipeline.model.exchange import Event
+from pipeline.model.events.event import Event
 
 
 class Codec(Protocol):

@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pipeline.model.exchange import Exchange
-from pipeline.model.fields import EVENT_NAME, FAMILIES, FIELDS, FieldType
+from pipeline.model.events.exchange import FAMILIES, FIELDS, Exchange
+from pipeline.model.events.fields import EVENT_NAME, FieldType
 
 Dialect = Literal["clickhouse", "flink", "spark"]
 

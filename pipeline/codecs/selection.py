@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pipeline.model.fields import FAMILIES, FIELDS, Family, Field
+from pipeline.model.events.exchange import FAMILIES, FIELDS
+from pipeline.model.events.fields import Family, Field
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from pipeline.decode.transport.openings import ANSWERS, MAX_EARLY
 from pipeline.decode.transport.strays import far
 from pipeline.decode.transport.table import Table
 from pipeline.decode.transport.tcp import HALF, MASK, Stream, ahead, ends
-from pipeline.model.exchange import Event
+from pipeline.model.events.event import Event
 from pipeline.model.records import ACK, FIN, RST, SYN, Chunk, Closed, Gap, Opened, Record, Segment, reverse
 
 SECOND = 1_000_000_000

@@ -1,6 +1,6 @@
 """Marks as bits while a message is being put together; as a tuple of names once it is an exchange."""
 
-from pipeline.model.exchange import Mark
+from pipeline.model.events.exchange import Mark
 
 TRUNCATED, GAP, MID_STREAM, UNMATCHED_REQUEST, UNMATCHED_RESPONSE, SIZE_ESTIMATED, AMBIGUOUS_FRAMING, PROTOCOL_ERROR = (
     1 << place for place in range(len(Mark))

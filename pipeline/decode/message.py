@@ -9,7 +9,7 @@ from pipeline.decode.http1.body import Collector
 from pipeline.decode.http1.fields import NO_FIELDS, FieldParser, Fields
 from pipeline.decode.http1.startline import NO_REQUEST_LINE, NO_STATUS_LINE, RequestLine, StatusLine
 from pipeline.decode.options import DecodeOptions
-from pipeline.model.exchange import Event
+from pipeline.model.events.event import Event
 
 UNKNOWN = -1
 """A sequence number that is not known: byte streams have none."""

@@ -9,7 +9,7 @@ from types import CodeType
 from typing import Any
 
 from pipeline.expressions import helpers
-from pipeline.model.exchange import Exchange
+from pipeline.model.events.exchange import Exchange
 
 HELPERS: Mapping[str, object] = {
     "Exchange": Exchange,

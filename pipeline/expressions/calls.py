@@ -10,7 +10,7 @@ from pipeline.expressions.errors import ExpressionError, did_you_mean
 from pipeline.expressions.helpers import cidr_test
 from pipeline.expressions.patterns import glob_test, regex_test
 from pipeline.expressions.term import Term, type_text
-from pipeline.model.fields import FieldType
+from pipeline.model.events.fields import FieldType
 
 if TYPE_CHECKING:
     from pipeline.expressions.compiler import Compiler

@@ -13,7 +13,8 @@ from pipeline.expressions.errors import ExpressionError, did_you_mean, each
 from pipeline.expressions.literals import parse_quantity, parse_time
 from pipeline.expressions.names import QUERY, Names
 from pipeline.expressions.term import Scope, Term, type_text
-from pipeline.model.fields import BY_NAME, FieldType
+from pipeline.model.events.exchange import BY_NAME
+from pipeline.model.events.fields import FieldType
 
 LARGEST_INT = 1 << 63
 """Integers are those of 64 bits, as in JSON codecs and in Kafka."""

@@ -6,8 +6,8 @@ from types import MappingProxyType
 from pipeline.expressions.assembly import VIEW, Misses, build
 from pipeline.expressions.compiler import Compiler
 from pipeline.expressions.grammar import parse
-from pipeline.model.exchange import Event
-from pipeline.model.fields import FieldType
+from pipeline.model.events.event import Event
+from pipeline.model.events.fields import FieldType
 
 NO_EXTRA: Mapping[str, FieldType] = MappingProxyType({})
 

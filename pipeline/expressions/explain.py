@@ -8,8 +8,8 @@ from pipeline.expressions.condition import NO_EXTRA, Condition
 from pipeline.expressions.errors import ExpressionError
 from pipeline.expressions.grammar import parse
 from pipeline.expressions.value import Value
-from pipeline.model.exchange import AttributeValue, Event
-from pipeline.model.fields import FieldType
+from pipeline.model.events.event import AttributeValue, Event
+from pipeline.model.events.fields import FieldType
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,9 @@ from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_add
 from typing import Any
 from urllib.parse import unquote_plus
 
-from pipeline.model.exchange import Event, Exchange
-from pipeline.model.fields import FIELDS, FieldType
+from pipeline.model.events.event import Event
+from pipeline.model.events.exchange import FIELDS, Exchange
+from pipeline.model.events.fields import FieldType
 
 LONGEST_NUMBER = 18
 """Digits of the longest text taken for a number: what fits 64 bits, and no quadratic conversion."""

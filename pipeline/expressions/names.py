@@ -6,7 +6,8 @@ from pipeline.expressions.elsewhere import ELSEWHERE
 from pipeline.expressions.errors import ExpressionError, did_you_mean
 from pipeline.expressions.helpers import PYTHON_TYPES
 from pipeline.expressions.term import Scope, Term
-from pipeline.model.fields import BY_ALIAS, BY_NAME, EVENT_NAME, FAMILIES, FieldType
+from pipeline.model.events.exchange import BY_ALIAS, BY_NAME, FAMILIES
+from pipeline.model.events.fields import EVENT_NAME, FieldType
 
 NUMBER_UNITS = {"_ms": "ms", "_secs": "secs", "_ns": "ns", "_bytes": "bytes", ".size": "bytes"}
 """Units by the ending of an attribute's name: the house's own rule for names."""

@@ -13,8 +13,8 @@ from pipeline.expressions.condition import NO_EXTRA
 from pipeline.expressions.errors import ExpressionError, each
 from pipeline.expressions.helpers import to_str
 from pipeline.expressions.value import Value
-from pipeline.model.exchange import AttributeValue, Event
-from pipeline.model.fields import FieldType
+from pipeline.model.events.event import AttributeValue, Event
+from pipeline.model.events.fields import FieldType
 
 MISSING: Final = "unknown"
 """What stands in a sanitised text for a missing value."""

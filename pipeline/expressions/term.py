@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from pipeline.model.fields import FieldType
+from pipeline.model.events.fields import FieldType
 
 Literal = str | int | float | bool
 

@@ -7,8 +7,8 @@ from pipeline.expressions.assembly import VIEW, Misses, build
 from pipeline.expressions.compiler import Compiler
 from pipeline.expressions.condition import NO_EXTRA
 from pipeline.expressions.grammar import parse
-from pipeline.model.exchange import AttributeValue, Event
-from pipeline.model.fields import FieldType
+from pipeline.model.events.event import AttributeValue, Event
+from pipeline.model.events.fields import FieldType
 
 SOURCE = f"""
 def value(event):

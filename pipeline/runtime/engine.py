@@ -21,7 +21,7 @@ from pipeline.delivery.ledger import Ledger, Reason
 from pipeline.delivery.losses import Books, Losses
 from pipeline.delivery.signal import Signal
 from pipeline.errors import UnhealthyError
-from pipeline.model.measurement import Metric
+from pipeline.model.metric import Metric
 from pipeline.model.snapshot import Snapshot, State
 from pipeline.runtime import privileges
 from pipeline.runtime.blocking import Watched

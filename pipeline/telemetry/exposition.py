@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 from pipeline.model.histogram import BOUNDS_SECS, Histogram
-from pipeline.model.measurement import Metric as Measurement
+from pipeline.model.metric import Metric as Measurement
 from pipeline.model.snapshot import Snapshot
 from pipeline.telemetry.http_server import StartResponse, listen
 from pipeline.telemetry.metrics import METRICS, PREFIX, Kind, Metric

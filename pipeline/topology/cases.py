@@ -15,7 +15,7 @@ from pipeline.config.words import did_you_mean
 from pipeline.errors import Problem
 from pipeline.expressions import Condition, ExpressionError, compile_condition
 from pipeline.expressions.names import UNKNOWN_FIELD
-from pipeline.model.fields import BY_ALIAS
+from pipeline.model.events.exchange import BY_ALIAS
 from pipeline.topology.graph import owner_of
 from pipeline.topology.plan import Plan
 

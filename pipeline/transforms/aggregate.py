@@ -12,7 +12,7 @@ from pydantic import Field
 
 from pipeline.api import DEFAULT, AttributeValue, Config, Context, Event, FieldType, Measurement, Metric, Outputs, Transform
 from pipeline.expressions.helpers import to_str
-from pipeline.model.fields import BY_ALIAS
+from pipeline.model.events.exchange import BY_ALIAS
 from pipeline.transforms.histogram import BOUNDS_MS, Red
 from pipeline.transforms.keys import bounded
 from pipeline.transforms.options import Compiled

@@ -10,7 +10,8 @@ from typing import Any
 
 from pipeline.api import AttributeValue, Event, Exchange, FieldType
 from pipeline.expressions import ExpressionError
-from pipeline.model.fields import BY_ALIAS, BY_NAME, EVENT_NAME, FAMILIES
+from pipeline.model.events.exchange import BY_ALIAS, BY_NAME, FAMILIES
+from pipeline.model.events.fields import EVENT_NAME
 
 FIXED = ("timestamp", EVENT_NAME)
 

@@ -7,7 +7,8 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from pipeline.api import DEFAULT, Config, Context, Event, Exchange, Mark, Outputs, Transform
-from pipeline.model.fields import FIELDS, FieldType
+from pipeline.model.events.exchange import FIELDS
+from pipeline.model.events.fields import FieldType
 
 Chars = Annotated[int, Field(ge=1, le=1 << 30)]
 

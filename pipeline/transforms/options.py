@@ -8,7 +8,7 @@ from pydantic import Field
 from pipeline.api import ConfigError, Context
 from pipeline.errors import Problem
 from pipeline.expressions import Condition, ExpressionError, Value, compile_condition, compile_value
-from pipeline.model.fields import FAMILIES
+from pipeline.model.events.exchange import FAMILIES
 
 T = TypeVar("T")
 P = ParamSpec("P")

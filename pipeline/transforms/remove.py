@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from pipeline.api import DEFAULT, Config, Context, Event, Exchange, Outputs, Transform
-from pipeline.model.fields import FIELDS
+from pipeline.model.events.exchange import FIELDS
 from pipeline.transforms.changes import FIXED, NOWHERE, Changes, Place, place
 from pipeline.transforms.options import Compiled
 

@@ -10,7 +10,7 @@ import anyio
 import pytest
 
 from pipeline.api import DEFAULT, Context, Event, EventBatch, Outputs, RecordBatch, Sink, Source, Transform
-from pipeline.model.exchange import Exchange
+from pipeline.model.events.exchange import Exchange
 from pipeline.testing.fakes import numbers
 from pipeline.testing.sink_contract import sink_contract
 from pipeline.testing.source_contract import source_contract

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from test_decode import Capture, captures, damage
 
 from pipeline.decode import BodyOptions, DecodeOptions, Decoder
-from pipeline.model.exchange import Exchange
+from pipeline.model.events.exchange import Exchange
 from pipeline.model.records import Segment
 from pipeline.testing.packets import flow_key
 

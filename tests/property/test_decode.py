@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.decode import BodyOptions, DecodeOptions, Decoder
 from pipeline.decode.http1.fields import FieldParser
-from pipeline.model.exchange import Exchange
+from pipeline.model.events.exchange import Exchange
 from pipeline.model.records import Segment
 from pipeline.testing.packets import Talk
 

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 
 from pipeline.codecs.json import JsonCodec, dump_lines, harmless_lines
 from pipeline.codecs.json_lines import maybe_lines
-from pipeline.model.exchange import Event, Exchange, Mark
-from pipeline.model.fields import FIELDS, FieldType
+from pipeline.model.events.event import Event
+from pipeline.model.events.exchange import FIELDS, Exchange, Mark
+from pipeline.model.events.fields import FieldType
 
 TEXT = st.text(st.characters(), max_size=8)
 VALUES: Mapping[FieldType, st.SearchStrategy[Any]] = {

@@ -10,8 +10,8 @@ from pipeline.codecs.errors import DecodeError
 from pipeline.codecs.events import from_object
 from pipeline.codecs.json import JsonCodec, load
 from pipeline.codecs.json_wire import maybe_exchange
-from pipeline.model.exchange import Event, Exchange
-from pipeline.model.fields import FIELDS
+from pipeline.model.events.event import Event
+from pipeline.model.events.exchange import FIELDS, Exchange
 
 TIME = '"timestamp": "2026-01-02T03:04:05.000000006Z"'
 

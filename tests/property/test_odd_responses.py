@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.decode.http1.recognition import begins_response, may_begin_response, resumes_response
 from pipeline.decode.http1.startline import parse_status_line
-from pipeline.model.exchange import Exchange
+from pipeline.model.events.exchange import Exchange
 from pipeline.testing.packets import Talk, request
 from tests.lossy_captures import LOSS_MARKS, decode, number_of
 

@@ -66,17 +66,17 @@ METHODS = {
     "Source.aclose": "(self) -> None",
     "Transform.__init__": "(self, config: Any, context: pipeline.api.Context) -> None",
     "Transform.process": (
-        "(self, batch: collections.abc.Sequence[pipeline.model.exchange.Event]) -> "
-        "collections.abc.Mapping[str, collections.abc.Sequence[pipeline.model.exchange.Event]]"
+        "(self, batch: collections.abc.Sequence[pipeline.model.events.event.Event]) -> "
+        "collections.abc.Mapping[str, collections.abc.Sequence[pipeline.model.events.event.Event]]"
     ),
     "Transform.flush": (
         "(self, now_ns: int, *, last: bool) -> "
-        "collections.abc.Mapping[str, collections.abc.Sequence[pipeline.model.exchange.Event]]"
+        "collections.abc.Mapping[str, collections.abc.Sequence[pipeline.model.events.event.Event]]"
     ),
     "Sink.__init__": "(self, config: Any, context: pipeline.api.Context) -> None",
     "Sink.open": "(self) -> None",
     "Sink.healthcheck": "(self) -> None",
-    "Sink.write": "(self, batch: collections.abc.Sequence[pipeline.model.exchange.Event]) -> None",
+    "Sink.write": "(self, batch: collections.abc.Sequence[pipeline.model.events.event.Event]) -> None",
     "Sink.aclose": "(self) -> None",
 }
 

@@ -8,7 +8,7 @@ from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.main import call
 from pipeline.expressions import ExpressionError, compile_condition, compile_sanitised, compile_value
 from pipeline.expressions.elsewhere import ELSEWHERE
-from pipeline.model.fields import BY_ALIAS, BY_NAME
+from pipeline.model.events.exchange import BY_ALIAS, BY_NAME
 
 MISTAKES = """
 [process]

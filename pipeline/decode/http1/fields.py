@@ -11,7 +11,7 @@ import msgspec
 
 from pipeline.decode.http1.startline import split_host, text
 from pipeline.decode.marks import AMBIGUOUS_FRAMING, PROTOCOL_ERROR
-from pipeline.model.exchange import NO_HEADERS
+from pipeline.model.events.event import NO_HEADERS
 
 CACHED_BLOCKS = 1024
 CACHED_BLOCK_BYTES = 4096

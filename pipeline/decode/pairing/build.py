@@ -4,7 +4,8 @@ from pipeline.decode.http1.body import Content
 from pipeline.decode.marks import NAMES, TRUNCATED
 from pipeline.decode.message import NO_REQUEST, NO_RESPONSE, Message, Request, Response, Shared
 from pipeline.model.connection import Connection
-from pipeline.model.exchange import NO_ATTRIBUTES, Exchange
+from pipeline.model.events.event import NO_ATTRIBUTES
+from pipeline.model.events.exchange import Exchange
 
 _EXCHANGE_BYTES = 900
 """What an exchange weighs in memory beside its own texts: the struct, its integers, floats and times."""

@@ -14,7 +14,7 @@ from anyio.to_thread import run_sync
 from pipeline.api import Event, FieldType
 from pipeline.delivery.fanout import Fanout
 from pipeline.errors import HttpipeError
-from pipeline.model.measurement import Metric
+from pipeline.model.metric import Metric
 from pipeline.model.snapshot import Snapshot
 from pipeline.runtime.control.tap import Tap
 from pipeline.runtime.engine import Engine

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from pipeline.errors import Reject
 from pipeline.kafka.partition import keyed
-from pipeline.model.exchange import Event
+from pipeline.model.events.event import Event
 from pipeline.sinks.kafka.outcome import without_topic
 from pipeline.sinks.kafka.producer import Producer, RecordBatch
 

@@ -9,7 +9,8 @@ from pipeline.api import ConfigError, Context, Event
 from pipeline.errors import Problem
 from pipeline.expressions import ExpressionError, compile_value
 from pipeline.expressions.template import compile_sanitised, compile_template
-from pipeline.model.fields import BY_NAME, FieldType
+from pipeline.model.events.exchange import BY_NAME
+from pipeline.model.events.fields import FieldType
 
 LONGEST_TOPIC = 249
 """Kafka's limit: a topic's name is part of a folder's name there."""

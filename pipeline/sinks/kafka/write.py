@@ -15,7 +15,7 @@ import time
 from collections.abc import Sequence
 
 from pipeline.errors import BackOff, BatchError, NotConnected, Reject
-from pipeline.model.exchange import Event
+from pipeline.model.events.event import Event
 from pipeline.sinks.kafka.outcome import REFUSED, cause, in_order, refusal
 from pipeline.sinks.kafka.produce_round import PartitionBatch, Route, Slot, encoded, refilled
 from pipeline.sinks.kafka.producer import Producer

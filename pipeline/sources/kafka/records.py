@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import ClassVar, Protocol
 
 from pipeline.codecs.errors import DecodeError
-from pipeline.model.exchange import Event
+from pipeline.model.events.event import Event
 
 MOST_BODY_BYTES = 256 << 10
 """Of an undecodable record, so much is kept."""

@@ -6,7 +6,7 @@ from typing import ClassVar
 
 from pipeline.codecs.errors import DecodeError
 from pipeline.codecs.json import JsonCodec
-from pipeline.model.exchange import AttributeValue, Event
+from pipeline.model.events.event import AttributeValue, Event
 
 MAX_LINE_BYTES = 256 * 1024 * 1024
 """Longer than any event with both bodies; what has no newline for so long is not JSON lines."""

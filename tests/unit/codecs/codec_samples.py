@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 
 from pipeline.codecs.json import JsonCodec
 from pipeline.codecs.protobuf import ProtobufCodec
-from pipeline.model.exchange import Event, Exchange, Mark
-from pipeline.model.fields import BY_NAME, EVENT_NAME, FAMILIES, FIELDS, FieldType
+from pipeline.model.events.event import Event
+from pipeline.model.events.exchange import BY_NAME, FAMILIES, FIELDS, Exchange, Mark
+from pipeline.model.events.fields import EVENT_NAME, FieldType
 
 TIMESTAMP_NS = 1_767_323_045_000_000_006  # 2026-01-02T03:04:05.000000006Z
 

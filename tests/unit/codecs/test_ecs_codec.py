@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from pipeline.codecs.ecs import NAMES, EcsCodec
 from pipeline.codecs.selection import Selection
-from pipeline.model.exchange import Event, Exchange
-from pipeline.model.fields import BY_NAME, FIELDS
+from pipeline.model.events.event import Event
+from pipeline.model.events.exchange import BY_NAME, FIELDS, Exchange
 
 ECS = EcsCodec()
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from pipeline.codecs.registry import codec, decoder
-from pipeline.model.exchange import Exchange
+from pipeline.model.events.exchange import Exchange
 
 EVENTS = [
     Exchange(timestamp_ns=1_700_000_000_000_000_000 + number, url_path=f"/a\nb/{number}", http_response_status_code=200)

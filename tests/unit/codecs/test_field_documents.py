@@ -10,8 +10,7 @@ from jsonschema import Draft202012Validator
 from pipeline.codecs.fields_page import fields_page
 from pipeline.codecs.json import JsonCodec
 from pipeline.codecs.schema import Dialect, columns, event_schema
-from pipeline.model.exchange import Exchange
-from pipeline.model.fields import FIELDS
+from pipeline.model.events.exchange import FIELDS, Exchange
 
 
 def test_the_page_of_fields_is_fresh() -> None:

@@ -15,9 +15,9 @@ from pipeline.codecs.flat import flat
 from pipeline.codecs.json import JsonCodec
 from pipeline.codecs.options import EncodingOptions
 from pipeline.codecs.registry import codec
-from pipeline.model.exchange import Event, Exchange
-from pipeline.model.fields import FAMILIES, FIELDS
-from pipeline.model.measurement import Measurement
+from pipeline.model.events.event import Event
+from pipeline.model.events.exchange import FAMILIES, FIELDS, Exchange
+from pipeline.model.events.measurement import Measurement
 
 JSON = PlainJson()
 

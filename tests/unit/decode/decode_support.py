@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from pipeline.decode import DecodeOptions, Decoder
-from pipeline.model.exchange import Exchange
+from pipeline.model.events.exchange import Exchange
 from pipeline.model.records import Record
 from pipeline.testing.packets import Talk
 

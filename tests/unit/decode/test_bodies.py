@@ -10,7 +10,7 @@ import zstandard
 from decode_support import decode, talk_of
 
 from pipeline.decode.http1 import codings
-from pipeline.model.exchange import Exchange
+from pipeline.model.events.exchange import Exchange
 from pipeline.testing.packets import request, response
 
 TEXT = "Grüße, world! " * 50

@@ -7,7 +7,7 @@ import pytest
 from decode_support import brief, decode, talk_of
 
 from pipeline.decode import DecodeOptions, Decoder
-from pipeline.model.exchange import Exchange
+from pipeline.model.events.exchange import Exchange
 from pipeline.model.records import ACK, FIN
 from pipeline.testing.packets import Talk, flow_key, request, response
 

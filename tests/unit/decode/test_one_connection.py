@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from pipeline.decode import BodyOptions, DecodeOptions, Decoder
-from pipeline.model.exchange import Event, Exchange
+from pipeline.model.events.event import Event
+from pipeline.model.events.exchange import Exchange
 from pipeline.model.records import Segment
 from pipeline.testing.packets import Talk, flow_key, keep_alive, request, response
 from tests.greedy_connections import CHUNKED, GREEDY, bursts

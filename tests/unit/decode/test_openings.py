@@ -7,7 +7,7 @@ import pytest
 from decode_support import brief, decode
 
 from pipeline.decode import DecodeOptions, Decoder
-from pipeline.model.exchange import Exchange
+from pipeline.model.events.exchange import Exchange
 from pipeline.model.records import ACK, PSH, SYN, Segment, reverse
 from pipeline.testing.packets import MASK, Talk, flow_key, request, response
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 from decode_support import decode
 
-from pipeline.model.exchange import Exchange
+from pipeline.model.events.exchange import Exchange
 from pipeline.model.records import Record
 from pipeline.testing.packets import Talk, keep_alive, request, response
 

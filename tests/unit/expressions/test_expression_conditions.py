@@ -3,9 +3,10 @@
 import pytest
 
 from pipeline.expressions import ExpressionError, compile_condition, compile_filter
-from pipeline.model.exchange import Event, Exchange
-from pipeline.model.fields import FieldType
-from pipeline.model.measurement import Measurement
+from pipeline.model.events.event import Event
+from pipeline.model.events.exchange import Exchange
+from pipeline.model.events.fields import FieldType
+from pipeline.model.events.measurement import Measurement
 
 FULL = Exchange(
     timestamp_ns=1_767_225_600_000_000_000,  # 2026-01-01T00:00:00Z

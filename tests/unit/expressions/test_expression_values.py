@@ -8,8 +8,8 @@ from pipeline.expressions import ExpressionError, compile_sanitised, compile_tem
 from pipeline.expressions.explain import explain, lines
 from pipeline.expressions.literals import parse_duration, parse_size
 from pipeline.expressions.template import LONGEST_VALUE
-from pipeline.model.exchange import Exchange
-from pipeline.model.fields import FieldType
+from pipeline.model.events.exchange import Exchange
+from pipeline.model.events.fields import FieldType
 
 EVENT = Exchange(
     timestamp_ns=1_767_225_600_000_000_001, http_response_status_code=503, url_path="/api/x", server_address="Shop.example"

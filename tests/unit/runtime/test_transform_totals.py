@@ -3,7 +3,7 @@
 import urllib.request
 from collections.abc import Sequence
 
-from pipeline.model.measurement import Metric
+from pipeline.model.metric import Metric
 from pipeline.model.snapshot import Snapshot
 from pipeline.telemetry.exposition import Exposition
 from pipeline.testing.transforms import Driven, exchange

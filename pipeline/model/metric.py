@@ -1,17 +1,9 @@
-"""What is measured over many events: an event of its own (``Measurement``), and running totals for metrics (``Metric``)."""
+"""Running totals for the metrics endpoint: what a transform such as ``aggregate`` has counted since it was started."""
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import Literal
 
 import msgspec
-
-from pipeline.model.exchange import Event
-
-
-class Measurement(Event, frozen=True, gc=False):
-    """Numbers about the events of one window and group, all of them attributes. ``timestamp_ns`` is the window's beginning."""
-
-    event_name: ClassVar[str] = "http.measurement"
 
 
 class Metric(msgspec.Struct, frozen=True):
