@@ -57,7 +57,7 @@ IMPURE_CALLS = {"open", "print", "input"}
 
 HOMES: dict[str, set[str]] = {
     "bcc": {"sources/bpf/bcc_loader.py"},
-    "ctypes": {"sources/bpf/*", "runtime/privileges.py", "isolation/host.py"},
+    "ctypes": {"sources/bpf/*", "runtime/process/privileges.py", "isolation/host.py"},
     "aiokafka": {"kafka/*", "sources/kafka/*", "sinks/kafka/*", "sources/kafka.py", "sinks/kafka.py"},
     "orjson": {"codecs/*"},
     "click": {"cli/*"},

@@ -88,7 +88,7 @@ def _nobody(read: Document) -> Problem | None:
     user = read.process.get("user")
     if not isinstance(user, str):
         return None
-    from pipeline.runtime import privileges  # noqa: PLC0415  seldom needed
+    from pipeline.runtime.process import privileges  # noqa: PLC0415  seldom needed
 
     return privileges.unknown(user)
 
@@ -104,7 +104,7 @@ def _drop_privileges(read: Document, known: Registry) -> None:
     """Give privileges up before anybody else's code is imported, as `run` would."""
     user = read.process.get("user")
     if os.geteuid() == 0 and isinstance(user, str):
-        from pipeline.runtime import privileges  # noqa: PLC0415  seldom needed
+        from pipeline.runtime.process import privileges  # noqa: PLC0415  seldom needed
 
         if build(read, known, read_table, Mode.DEFERRED, map_table).complete is not None:
             privileges.drop(privileges.find(user))
@@ -133,14 +133,14 @@ def _with_tests(read: Document, known: Registry, mode: Mode) -> "tuple[Plan, lis
 
 def read_table(path: str) -> bytes:
     """A file that a transform names."""
-    from pipeline.runtime import files  # noqa: PLC0415  start-up: most pipelines name none
+    from pipeline.runtime.units import files  # noqa: PLC0415  start-up: most pipelines name none
 
     return files.read_table(path)
 
 
 def map_table(path: str) -> "mmap":
     """The same, mapped."""
-    from pipeline.runtime import files  # noqa: PLC0415  as above
+    from pipeline.runtime.units import files  # noqa: PLC0415  as above
 
     return files.map_table(path)
 

@@ -11,6 +11,7 @@ from pipeline.api import Event
 from pipeline.delivery.acknowledgement import Tickets, hold
 from pipeline.delivery.buffer import Buffer, Offer
 from pipeline.delivery.chunk import Chunk
+from pipeline.delivery.ledger import Reason
 
 
 class Consumer(Protocol):
@@ -29,6 +30,11 @@ class Tap(Protocol):
 
 Refused = list[Offer]
 """Chunks that found no room in a queue with ``when_full = "block"``."""
+
+
+def drop(refused: Refused, reason: Reason) -> int:
+    """Count what still stands before a full queue as dropped there; returns how many events that are."""
+    return sum(offer.drop(reason) for offer in refused)
 
 
 class Fanout:

@@ -32,7 +32,7 @@ class Health:
 
     Several parts of it may be in trouble at once (the writers of a sink, its disk queue): it is well when all are.
     ``since`` is when (``time.perf_counter``) the call began that is inside its code right now, 0 where none is: a thread
-    that sees the loop stand still reads it (``runtime.blocking``).
+    that sees the loop stand still reads it (``runtime.process.blocking``).
     """
 
     __slots__ = (

@@ -1,124 +1,206 @@
 """Reload: from one plan to the next while events pass. Only what changed is rebuilt; a plan that cannot run changes nothing.
 
-First everything that can fail is done beside the running pipeline: new components are made, new sources and queues opened.
-Whatever a component raises there refuses the reload. Then the change itself, which cannot fail: old parts stop, new ones take
-their place, the outputs are wired anew. A changed sink takes over the queue and the counters of the old one; unchanged sources,
-programs in the kernel included, run on.
+First everything that can fail is done beside the running pipeline (``prepare``): new components are made, new sources and queues
+opened. Whatever a component raises there refuses the reload. Then the change itself (``carry_out``), which cannot fail: old parts
+stop, new ones take their place, the outputs are connected anew. A changed sink takes over the queue and the counters of the old
+one; unchanged sources, programs in the kernel included, run on.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from functools import partial
+from typing import TypeVar
 
 import anyio
 
 from pipeline.api import CaptureError
+from pipeline.delivery.fanout import drop
 from pipeline.delivery.health import describe
 from pipeline.delivery.ledger import Reason
-from pipeline.errors import ConfigError, HttpipeError, Problem
+from pipeline.errors import ConfigError, HttpipeError
+from pipeline.runtime.differences import hindrances, same_connections, sink_changed, source_changed, transform_changed
 from pipeline.runtime.engine import Engine
-from pipeline.runtime.units import SinkUnit, SourceUnit, TransformUnit
-from pipeline.topology.plan import Plan, SinkSpec, SourceSpec, TransformSpec
+from pipeline.runtime.graph import Graph
+from pipeline.runtime.tasks import Task
+from pipeline.runtime.units.sink import SinkUnit
+from pipeline.runtime.units.source import SourceUnit
+from pipeline.runtime.units.transform import TransformUnit
+from pipeline.topology.plan import Plan
+
+U = TypeVar("U", SourceUnit, TransformUnit, SinkUnit)
 
 
-@dataclass(slots=True)
-class Change:
-    """What a new plan adds or changes, made and opened but not yet running; what it removes follows from the plan."""
+class Reload:
+    """One change of an engine: the plan, the units that ran before (``old``), and those that run after it (``new``)."""
 
-    plan: Plan
-    sources: dict[str, SourceUnit] = field(default_factory=dict)
-    transforms: dict[str, TransformUnit] = field(default_factory=dict)
-    sinks: dict[str, SinkUnit] = field(default_factory=dict)
+    def __init__(self, engine: Engine, plan: Plan) -> None:
+        self._engine = engine
+        self.plan = plan
+        self.old = engine.graph
+        self._sources: dict[str, SourceUnit] = {}
+        self._transforms: dict[str, TransformUnit] = {}
+        self._sinks: dict[str, SinkUnit] = {}
+        self.new = Graph(plan, self.old.fanouts, self._sources, self._transforms, self._sinks)
+
+    def __str__(self) -> str:
+        """What it changes, as a sentence."""
+        old, new = self.old, self.new
+        built = [unit.spec.id for unit in _added(old.sources, new.sources)]
+        built += [unit.spec.id for unit in _added(old.transforms, new.transforms)]
+        built += [unit.spec.id for unit in _added(old.sinks, new.sinks)]
+        return f"rebuilt {', '.join(built)}" if built else "no component changed"
+
+    async def prepare(self) -> None:
+        """All that can fail, beside the running pipeline. Raises ``HttpipeError``: then everything is closed again."""
+        problems = hindrances(self.old.plan, self.plan, privileges_dropped=self._engine.privileges_dropped)
+        if problems:
+            raise ConfigError(problems, file=self.plan.file)
+        try:
+            self._make()
+            await self._open()
+        except BaseException:
+            with anyio.CancelScope(shield=True):
+                await self._close()
+            raise
+
+    async def carry_out(self) -> None:
+        """The change itself, even where whoever asked for it is cancelled. All of it has time limits."""
+        self._engine.reloading = True
+        try:
+            with anyio.CancelScope(shield=True):
+                await self._carry_out()
+        finally:
+            self._engine.reloading = False
+            self._engine.changed.set()
+
+    def _make(self) -> None:
+        """The new graph, not opened. Raises ``HttpipeError``."""
+        old, options = self.old, self._engine.options
+        for name, source in self.plan.sources.items():
+            reader = old.sources.get(name)
+            if reader is None or source_changed(reader.spec, source):
+                with _refusing(name, "made"):
+                    reader = SourceUnit(source, old.fanouts, options, reader)
+            self._sources[name] = reader
+        for name, transform in self.plan.transforms.items():
+            node = old.transforms.get(name)
+            if node is None or transform_changed(node.spec, transform):
+                with _refusing(name, "made"):
+                    node = TransformUnit(transform, old.fanouts, options, node)
+            self._transforms[name] = node
+        for name, sink in self.plan.sinks.items():
+            writer = old.sinks.get(name)
+            if writer is None or sink_changed(writer.spec, sink):
+                with _refusing(name, "made"):
+                    writer = SinkUnit(sink, self.plan, options, changed=self._engine.changed, before=writer)
+            self._sinks[name] = writer
+
+    async def _open(self) -> None:
+        """Sources and queues. Raises ``HttpipeError``."""
+        for source in _added(self.old.sources, self.new.sources):
+            with _refusing(source.spec.id, "opened"):
+                await source.runner.open()
+        for sink in _added(self.old.sinks, self.new.sinks):
+            if not sink.inherits:
+                with _refusing(sink.spec.id, "opened"):
+                    await sink.open_queue()
+
+    async def _close(self) -> None:
+        """What was opened for a change that is not carried out."""
+        for source in _added(self.old.sources, self.new.sources):
+            await source.runner.aclose()
+        for sink in _added(self.old.sinks, self.new.sinks):
+            if not sink.inherits:
+                await sink.worker.buffer.aclose()
+
+    async def _carry_out(self) -> None:
+        """What cannot be passed on in time is counted."""
+        limit = self.old.plan.process.shutdown_timeout_secs
+        gone = list(_added(self.new.sources, self.old.sources))
+        for source in gone:
+            await self._stop_reading(source, limit)
+        for sink in _added(self.new.sinks, self.old.sinks):
+            if sink.spec.id in self.new.sinks:
+                await sink.worker.retire()
+                await sink.task.stop()
+        # Nothing waits between the last flush of a transform and the new wiring: what flowed meanwhile would stay in the old one.
+        refused = [offer for transform in _added(self.new.transforms, self.old.transforms) for offer in transform.give_out()]
+        self._switch()
+        with anyio.move_on_after(limit):
+            for offer in refused:
+                await offer.wait()
+        drop(refused, Reason.REMOVED)
+        for sink in self.old.sinks.values():
+            if sink.spec.id not in self.new.sinks:
+                self._engine.tasks.start(Task(), partial(self._retire, sink))
+        for source in gone:
+            await source.runner.acknowledge_now()
+            await source.acknowledging.stop()
+            await source.runner.aclose()
+
+    async def _stop_reading(self, source: SourceUnit, limit_secs: float) -> None:
+        """What it has brought passes on; its recording and its connections go over to the source that takes its place."""
+        await source.stop()
+        if source.spec.id in self.new.sources:
+            _hand_on(source, self.new.sources[source.spec.id])
+        with anyio.move_on_after(limit_secs):
+            await source.runner.finish()
+        source.runner.give_up()
+
+    def _switch(self) -> None:
+        """From one graph to the other. Nothing waits here."""
+        engine = self._engine
+        self._close_books()
+        engine.graph = self.new
+        self.new.connect()
+        for sink in _added(self.old.sinks, self.new.sinks):
+            sink.worker.buffer.rebound(sink.bounds)
+            sink.worker.buffer.report_to(sink.worker.health)
+            engine.start_sink(sink)
+        for source in _added(self.old.sources, self.new.sources):
+            engine.start_source(source)
+
+    def _close_books(self) -> None:
+        """What sources and transforms that go have lost: changed ones hand their books on, removed ones cannot."""
+        books = [unit.books for name, unit in self.old.sources.items() if name not in self.new.sources]
+        books += [unit.books for name, unit in self.old.transforms.items() if name not in self.new.transforms]
+        self._engine.accounts.remove(books)
+        if any(unit.runner.damaged for unit in _added(self.new.sources, self.old.sources)):
+            self._engine.accounts.remove_damage()
+
+    async def _retire(self, sink: SinkUnit) -> None:
+        """A sink that the plan no longer has delivers what it has, beside the others, for as long as a shutdown may take."""
+        engine = self._engine
+        engine.retiring.append(sink)
+        sink.worker.drain()
+        with anyio.move_on_after(self.plan.process.shutdown_timeout_secs):
+            await sink.task.ended.wait()
+        await sink.end(Reason.REMOVED)
+        engine.retiring.remove(sink)
+        engine.accounts.remove([sink.books])
 
 
 async def reload(engine: Engine, plan: Plan) -> str:
     """Change over to ``plan``; returns a sentence that says what changed. Raises ``HttpipeError``: then nothing has changed."""
-    _refuse_what_needs_a_restart(engine, plan)
-    change = await _prepared(engine, plan)
-    engine.reloading = True
-    try:
-        with anyio.CancelScope(shield=True):
-            await _carry_out(engine, change)
-    finally:
-        engine.reloading = False
-        engine.changed.set()
-    rebuilt = [*change.sources, *change.transforms, *change.sinks]
-    return f"rebuilt {', '.join(rebuilt)}" if rebuilt else "no component changed"
+    change = Reload(engine, plan)
+    await change.prepare()
+    await change.carry_out()
+    return str(change)
 
 
-def _refuse_what_needs_a_restart(engine: Engine, plan: Plan) -> None:
-    old = engine.plan
-    problems = [
-        Problem(f"process.{name}", "cannot change while httpipe runs; restart it")
-        for name in ("user", "data_dir", "control_socket")
-        if getattr(old.process, name) != getattr(plan.process, name)
-    ]
-    if old.telemetry.metrics_address != plan.telemetry.metrics_address:
-        problems.append(Problem("telemetry.metrics_address", "cannot change while httpipe runs; restart it"))
-    for spec in plan.sinks.values():
-        before = old.sinks.get(spec.id)
-        if before is not None and _queue_place(before) != _queue_place(spec):
-            problems.append(Problem(f"sinks.{spec.id}.buffer", "type and path cannot change while httpipe runs; restart it"))
-    if engine.privileges_dropped:
-        problems += [
-            Problem(f"sources.{source.id}", "needs privileges that were given up; restart httpipe")
-            for source in plan.sources.values()
-            if not source.component.can_wait and _source_changed(old.sources.get(source.id), source)
-        ]
-    if problems:
-        raise ConfigError(problems, file=plan.file)
+def _added(before: Mapping[str, U], after: Mapping[str, U]) -> Iterator[U]:
+    """Units that are in the second graph and not in the first; the other way round, those that go."""
+    return (unit for name, unit in after.items() if before.get(name) is not unit)
 
 
-async def _prepared(engine: Engine, plan: Plan) -> Change:
-    """All that can fail, beside the running pipeline. Raises ``HttpipeError``; then everything is closed again."""
-    change = Change(plan)
-    try:
-        _make(engine, change)
-        await _open(change)
-    except BaseException:
-        with anyio.CancelScope(shield=True):
-            await _close(change)
-        raise
-    return change
-
-
-def _make(engine: Engine, change: Change) -> None:
-    """New components, not opened. Raises ``HttpipeError``."""
-    old, plan = engine.plan, change.plan
-    for source in plan.sources.values():
-        if _source_changed(old.sources.get(source.id), source):
-            before = engine.sources.get(source.id)
-            with _refusing(source.id, "made"):
-                change.sources[source.id] = SourceUnit(source, engine.outputs, engine.options, before)
-    for transform in plan.transforms.values():
-        if _transform_changed(old.transforms.get(transform.id), transform):
-            before_it = engine.transforms.get(transform.id)
-            with _refusing(transform.id, "made"):
-                change.transforms[transform.id] = TransformUnit(transform, engine.outputs, engine.options, before_it)
-    for sink in plan.sinks.values():
-        if _sink_changed(old.sinks.get(sink.id), sink):
-            before_sink = engine.sinks.get(sink.id)
-            with _refusing(sink.id, "made"):
-                change.sinks[sink.id] = SinkUnit(sink, plan, engine.options, changed=engine.changed, before=before_sink)
-
-
-async def _open(change: Change) -> None:
-    """Sources and queues. Raises ``HttpipeError``."""
-    for source in change.sources.values():
-        with _refusing(source.spec.id, "opened"):
-            await source.runner.open()
-    for sink in change.sinks.values():
-        if not sink.inherits:
-            with _refusing(sink.spec.id, "opened"):
-                await sink.open_queue()
-
-
-async def _close(change: Change) -> None:
-    for source in change.sources.values():
-        await source.runner.aclose()
-    for sink in change.sinks.values():
-        if not sink.inherits:
-            await sink.worker.buffer.aclose()
+def _hand_on(old: SourceUnit, new: SourceUnit) -> None:
+    """The recording goes on, and so do the connections where the new source sees and decodes them as the old one did."""
+    if old.runner.decoding is None or new.runner.decoding is None:
+        return
+    if same_connections(old.spec, new.spec):
+        new.runner.decoding.take_over(old.runner.decoding)
+    if old.spec.record == new.spec.record:
+        new.runner.decoding.recorder, old.runner.decoding.recorder = old.runner.decoding.recorder, None
 
 
 @contextmanager
@@ -134,78 +216,3 @@ def _refusing(component_id: str, what: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise HttpipeError(f"{component_id}: cannot be {what}: {describe(error)}") from error
-
-
-async def _carry_out(engine: Engine, change: Change) -> None:
-    """The change itself. Everything has a time limit; what cannot be passed on in time is counted."""
-    limit = engine.plan.process.shutdown_timeout_secs
-    gone_sources = [unit for name, unit in engine.sources.items() if name in change.sources or name not in change.plan.sources]
-    for source in gone_sources:
-        await source.stop()
-        if source.spec.id in change.sources:
-            _hand_on(source, change.sources[source.spec.id])
-        with anyio.move_on_after(limit):
-            await source.runner.finish()
-        source.runner.give_up()
-    for name in change.sinks.keys() & engine.sinks.keys():
-        await engine.sinks[name].worker.retire()
-        await engine.sinks[name].task.stop()
-    # Nothing waits between the last flush of a transform and the new wiring: what flowed meanwhile would stay in the old one.
-    gone_transforms = [
-        unit for name, unit in engine.transforms.items() if name in change.transforms or name not in change.plan.transforms
-    ]
-    refused = [offer for transform in gone_transforms for offer in engine.give_out(transform)]
-    removed = engine.adopt(change.plan, change.sources, change.transforms, change.sinks)
-    with anyio.move_on_after(limit):
-        for offer in refused:
-            await offer.wait()
-    for offer in refused:
-        offer.drop(Reason.REMOVED)
-    engine.retire(removed)
-    for source in gone_sources:
-        await source.runner.acknowledge_now()
-        await source.acknowledging.stop()
-        await source.runner.aclose()
-
-
-def _hand_on(old: SourceUnit, new: SourceUnit) -> None:
-    """The recording goes on, and so do the connections where the new source sees and decodes them as the old one did."""
-    if old.runner.decoding is None or new.runner.decoding is None:
-        return
-    if _same_connections(old.spec, new.spec):
-        new.runner.decoding.take_over(old.runner.decoding)
-    if old.spec.record == new.spec.record:
-        new.runner.decoding.recorder, old.runner.decoding.recorder = old.runner.decoding.recorder, None
-
-
-def _source_changed(old: SourceSpec | None, new: SourceSpec) -> bool:
-    return (
-        old is None
-        or _key(old) != _key(new)
-        or (old.keep_heads, old.decode, old.record) != (new.keep_heads, new.decode, new.record)
-    )
-
-
-def _same_connections(old: SourceSpec, new: SourceSpec) -> bool:
-    """Whether a live source, such as one with other ports, goes on with the decoder of the old one."""
-    return not new.component.can_wait and (old.component, old.decode, old.keep_heads) == (
-        new.component,
-        new.decode,
-        new.keep_heads,
-    )
-
-
-def _transform_changed(old: TransformSpec | None, new: TransformSpec) -> bool:
-    return old is None or _key(old) != _key(new) or (old.outputs, old.attributes) != (new.outputs, new.attributes)
-
-
-def _sink_changed(old: SinkSpec | None, new: SinkSpec) -> bool:
-    return old is None or _key(old) != _key(new) or (old.when_full, old.attributes) != (new.when_full, new.attributes)
-
-
-def _queue_place(spec: SinkSpec) -> tuple[str, str | None]:
-    return (spec.options.buffer.type, spec.options.buffer.path)
-
-
-def _key(spec: SourceSpec | TransformSpec | SinkSpec) -> tuple[object, ...]:
-    return (spec.type, spec.component, spec.reload_key)

@@ -10,8 +10,8 @@ from pipeline.delivery.signal import Signal
 from pipeline.errors import ConfigError, HttpipeError
 from pipeline.runtime.dry_run import counted
 from pipeline.runtime.engine import Engine
+from pipeline.runtime.process.sd_notify import SdNotify
 from pipeline.runtime.reload import reload
-from pipeline.runtime.sd_notify import SdNotify
 from pipeline.telemetry import logs
 from pipeline.topology.plan import Plan
 
@@ -79,5 +79,5 @@ async def reload_file(engine: Engine, load: Load) -> tuple[str, ...]:
         engine.log.info("reloaded", extra={"file": plan.file, "changes": sentence})
         return ()
     for problem in problems:
-        engine.log.error("not reloaded, the pipeline runs on unchanged", extra={"file": engine.plan.file, "error": problem})
+        engine.log.error("not reloaded, the pipeline runs on unchanged", extra={"file": engine.graph.plan.file, "error": problem})
     return problems

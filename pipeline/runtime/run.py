@@ -18,10 +18,10 @@ from pipeline.runtime.control.service import ControlService
 from pipeline.runtime.dry_run import counted
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.options import RunOptions
-from pipeline.runtime.overseer import Overseer
-from pipeline.runtime.ready_file import ReadyFile
+from pipeline.runtime.process.overseer import Overseer
+from pipeline.runtime.process.ready_file import ReadyFile
+from pipeline.runtime.process.sd_notify import SdNotify
 from pipeline.runtime.reloads import Load, Reloads
-from pipeline.runtime.sd_notify import SdNotify
 from pipeline.runtime.summary import Summary
 from pipeline.telemetry import logs
 from pipeline.topology.plan import Plan
@@ -70,8 +70,8 @@ async def _run(
     try:
         with stop.opening:
             await engine.open()
-            ready_file.check(engine.plan.process.user)
-            exposition = _expose(engine.plan.telemetry.metrics_address, service)
+            ready_file.check(engine.graph.plan.process.user)
+            exposition = _expose(engine.graph.plan.telemetry.metrics_address, service)
             stop.opened = True
         if stop.opened:
             await work()
@@ -85,7 +85,7 @@ async def _carry(engine: Engine, service: ControlService, reloads: Reloads, syst
     """Carry events, with what listens to the outside beside it."""
     gc.enable()  # the command had turned it off to start faster
     gc.freeze()  # what is there now stays: full collections need not look at it again and again, 20 ms each
-    options, named = engine.options, engine.plan.process.control_socket
+    options, named = engine.options, engine.graph.plan.process.control_socket
     async with anyio.create_task_group() as outside:
         outside.start_soon(reloads.run)
         if options.for_secs is not None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from pipeline.api import Context, Sink, Transform
 from pipeline.codecs.registry import codec
-from pipeline.runtime.files import FileReader
+from pipeline.runtime.units.files import FileReader
 from pipeline.testing.contract import ordinary_events
 from pipeline.testing.sink_contract import sink_contract
 from pipeline.testing.source_contract import source_contract

@@ -348,7 +348,7 @@ def test_a_missing_capability_is_named(given: str) -> None:
 
 KEPT = """
 import pathlib, pwd, subprocess
-from pipeline.runtime import privileges
+from pipeline.runtime.process import privileges
 privileges.drop(pwd.getpwnam("nobody"), frozenset({39}))
 for status in (pathlib.Path("/proc/self/status").read_text(), subprocess.check_output(["cat", "/proc/self/status"], text=True)):
     fields = dict(line.split(":", 1) for line in status.splitlines())

@@ -39,11 +39,11 @@ class ControlService:
 
     def measurements(self) -> Sequence[tuple[str, Metric]]:
         """The running totals of transforms, with the id of each."""
-        return self._engine.measurements()
+        return self._engine.graph.measurements()
 
     def silence_secs(self) -> float:
         """How long ago the event loop turned last."""
-        return self._engine.options.clock.monotonic() - self._engine.heartbeat
+        return self._engine.ticker.silence_secs()
 
     async def reload(self) -> Sequence[str]:
         """Read the pipeline file again, also where who asked goes meanwhile. Returns what is wrong; nothing when it runs now."""
@@ -66,15 +66,16 @@ class ControlService:
             tap.detach()
 
     def _outputs(self, name: str | None) -> Sequence[Fanout]:
-        engine = self._engine
+        graph = self._engine.graph
+        plan, fanouts = graph.plan, graph.fanouts
         if name is None:
-            return [engine.outputs.of(each) for each in engine.sources]
-        if name in engine.sinks:
-            return [engine.outputs.of(each) for each in engine.plan.sinks[name].inputs]
-        named = [f"{spec.id}.{output}" for spec in engine.plan.transforms.values() for output in spec.outputs]
-        if name in engine.sources or name in engine.transforms or name in named:
-            return [engine.outputs.of(name)]
-        known = sorted([*engine.sources, *engine.transforms, *engine.sinks, *named])
+            return [fanouts.of(each) for each in plan.sources]
+        if name in plan.sinks:
+            return [fanouts.of(each) for each in plan.sinks[name].inputs]
+        named = [f"{spec.id}.{output}" for spec in plan.transforms.values() for output in spec.outputs]
+        if name in plan.sources or name in plan.transforms or name in named:
+            return [fanouts.of(name)]
+        known = sorted([*plan.sources, *plan.transforms, *plan.sinks, *named])
         raise HttpipeError(f'nothing here is called "{name}"; there are {", ".join(known)}')
 
     async def _condition(self, where: str | None) -> Callable[[Event], bool] | None:
@@ -90,12 +91,13 @@ class ControlService:
 
     def _attributes(self) -> Mapping[str, FieldType]:
         """What the transforms of this pipeline add."""
+        graph = self._engine.graph
         known: dict[str, FieldType] = {}
-        for transform in self._engine.plan.transforms.values():
+        for transform in graph.plan.transforms.values():
             known.update(transform.attributes)
-        for sink in self._engine.plan.sinks.values():
+        for sink in graph.plan.sinks.values():
             known.update(sink.attributes)
-        for unit in self._engine.transforms.values():
+        for unit in graph.transforms.values():
             if unit.node.transform is not None:
                 known.update(unit.node.transform.adds)
         return known

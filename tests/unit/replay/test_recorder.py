@@ -10,8 +10,8 @@ import pytest
 from pipeline.codecs.records import RecordsReader
 from pipeline.errors import CaptureError
 from pipeline.model.records import Record, Segment
-from pipeline.runtime import recorder as module
-from pipeline.runtime.recorder import Recorder
+from pipeline.runtime.units import recorder as module
+from pipeline.runtime.units.recorder import Recorder
 
 BATCH = [Segment(b"k" * 12, number, number, 0, 24, b"x" * 100, 100) for number in range(10)]
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.runtime import source_runner
+from pipeline.runtime.units import source_runner
 
 
 @pytest.fixture(autouse=True)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli import loading
-from pipeline.runtime import files
+from pipeline.runtime.units import files
 
 READERS = {"validate and test": loading.read_table, "run": files.FileReader().read}
 

@@ -21,17 +21,17 @@ from pipeline.api import Context, Event, EventBatch, Outputs, Sink, Source, Tran
 from pipeline.config.options import ProcessOptions
 from pipeline.delivery.fanout import Fanout
 from pipeline.errors import ConfigError, HttpipeError
-from pipeline.runtime import privileges
 from pipeline.runtime.control.client import ControlClient
 from pipeline.runtime.control.paths import own_paths
 from pipeline.runtime.control.server import ControlServer, somebody_answers
 from pipeline.runtime.control.service import ControlService
 from pipeline.runtime.control.tap import QUEUE_EVENTS, Tap
 from pipeline.runtime.engine import Engine
-from pipeline.runtime.files import FileReader
 from pipeline.runtime.options import RunOptions
+from pipeline.runtime.process import privileges
+from pipeline.runtime.process.sd_notify import SdNotify
 from pipeline.runtime.run import run
-from pipeline.runtime.sd_notify import SdNotify
+from pipeline.runtime.units.files import FileReader
 from pipeline.telemetry.exposition import Exposition
 from pipeline.telemetry.metrics import METRICS, markdown
 from pipeline.testing.fakes import events, numbers
@@ -156,7 +156,7 @@ async def test_control_socket_shows_status_and_taps(tmp_path: Path) -> None:
                 await anyio.sleep(0.001)
             assert os.stat(path).st_mode & 0o777 == 0o600  # noqa: PTH116
             seen = await run_sync(look)
-            while engine.outputs.of("s").taps:  # noqa: ASYNC110  the server notices that the client has gone
+            while engine.graph.fanouts.of("s").taps:  # noqa: ASYNC110  the server notices that the client has gone
                 await anyio.sleep(0.001)
             group.cancel_scope.cancel()
         return seen
@@ -415,7 +415,7 @@ async def test_privileges_are_gone_for_good() -> None:
     script = """
 import os
 import pwd
-from pipeline.runtime import privileges
+from pipeline.runtime.process import privileges
 privileges.drop(pwd.getpwnam("nobody"))
 status = dict(line.split(":", 1) for line in open("/proc/self/status") if ":" in line)
 print(os.getresuid(), os.getgroups(), [status[n].strip() for n in ("CapPrm", "CapEff", "CapAmb", "NoNewPrivs")])

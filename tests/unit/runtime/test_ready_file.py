@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.runtime.ready_file import ReadyFile
+from pipeline.runtime.process.ready_file import ReadyFile
 
 
 def test_it_stands_from_the_beginning_to_the_end(tmp_path: Path) -> None:

@@ -218,9 +218,9 @@ def out(label: str, inputs: Sequence[str] = ("t",), **options: Any) -> Part:
 async def test_an_unchanged_plan_changes_nothing() -> None:
     """No component is rebuilt."""
     async with running(plan(t=Part(Ticker), out=out("a"))) as engine:
-        before = (engine.sources["t"], engine.sinks["out"])
+        before = (engine.graph.sources["t"], engine.graph.sinks["out"])
         assert await reload(engine, plan(t=Part(Ticker), out=out("a"))) == "no component changed"
-        assert (engine.sources["t"], engine.sinks["out"]) == before
+        assert (engine.graph.sources["t"], engine.graph.sinks["out"]) == before
     assert Keep.opened == ["a"]
 
 
@@ -266,7 +266,7 @@ async def test_added_and_removed_components() -> None:
         Keep.gates["a"].set()
         await until(lambda: Keep.got.get("a") == [0, 1, 2] and Keep.got.get("b") == [3, 4])
         await until(lambda: Keep.closed == ["a"])
-        assert set(engine.sinks) == {"new"}
+        assert set(engine.graph.sinks) == {"new"}
 
 
 async def test_what_a_removed_sink_lost_stays_in_the_books_of_the_run() -> None:
@@ -377,11 +377,11 @@ async def test_a_transform_that_holds_events_is_changed_while_a_sink_is_busy(rem
     async with running(plan(**old, busy=out("b"))) as engine:
         Keep.gates["b"] = anyio.Event()
         await ring(5)
-        await until(lambda: engine.sinks["busy"].worker.writing_events > 0)
+        await until(lambda: engine.graph.sinks["busy"].worker.writing_events > 0)
         new = {**old, "h": Part(Pass if removed else Hoard, ["t"], key="changed")}
         async with anyio.create_task_group() as group:
             group.start_soon(reload, engine, plan(**new, busy=out("c")))
-            await until(lambda: engine.sinks["busy"].worker.retiring)
+            await until(lambda: engine.graph.sinks["busy"].worker.retiring)
             await ring(7)
             Keep.gates["b"].set()
         await ring(2)

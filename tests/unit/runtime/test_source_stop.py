@@ -8,10 +8,10 @@ import anyio
 import pytest
 
 from pipeline.api import Context, Event, EventBatch, Sink, Source
-from pipeline.runtime import units
 from pipeline.runtime.options import RunOptions
 from pipeline.runtime.run import run
 from pipeline.runtime.summary import Outcome, Summary
+from pipeline.runtime.units import source as units
 from pipeline.testing.fakes import events, numbers
 from pipeline.testing.plans import Part, plan
 

@@ -15,7 +15,7 @@ from pipeline.delivery.health import Health
 from pipeline.delivery.ledger import Ledger
 from pipeline.runtime.options import RunOptions
 from pipeline.runtime.run import run
-from pipeline.runtime.transform_node import TransformNode
+from pipeline.runtime.units.transform_node import TransformNode
 from pipeline.telemetry.logs import ComponentLog
 from pipeline.testing.transforms import exchange
 from pipeline.transforms.aggregate import Aggregate

@@ -18,8 +18,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import NoReturn, Self
 
-from pipeline.runtime.blocking import FIRST_SECS, Blockage, Blocking, say
 from pipeline.runtime.engine import Engine
+from pipeline.runtime.process.blocking import FIRST_SECS, Blockage, Blocking, say
 from pipeline.telemetry.logs import ComponentLog
 
 LOOK_SECS = 1.0
@@ -147,7 +147,7 @@ class Overseer:
             faulthandler.dump_traceback_later(rest, file=2, exit=True)
 
     def _patience(self) -> float:
-        return self._engine.plan.process.shutdown_timeout_secs + HARD_STOP_SECS
+        return self._engine.graph.plan.process.shutdown_timeout_secs + HARD_STOP_SECS
 
     def _wait_for(self, blockage: Blockage) -> None:
         if not self._told_waiting:
@@ -158,7 +158,7 @@ class Overseer:
     def _leave(self, sentence: str, blocked_secs: float = FIRST_SECS) -> NoReturn:
         """Not before the log line is written, unless nobody takes it. What disk queues hold is safe: their commits are synced."""
         found = self._blocking.find(blocked_secs)
-        left = {"lost_events": self._engine.events_in_memory()}
+        left = {"lost_events": self._engine.graph.events_in_memory()}
         fields = {**(found.fields if found else {}), **left}
         say(partial((found.log if found else self._log).error, sentence, extra=fields))
         os._exit(os.EX_IOERR)

@@ -17,13 +17,13 @@ from pipeline.delivery.buffer import Buffer
 from pipeline.delivery.chunk import weight_of
 from pipeline.delivery.clock import Backoff, Clock
 from pipeline.delivery.dead_letter import DeadLetter
-from pipeline.delivery.fanout import Fanout, Refused
+from pipeline.delivery.fanout import Fanout, Refused, drop
 from pipeline.delivery.health import SLOW_START_SECS, Health, Logger, Said, describe
 from pipeline.delivery.ledger import Ledger, Reason
 from pipeline.delivery.session import CLOSE_SECS, timed
 from pipeline.delivery.signal import Signal
 from pipeline.model.snapshot import State
-from pipeline.runtime.decoding import Decoding
+from pipeline.runtime.units.decoding import Decoding
 
 RESTART_BACKOFF_SECS = (0.5, 30.0)
 
@@ -110,7 +110,7 @@ class SourceRunner:
         """The shutdown deadline has passed: what still stands before a full queue is counted there as lost. Returns how many."""
         if self.decoding is not None and (events := self.decoding.finish()):  # ``finish`` did not come so far
             self._refused += self._distribute(events, None)
-        lost = sum(offer.drop(Reason.SHUTDOWN) for offer in self._refused)
+        lost = drop(self._refused, Reason.SHUTDOWN)
         self._refused.clear()
         return lost
 
@@ -263,8 +263,7 @@ class SourceRunner:
             del self._refused[0]
 
     def _drop_refused(self) -> None:
-        for offer in self._refused:
-            offer.drop(Reason.QUEUE_FULL)
+        drop(self._refused, Reason.QUEUE_FULL)
         self._refused.clear()
 
     def _distribute(self, events: Sequence[Event], ticket: Ticket | None) -> Refused:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from pipeline.api import Event, Record, Segment
-from pipeline.runtime.recorder import Recorder
+from pipeline.runtime.units.recorder import Recorder
 
 PART_RECORDS = 64
 """What a live source's decoder is given at once, about 0.3 ms of work. Then the processor is offered to whoever waits for it,

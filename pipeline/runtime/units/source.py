@@ -1,0 +1,94 @@
+"""A source in the running pipeline: what reads it, decodes and records what it brings, and acknowledges positions to it."""
+
+from collections import Counter
+from dataclasses import replace
+from functools import partial
+
+import anyio
+
+from pipeline.api import Context
+from pipeline.decode.options import DecodeOptions
+from pipeline.delivery.health import Health
+from pipeline.delivery.ledger import Ledger
+from pipeline.delivery.losses import Books
+from pipeline.delivery.session import CLOSE_SECS
+from pipeline.model.snapshot import ComponentSnapshot
+from pipeline.runtime.options import RunOptions
+from pipeline.runtime.tasks import Task
+from pipeline.runtime.units.context import context_of
+from pipeline.runtime.units.decoding import Decoding
+from pipeline.runtime.units.fanouts import Fanouts
+from pipeline.runtime.units.recorder import Recorder
+from pipeline.runtime.units.snapshots import component_snapshot
+from pipeline.runtime.units.source_runner import SourceRunner
+from pipeline.telemetry.logs import ComponentLog
+from pipeline.topology.plan import SourceSpec
+
+
+class SourceUnit:
+    """A source in the running pipeline."""
+
+    def __init__(self, spec: SourceSpec, fanouts: Fanouts, options: RunOptions, before: "SourceUnit | None" = None) -> None:
+        self.spec = spec
+        self.counters: Counter[str] = before.counters if before else Counter()
+        self.log = ComponentLog(spec.id)
+        self.task = Task()
+        self.acknowledging = Task()
+        bodies = spec.decode.bodies if spec.decode is not None else None
+        health = Health(self.log)
+        ledger = before.runner.ledger if before else Ledger()
+        context = replace(
+            context_of(spec.id, self.log, self.counters, options, health, body_bytes=bodies.max_bytes if bodies else 0),
+            progress=lambda done, total: options.on_progress(spec.id, done, total, ledger.received),
+        )
+        self.runner: SourceRunner = SourceRunner(
+            make=partial(spec.component, spec.config, context),
+            decoding=self._decoding(spec.decode, context, options, before) if spec.decode is not None else None,
+            fanout=fanouts.of(spec.id),
+            ledger=ledger,
+            health=health,
+            log=self.log,
+            clock=options.clock,
+        )
+
+    def _decoding(self, asked: DecodeOptions, context: Context, options: RunOptions, before: "SourceUnit | None") -> Decoding:
+        from pipeline.decode import Decoder  # noqa: PLC0415  costs start-up time, and not every pipeline decodes
+
+        spec = self.spec
+        make = partial(
+            Decoder, asked, source=spec.id, capture=spec.component.capture, keep_heads=spec.keep_heads, count=context.count
+        )
+        goes_on = before is not None and before.spec.record == spec.record  # a reload hands the recording on
+        record = None if options.dry_run or goes_on else spec.record
+        recorder = Recorder(record.path, record.max_bytes, context.count, self.log) if record else None
+        return Decoding(make, recorder, live=not spec.component.can_wait)
+
+    async def stop(self) -> None:
+        """End its input: it gives what it still holds, or is cancelled where it cannot or takes too long."""
+        with anyio.move_on_after(CLOSE_SECS):
+            if await self.runner.stop():
+                await self.task.ended.wait()
+        await self.task.stop()
+
+    @property
+    def health(self) -> Health:
+        """How it fares."""
+        return self.runner.health
+
+    @property
+    def books(self) -> Books:
+        """What tells of losses."""
+        return Books(self.runner.ledger, self.counters, self.log)
+
+    def snapshot(self) -> ComponentSnapshot:
+        """Its state of now."""
+        runner = self.runner
+        return component_snapshot(
+            component_id=self.spec.id,
+            kind="source",
+            type_=self.spec.type,
+            ledger=runner.ledger,
+            health=runner.health,
+            in_flight=0,
+            counters=self.counters,
+        )
