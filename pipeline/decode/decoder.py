@@ -6,45 +6,18 @@ Time is that of the records, or what ``expire`` is told. Nothing off the wire ra
 
 from collections.abc import Callable, Sequence
 
-from pipeline.decode.http1.bodies import CLOSED, UNSEEN
-from pipeline.decode.http1.reader import Reader
-from pipeline.decode.message import UNKNOWN, Shared
+from pipeline.decode.detect import Detect
 from pipeline.decode.options import DecodeOptions
-from pipeline.decode.pairing.pairing import Conversation
-from pipeline.decode.transport.openings import ANSWERS, MAX_EARLY
-from pipeline.decode.transport.strays import far
+from pipeline.decode.position import MASK
+from pipeline.decode.protocol import End
+from pipeline.decode.shared import Shared
+from pipeline.decode.transport.segments import TELLING, UNUSUAL, Segments, news
+from pipeline.decode.transport.streams import Streams
 from pipeline.decode.transport.table import Table
-from pipeline.decode.transport.tcp import HALF, MASK, Stream, ahead, ends
 from pipeline.model.events.event import Event
-from pipeline.model.records import ACK, FIN, RST, SYN, Chunk, Closed, Gap, Opened, Record, Segment, reverse
+from pipeline.model.records import ACK, Record, Segment
 
 SECOND = 1_000_000_000
-RESET_WINDOW = 1 << 20
-"""How far ahead of what was delivered a RST may lie to be believed (RFC 5961, section 3.2: it must lie in the window)."""
-
-_SPECIAL = SYN | FIN | RST
-
-
-def _began(conversation: Conversation, reader: Reader, syn: Segment) -> bool:
-    """Whether a SYN is one that began this connection: a repetition, or, where that one is not known, one that came late."""
-    late = reader.next_seq == UNKNOWN or 0 <= ahead(reader.next_seq, syn.seq) <= MAX_EARLY
-    if syn.flags & ACK and conversation.generation:
-        acked = ahead(syn.ack - 1 & MASK, conversation.generation)
-        return acked == 0 or (late and 0 < acked <= MAX_EARLY)  # more where data came with the SYN
-    if syn.flags & ACK:
-        return late
-    if late and not conversation.generation:
-        conversation.generation = syn.seq
-        if not conversation.sequence and [request.seq for request in conversation.pending[:1]] == [syn.seq + 1 & MASK]:
-            conversation.marks = 0  # nothing was in front of it
-    return conversation.generation == syn.seq
-
-
-def _news(seg: Segment, other: Stream) -> bool:
-    """Whether a segment acknowledges more than has been delivered of the other side."""
-    return (
-        bool(seg.flags & ACK) and ((seg.ack - other.next_seq & MASK) < HALF or other.next_seq < 0) and seg.ack != other.next_seq
-    )
 
 
 class Decoder:
@@ -59,9 +32,12 @@ class Decoder:
         keep_heads: bool = False,
         count: Callable[[str, int], None] = lambda _name, _by: None,
     ) -> None:
-        self._shared = Shared(options, source=source, capture=capture, keep_heads=keep_heads, count=count)
-        self._table = Table(options, self._shared)
-        self._max_memory = options.max_memory_bytes
+        shared = self._shared = Shared(options, source=source, capture=capture, keep_heads=keep_heads, count=count)
+        detect = Detect(options, shared)
+        shared.switch = detect.switch
+        self._table = Table(options, shared, detect)
+        self._segments = Segments(self._table)
+        self._streams = Streams(self._table)
         self._latest_ns = 0
         self._next_expiry_ns = self._rewound_ns = 0
 
@@ -72,8 +48,8 @@ class Decoder:
 
     @property
     def connections(self) -> int:
-        """HTTP connections that are followed."""
-        return len(self._table.readers) // 2
+        """Connections that are followed."""
+        return len(self._table.directions) // 2
 
     @property
     def held_bytes(self) -> int:
@@ -82,8 +58,8 @@ class Decoder:
 
     def feed(self, records: Sequence[Record]) -> list[Event]:  # noqa: C901, PLR0912  the hot loop: a call more per record costs 0.1 µs
         """The events that these records complete."""
-        find, arrival = self._table.readers.get, self._table.arrival
-        shared, most = self._shared, self._max_memory
+        find, arrival, unusual = self._table.directions.get, self._segments.arrival, self._segments.unusual
+        shared, most = self._shared, self._shared.max_memory
         before = self._latest_ns
         for record in records:
             ts_ns = record.ts_ns
@@ -91,34 +67,35 @@ class Decoder:
                 self._look(before, ts_ns)
             before = ts_ns
             try:
-                reader = find(record.key)
+                direction = find(record.key)
                 if type(record) is not Segment:
-                    self._other(reader, record)
+                    self._streams.feed(direction, record)
                     continue
-                if reader is None:
-                    if record.length or record.flags & _SPECIAL:
-                        reader = arrival(record)
-                        if reader is not None:
-                            self._begin(reader, record)
+                if direction is None:
+                    if record.length or record.flags & UNUSUAL:
+                        direction = arrival(record)
+                        if direction is not None:
+                            self._segments.first(direction, record)
                     continue
-                if record.seq != reader.next_seq or record.flags & _SPECIAL or reader.disorder is not None:
-                    self._special(reader, record)
+                if record.seq != direction.next_seq or record.flags & TELLING != ACK or direction.disorder is not None:
+                    unusual(direction, record)
                     continue
-                other = reader.other
-                if record.ack != other.next_seq and _news(record, other):
+                other = direction.other
+                if record.ack != other.next_seq and news(record, other):
                     other.acknowledge(record.ack, ts_ns)
                 length = record.length
                 if length:
-                    seq = record.seq
                     payload = record.payload
-                    reader.next_seq = seq + length & MASK
-                    reader.conversation.last_ns = ts_ns
+                    direction.next_seq = record.seq + length & MASK
+                    direction.connection.last_ns = ts_ns
                     if payload:
-                        reader.data(payload, record, seq)
+                        switch = direction.protocol.data(payload, record)
+                        if switch is not None:
+                            shared.switch(direction, switch)
                     if length > len(payload):
-                        reader.hole(length - len(payload), record, lost=record.cut)
+                        direction.skip(length - len(payload), record, cut=record.cut)
             except Exception:  # noqa: BLE001  hostile bytes must not stop the capture; every test asserts that this stays 0
-                self._shared.count("decoder_internal_errors", 1)
+                shared.count("decoder_internal_errors", 1)
         self._latest_ns = before
         if shared.memory > most:
             self._relieve(before)
@@ -132,10 +109,10 @@ class Decoder:
     def finish(self) -> list[Event]:
         """The end of input: everything that is held, marked. To be called always: it frees what no collector looks for."""
         table = self._table
-        for reader in list(table.readers.values()):
+        for direction in list(table.directions.values()):
             try:
-                if table.readers.get(reader.key) is reader:
-                    table.close(reader.conversation, reader.conversation.last_ns, UNSEEN)
+                if table.directions.get(direction.key) is direction:
+                    table.close(direction, direction.connection.last_ns, End.UNSEEN)
             except Exception:  # noqa: BLE001  as in feed
                 self._shared.count("decoder_internal_errors", 1)
         return self._take()
@@ -144,98 +121,6 @@ class Decoder:
         shared = self._shared
         events, shared.events = shared.events, []
         return events
-
-    # -- records that are not simply the next one ------------------------------------------------------------------------
-
-    def _begin(self, reader: Reader, seg: Segment) -> None:
-        """The first segment with payload of a connection that is followed from here on."""
-        if seg.seq == reader.next_seq and not seg.flags & _SPECIAL and seg.length == len(seg.payload):
-            reader.next_seq = seg.seq + seg.length & MASK
-            reader.data(seg.payload, seg, seg.seq)
-        else:
-            self._special(reader, seg)
-
-    def _special(self, reader: Reader, seg: Segment) -> None:
-        conversation, flags = reader.conversation, seg.flags
-        if self._of_another(reader, seg):
-            return
-        if _news(seg, reader.other):
-            reader.other.acknowledge(seg.ack, seg.ts_ns)
-        if ends(seg) and not flags & (SYN | RST) and not seg.length and seg.seq == reader.next_seq and reader.disorder is None:
-            conversation.last_ns = seg.ts_ns
-            reader.end(seg.ts_ns)
-            if conversation.closed:
-                self._table.forget(conversation)
-        elif flags & RST:
-            if reader.next_seq == UNKNOWN or 0 <= ahead(seg.seq, reader.next_seq) < RESET_WINDOW:
-                self._table.reset(conversation, reader, seg)
-        else:
-            conversation.last_ns = seg.ts_ns
-            reader.push(seg)
-            if conversation.doubt is not None:
-                conversation.review()
-            if conversation.closed:
-                self._table.forget(conversation)
-
-    def _of_another(self, reader: Reader, seg: Segment) -> bool:
-        """Whether a segment is of another connection with the same ports: then the one that had them may be over."""
-        conversation = reader.conversation
-        if self._table.strays.answered(conversation, seg):
-            return self._keep_stray(conversation, seg)
-        strange = bool(seg.flags & SYN) and not _began(conversation, reader, seg)
-        if reader.next_seq == UNKNOWN and not strange:
-            return self._first_of_direction(reader, seg)
-        over = self._table.reopens(seg) if strange else bool(seg.length) and self._table.supersedes(reader, seg)
-        if over:
-            self._table.close(conversation, seg.ts_ns, CLOSED)
-            begun = self._table.arrival(seg)
-            if begun is not None:
-                self._begin(begun, seg)
-            return True
-        return (strange or far(reader, seg)) and (not seg.length or self._keep_stray(conversation, seg))
-
-    def _keep_stray(self, conversation: Conversation, seg: Segment) -> bool:
-        """A segment far from all that was seen, to be read when the other end shows that it is of another connection."""
-        others = self._table.strays.keep(conversation, seg)
-        if others:
-            self._table.close(conversation, seg.ts_ns, CLOSED)
-        for each in others:
-            known = self._table.readers.get(each.key)
-            reader = known or self._table.arrival(each)
-            if reader is not None:
-                (self._special if known else self._begin)(reader, each)
-        return True
-
-    def _first_of_direction(self, reader: Reader, seg: Segment) -> bool:
-        """Data, or an answer to the SYN: believed when data fits it, as there may be another one. True: that is all."""
-        if seg.flags & (SYN | ACK) == SYN | ACK and not seg.length:
-            self._table.openings.add(seg)
-            return True
-        if seg.length and not seg.flags & SYN:
-            own = self._table.openings.evidence(seg, seg.seq).own
-            reader.next_seq = seg.seq if own is None else own
-        return False
-
-    def _other(self, reader: Reader | None, record: Record) -> None:
-        """What byte streams and their ends say; streams have no sequence numbers and are always in order."""
-        match record:
-            case Chunk():
-                reader = reader or self._table.stream(record.key, record.ts_ns, record.payload)
-                if reader is not None:
-                    seq = max(reader.next_seq, 0)
-                    reader.next_seq = seq
-                    reader.push(Segment(record.key, record.ts_ns, seq, 0, 0, record.payload, record.length))
-                    reader.conversation.last_ns = record.ts_ns
-            case Opened():
-                if reader is not None:
-                    self._table.close(reader.conversation, record.ts_ns, CLOSED)
-                self._table.openings.put(record.key, 0)
-                self._table.openings.put(reverse(record.key), ANSWERS)
-            case Gap() if reader is not None:
-                nothing = Segment(record.key, record.ts_ns, max(reader.next_seq, 0), 0, 0, b"", 0)
-                reader.hole(record.length or 1, nothing, lost=True)
-            case Closed() if reader is not None:
-                self._table.close(reader.conversation, record.ts_ns, UNSEEN if record.unseen else None)
 
     # -- time and memory: looked at between any two records, so that it does not matter how they fall into batches ---------
 
@@ -264,13 +149,13 @@ class Decoder:
         self._set_clock(now_ns)
         table = self._table
         try:
-            for stream in list(self._shared.disordered):
-                stream.settle(now_ns)
+            for direction in list(self._shared.out_of_order):
+                direction.settle(now_ns)
             table.settle_resets(now_ns)
-            for conversation, idle in table.timers.due(now_ns):
-                if idle or conversation.closed:
-                    table.close(conversation, now_ns, "timeout")
+            for client, idle in table.timers.due(now_ns):
+                if idle or (client.ended and client.other.ended):
+                    table.close(client, now_ns, End.TIMEOUT)
                 else:
-                    conversation.overdue()
+                    client.protocol.overdue()
         except Exception:  # noqa: BLE001  as in feed
             self._shared.count("decoder_internal_errors", 1)

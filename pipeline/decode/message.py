@@ -1,26 +1,86 @@
-"""Messages on their way to become an exchange, and what all connections of a decoder share. Nouns, no behaviour."""
+"""Messages on their way to become an exchange: nouns that protocols make and pairing joins.
 
-from collections.abc import Callable
-from typing import Protocol
+One kind for all versions of HTTP (RFC 9110, section 6): a start line in the words of HTTP/1, fields, and what was seen of a body.
+"""
+
+from collections.abc import Mapping
+from enum import IntEnum
 
 import msgspec
 
-from pipeline.decode.http1.body import Collector
-from pipeline.decode.http1.fields import NO_FIELDS, FieldParser, Fields
-from pipeline.decode.http1.startline import NO_REQUEST_LINE, NO_STATUS_LINE, RequestLine, StatusLine
-from pipeline.decode.options import DecodeOptions
-from pipeline.model.events.event import Event
+from pipeline.decode.content import Collector
+from pipeline.decode.position import UNKNOWN
+from pipeline.model.events.event import NO_HEADERS
 
-UNKNOWN = -1
-"""A sequence number that is not known: byte streams have none."""
+
+class RequestLine(msgspec.Struct, frozen=True, gc=False):
+    """A request line. ``target``, ``path`` and ``query`` carry no secrets; ``address`` and ``port`` come from the target.
+
+    ``size`` is what it costs in memory, in bytes.
+    """
+
+    method: str | None
+    method_original: str | None
+    target: str | None
+    scheme: str
+    path: str | None
+    query: str | None
+    address: str | None
+    port: int | None
+    version: str | None
+    marks: int = 0
+    size: int = 0
+
+
+class StatusLine(msgspec.Struct, frozen=True, gc=False):
+    """A status line; ``status`` is None for the answer of an HTTP/0.9 server, which has none."""
+
+    version: str | None
+    status: int | None
+    marks: int = 0
+
+
+class Fields(msgspec.Struct, frozen=True, gc=False):
+    """What a header block says. ``length`` is Content-Length, None where absent or of no use; ``size`` its cost in bytes."""
+
+    length: int | None = None
+    chunked: bool = False
+    coded: bool = False  # a Transfer-Encoding is there whose last coding is not chunked
+    bare: bool = True  # a request with these fields has no body
+    hosted: bool = False  # there is a Host
+    address: str | None = None
+    port: int | None = None
+    user_agent: str | None = None
+    upgrade: str | None = None
+    content_type: bytes = b""
+    content_encoding: bytes = b""
+    reported: Mapping[str, tuple[str, ...]] = NO_HEADERS
+    marks: int = 0
+    size: int = 0
+
+
+NO_FIELDS = Fields()
+NO_REQUEST_LINE = RequestLine(None, None, None, "http", None, None, None, None, None)
+NO_STATUS_LINE = StatusLine("0.9", None)
+
+
+class Framing(IntEnum):
+    """How the end of a body is found (RFC 9112, section 6)."""
+
+    NONE = 0  # nothing of a body is being read
+    LENGTH = 1
+    CHUNKED = 2
+    UNTIL_CLOSE = 3
+    DESYNCHRONISED = 4  # chunked, but the place in the chunks is not known any more
 
 
 class Message(msgspec.Struct):
     """What requests and responses have in common.
 
     ``start_ns`` and ``end_ns`` are the capture times of the first and the last byte seen so far; ``seq`` is where in the stream
-    it begins, ``ack`` what its sender had received by then; ``body_size`` and ``size`` count bytes, None where not known;
-    ``held`` what it weighs in the bound on memory while many like it may wait, beside its body.
+    it begins, ``ack`` what its sender had received by then; ``body_size`` and ``size`` count the bytes so far, None where not
+    known; ``content`` is what is kept of its body; ``held`` what it costs in the bound on memory while many like it may wait,
+    beside that. ``framing`` is how the body that is being read ends. ``stream_id`` is None where a connection is one stream.
     """
 
     fields: Fields
@@ -33,13 +93,15 @@ class Message(msgspec.Struct):
     marks: int = 0
     error: str | None = None
     head: bytes | None = None
-    body: Collector | None = None
+    content: Collector | None = None
     held: int = 0
+    stream_id: int | None = None
+    framing: Framing = Framing.NONE
 
     @property
     def held_bytes(self) -> int:
-        """What it weighs in the bound on memory."""
-        return self.held + (self.body.kept if self.body is not None else 0)
+        """What it costs in the bound on memory."""
+        return self.held + (self.content.kept if self.content is not None else 0)
 
 
 class Request(Message, gc=False):
@@ -67,48 +129,4 @@ NO_RESPONSE = Response(NO_FIELDS, 0, 0, UNKNOWN, UNKNOWN, None, None)  # type: i
 NO_RESPONSE.line = StatusLine(None, None)
 """What stands for the half that is missing."""
 
-
-class Settling(Protocol):
-    """A stream that waits for missing bytes."""
-
-    def settle(self, now_ns: int) -> None:
-        """Give up what has been missing for too long."""
-
-    def surrender(self, now_ns: int) -> None:
-        """Stop waiting, and let go of what waits."""
-
-
-class Shared:
-    """What all connections of one decoder share: options in the units they are needed in, caches, counters, and the events."""
-
-    __slots__ = (
-        "bodies", "capture", "count", "disordered", "events", "held", "keep_heads", "lines_missed", "max_head", "max_held",
-        "max_pending", "memory", "options", "reorder_ns", "request_fields", "request_lines", "response_fields", "source",
-        "status_lines",
-    )  # fmt: skip
-
-    def __init__(
-        self, options: DecodeOptions, *, source: str, capture: str, keep_heads: bool, count: Callable[[str, int], None]
-    ) -> None:
-        self.options = options
-        self.source = source
-        self.capture = capture
-        self.keep_heads = keep_heads
-        self.count = count
-        self.bodies = options.bodies
-        self.max_head = options.max_head_bytes
-        self.max_pending = options.max_pipelined_requests
-        self.max_held = 4 * options.max_connections
-        self.reorder_ns = int(options.reorder_timeout_secs * 1e9)
-        self.request_fields = FieldParser(options.request_headers, request=True, bodies=options.bodies is not None)
-        self.response_fields = FieldParser(options.response_headers, request=False, bodies=options.bodies is not None)
-        self.request_lines: dict[bytes, RequestLine] = {}
-        self.lines_missed = 0
-        self.status_lines: dict[bytes, StatusLine] = {}
-        self.events: list[Event] = []
-        self.held = 0
-        self.memory = 0
-        self.disordered: dict[Settling, None] = {}
-
-
-__all__ = ["NO_FIELDS", "UNKNOWN", "Message", "Request", "Response", "Shared"]
+__all__ = ["NO_FIELDS", "UNKNOWN", "Message", "Request", "Response"]

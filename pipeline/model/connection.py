@@ -1,9 +1,8 @@
-"""Who talks to whom: the two ends of a connection as text, made once per connection and shared by all its exchanges."""
+"""A connection: two endpoints, what is known about them, and what both directions carried."""
 
 from functools import lru_cache
 from ipaddress import IPv6Address
 from struct import Struct
-from typing import Self
 
 import msgspec
 
@@ -12,8 +11,8 @@ from pipeline.model.records import FlowKey
 _IPV4 = Struct("!4s4sHH").unpack
 
 
-class Connection(msgspec.Struct, frozen=True, gc=False):
-    """The ends of a TCP connection; ``client`` is the end that sends requests.
+class Names(msgspec.Struct, frozen=True, gc=False):
+    """The endpoints as text; ``client`` is the end that sends requests. Made once per connection, shared by all its exchanges.
 
     Addresses are text as in RFC 5952, IPv4 addresses mapped into IPv6 as plain IPv4. ``id`` names the connection for as long
     as the capture lasts: stable in a replay of the same records, different when a port is used again.
@@ -26,22 +25,40 @@ class Connection(msgspec.Struct, frozen=True, gc=False):
     network_type: str
     id: str
 
-    @classmethod
-    def from_client_key(cls, key: FlowKey, generation: int = 0) -> Self:
-        """The connection whose client sends in direction ``key``.
 
-        ``generation`` tells uses of the same four values apart: the initial sequence number of the end that opened it, 0 where
-        the opening was not seen. It needs no memory, and names the same connection in captures from both ends alike.
-        """
-        suffix = f"-{generation}" if generation else ""
+class Connection(msgspec.Struct, gc=False, eq=False):
+    """What is known of a connection. It grows while the connection lasts, and is looked at when an event is made.
+
+    ``key`` is the direction from the client, ``last_ns`` when its latest bytes were captured. ``generation`` tells uses of the
+    same ports apart: the initial sequence number of the end that opened it, 0 where the opening was not seen. It needs no
+    memory, and names the same connection in captures from both ends alike. ``multipath``: it is one of the subflows of MPTCP, so
+    that what is missing may have gone another way.
+    ``marks`` are those of its next exchange, as bits; ``exchanges`` counts them.
+    """
+
+    key: FlowKey
+    last_ns: int
+    generation: int = 0
+    multipath: bool = False
+    marks: int = 0
+    exchanges: int = 0
+    names: Names | None = None
+
+    def name(self) -> Names:
+        """Its names, which stay from now on."""
+        key = self.key
+        suffix = f"-{self.generation}" if self.generation else ""
         if len(key) == 12:  # by far the commonest, and one is made for each connection
             source, destination, client_port, server_port = _IPV4(key)
             client, server = address_text(source), address_text(destination)
-            name = f"{client}:{client_port}-{server}:{server_port}{suffix}"
-            return cls(client, client_port, server, server_port, "ipv4", name)
-        client, client_port, server, server_port = ends(key)
-        name = f"{_host(client)}:{client_port}-{_host(server)}:{server_port}{suffix}"
-        return cls(client, client_port, server, server_port, "ipv6", name)
+            text = f"{client}:{client_port}-{server}:{server_port}{suffix}"
+            names = Names(client, client_port, server, server_port, "ipv4", text)
+        else:
+            client, client_port, server, server_port = ends(key)
+            text = f"{_host(client)}:{client_port}-{_host(server)}:{server_port}{suffix}"
+            names = Names(client, client_port, server, server_port, "ipv6", text)
+        self.names = names
+        return names
 
 
 def ends(key: FlowKey) -> tuple[str, int, str, int]:

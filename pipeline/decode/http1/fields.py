@@ -7,10 +7,9 @@ white space before the colon (section 5.1: the classic of request smuggling, so 
 import re
 from collections.abc import Mapping, Sequence
 
-import msgspec
-
 from pipeline.decode.http1.startline import split_host, text
 from pipeline.decode.marks import AMBIGUOUS_FRAMING, PROTOCOL_ERROR
+from pipeline.decode.message import Fields
 from pipeline.model.events.event import NO_HEADERS
 
 CACHED_BLOCKS = 1024
@@ -34,28 +33,6 @@ _FRAMING = (b"content-length", b"transfer-encoding")
 _MAX_LENGTH = (1 << 63) - 1
 _MAX_DIGITS = 256
 """Digits of a Content-Length that are read: leading zeros are allowed, and an integer of a megabyte would take seconds."""
-
-
-class Fields(msgspec.Struct, frozen=True, gc=False):
-    """What a header block says. ``length`` is Content-Length, None where absent or of no use; ``weight`` its cost in bytes."""
-
-    length: int | None = None
-    chunked: bool = False
-    coded: bool = False  # a Transfer-Encoding is there whose last coding is not chunked
-    bare: bool = True  # a request with these fields has no body
-    hosted: bool = False  # there is a Host
-    address: str | None = None
-    port: int | None = None
-    user_agent: str | None = None
-    upgrade: str | None = None
-    content_type: bytes = b""
-    content_encoding: bytes = b""
-    reported: Mapping[str, tuple[str, ...]] = NO_HEADERS
-    marks: int = 0
-    weight: int = 0
-
-
-NO_FIELDS = Fields()
 
 
 class FieldParser:
@@ -132,7 +109,7 @@ class FieldParser:
         low = raw.lower()
         length, chunked, coded, bits = framing(raw, low)
         address = port = agent = None
-        weight, host = 0, []
+        size, host = 0, []
         if self._request:
             host = values(raw, low, b"host")
             if host:
@@ -142,7 +119,7 @@ class FieldParser:
             agents = values(raw, low, b"user-agent")
             if agents:
                 agent = text(agents[0])
-                weight = len(agent)
+                size = len(agent)
         content_type = content_encoding = b""
         if self._bodies:
             content_type = b"".join(values(raw, low, b"content-type")[:1])
@@ -150,11 +127,11 @@ class FieldParser:
             codings = [*values(raw, low, b"content-encoding"), *values(raw, low, b"transfer-encoding")]
             content_encoding = b",".join(each for each in coding_names(codings) if each != b"chunked")
         reported = self._reports(raw, low) if self._reported else NO_HEADERS
-        weight += sum(len(value) + 60 for found in reported.values() for value in found)
+        size += sum(len(value) + 60 for found in reported.values() for value in found)
         return Fields(
             length, chunked, coded, not (length or chunked or coded), bool(host), address, port, agent,
             upgrade_name(values(raw, low, b"upgrade")) if b"\nupgrade:" in low else None,
-            content_type, content_encoding, reported, marks | bits, weight,
+            content_type, content_encoding, reported, marks | bits, size,
         )  # fmt: skip
 
     def _reports(self, raw: bytes, low: bytes) -> Mapping[str, tuple[str, ...]]:

@@ -63,7 +63,7 @@ _STATUS_BEGUN = re.compile(
 )
 _FIRST_OF_STATUS = (b"H", b"h", b"I", b"i")
 _LEAST_OF_STATUS = len(b"HTTP/")
-MAX_DOUBT = 40
+ENOUGH_OF_HEAD = 40
 """Bytes of a head after which it is clear that it may be one: a method, or a status line."""
 _MAX_LINE = 16 * 1024
 

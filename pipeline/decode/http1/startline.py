@@ -7,10 +7,9 @@ do: targets with spaces or raw bytes in them, no target, no version (HTTP/0.9, R
 
 import re
 
-import msgspec
-
 from pipeline.decode.http1.recognition import KNOWN_METHODS, STATUS
 from pipeline.decode.marks import PROTOCOL_ERROR
+from pipeline.decode.message import RequestLine, StatusLine
 from pipeline.decode.redact import redact_query, redact_userinfo
 
 OTHER_METHOD = "_OTHER"
@@ -23,34 +22,6 @@ _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}\Z")
 _SEPARATORS = bytes.maketrans(b"\t\v\f\r", b"    ")
 _AUTHORITY = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//(?:[^/?#]*@)?([^/?#]*)")
 _HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(?::(\d{0,5}))?\Z")
-
-
-class RequestLine(msgspec.Struct, frozen=True, gc=False):
-    """A request line. ``target``, ``path`` and ``query`` carry no secrets; ``address`` and ``port`` come from the target."""
-
-    method: str | None
-    method_original: str | None
-    target: str | None
-    scheme: str
-    path: str | None
-    query: str | None
-    address: str | None
-    port: int | None
-    version: str | None
-    marks: int = 0
-    weight: int = 0
-
-
-class StatusLine(msgspec.Struct, frozen=True, gc=False):
-    """A status line; ``status`` is None for the answer of an HTTP/0.9 server, which has none."""
-
-    version: str | None
-    status: int | None
-    marks: int = 0
-
-
-NO_REQUEST_LINE = RequestLine(None, None, None, "http", None, None, None, None, None)
-NO_STATUS_LINE = StatusLine("0.9", None)
 
 
 def text(raw: bytes) -> str:

@@ -1,24 +1,24 @@
-"""What came on a connection since a hole may have swallowed messages: which response answers which request, if that is certain.
+"""What came on a connection since a gap may have swallowed messages: which response answers which request, if that is certain.
 
-Until a hole, requests and responses are in step: the next response answers the oldest request. Behind it they are not, and this
-holds both in the order of their streams, holes among them, until it is certain which belong together:
+Until a gap, requests and responses are in sync: the next response answers the oldest request. Behind it they are not, and this
+holds both in the order of their streams, gaps among them, until it is certain which belong together:
 
-* From the front, up to the first hole of either side: nothing is missing there.
+* From the front, up to the first gap of either side: nothing is missing there.
 * By causality. A response answers no request that its server had not received, nor one whose client had received a part of it.
-* By number. No more responses come than requests were sent: where as many requests wait as there are responses and holes at
-  the least, each hole was one.
-* From the back, where the two are in step again: at a request that its client sent when all before it had been answered, and
-  at the end of a connection that both ends closed. What such a request looks like depends on the client's habit, as far as
+* By number. No more responses come than requests were sent: where as many requests wait as there are responses and gaps at
+  the least, each gap was one.
+* From the back, where the two are in sync again: at a request that its client sent when all before it had been answered, and
+  at the end of a connection that both ends closed. What such a request looks like depends on the client's behaviour, as far as
   the connection has shown it.
 """
 
 import msgspec
 
 from pipeline.decode.marks import GAP
-from pipeline.decode.message import UNKNOWN, Request, Response
+from pipeline.decode.message import Request, Response
 from pipeline.decode.pairing.gaps import (
-    Habit,
-    Hole,
+    Behaviour,
+    MessageGap,
     Pair,
     Tally,
     ended_by_close,
@@ -28,35 +28,35 @@ from pipeline.decode.pairing.gaps import (
     pair_one_to_one,
     possible,
 )
-from pipeline.decode.transport.tcp import ahead
+from pipeline.decode.position import UNKNOWN, ahead
 
 
-class Doubt(msgspec.Struct, gc=False):
-    """Both sides since they were last in step, and why they are not (``marks``). ``habit`` grows with what they show.
+class Ambiguous(msgspec.Struct, gc=False):
+    """Both sides since they were last in sync, and why they are not (``marks``). ``behaviour`` grows with what they show.
 
     Time per message is constant, however many wait: what was looked at is not looked at again, but where something new came to
     be known of what is in front of it.
     """
 
-    habit: Habit
+    behaviour: Behaviour
     marks: int = 0
-    requests: list[Request | Hole] = []  # lists of its own for each: msgspec copies them
-    responses: list[Response | Hole] = []
+    requests: list[Request | MessageGap] = []  # lists of its own for each: msgspec copies them
+    responses: list[Response | MessageGap] = []
     _least: int = 0  # how many responses there were at the least
-    _holes: int = 0  # among the requests
+    _gaps: int = 0  # among the requests
     _reach: int = 0  # requests, from the first on, that the latest response may answer
     _latest: int = UNKNOWN  # where the response begins that was the last to be paired
     _tally: Tally | None = None  # of what is in front of the place that is to be looked at next, from the back
 
     @property
     def over(self) -> bool:
-        """Whether both are in step again: what is left are requests that wait."""
-        return not self.responses and not self._holes
+        """Whether both are in sync again: what is left are requests that wait."""
+        return not self.responses and not self._gaps
 
     def begin(self, seq: int) -> None:
         """Requests may be missing in front of all that are known."""
-        self.requests.insert(0, Hole(seq, seq, 0, sure=False))
-        self._holes += 1
+        self.requests.insert(0, MessageGap(seq, seq, 0, sure=False))
+        self._gaps += 1
         self._reach, self._tally = 0, None
 
     def respond(self, response: Response) -> None:
@@ -64,26 +64,26 @@ class Doubt(msgspec.Struct, gc=False):
         self.responses.append(response)
         self._least += 1
 
-    def hole(self, *, client: bool, seq: int, end: int, least: int) -> None:
+    def gap(self, *, client: bool, seq: int, end: int, least: int) -> None:
         """An unknown number of messages is missing behind those that are known."""
-        messages: list[Request | Hole] | list[Response | Hole] = self.requests if client else self.responses
+        messages: list[Request | MessageGap] | list[Response | MessageGap] = self.requests if client else self.responses
         last = messages[-1] if messages else None
         before = 0
-        if isinstance(last, Hole):
+        if isinstance(last, MessageGap):
             before = last.least
             last.end, last.least = end, max(before, least)
         else:
-            last = Hole(seq, end, least, least > 0)
+            last = MessageGap(seq, end, least, least > 0)
             messages.append(last)
-            self._holes += client
+            self._gaps += client
         if not client:
             self._least += last.least - before
         self._tally = None
 
     def extend(self, *, client: bool, end: int) -> None:
-        """Nothing up to ``end`` was a message: if a hole came last, it goes on to there."""
-        messages: list[Request | Hole] | list[Response | Hole] = self.requests if client else self.responses
-        if messages and isinstance(messages[-1], Hole):
+        """Nothing up to ``end`` was a message: if a gap came last, it goes on to there."""
+        messages: list[Request | MessageGap] | list[Response | MessageGap] = self.requests if client else self.responses
+        if messages and isinstance(messages[-1], MessageGap):
             messages[-1].end = end
 
     def settle(self, asked: int, answered: int) -> list[Pair]:
@@ -103,15 +103,15 @@ class Doubt(msgspec.Struct, gc=False):
         """
         out: list[Pair] = []
         requests, responses = self.requests, self.responses
-        self.requests, self.responses, self._least, self._holes, self._reach, self._tally = [], [], 0, 0, 0, None
-        self.habit = Habit.WINDOW  # whatever it was: here only the numbers count
-        tally = Tally(self.habit)
+        self.requests, self.responses, self._least, self._gaps, self._reach, self._tally = [], [], 0, 0, 0, None
+        self.behaviour = Behaviour.WINDOW  # whatever it was: here only the numbers count
+        tally = Tally(self.behaviour)
         for request in requests:
             tally.ask(request)
         for response in responses:
             tally.answer(response)
         cut = not self.marks & GAP and bool(responses) and ended_by_close(responses[-1])
-        if closed and not cut and self._all_answered(tally, Habit.WINDOW):
+        if closed and not cut and self._all_answered(tally, Behaviour.WINDOW):
             pair_back(requests, responses, out)
         leave(requests, responses, out)
         return out
@@ -123,9 +123,9 @@ class Doubt(msgspec.Struct, gc=False):
         if not self.requests or not self.responses:
             return False
         request, response = self.requests[0], self.responses[0]
-        if isinstance(response, Hole):
-            return self._front_of_hole(request, response)
-        if isinstance(request, Hole):
+        if isinstance(response, MessageGap):
+            return self._front_of_gap(request, response)
+        if isinstance(request, MessageGap):
             if response.ack == UNKNOWN or ahead(response.ack, request.end) > 0:
                 return False
             # The server had received no more than what is missing.
@@ -136,7 +136,7 @@ class Doubt(msgspec.Struct, gc=False):
         elif possible(request, response):
             if self._tally is not None:
                 self._tally.paired()
-            if self._holes:
+            if self._gaps:
                 self._tally = None  # what the requests behind them say depends on the latest response
             self._latest = response.seq
             self._drop_requests(1)
@@ -148,22 +148,22 @@ class Doubt(msgspec.Struct, gc=False):
             out.append((None, response))
         return True
 
-    def _front_of_hole(self, request: Request | Hole, hole: Hole) -> bool:
-        """Take from a hole what the client had received; True where nothing is left of it."""
-        if isinstance(request, Hole) or request.ack == UNKNOWN or ahead(request.ack, hole.seq) <= 0:
+    def _front_of_gap(self, request: Request | MessageGap, gap: MessageGap) -> bool:
+        """Take from a gap what the client had received; True where nothing is left of it."""
+        if isinstance(request, MessageGap) or request.ack == UNKNOWN or ahead(request.ack, gap.seq) <= 0:
             return False
         # The response to this request begins behind the bytes that its client had received.
-        self._least -= hole.least
-        hole.seq, hole.least, hole.sure = request.ack, 0, False
+        self._least -= gap.least
+        gap.seq, gap.least, gap.sure = request.ack, 0, False
         self._tally = None
-        if ahead(hole.end, hole.seq) > 0:
+        if ahead(gap.end, gap.seq) > 0:
             return False
         self._drop_responses(1)
         return True
 
     def _drop_requests(self, count: int) -> None:
-        if self._holes:
-            self._holes -= sum(isinstance(each, Hole) for each in self.requests[:count])
+        if self._gaps:
+            self._gaps -= sum(isinstance(each, MessageGap) for each in self.requests[:count])
         del self.requests[:count]
         self._reach = max(0, self._reach - count)
 
@@ -184,8 +184,8 @@ class Doubt(msgspec.Struct, gc=False):
             return False
         if count and self._least > count:
             for each in responses:
-                if isinstance(each, Hole):
-                    each.least = 0  # what seemed to begin there did not: it was an interim response, or none
+                if isinstance(each, MessageGap):
+                    each.least = 0  # what seemed to begin there did not: it was an informational response, or none
             self._least = least(responses)
         if count and self._least != count:
             return False
@@ -206,7 +206,7 @@ class Doubt(msgspec.Struct, gc=False):
         requests = self.requests
         while self._reach < len(requests):
             request = requests[self._reach]
-            if isinstance(request, Hole):
+            if isinstance(request, MessageGap):
                 return self._reach if response.ack != UNKNOWN and ahead(response.ack, request.seq) <= 0 else None
             if not possible(request, response):
                 break
@@ -220,56 +220,56 @@ class Doubt(msgspec.Struct, gc=False):
         if answered == UNKNOWN:
             return False
         tally, requests = self._tally, self.requests
-        if tally is None or tally.habit is not self.habit:
-            tally = self._tally = Tally(self.habit)
-        while self.habit is not Habit.WINDOW and tally.requests < len(requests):
+        if tally is None or tally.behaviour is not self.behaviour:
+            tally = self._tally = Tally(self.behaviour)
+        while self.behaviour is not Behaviour.WINDOW and tally.requests < len(requests):
             request = requests[tally.requests]
-            if tally.requests and not isinstance(request, Hole) and request.ack != UNKNOWN:
+            if tally.requests and not isinstance(request, MessageGap) and request.ack != UNKNOWN:
                 if ahead(request.ack, answered) > 0:
                     return False
-                if self._begins_anew(tally.requests, request.ack) and self._in_step_at(tally, request.ack, out):
+                if self._begins_afresh(tally.requests, request.ack) and self._in_sync_at(tally, request.ack, out):
                     return True
             tally.ask(request)
         return False
 
-    def _begins_anew(self, place: int, ack: int) -> bool:
+    def _begins_afresh(self, place: int, ack: int) -> bool:
         """Whether the request at ``place`` may have been sent when all before it had been answered."""
         before = self.requests[place - 1]
-        if not isinstance(before, Hole):
+        if not isinstance(before, MessageGap):
             return before.ack != UNKNOWN and ahead(ack, before.ack) > 0
         if place > 1:
             before = self.requests[place - 2]
         if ack == before.ack or (self._latest != UNKNOWN and ahead(ack, self._latest) <= 0):
-            self.habit = max(self.habit, Habit.MAY_BATCH)
-        return self.habit is Habit.WAITS  # else others of its batch may be missing
+            self.behaviour = max(self.behaviour, Behaviour.MAY_BATCH)
+        return self.behaviour is Behaviour.WAITS  # else others of its batch may be missing
 
-    def _in_step_at(self, tally: Tally, ack: int, out: list[Pair]) -> bool:
+    def _in_sync_at(self, tally: Tally, ack: int, out: list[Pair]) -> bool:
         responses = self.responses
         while tally.responses < len(responses) and ahead(responses[tally.responses].seq, ack) < 0:
             tally.answer(responses[tally.responses])
         latest = responses[tally.responses - 1] if tally.responses else None
         if isinstance(latest, Response) and ahead(latest.seq + latest.size, ack) > 0:
-            self.habit = Habit.WINDOW  # the client did not wait for the end of it
+            self.behaviour = Behaviour.WINDOW  # the client did not wait for the end of it
             return False
-        behind_hole = isinstance(self.requests[tally.requests - 1], Hole)
-        if not self._all_answered(tally, Habit.MAY_BATCH if behind_hole else Habit.WINDOW):
+        behind_gap = isinstance(self.requests[tally.requests - 1], MessageGap)
+        if not self._all_answered(tally, Behaviour.MAY_BATCH if behind_gap else Behaviour.WINDOW):
             return False
         requests, settled = self.requests[: tally.requests], responses[: tally.responses]
         self._drop_requests(len(requests))
         self._drop_responses(len(settled))
         self._tally = None
-        if isinstance(latest, Hole) and ahead(latest.end, ack) > 0:
-            self.responses.insert(0, Hole(ack, latest.end, 1, sure=True))
+        if isinstance(latest, MessageGap) and ahead(latest.end, ack) > 0:
+            self.responses.insert(0, MessageGap(ack, latest.end, 1, sure=True))
             self._least += 1
         pair_back(requests, settled, out)
         leave(requests, settled, out)
         return True
 
-    def _all_answered(self, tally: Tally, otherwise: Habit) -> bool:
-        """Whether there can have been a response to each request. If not, the client's habit is another."""
-        if not tally.answered_in_hole and tally.responses < tally.asked:
-            self.habit = max(self.habit, otherwise)
+    def _all_answered(self, tally: Tally, otherwise: Behaviour) -> bool:
+        """Whether there can have been a response to each request. If not, the client's behaviour is another."""
+        if not tally.answered_in_gap and tally.responses < tally.asked:
+            self.behaviour = max(self.behaviour, otherwise)
             return False
-        if self.habit is Habit.MAY_BATCH:
-            return not tally.answered_in_hole and tally.sure
-        return self.habit is Habit.WAITS or not (tally.asked_in_hole and tally.answered_in_hole)
+        if self.behaviour is Behaviour.MAY_BATCH:
+            return not tally.answered_in_gap and tally.sure
+        return self.behaviour is Behaviour.WAITS or not (tally.asked_in_gap and tally.answered_in_gap)

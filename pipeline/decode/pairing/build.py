@@ -1,19 +1,18 @@
 """Request and response → exchange: the one place where OpenTelemetry's names meet what was decoded."""
 
-from pipeline.decode.http1.body import Content
+from pipeline.decode.content import Content
 from pipeline.decode.marks import NAMES, TRUNCATED
-from pipeline.decode.message import NO_REQUEST, NO_RESPONSE, Message, Request, Response, Shared
+from pipeline.decode.message import NO_REQUEST, NO_RESPONSE, Message, Request, Response
+from pipeline.decode.shared import Shared
 from pipeline.model.connection import Connection
 from pipeline.model.events.event import NO_ATTRIBUTES
 from pipeline.model.events.exchange import Exchange
 
 _EXCHANGE_BYTES = 900
-"""What an exchange weighs in memory beside its own texts: the struct, its integers, floats and times."""
+"""What an exchange costs in memory beside its own texts: the struct, its integers, floats and times."""
 
 
-def build(  # noqa: PLR0913, PLR0917  called once per exchange, by position
-    request: Request | None, response: Response | None, connection: Connection, sequence: int, marks: int, shared: Shared
-) -> Exchange:
+def build(request: Request | None, response: Response | None, connection: Connection, marks: int, shared: Shared) -> Exchange:
     """The exchange; either half may be missing. By position, because forty keywords cost seven times as much."""
     ttfb = duration = None
     if response is None:
@@ -34,17 +33,18 @@ def build(  # noqa: PLR0913, PLR0917  called once per exchange, by position
             error = str(status)
         elif status == 101:
             protocol = answered.upgrade or asked.upgrade or protocol
+    names = connection.names or connection.name()
     address, port = line.address, line.port
     if address is None:
         address, port = asked.address, asked.port
     marks |= request.marks | response.marks
     exchange = Exchange(
-        start_ns, NO_ATTRIBUTES, _EXCHANGE_BYTES + line.weight + asked.weight + answered.weight,
+        start_ns, NO_ATTRIBUTES, _EXCHANGE_BYTES + line.size + asked.size + answered.size,
         line.method, line.method_original, line.scheme, line.path, line.query,
-        address or connection.server_address, port or connection.server_port, connection.client_address, connection.client_port,
-        connection.server_address, connection.server_port, connection.network_type, protocol, line.version or reply.version,
+        address or names.server_address, port or names.server_port, names.client_address, names.client_port,
+        names.server_address, names.server_port, names.network_type, protocol, line.version or reply.version,
         status, request.body_size, response.body_size, request.size, response.size, asked.user_agent, asked.reported,
-        answered.reported, error, duration, ttfb, line.target, shared.source, shared.capture, connection.id, sequence,
+        answered.reported, error, duration, ttfb, line.target, shared.source, shared.capture, names.id, connection.exchanges,
         NAMES[marks], request.head, response.head,
     )  # fmt: skip
     if shared.keep_heads or shared.bodies is not None:
@@ -53,7 +53,7 @@ def build(  # noqa: PLR0913, PLR0917  called once per exchange, by position
 
 
 def with_contents(exchange: Exchange, asked: Content | None, answered: Content | None, marks: int) -> Exchange:
-    """The exchange with the bodies that were asked for, and with what they and the heads weigh."""
+    """The exchange with the bodies that were asked for, and with what they and the heads cost."""
     if (asked is not None and asked.cut) or (answered is not None and answered.cut):
         marks |= TRUNCATED
     return exchange.replace(
@@ -73,10 +73,10 @@ def with_contents(exchange: Exchange, asked: Content | None, answered: Content |
 
 def content(message: Message, shared: Shared) -> Content | None:
     """What to report of a message's body; None where it has none, or where nobody asked for it."""
-    body = message.body
-    if body is None:
+    kept = message.content
+    if kept is None:
         return None
-    shared.memory -= body.kept
-    message.body = None
+    shared.memory -= kept.kept
+    message.content = None
     fields = message.fields
-    return body.content(fields.content_encoding, fields.content_type)
+    return kept.content(fields.content_encoding, fields.content_type)

@@ -1,13 +1,37 @@
 """Where directions begin, as the SYNs said that were seen: until data shows which of them holds.
 
 A SYN alone proves nothing: it may be late, forged, or of an attempt that failed; and one SYN may be answered twice (SYN cookies).
-The data does, and what it acknowledges: of what is remembered that is believed which fits both.
+The data does, and what it acknowledges: of what is remembered that is believed which fits both. What is remembered of the two
+directions, and what is made of the first data that comes from the client (RFC 9293, section 3.5):
+
+====================  =====================  ==================================================================================
+from the client       from the server        evidence of data that begins at ``seq`` and acknowledges ``ack``
+====================  =====================  ==================================================================================
+SYN                   SYN+ACK that answers   both begin where their SYNs say
+                      it
+SYN                   nothing                the client's SYN; where the server begins is not known
+nothing               SYN+ACK                the server's own number, and what it acknowledged is where the client begins
+SYN, SYN (repeated    SYN+ACK to one of      the SYN that ``seq`` lies behind and is nearest to; an answer to the other one
+with another number)  them                   says nothing
+SYN                   SYN+ACK, SYN+ACK       the answer that ``ack`` lies behind and is nearest to
+                      (SYN cookies)
+NOT_HTTP              anything               none: bytes that cannot be read have come in between
+nothing               nothing                none: the connection is joined in the middle
+====================  =====================  ==================================================================================
+
+An example. A client's SYN has number 999, so its first byte is number 1000: ``Opening(first=1000)``. Its server's answer has
+number 4999 and acknowledges 1000: ``Opening(first=5000, answers=1000)``. An older attempt from the same port had left
+``Opening(first=70000)``. Now 80 bytes come that begin at 1000 and acknowledge 5000. 1000 lies 0 bytes behind 1000, and not
+behind 70000: the client begins at 1000. The answer acknowledged just that, and 5000 lies 0 bytes behind it: the server begins
+at 5000. Had the data begun at 1080 instead, 80 bytes would be missing, and be waited for.
 """
 
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from pipeline.decode.transport.tcp import MASK
+import msgspec
+
+from pipeline.decode.position import MASK, UNKNOWN
 from pipeline.model.records import ACK, MULTIPATH, FlowKey, Segment, reverse
 
 MAX_EARLY = 1 << 20
@@ -16,11 +40,20 @@ MAX_EARLY = 1 << 20
 MAX_RIVALS = 4
 """Openings of one direction that are remembered: attempts with the same ports within one time-out of SYNs."""
 
-ANSWERS = 1 << 32
-NOT_HTTP = -1
-_RECEIVED = 33
-"""An opening is the first sequence number of a direction. For the end that answered (SYN and ACK) a bit says so, and the bits
-above are the first sequence number of the other direction. In one integer, as scans bring many."""
+
+class Opening(msgspec.Struct, frozen=True, gc=False):
+    """Where a direction begins: the number of its ``first`` byte.
+
+    ``answers``: its SYN answered another one (SYN and ACK), and the other direction's first byte has this number; else UNKNOWN.
+    """
+
+    first: int
+    answers: int = UNKNOWN
+
+
+NOT_HTTP = Opening(UNKNOWN)
+"""In place of an opening: a direction whose bytes nobody can read."""
+Rivals = tuple[Opening, ...]
 
 
 class Evidence(NamedTuple):
@@ -36,7 +69,7 @@ class Openings:
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._known: dict[FlowKey, int | tuple[int, ...]] = {}
+        self._known: dict[FlowKey, Opening | Rivals] = {}
         self._multipath: dict[FlowKey, None] = {}
         self.get = self._known.get
         self.pop = self._known.pop
@@ -45,7 +78,7 @@ class Openings:
         """Whether anything is remembered of a direction."""
         return key in self._known
 
-    def put(self, key: FlowKey, opening: int) -> None:
+    def put(self, key: FlowKey, opening: Opening) -> None:
         """All that is known of a direction."""
         known = self._known
         known[key] = opening
@@ -54,16 +87,15 @@ class Openings:
 
     def add(self, syn: Segment) -> None:
         """What a SYN says, beside what others said before."""
-        first = syn.seq + 1 & MASK
-        opening = first | ANSWERS | syn.ack << _RECEIVED if syn.flags & ACK else first
+        opening = Opening(syn.seq + 1 & MASK, syn.ack if syn.flags & ACK else UNKNOWN)
         if syn.flags & MULTIPATH:
             self._multipath[syn.key] = None
             if len(self._multipath) > self._most:
                 del self._multipath[next(iter(self._multipath))]
         elif self._multipath:
             self._multipath.pop(syn.key, None)
-        known = self._known.get(syn.key, NOT_HTTP)
-        if known == NOT_HTTP:
+        known = self._known.get(syn.key)
+        if known is None or known is NOT_HTTP:
             self.put(syn.key, opening)
         elif opening not in rivals(known):
             self._known[syn.key] = (*rivals(known), opening)[-MAX_RIVALS:]
@@ -83,24 +115,27 @@ class Openings:
     def evidence(self, seg: Segment, seq: int) -> Evidence:
         """What fits a segment whose data begins at ``seq``."""
         syn, answer = self._known.get(seg.key), self._known.get(reverse(seg.key))
-        if syn == seq and type(answer) is int and answer >> _RECEIVED == seq and _near(seg.ack, answer & MASK):
-            return Evidence(seq, answer & MASK)  # as nearly always
+        if type(syn) is Opening and type(answer) is Opening and answer.answers == seq == syn.first and syn.answers == UNKNOWN:
+            first = answer.first
+            if seg.ack - first & MASK <= MAX_EARLY:
+                return Evidence(seq, first)  # as nearly always
         mine, theirs = rivals(syn), rivals(answer)
-        own = nearest(seq, [*(each & MASK for each in mine), *(each >> _RECEIVED for each in theirs if each & ANSWERS)])
+        own = nearest(seq, [*(each.first for each in mine), *(each.answers for each in theirs if each.answers != UNKNOWN)])
         if own is not None:  # an answer to another SYN says nothing about this connection
-            theirs = tuple(each for each in theirs if not each & ANSWERS or _near(each >> _RECEIVED, own))
-        received = [each >> _RECEIVED for each in mine if each & ANSWERS and each & MASK == own]
-        other = nearest(seg.ack, [*(each & MASK for each in theirs), *received]) if seg.flags & ACK else None
+            theirs = tuple(each for each in theirs if each.answers == UNKNOWN or _near(each.answers, own))
+        received = [each.answers for each in mine if each.answers != UNKNOWN and each.first == own]
+        other = nearest(seg.ack, [*(each.first for each in theirs), *received]) if seg.flags & ACK else None
         if own is None:
-            return Evidence(None, other, any(each & ANSWERS and each & MASK == other for each in theirs))
-        return Evidence(own, other, not any(each & ANSWERS and each & MASK == own for each in mine) or own in mine)
+            return Evidence(None, other, any(each.answers != UNKNOWN and each.first == other for each in theirs))
+        asked = Opening(own) in mine
+        return Evidence(own, other, asked or not any(each.answers != UNKNOWN and each.first == own for each in mine))
 
 
-def rivals(known: int | tuple[int, ...] | None) -> tuple[int, ...]:
+def rivals(known: Opening | Rivals | None) -> Rivals:
     """What is known of a direction, one by one."""
-    if known is None or known == NOT_HTTP:
+    if known is None or known is NOT_HTTP:
         return ()
-    return (known,) if isinstance(known, int) else known
+    return (known,) if isinstance(known, Opening) else known
 
 
 def nearest(number: int, firsts: Iterable[int]) -> int | None:
@@ -112,8 +147,5 @@ def _near(number: int, first: int) -> bool:
     return number - first & MASK <= MAX_EARLY
 
 
-def _answers(openings: tuple[int, ...], opening: int) -> bool:
-    return not opening & ANSWERS and any(each & ANSWERS and each >> _RECEIVED == opening for each in openings)
-
-
-__all__ = ["ANSWERS", "MAX_EARLY", "NOT_HTTP", "Evidence", "Openings"]
+def _answers(openings: Rivals, opening: Opening) -> bool:
+    return opening.answers == UNKNOWN and any(each.answers == opening.first for each in openings)

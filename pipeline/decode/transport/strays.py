@@ -5,14 +5,11 @@ kept until that is seen, a few of each connection; then there is another one, wh
 """
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING
 
-from pipeline.decode.message import UNKNOWN
-from pipeline.decode.transport.tcp import MASK, MAX_JUMP, Stream, ahead
+from pipeline.decode.position import MASK, UNKNOWN, ahead
+from pipeline.decode.transport.direction import MAX_JUMP, Direction
+from pipeline.model.connection import Connection
 from pipeline.model.records import ACK, SYN, Segment
-
-if TYPE_CHECKING:
-    from pipeline.decode.pairing.pairing import Conversation
 
 MAX_BEHIND = 1 << 26
 """How far behind what was delivered a copy of a segment may come: a second of a gigabit a second is twice that."""
@@ -22,9 +19,9 @@ MAX_CONNECTIONS = 1024
 """Connections of which some are kept: 24 MB at the very most, with segments as an Ethernet has them."""
 
 
-def far(stream: Stream, seg: Segment) -> bool:
+def far(direction: Direction, seg: Segment) -> bool:
     """Whether a segment lies farther from what was delivered than TCP's windows and late copies explain."""
-    return stream.next_seq != UNKNOWN and not -MAX_BEHIND <= ahead(seg.seq, stream.next_seq) <= MAX_JUMP
+    return direction.next_seq != UNKNOWN and not -MAX_BEHIND <= ahead(seg.seq, direction.next_seq) <= MAX_JUMP
 
 
 def _acknowledges(seg: Segment, stray: Segment) -> bool:
@@ -36,31 +33,32 @@ def _acknowledges(seg: Segment, stray: Segment) -> bool:
 
 
 class Strays:
-    """By conversation, in the order they came."""
+    """By the connection whose addresses and ports they bear, in the order they came."""
 
     def __init__(self, count: Callable[[str, int], None]) -> None:
         self._count = count
-        self._kept: dict[Conversation, list[Segment]] = {}
+        self.kept: dict[Connection, list[Segment]] = {}
 
-    def keep(self, conversation: "Conversation", seg: Segment) -> list[Segment]:
+    def keep(self, connection: Connection, seg: Segment) -> list[Segment]:
         """One more; returns all of the other connection, if it shows that there is one, else none."""
-        kept = self._kept.setdefault(conversation, [])
+        kept = self.kept.setdefault(connection, [])
         kept.append(seg)
         if any(_acknowledges(seg, each) for each in kept):
-            return self._kept.pop(conversation)
+            return self.kept.pop(connection)
         if len(kept) > MAX_OF_ONE:
             self._drop(kept.pop(0))
-        if len(self._kept) > MAX_CONNECTIONS:
-            self.forget(next(iter(self._kept)))
+        if len(self.kept) > MAX_CONNECTIONS:
+            self.forget(next(iter(self.kept)))
         return []
 
-    def answered(self, conversation: "Conversation", seg: Segment) -> bool:
+    def answered(self, connection: Connection, seg: Segment) -> bool:
         """Whether a segment acknowledges one that is kept."""
-        return any(_acknowledges(seg, each) for each in self._kept.get(conversation, ()))
+        kept = self.kept.get(connection)
+        return kept is not None and any(_acknowledges(seg, each) for each in kept)
 
-    def forget(self, conversation: "Conversation") -> None:
+    def forget(self, connection: Connection) -> None:
         """The connection is over, and they were of no other one."""
-        for seg in self._kept.pop(conversation, ()):
+        for seg in self.kept.pop(connection, ()):
             self._drop(seg)
 
     def _drop(self, seg: Segment) -> None:

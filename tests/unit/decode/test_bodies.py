@@ -9,7 +9,7 @@ import pytest
 import zstandard
 from decode_support import decode, talk_of
 
-from pipeline.decode.http1 import codings
+from pipeline.decode import codings
 from pipeline.model.events.exchange import Exchange
 from pipeline.testing.packets import request, response
 

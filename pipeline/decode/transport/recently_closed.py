@@ -2,40 +2,40 @@
 
 from collections.abc import Callable
 
-from pipeline.decode.http1.recognition import begins_request, begins_response
-from pipeline.decode.message import UNKNOWN
+from pipeline.decode.position import MASK, UNKNOWN, ahead
+from pipeline.decode.transport.direction import Direction
 from pipeline.decode.transport.openings import MAX_EARLY
-from pipeline.decode.transport.tcp import MASK, Stream, ahead
 from pipeline.model.records import ACK, SYN, FlowKey, Segment
 
 MAX_ENDED = 4096
 """Directions of which is remembered where they began and ended: as many as end while copies of their segments may come."""
-MAX_GIVEN_UP = 65_536
+MAX_LET_GO = 65_536
 """Directions that we let go, and whose bytes are counted when more come: 8 MB, more than speak again after that."""
 
 
-class Past:
-    """Directions by key, bounded."""
+class RecentlyClosed:
+    """Directions by key, bounded. ``begins`` tells whether a message surely begins with some bytes."""
 
-    def __init__(self, count: Callable[[str, int], None]) -> None:
+    def __init__(self, count: Callable[[str, int], None], begins: Callable[[bytes], bool]) -> None:
         self._count = count
+        self._begins = begins
         self._ended: dict[FlowKey, tuple[int, int]] = {}
-        self._given_up: dict[FlowKey, int] = {}
+        self._let_go: dict[FlowKey, int] = {}
 
-    def end(self, stream: Stream, generation: int) -> None:
+    def end(self, direction: Direction, generation: int) -> None:
         """A direction is over; ``generation`` is the number of the SYN that opened its connection."""
         ended = self._ended
         if len(ended) >= MAX_ENDED:
             ended.clear()
-        ended[stream.key] = generation, stream.next_seq
+        ended[direction.key] = generation, direction.next_seq
 
-    def give_up(self, stream: Stream) -> None:
+    def let_go(self, direction: Direction) -> None:
         """A direction is let go though it has not ended."""
-        given_up = self._given_up
-        if len(given_up) >= MAX_GIVEN_UP:
-            del given_up[next(iter(given_up))]
-        if stream.next_seq != UNKNOWN and not stream.ended:
-            given_up[stream.key] = stream.next_seq
+        let_go = self._let_go
+        if len(let_go) >= MAX_LET_GO:
+            del let_go[next(iter(let_go))]
+        if direction.next_seq != UNKNOWN and not direction.ended:
+            let_go[direction.key] = direction.next_seq
 
     def opened(self, syn: Segment) -> bool:
         """Whether a SYN, or the answer to one, is a copy from a connection that is over; no other has its number."""
@@ -49,12 +49,12 @@ class Past:
 
     def look(self, seg: Segment) -> None:
         """Count what comes of a connection that we let go, once each byte, until it or another of its name begins anew."""
-        end = self._given_up.get(seg.key)
+        end = self._let_go.get(seg.key)
         if end is None:
             return
         behind = ahead(seg.seq + seg.length & MASK, end)
-        if seg.flags & SYN or begins_request(seg.payload) or begins_response(seg.payload):
-            del self._given_up[seg.key]
+        if seg.flags & SYN or self._begins(seg.payload):
+            del self._let_go[seg.key]
         elif behind > 0:
             self._count("decoder_late_bytes", min(behind, seg.length))
-            self._given_up[seg.key] = seg.seq + seg.length & MASK
+            self._let_go[seg.key] = seg.seq + seg.length & MASK

@@ -1,0 +1,156 @@
+"""Which protocol a connection speaks. The only module that makes protocols, and that changes them in the middle.
+
+The transport asks here about bytes of connections that it does not follow (``transport.detector``), and hands here what a
+protocol answers when both ends agreed to go on with another one (Upgrade: RFC 9110, section 7.8). A protocol of its own, such as
+HTTP/2, is added here and nowhere else: what its first bytes look like, and what is made for both directions.
+"""
+
+from pipeline.decode.http1.context import Context
+from pipeline.decode.http1.reader import Reader
+from pipeline.decode.http1.recognition import (
+    BLANKS,
+    COMMON_REQUESTS,
+    HTTP2,
+    begins_request,
+    begins_response,
+    may_begin_request,
+    may_begin_response,
+    preamble,
+)
+from pipeline.decode.marks import MID_STREAM
+from pipeline.decode.options import DecodeOptions
+from pipeline.decode.pairing.pairing import Pairing
+from pipeline.decode.position import At
+from pipeline.decode.protocol import End, Missing, Protocol, Start, Switch
+from pipeline.decode.shared import Shared
+from pipeline.decode.transport.direction import Direction
+
+SHORT = len(b"HTTP/")
+"""Fewer bytes than these can begin a request as well as a response."""
+
+
+class Detect:
+    """The detector of one decoder."""
+
+    obvious = COMMON_REQUESTS
+
+    def __init__(self, options: DecodeOptions, shared: Shared) -> None:
+        self._shared = shared
+        self._http1 = Context(options, shared)
+
+    # -- what bytes are --------------------------------------------------------------------------------------------------
+
+    def first(self, data: bytes, *, opener: bool) -> bool | None:
+        """See ``Detector``. Who asked for the connection is the client, unless what they say shows otherwise."""
+        if data[0] in BLANKS and not preamble(data):
+            data = data.lstrip(BLANKS)
+            if not data:
+                return opener
+        if len(data) >= SHORT and may_begin_response(data):
+            return False
+        if may_begin_request(data) or preamble(data):
+            return opener or begins_request(data)
+        if not self.passed_over(data):
+            self._shared.count("decoder_not_http", 1)
+        return None
+
+    def midway(self, data: bytes) -> bool | None:
+        """See ``Detector``."""
+        if begins_response(data):
+            return False
+        return True if begins_request(data.lstrip(b"\r\n") if data[:1] in {b"\r", b"\n"} else data) else None
+
+    def begins(self, data: bytes) -> bool:
+        """See ``Detector``."""
+        return begins_request(data) or begins_response(data)
+
+    def first_of_stream(self, data: bytes, *, whole: bool) -> bool | None:
+        """See ``Detector``."""
+        if begins_response(data):
+            return False
+        if begins_request(data) or (whole and may_begin_request(data)):
+            return True
+        self.passed_over(data)
+        return None
+
+    def passed_over(self, data: bytes) -> bool:
+        """See ``Detector``. A client that knows that its server speaks HTTP/2 says so at once (RFC 9113, section 3.4)."""
+        http2 = data.startswith(HTTP2)
+        if http2:
+            self._shared.count("decoder_http2", 1)
+        return http2
+
+    # -- who reads them --------------------------------------------------------------------------------------------------
+
+    def start(self, direction: Direction, start: Start) -> None:
+        """HTTP/1, as there is no other yet."""
+        other = direction.other
+        requests, responses = (direction, other) if start.client else (other, direction)
+        pairing = Pairing(requests, responses, direction.connection, self._shared)
+        if start.mid_stream:
+            direction.connection.marks = MID_STREAM
+        if start.rejoined:
+            pairing.rejoined = 0
+        asks, answers = Reader(True, self._http1, pairing), Reader(False, self._http1, pairing)
+        asks.peer, answers.peer = answers, asks
+        requests.protocol, responses.protocol = asks, answers
+        if start.unread:
+            (answers if start.client else asks).behind_unread(start.unread_upto)
+
+    def switch(self, direction: Direction, switch: Switch) -> None:
+        """Both directions go on with another protocol, and ``switch.rest`` is for the new one. None of them is read yet.
+
+        What follows CONNECT (RFC 9110, section 9.3.6) is no switch: anything may come in a tunnel, HTTP/1 too, and HTTP/1's
+        readers find it.
+        """
+        for each in (direction, direction.other):
+            each.protocol = Unread(each.protocol)
+        direction.protocol.data(switch.rest, switch.at)
+
+
+class Unread:
+    """A direction that has become something nobody reads: its bytes pass by. What was before it ends with the connection."""
+
+    def __init__(self, before: Protocol) -> None:
+        self._before = before
+
+    def data(self, data: bytes, at: At) -> None:
+        """Pass by."""
+
+    def gap(self, count: int, at: At, why: Missing) -> None:
+        """Pass by."""
+
+    def end(self, why: End) -> None:
+        """What was before it ends."""
+        self._before.end(why)
+
+    def caught_up(self) -> None:
+        """As what was before it."""
+        self._before.caught_up()
+
+    def opened_at(self, seq: int) -> None:
+        """As what was before it."""
+        self._before.opened_at(seq)
+
+    def overdue(self) -> None:
+        """As what was before it."""
+        self._before.overdue()
+
+    def release(self) -> None:
+        """As what was before it."""
+        self._before.release()
+
+    @property
+    def waiting(self) -> bool:
+        """As what was before it."""
+        return self._before.waiting
+
+    @property
+    def busy(self) -> bool:
+        """As what was before it."""
+        return self._before.busy
+
+    @property
+    def held_bytes(self) -> int:
+        """As what was before it."""
+        return self._before.held_bytes

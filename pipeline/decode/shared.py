@@ -1,0 +1,46 @@
+"""What all connections of one decoder share: bounds, counters, what is held, and the events that are ready."""
+
+from collections.abc import Callable
+from typing import Any, Protocol
+
+from pipeline.decode.options import DecodeOptions
+from pipeline.decode.protocol import Switch
+from pipeline.model.events.event import Event
+
+
+class Patient(Protocol):
+    """A direction that waits for missing bytes."""
+
+    def settle(self, now_ns: int) -> None:
+        """Give up what has been missing for too long."""
+
+
+class Shared:
+    """``count`` adds to a counter; ``memory`` is in bytes, ``held`` the number of messages that are not reported yet.
+
+    ``out_of_order`` are the directions that wait for missing bytes, ``events`` what is ready. ``switch`` gives both directions of
+    a connection the protocol that one of them says comes next.
+    """
+
+    __slots__ = (
+        "bodies", "capture", "count", "events", "held", "keep_heads", "max_held", "max_memory", "max_pending", "memory",
+        "out_of_order", "reorder_ns", "source", "switch",
+    )  # fmt: skip
+
+    def __init__(
+        self, options: DecodeOptions, *, source: str, capture: str, keep_heads: bool, count: Callable[[str, int], None]
+    ) -> None:
+        self.source = source
+        self.capture = capture
+        self.keep_heads = keep_heads
+        self.count = count
+        self.bodies = options.bodies
+        self.max_pending = options.max_pipelined_requests
+        self.max_held = 4 * options.max_connections
+        self.max_memory = options.max_memory_bytes
+        self.reorder_ns = int(options.reorder_timeout_secs * 1e9)
+        self.events: list[Event] = []
+        self.held = 0
+        self.memory = 0
+        self.out_of_order: dict[Patient, None] = {}
+        self.switch: Callable[[Any, Switch], None] = lambda _direction, _switch: None

@@ -1,0 +1,31 @@
+"""What the transport asks about bytes of a connection that is not followed. Answered by ``detect``, which it does not know."""
+
+from typing import Protocol
+
+from pipeline.decode.protocol import Start
+from pipeline.decode.transport.direction import Direction
+
+
+class Detector(Protocol):
+    """Which protocol it is, and who speaks: True the client, False the server, None where it is nothing that is read."""
+
+    obvious: frozenset[bytes]
+    """Four bytes with which a client commonly begins."""
+
+    def first(self, data: bytes, *, opener: bool) -> bool | None:
+        """Of the first bytes of a direction; ``opener``: from the end that asked for the connection. Counted where None."""
+
+    def midway(self, data: bytes) -> bool | None:
+        """Of bytes in the middle of an unknown stream: only what can hardly be anything else."""
+
+    def begins(self, data: bytes) -> bool:
+        """Whether a message surely begins with these bytes."""
+
+    def first_of_stream(self, data: bytes, *, whole: bool) -> bool | None:
+        """Of the first bytes of a byte stream; ``whole``: nothing is missing in front of them."""
+
+    def passed_over(self, data: bytes) -> bool:
+        """Whether such bytes are known to begin a protocol that is not read; counted."""
+
+    def start(self, direction: Direction, start: Start) -> None:
+        """Give both directions the protocol that they speak."""
