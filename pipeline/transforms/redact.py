@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 from urllib.parse import unquote_plus
 
-from msgspec.structs import replace
 from pydantic import Field
 
 from pipeline.api import DEFAULT, AttributeValue, Config, Context, Event, Exchange, Outputs, Transform
@@ -134,7 +133,7 @@ class Redact(Transform):
             self._attributes(event, changes)
         if changes and isinstance(event, Exchange) and (event.request_head or event.response_head):
             changes |= {"request_head": None, "response_head": None}
-        return replace(event, **changes) if changes else event
+        return event.replace(**changes) if changes else event
 
     def _named_headers(self, exchange: Exchange, changes: dict[str, Any]) -> None:
         for name, headers in ((HEADERS[0], exchange.http_request_headers), (HEADERS[1], exchange.http_response_headers)):

@@ -6,6 +6,7 @@ from msgspec.structs import replace
 
 from pipeline.api import DEFAULT, AttributeValue, Config, Context, Event, FieldType, Outputs, Transform
 from pipeline.expressions import compile_template
+from pipeline.model.events.event import attributes_bytes
 from pipeline.transforms.changes import NOWHERE, Changes, Place, headers_of, place, types_of
 from pipeline.transforms.options import Compiled
 
@@ -42,6 +43,7 @@ class Set(Transform):
         places = [where for where, _ in made]
         self.adds, self.adds_headers = types_of(places), headers_of(places)
         self.constants = {where.name: of for where, of in made if where.is_attribute and isinstance(of, str)}
+        self.constant_bytes = attributes_bytes(self.constants)
         self.values = [(where, of) for where, of in made if not isinstance(of, str)]
         self.fixed = [(where, of) for where, of in made if isinstance(of, str) and not where.is_attribute]
         self.attributes_only = not self.fixed and all(where.is_attribute for where, _ in self.values)
@@ -56,9 +58,8 @@ class Set(Transform):
     def _attributes(self, event: Event) -> Event:
         """The common case, at half the cost: nothing but attributes is set."""
         if not self.values and not event.attributes:
-            return replace(
-                event, attributes=self.constants
-            )  # shared, as nobody changes an event: encoders see that they are the same
+            # Shared, as nobody changes an event: encoders see that they are the same.
+            return replace(event, attributes=self.constants, weight=event.weight + self.constant_bytes)
         attributes: dict[str, AttributeValue] = {**event.attributes, **self.constants}
         for where, of in self.values:
             value = of(event)
@@ -66,10 +67,11 @@ class Set(Transform):
                 self.count("missing_value", 1)
             else:
                 attributes[where.name] = value
-        return replace(event, attributes=attributes)
+        grown = attributes_bytes(attributes) - attributes_bytes(event.attributes)
+        return replace(event, attributes=attributes, weight=event.weight + grown)
 
     def _anything(self, event: Event) -> Event:
-        changes = Changes(replace(event, attributes={**event.attributes, **self.constants}) if self.constants else event)
+        changes = Changes(event.replace(attributes={**event.attributes, **self.constants}) if self.constants else event)
         for where, of in self.values:
             value = of(event)
             if value is None:

@@ -16,6 +16,30 @@ NO_ATTRIBUTES: Mapping[str, AttributeValue] = MappingProxyType({})
 NO_HEADERS: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
+ENTRY_BYTES = 100
+"""What an attribute or a header costs beside the characters of its value."""
+
+
+def attributes_bytes(attributes: Mapping[str, AttributeValue]) -> int:
+    """Approximate bytes of memory: what grows with the traffic is text. Costs 0.1 µs and 0.05 µs an attribute."""
+    total = ENTRY_BYTES * len(attributes)
+    for value in attributes.values():
+        if isinstance(value, str):
+            total += len(value)
+        elif isinstance(value, tuple):
+            total += sum(map(len, value))
+    return total
+
+
+def _field_bytes(value: object) -> int:
+    """The same for a field: text, raw bytes, headers, marks."""
+    if isinstance(value, str | bytes):
+        return len(value)
+    if isinstance(value, dict | MappingProxyType):
+        return sum([ENTRY_BYTES + sum(map(len, texts)) for texts in value.values()])
+    return 0
+
+
 class Event(msgspec.Struct, frozen=True, gc=False):
     """Base of all events.
 
@@ -30,9 +54,19 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     weight: int = 1024
 
     def replace(self, **changes: Any) -> Self:  # noqa: ANN401  as msgspec.structs.replace
-        """A copy with some fields changed."""
+        """A copy with some fields changed. Its ``weight`` follows, unless it is among the changes."""
+        if "weight" not in changes:
+            grown = 0
+            for name, value in changes.items():
+                if name == "attributes":
+                    grown += attributes_bytes(value) - attributes_bytes(self.attributes)
+                else:
+                    grown += _field_bytes(value) - _field_bytes(getattr(self, name))
+            changes["weight"] = self.weight + grown
         return msgspec.structs.replace(self, **changes)
 
     def with_attributes(self, **changes: AttributeValue) -> Self:
         """A copy with attributes added or changed."""
-        return msgspec.structs.replace(self, attributes={**self.attributes, **changes})
+        attributes = {**self.attributes, **changes}
+        weight = self.weight + attributes_bytes(attributes) - attributes_bytes(self.attributes)
+        return msgspec.structs.replace(self, attributes=attributes, weight=weight)
