@@ -3,7 +3,7 @@
 import re
 
 from pipeline.model.events.exchange import FIELDS
-from tools.kafka_ddl import CLICKHOUSE, DIALECTS, FLINK, PAGE, SPARK, page
+from tools.kafka_ddl import DIALECTS, PAGE, page
 
 
 def test_table_definitions_are_fresh() -> None:
@@ -13,10 +13,8 @@ def test_table_definitions_are_fresh() -> None:
     assert set(re.findall(r"made by tools\.kafka_ddl: (\w+)", text)) == set(DIALECTS)
 
 
-def test_every_field_is_a_column_and_every_type_is_known() -> None:
+def test_every_field_is_a_column() -> None:
     """No field is left out of any dialect, none stands twice in one table."""
-    for types in (CLICKHOUSE, FLINK, SPARK):
-        assert {field.type for field in FIELDS} <= set(types)
     for _, make in DIALECTS.values():
         names = re.findall(r"^  `([^`]+)` ", make(), re.MULTILINE)
         tables = len(names) // (len(FIELDS) + 1)

@@ -4,53 +4,32 @@
 """
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from pipeline.model.events.exchange import FIELDS
-from pipeline.model.events.fields import EVENT_NAME, FieldType
+from pipeline.codecs.schema import Dialect, columns
+from pipeline.model.events.exchange import EXCHANGE
 
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "kafka.md"
 
 _BLOCK = re.compile(r"(<!-- made by tools\.kafka_ddl: (\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
-CLICKHOUSE = {
-    FieldType.STRING: "Nullable(String)",
-    FieldType.INT: "Nullable(Int64)",
-    FieldType.FLOAT: "Nullable(Float64)",
-    FieldType.BOOL: "Nullable(Bool)",
-    FieldType.STRINGS: "Array(String)",
-    FieldType.TIMESTAMP: "DateTime64(9, 'UTC')",
-}
-FLINK = {
-    FieldType.STRING: "STRING",
-    FieldType.INT: "BIGINT",
-    FieldType.FLOAT: "DOUBLE",
-    FieldType.BOOL: "BOOLEAN",
-    FieldType.STRINGS: "ARRAY<STRING>",
-    FieldType.TIMESTAMP: "TIMESTAMP_LTZ(9)",
-}
-SPARK = FLINK | {FieldType.TIMESTAMP: "TIMESTAMP"}
 
-
-def columns(types: Mapping[FieldType, str]) -> Iterator[str]:
-    """One column a line, each quoted: names have dots."""
-    yield f"  `{EVENT_NAME}` {types[FieldType.STRING]}"
-    for field in FIELDS:
-        yield f"  `{field.name}` {types[field.type]}"
+def listed(dialect: Dialect) -> str:
+    """One column a line."""
+    return ",\n".join(f"  {name} {type_}" for name, type_ in columns(EXCHANGE, dialect))
 
 
 def clickhouse() -> str:
     """A table that reads the topic, one that keeps, and what carries from the first to the second."""
-    listed = ",\n".join(columns(CLICKHOUSE))
     return f"""CREATE TABLE http_exchanges_topic (
-{listed}
+{listed("clickhouse")}
 ) ENGINE = Kafka
 SETTINGS kafka_broker_list = 'localhost:9092', kafka_topic_list = 'http-exchanges', kafka_group_name = 'clickhouse',
   kafka_format = 'JSONEachRow', date_time_input_format = 'best_effort', input_format_skip_unknown_fields = 1;
 
 CREATE TABLE http_exchanges (
-{listed}
+{listed("clickhouse")}
 ) ENGINE = MergeTree
 PARTITION BY toDate(`timestamp`) ORDER BY `timestamp`;
 
@@ -59,9 +38,8 @@ CREATE MATERIALIZED VIEW http_exchanges_reader TO http_exchanges AS SELECT * FRO
 
 def flink() -> str:
     """A table over the topic, with event time."""
-    listed = ",\n".join(columns(FLINK))
     return f"""CREATE TABLE http_exchanges (
-{listed},
+{listed("flink")},
   WATERMARK FOR `timestamp` AS `timestamp` - INTERVAL '30' SECOND
 ) WITH (
   'connector' = 'kafka',
@@ -78,9 +56,8 @@ def flink() -> str:
 
 def spark() -> str:
     """A streaming data frame."""
-    listed = ",\n".join(columns(SPARK))
     return f'''SCHEMA = """
-{listed}
+{listed("spark")}
 """
 
 exchanges = (

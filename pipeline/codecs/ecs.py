@@ -17,29 +17,50 @@ from pipeline.codecs.json import JsonCodec, dump, dump_lines
 from pipeline.codecs.selection import Selection
 from pipeline.codecs.timestamp import rfc3339
 from pipeline.model.events.event import Event
-from pipeline.model.events.exchange import BY_NAME, FAMILIES, FIELDS, Exchange
-from pipeline.model.events.fields import EVENT_NAME
+from pipeline.model.events.exchange import Exchange
+from pipeline.model.events.fields import EVENT_NAME, Field, FieldType
+from pipeline.model.events.kinds import families, kinds
 
 ECS_VERSION = "8.17.0"
 
-NAMES: Mapping[str, tuple[str, ...]] = {
-    **{field.name: field.ecs for field in FIELDS if field.ecs is not None},
-    **{field.name: () for field in FIELDS if field.same_as},
-    "timestamp": (),  # always there
+_CATEGORIES: Mapping[str, tuple[str, str]] = {
+    "tls.handshake": ("network", "connection"),
+    "websocket.message": ("network", "protocol"),
+    "httpipe.firewall.decision": ("intrusion_detection", "info"),
 }
-"""ECS names of declared fields. A field that is missing here keeps its name."""
+"""``event.category`` and ``event.type``, from ECS's own lists of words, of what is seen on the network beside exchanges."""
 
 _OUTCOMES = {1: "success", 2: "success", 3: "success", 4: "failure", 5: "failure"}
-
-
-def _places(name: str) -> tuple[tuple[str, str, bool], ...]:
-    """Parent, key and whether the value must be an address, for each place of a field."""
-    places = [place.rpartition(".") for place in NAMES.get(name, (name,))]
-    return tuple((parent, key, key == "ip") for parent, _, key in places)
-
-
-_PLAN: Mapping[str, tuple[tuple[str, str, bool], ...]] = {name: _places(name) for name in BY_NAME}
 _DURATION = "httpipe.duration_ms"
+
+
+def ecs_names(field: Field) -> tuple[str, ...]:
+    """Where ECS has a declared field. One that ECS does not know keeps its name; what repeats another is not written twice."""
+    if field.type is FieldType.TIMESTAMP or field.same_as:
+        return ()  # the time is always there
+    return (field.name,) if field.ecs is None else field.ecs
+
+
+def _place(name: str) -> tuple[str, str, bool]:
+    parent, _, key = name.rpartition(".")
+    return parent, key, key == "ip"
+
+
+class _Places(dict[str, tuple[tuple[str, str, bool], ...]]):
+    """By name: parent, key and whether the value must be an address, for each place of a declared field.
+
+    Measurements have names of exchanges among their attributes, such as ``server.address``, and they mean the same.
+    """
+
+    def __missing__(self, name: str) -> tuple[tuple[str, str, bool], ...] | None:
+        field = next((kind.by_name[name] for kind in kinds() if name in kind.by_name), None)
+        if field is None:
+            return None  # not kept: attributes may have any name
+        self[name] = places = tuple(map(_place, ecs_names(field)))
+        return places
+
+
+_PLACES = _Places()
 
 
 class EcsCodec:
@@ -57,16 +78,19 @@ class EcsCodec:
         flat = self._flat.to_object(event)
         target: FlatObject = {"@timestamp": rfc3339(event.timestamp_ns), "ecs": {"version": ECS_VERSION}}
         objects: dict[str, FlatObject] = {}
-        if (kind := flat.pop(EVENT_NAME, None)) is not None:
-            _object_at(target, objects, "event")["dataset"] = f"httpipe.{kind}"
+        if (name := flat.pop(EVENT_NAME, None)) is not None:
+            _object_at(target, objects, "event")["dataset"] = f"httpipe.{name}"
         if isinstance(event, Exchange):
             outcome = _OUTCOMES.get((event.http_response_status_code or 0) // 100, "unknown")
             _object_at(target, objects, "event").update(kind="event", category=["web"], type=["access"], outcome=outcome)
             _object_at(target, objects, "network")["transport"] = "tcp"
+        elif (words := _CATEGORIES.get(event.event_name)) is not None:
+            _object_at(target, objects, "event").update(kind="event", category=[words[0]], type=[words[1]])
+            _object_at(target, objects, "network")["transport"] = "tcp"
         if (duration := flat.get(_DURATION)) is not None:
             flat[_DURATION] = _nanoseconds(duration)
         for name, value in flat.items():
-            places = _PLAN.get(name)
+            places = _PLACES[name]
             if places is None:
                 _put_undeclared(target, objects, name, value)
                 continue
@@ -98,7 +122,7 @@ class EcsCodec:
 
 
 def _put_undeclared(target: FlatObject, objects: dict[str, FlatObject], name: str, value: Any) -> None:  # noqa: ANN401
-    for family in FAMILIES:
+    for family in families():
         if name.startswith(family.prefix):
             # "http.request.header." → "http.request.headers", with one key for each header whatever dots are in its name.
             _object_at(target, objects, f"{family.prefix[:-1]}s")[name[len(family.prefix) :]] = value

@@ -2,29 +2,41 @@
 
 import sys
 
-from pipeline.codecs.ecs import NAMES
-from pipeline.codecs.proto import NUMBERS, SAME_AS
-from pipeline.model.events.exchange import FAMILIES, FIELDS, Mark
-from pipeline.model.events.fields import Field
+from pipeline.codecs.ecs import ecs_names
+from pipeline.codecs.proto import TIMESTAMP_NUMBER
+from pipeline.model.events.exchange import EXCHANGE, Mark
+from pipeline.model.events.fields import Field, FieldType
+from pipeline.model.events.kind import Kind
+from pipeline.model.events.kinds import OURS, field_named
+from pipeline.model.events.measurement import MEASUREMENT
 
 _HEAD = """\
-<!-- Made from the field table by `python -m pipeline.codecs.fields_page`: do not edit. -->
+<!-- Made from the field tables by `python -m pipeline.codecs.fields_page`: do not edit. -->
 
 # Fields
 
-One exchange is one HTTP request with its response. Its fields have the same names in JSON, in filters, in templates and in
-Kafka: OpenTelemetry's where OpenTelemetry has one, `httpipe.*` where not. A field that was not seen or is not known is
-absent; absent is never zero.
+Every event belongs to a kind, which `event.name` tells: {kinds}, or one that a plugin registers. Each kind has its own table
+below. Fields have the same names in JSON, in filters, in templates and in Kafka: OpenTelemetry's where OpenTelemetry has one,
+`httpipe.*` where not; a name means the same in every kind. A field that was not seen or is not known is absent; absent is
+never zero.
 
-In JSON an exchange is one flat object that begins with `"event.name": "http.exchange"`. Expressions may say the short name
-instead. The last columns tell where the other codecs put a field.
+In JSON an event is one flat object that begins with `"event.name"`, such as `"event.name": "http.exchange"`. Expressions may
+say the short name instead. The last columns tell where the other codecs put a field; one without a number stands among the
+attributes of the Protobuf message.
 
+## `http.exchange`
+
+{summary}
+
+"""
+
+_COLUMNS = """\
 | Field | Short | Type | Meaning | ECS | Protobuf |
 |---|---|---|---|---|---|
 """
 
 _FAMILIES = """
-## Headers
+### Headers
 
 Only the headers that the source was asked for. Names are in lower case; the value is always an array, one element for each
 field line, in order.
@@ -34,12 +46,12 @@ field line, in order.
 """
 
 _TAIL = """
-## Marks
+### Marks
 
 `httpipe.marks` lists what is not whole about an exchange. An exchange without marks was seen whole.
 
 {marks}
-
+{others}
 ## Attributes
 
 What transforms and plugins add stands beside the fields, under its own name, in the same flat object. Its value is a string, a
@@ -68,20 +80,44 @@ _MARKS = {
 
 def fields_page() -> str:
     """The whole page."""
+    kinds = ", ".join(f"`{kind.name}`" for kind in OURS)
     families = "".join(
-        f"| `{family.prefix}<name>` | {family.type} | {family.description} | {NUMBERS[family.prefix]} |\n" for family in FAMILIES
+        f"| `{family.prefix}<name>` | {family.type} | {family.description} | {family.number} |\n" for family in EXCHANGE.families
     )
     marks = "\n".join(f"- `{mark}`: {_MARKS[mark]}." for mark in Mark)
-    return _HEAD + "".join(map(_row, FIELDS)) + _FAMILIES + families + _TAIL.format(marks=marks)
+    head = _HEAD.format(kinds=kinds, summary=EXCHANGE.summary)
+    others = "".join(map(_section, OURS[1:]))
+    return head + _COLUMNS + _rows(EXCHANGE) + _FAMILIES + families + _TAIL.format(marks=marks, others=others)
 
 
-def _row(field: Field) -> str:
+def _section(kind: Kind) -> str:
+    """Another kind's table."""
+    note = "\nWhat it was measured by, such as `server.address`, stands beside these.\n" if kind is MEASUREMENT else ""
+    return f"\n## `{kind.name}`\n\n{kind.summary}\n{note}\n{_COLUMNS}{_rows(kind)}"
+
+
+def _rows(kind: Kind) -> str:
+    return "".join(map(_row, kind.fields)) + "".join(_row(field, label=True) for field in kind.attributes)
+
+
+def _row(field: Field, *, label: bool = False) -> str:
     meaning = f"{field.description} In {field.unit}." if field.unit else field.description
     alias = f"`{field.alias}`" if field.alias else ""
-    places = ("@timestamp",) if field.name == "timestamp" else NAMES.get(field.name, (field.name,))
-    ecs = ", ".join(f"`{place}`" for place in places)
-    number = 2 if field.name == "timestamp" else NUMBERS.get(SAME_AS.get(field.name, field.name), "")
-    return f"| `{field.name}` | {alias} | {field.type} | {meaning} | {ecs} | {number} |\n"
+    number = TIMESTAMP_NUMBER if field.type is FieldType.TIMESTAMP else _number_of(field.same_as or field.name)
+    ecs = ", ".join(f"`{place}`" for place in _places(field, label=label))
+    return f"| `{field.name}` | {alias} | {field.type} | {meaning} | {ecs} | {number or ''} |\n"
+
+
+def _places(field: Field, *, label: bool) -> tuple[str, ...]:
+    """Where ECS has it; attributes are labels there."""
+    if field.type is FieldType.TIMESTAMP:
+        return ("@timestamp",)
+    return (f"labels.{field.name.replace('.', '_')}",) if label else ecs_names(field)
+
+
+def _number_of(name: str) -> int:
+    field = field_named(name)
+    return field.number if field is not None else 0
 
 
 if __name__ == "__main__":

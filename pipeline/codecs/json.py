@@ -13,14 +13,14 @@ from typing import Any
 import orjson
 
 from pipeline.codecs.errors import DecodeError
-from pipeline.codecs.events import from_object, kind_of
-from pipeline.codecs.flat import FlatObject, event_to_object, exchange_to_object
+from pipeline.codecs.events import from_object, json_type
+from pipeline.codecs.flat import FlatObject, event_to_object, to_object_of
 from pipeline.codecs.json_lines import maybe_lines
 from pipeline.codecs.json_wire import maybe_exchange
 from pipeline.codecs.selection import Selection
 from pipeline.codecs.text import harmless_json, is_harmless, whole
 from pipeline.model.events.event import Event
-from pipeline.model.events.exchange import Exchange
+from pipeline.model.events.exchange import EXCHANGE, Exchange
 
 
 class JsonCodec:
@@ -32,7 +32,7 @@ class JsonCodec:
 
     def __init__(self, selection: Selection | None = None) -> None:
         self._selection = selection or Selection()
-        self._exchange = exchange_to_object(self._selection)
+        self._exchange = to_object_of(EXCHANGE, self._selection)
 
     def to_object(self, event: Event) -> FlatObject:
         """The event as a mapping, in the order in which it is written."""
@@ -125,7 +125,7 @@ def load(line: bytes | bytearray | memoryview | str) -> FlatObject:
     except orjson.JSONDecodeError:
         value = _tolerant_load(line)  # lone surrogates as escapes, NaN, integers beyond 64 bits: valid to other writers
     if not isinstance(value, dict):
-        raise DecodeError(f"not a JSON object but {kind_of(value)}")
+        raise DecodeError(f"not a JSON object but {json_type(value)}")
     return value
 
 

@@ -1,21 +1,23 @@
-"""JSON line → exchange, the short way: msgspec decodes it into a struct with the outside names, made of the field table.
+"""Struct with the outside names, made of a kind's field table: what msgspec turns into a JSON line and back in one call. Pure.
 
-For lines that hold declared fields only, as most recordings do, this costs a third of decoding into a dict. Everything else (an
-attribute, a header, another kind of event, a value of another type, text that strict JSON does not allow) is left to the long
-way, which knows what to do or what to say: ``maybe_exchange`` gives None. So both ways agree on every line.
+For lines that hold declared fields only, as most recordings do, decoding into it costs a third of decoding into a dict.
+Everything else (an attribute, a header, another kind of event, a value of another type, text that strict JSON does not allow)
+is left to the long way, which knows what to do or what to say: ``maybe_exchange`` gives None. So both ways agree on every line.
 ``json_lines`` encodes the same struct.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Annotated, Any
 
 import msgspec
 
-from pipeline.codecs.events import BLANK, EVENT_BYTES, PLACES
+from pipeline.codecs.layout import EVENT_BYTES, layout_of, written_out
 from pipeline.codecs.timestamp import from_rfc3339
 from pipeline.model.events.event import NO_ATTRIBUTES
-from pipeline.model.events.exchange import FIELDS, Exchange
+from pipeline.model.events.exchange import EXCHANGE, Exchange
 from pipeline.model.events.fields import EVENT_NAME, Field, FieldType
+from pipeline.model.events.kind import Kind
 
 _TYPES: dict[FieldType, Any] = {
     FieldType.STRING: str | None,
@@ -28,61 +30,59 @@ _TYPES: dict[FieldType, Any] = {
 Line = bytes | bytearray | memoryview | str
 
 
-def _members() -> dict[str, Field]:
+def members(kind: Kind) -> dict[str, Field]:
     """Fields by the name that the struct gives them, in the order in which they are written; some stand for a place again."""
-    members: dict[str, Field] = {}
-    for field in FIELDS:
-        members[f"again_{field.attribute}" if field.attribute in members else field.attribute] = field
-    return members
+    found: dict[str, Field] = {}
+    for field in kind.fields:
+        found[f"again_{field.attribute}" if field.attribute in found else field.attribute] = field
+    return found
 
 
-MEMBERS = _members()
-WIRE = msgspec.defstruct(
-    "WIRE",
-    [
-        (name, _TYPES[field.type])
-        if field.type is FieldType.TIMESTAMP
-        else (name, _TYPES[field.type], () if field.type is FieldType.STRINGS else None)
-        for name, field in MEMBERS.items()
-    ],
-    rename={name: field.name for name, field in MEMBERS.items()},
-    tag_field=EVENT_NAME,
-    tag=Exchange.event_name,
-    omit_defaults=True,
-    forbid_unknown_fields=True,
-    gc=False,
-)
-"""A line: the tag, the time, then fields in the order of the table. Names that are unknown are refused, not passed over."""
+@lru_cache(maxsize=256)
+def wire_of(kind: Kind) -> type[msgspec.Struct]:
+    """A line: the tag, the time, then fields in the order of the table. Names that are unknown are refused, not passed over."""
+    named = members(kind)
+    return msgspec.defstruct(
+        "WIRE",
+        [
+            (name, _TYPES[field.type])
+            if field.type is FieldType.TIMESTAMP
+            else (name, _TYPES[field.type], () if field.type is FieldType.STRINGS else None)
+            for name, field in named.items()
+        ],
+        rename={name: field.name for name, field in named.items()},
+        tag_field=EVENT_NAME,
+        tag=kind.name,
+        omit_defaults=True,
+        forbid_unknown_fields=True,
+        gc=False,
+    )
 
 
-def _exchange_of() -> Callable[[Any, int], Exchange | None]:
-    """A function from the struct of a line, and its size, to the exchange: written out, by position."""
-    values = {name: f"wire.{name}" for name in PLACES if name in MEMBERS}
+def _event_of(kind: Kind) -> Callable[[Any, int], Any]:
+    """A function from the struct of a line, and its size, to the event: written out, by position."""
+    layout, named = layout_of(kind), members(kind)
+    values = {name: f"wire.{name}" for name in layout.places if name in named}
     values |= {
         "timestamp_ns": "time_of(wire.timestamp_ns)",
         "attributes": "NO_ATTRIBUTES",
         "weight": f"size + (size if size > {EVENT_BYTES} else {EVENT_BYTES})",
     }
-    arguments = [values.get(name, f"blank_{name}") for name in PLACES]
-    again = [(f"wire.{name}", f"wire.{field.attribute}") for name, field in MEMBERS.items() if name != field.attribute]
+    arguments = [values.get(name, f"blank_{name}") for name in layout.places]
+    again = [(f"wire.{name}", f"wire.{field.attribute}") for name, field in named.items() if name != field.attribute]
     lines = [
-        "def exchange_of(wire, size):",
-        f" if {' or '.join(f'({name} is not None and {name} != {attribute})' for name, attribute in again)}: return None",
-        f" return Exchange({', '.join(arguments)})",
+        "def event_of(wire, size):",
+        *[f" if {name} is not None and {name} != {attribute}: return None" for name, attribute in again],
+        f" return Made({', '.join(arguments)})",
     ]
-    scope: dict[str, Any] = {
-        "time_of": from_rfc3339,
-        "Exchange": Exchange,
-        "NO_ATTRIBUTES": NO_ATTRIBUTES,
-        **{f"blank_{name}": BLANK[place] for name, place in PLACES.items()},
-    }
-    exec("\n".join(lines), scope)  # noqa: S102  made of the field table alone, nothing from outside
-    function: Callable[[Any, int], Exchange | None] = scope["exchange_of"]
+    blanks: Mapping[str, Any] = {f"blank_{name}": layout.blank[place] for name, place in layout.places.items()}
+    scope = {"time_of": from_rfc3339, "Made": layout.make, "NO_ATTRIBUTES": NO_ATTRIBUTES, **blanks}
+    function: Callable[[Any, int], Any] = written_out("event_of", lines, scope)
     return function
 
 
-_decode = msgspec.json.Decoder(WIRE).decode
-_exchange = _exchange_of()
+_decode = msgspec.json.Decoder(wire_of(EXCHANGE)).decode
+_exchange: Callable[[Any, int], Exchange | None] = _event_of(EXCHANGE)
 
 
 def maybe_exchange(line: Line) -> Exchange | None:

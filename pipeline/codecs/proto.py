@@ -5,19 +5,12 @@ Field numbers are for ever: they stand in the table and are not counted, so that
 """
 
 import sys
-from collections.abc import Mapping
 
-from pipeline.model.events.exchange import FAMILIES, FIELDS
 from pipeline.model.events.fields import Family, Field, FieldType
+from pipeline.model.events.kind import Kind
+from pipeline.model.events.kinds import OURS
 
-NUMBERS: Mapping[str, int] = {
-    **{field.name: field.number for field in FIELDS if field.number},
-    **{family.prefix: family.number for family in FAMILIES},
-}
 EVENT_NAME_NUMBER, TIMESTAMP_NUMBER, ATTRIBUTES_NUMBER = 1, 2, 3
-
-SAME_AS: Mapping[str, str] = {field.name: field.same_as for field in FIELDS if field.same_as}
-"""Fields that are another one's value by definition: not written twice."""
 
 PROTO_TYPES = {
     FieldType.STRING: "optional string",
@@ -30,16 +23,16 @@ PROTO_TYPES = {
 _HEAD = """\
 // Made from httpipe's field table by `python -m pipeline.codecs.proto`: do not edit.
 //
-// One Event is one HTTP exchange as httpipe saw it. Absent means not seen or not known, never zero. Several events in one
-// file or stream are each preceded by their length as a varint (parseDelimitedFrom and its like read them); a Kafka record
-// holds one event without a length.
+// One Event is one HTTP exchange as httpipe saw it, or an event of another kind: event_name says which. Absent means not seen or
+// not known, never zero. Several events in one file or stream are each preceded by their length as a varint
+// (parseDelimitedFrom and its like read them); a Kafka record holds one event without a length.
 
 syntax = "proto3";
 
 package httpipe.v1;
 
-message Event {
-  // Kind of event: "http.exchange".
+message Event {{
+  // Kind of event: {kinds}, or one of a plugin.
   string event_name = 1;
   // Nanoseconds since 1970-01-01 UTC.
   sfixed64 timestamp_unix_nano = 2;
@@ -66,28 +59,30 @@ message AttributeValue {
 """
 
 
-def written_fields() -> tuple[Field, ...]:
-    """The declared fields that have a number."""
-    return tuple(field for field in FIELDS if field.type is not FieldType.TIMESTAMP and field.name not in SAME_AS)
+def written_fields(kind: Kind) -> tuple[Field, ...]:
+    """The declared fields that are written: all but the time, which has its own place, and what repeats another field."""
+    return tuple(field for field in kind.fields if field.type is not FieldType.TIMESTAMP and not field.same_as)
+
+
+def numbered(kind: Kind) -> list[Field | Family]:
+    """The fields and families that have a number of their own in a message."""
+    declared: list[Field | Family] = [*written_fields(kind), *kind.families]
+    return [each for each in declared if each.number]
 
 
 def proto_text() -> str:
-    """The whole schema."""
-    declared: list[Field | Family] = [*written_fields(), *FAMILIES]
-    body = [_declaration(each) for each in sorted(declared, key=_number)]
-    return _HEAD + "".join(body) + _TAIL
-
-
-def _number(field: Field | Family) -> int:
-    return NUMBERS[field.prefix if isinstance(field, Family) else field.name]
+    """The whole schema: the fields of all our kinds in one message, since a name means the same in each of them."""
+    declared: dict[int, Field | Family] = {each.number: each for kind in OURS for each in numbered(kind)}
+    kinds = ", ".join(f'"{kind.name}"' for kind in OURS)
+    return _HEAD.format(kinds=kinds) + "".join(_declaration(declared[number]) for number in sorted(declared)) + _TAIL
 
 
 def _declaration(field: Field | Family) -> str:
     if isinstance(field, Family):
-        return f"  // {field.prefix}<name>: {field.description}\n  map<string, Strings> {field.attribute} = {_number(field)};\n"
+        return f"  // {field.prefix}<name>: {field.description}\n  map<string, Strings> {field.attribute} = {field.number};\n"
     unit = f" ({field.unit})" if field.unit else ""
     name = field.name.replace(".", "_")
-    return f"  // {field.name}: {field.description}{unit}\n  {PROTO_TYPES[field.type]} {name} = {_number(field)};\n"
+    return f"  // {field.name}: {field.description}{unit}\n  {PROTO_TYPES[field.type]} {name} = {field.number};\n"
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """Event ⇄ Protocol Buffers, as ``httpipe.proto`` says. Pure; encoding never raises, decoding raises ``DecodeError`` only.
 
-The functions for exchanges are generated from the field table. ``only_fields`` and ``except_fields`` leave fields out; the time
+The function for each kind is written out from its field table. ``only_fields`` and ``except_fields`` leave fields out; the time
 is always there, since proto3 would read a missing one as 1970.
 """
 
@@ -13,13 +13,16 @@ import msgspec
 
 from pipeline.codecs import protobuf_wire as wire
 from pipeline.codecs.errors import DecodeError
-from pipeline.codecs.proto import ATTRIBUTES_NUMBER, EVENT_NAME_NUMBER, NUMBERS, TIMESTAMP_NUMBER, written_fields
+from pipeline.codecs.layout import as_registered, layout_of, written_out
+from pipeline.codecs.proto import ATTRIBUTES_NUMBER, EVENT_NAME_NUMBER, TIMESTAMP_NUMBER, written_fields
 from pipeline.codecs.protobuf_reader import read_event
 from pipeline.codecs.selection import Selection
 from pipeline.codecs.text import whole
 from pipeline.model.events.event import AttributeValue, Event
-from pipeline.model.events.exchange import BY_NAME, Exchange
+from pipeline.model.events.exchange import EXCHANGE, Exchange
 from pipeline.model.events.fields import EVENT_NAME, Field, FieldType
+from pipeline.model.events.kind import Kind
+from pipeline.model.events.kinds import EVENT
 
 
 class ProtobufCodec:
@@ -31,7 +34,7 @@ class ProtobufCodec:
 
     def __init__(self, selection: Selection | None = None) -> None:
         self._selection = selection or Selection()
-        self._exchange = _exchange_encoder(self._selection)
+        self._exchange = encoder_of(EXCHANGE, self._selection)
 
     def encode(self, event: Event) -> bytes:
         """One message."""
@@ -39,7 +42,7 @@ class ProtobufCodec:
             try:
                 return bytes(self._exchange(event))
             except UnicodeEncodeError:
-                return bytes(self._exchange(_encodable(event)))
+                return bytes(self._exchange(_encodable(EXCHANGE, event)))
         return self._other(event)
 
     def encode_each(self, events: Sequence[Event]) -> list[bytes]:
@@ -92,8 +95,12 @@ class ProtobufCodec:
             at += size
 
     def _other(self, event: Event) -> bytes:
-        if isinstance(event, Exchange):  # a plugin's own kind of exchange
-            return self.encode(Exchange(**{name: getattr(event, name) for name in Exchange.__struct_fields__}))
+        kind, event = as_registered(event)
+        if kind is not EVENT:
+            try:
+                return bytes(encoder_of(kind, self._selection)(event))
+            except UnicodeEncodeError:
+                return bytes(encoder_of(kind, self._selection)(_encodable(kind, event)))
         name = str(event.attributes.get(EVENT_NAME, event.event_name))
         out = bytearray(_string(EVENT_NAME_NUMBER, name) if self._selection.takes(EVENT_NAME) else b"")
         out += wire.tag(TIMESTAMP_NUMBER, wire.FIXED64) + wire.sfixed64(event.timestamp_ns)
@@ -101,9 +108,9 @@ class ProtobufCodec:
         return bytes(out)
 
 
-def _exchange_encoder(selection: Selection) -> Callable[[Exchange], bytearray]:
-    """A function that writes an exchange, field by field from the table."""
-    names = ", ".join(each.name for each in msgspec.structs.fields(Exchange))
+@lru_cache(maxsize=256)
+def encoder_of(kind: Kind, selection: Selection) -> Callable[[Event], bytearray]:
+    """A function that writes an event of this kind, field by field from the table."""
     scope: dict[str, Any] = {
         "astuple": msgspec.structs.astuple,
         "varint": wire.varint,
@@ -112,30 +119,33 @@ def _exchange_encoder(selection: Selection) -> Callable[[Exchange], bytearray]:
         "double": wire.DoubleValue.pack,
         "LEN": tuple(wire.varint(size) for size in range(128)),
         "string": _string,
-        "add_attributes": _attribute_writer(selection, BY_NAME.__contains__),
+        "entry": _entry,
+        "attribute": _attribute,
+        "add_attributes": _attribute_writer(selection, kind.by_name.__contains__),
         "add_headers": _header_writer(selection),
-        "HEAD": (_string(EVENT_NAME_NUMBER, Exchange.event_name) if selection.takes(EVENT_NAME) else b"")
+        "HEAD": (_string(EVENT_NAME_NUMBER, kind.name) if selection.takes(EVENT_NAME) else b"")
         + wire.tag(TIMESTAMP_NUMBER, wire.FIXED64),
     }
     lines = [
-        "def encode(exchange):",
-        f" ({names}) = astuple(exchange)",
+        "def encode(event):",
+        f" ({', '.join(layout_of(kind).places)}) = astuple(event)",
         " out = bytearray(HEAD)",
         " out += sfixed64(timestamp_ns)",
     ]
-    for field in sorted(written_fields(), key=lambda each: NUMBERS[each.name]):
-        if selection.takes(field.name):
-            lines += _lines(field, scope)
-    for family in selection.families():
-        lines.append(f" if {family.attribute}: add_headers(out, {family.prefix!r}, {family.attribute})")
+    chosen = [field for field in written_fields(kind) if selection.takes(field.name)]
+    for field in sorted((field for field in chosen if field.number), key=lambda each: each.number):
+        lines += _lines(field, scope)
+    for family in selection.families(kind):
+        lines.append(f" if {family.attribute}: add_headers(out, {family.prefix!r}, {family.number}, {family.attribute})")
+    for name, value in [(field.name, field.attribute) for field in chosen if not field.number]:
+        lines.append(f" if {value} not in ((), None): out += entry({ATTRIBUTES_NUMBER}, {name!r}, attribute({value}))")
     lines += [" if attributes: add_attributes(out, attributes)", " return out"]
-    exec("\n".join(lines), scope)  # noqa: S102  made of the field table alone, nothing from outside
-    function: Callable[[Exchange], bytearray] = scope["encode"]
+    function: Callable[[Event], bytearray] = written_out("encode", lines, scope)
     return function
 
 
 def _lines(field: Field, scope: dict[str, Any]) -> list[str]:
-    number, value = NUMBERS[field.name], field.attribute
+    number, value = field.number, field.attribute
     kind = {FieldType.INT: wire.VARINT, FieldType.BOOL: wire.VARINT, FieldType.FLOAT: wire.FIXED64}.get(field.type, wire.BYTES)
     scope[f"TAG{number}"] = wire.tag(number, kind)
     match field.type:
@@ -168,11 +178,11 @@ def _entry(number: int, key: str, value: bytes) -> bytes:
     return wire.delimited(number, _string(1, key) + wire.delimited(2, value))
 
 
-def _header_writer(selection: Selection) -> Callable[[bytearray, str, Mapping[str, tuple[str, ...]]], None]:
-    def add(out: bytearray, prefix: str, headers: Mapping[str, tuple[str, ...]]) -> None:
+def _header_writer(selection: Selection) -> Callable[[bytearray, str, int, Mapping[str, tuple[str, ...]]], None]:
+    def add(out: bytearray, prefix: str, number: int, headers: Mapping[str, tuple[str, ...]]) -> None:
         for key, values in headers.items():
             if not selection or selection.takes(prefix + key):
-                out += _entry(NUMBERS[prefix], key, _strings(values))
+                out += _entry(number, key, _strings(values))
 
     return add
 
@@ -211,7 +221,7 @@ def _float(value: float) -> float:
         return float("inf") if value > 0 else float("-inf")
 
 
-def _encodable(exchange: Exchange) -> Exchange:
-    """The exchange with every lone surrogate replaced."""
-    texts = {field.attribute for field in written_fields() if field.type is FieldType.STRING}
-    return exchange.replace(**{name: whole(text) for name in texts if (text := getattr(exchange, name)) is not None})
+def _encodable(kind: Kind, event: Event) -> Event:
+    """The event with every lone surrogate replaced."""
+    texts = {field.attribute for field in written_fields(kind) if field.type is FieldType.STRING}
+    return event.replace(**{name: whole(text) for name in texts if (text := getattr(event, name)) is not None})

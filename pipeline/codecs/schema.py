@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any, Literal
 
-from pipeline.model.events.exchange import FAMILIES, FIELDS, Exchange
 from pipeline.model.events.fields import EVENT_NAME, FieldType
+from pipeline.model.events.kind import Kind
 
 Dialect = Literal["clickhouse", "flink", "spark"]
 
@@ -31,7 +31,7 @@ _COLUMNS: Mapping[Dialect, Mapping[FieldType, str]] = {
         FieldType.FLOAT: "DOUBLE",
         FieldType.BOOL: "BOOLEAN",
         FieldType.STRINGS: "ARRAY<STRING>",
-        FieldType.TIMESTAMP: "STRING",  # Flink's JSON format reads timestamps without nanoseconds and zone only
+        FieldType.TIMESTAMP: "TIMESTAMP_LTZ(9)",
     },
     "spark": {
         FieldType.STRING: "STRING",
@@ -44,31 +44,33 @@ _COLUMNS: Mapping[Dialect, Mapping[FieldType, str]] = {
 }
 
 
-def event_schema() -> dict[str, Any]:
+def event_schema(kind: Kind) -> dict[str, Any]:
     """JSON Schema (2020-12) of one line. Attributes may have any other name, so unknown keys are allowed."""
-    properties: dict[str, Any] = {
-        EVENT_NAME: {"const": Exchange.event_name, "description": "Kind of event."},
-    }
-    for field in FIELDS:
+    properties: dict[str, Any] = {EVENT_NAME: {"const": kind.name, "description": "Kind of event."}}
+    for field in (*kind.fields, *kind.attributes):
         unit = f" In {field.unit}." if field.unit else ""
         properties[field.name] = {**_JSON[field.type], "description": f"{field.description}{unit}"}
     patterns = {
-        f"^{family.prefix.replace('.', '[.]')}": {**_JSON[family.type], "description": family.description} for family in FAMILIES
+        f"^{family.prefix.replace('.', '[.]')}": {**_JSON[family.type], "description": family.description}
+        for family in kind.families
     }
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "httpipe exchange",
+        "title": kind.name,
+        "description": kind.summary,
         "type": "object",
         "required": ["timestamp"],
         "properties": properties,
         "patternProperties": patterns,
         "additionalProperties": {
             "description": "Attributes that transforms and plugins add.",
-            "anyOf": [_JSON[kind] for kind in (FieldType.STRING, FieldType.FLOAT, FieldType.BOOL, FieldType.STRINGS)],
+            "anyOf": [_JSON[type_] for type_ in (FieldType.STRING, FieldType.FLOAT, FieldType.BOOL, FieldType.STRINGS)],
         },
     }
 
 
-def columns(dialect: Dialect) -> list[tuple[str, str]]:
-    """Name and type of a column for each field, quoted as the dialect does; headers and attributes are left to the reader."""
-    return [("`event.name`", _COLUMNS[dialect][FieldType.STRING]), *((f"`{f.name}`", _COLUMNS[dialect][f.type]) for f in FIELDS)]
+def columns(kind: Kind, dialect: Dialect) -> list[tuple[str, str]]:
+    """Name and type of a column for each field, quoted as names with dots need; headers and attributes are left to the reader."""
+    types = _COLUMNS[dialect]
+    named = [(field.name, field.type) for field in (*kind.fields, *kind.attributes)]
+    return [(f"`{name}`", types[type_]) for name, type_ in ((EVENT_NAME, FieldType.STRING), *named)]

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from functools import lru_cache
 
-from pipeline.model.events.exchange import FAMILIES, FIELDS
 from pipeline.model.events.fields import Family, Field
+from pipeline.model.events.kind import Kind
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,13 +22,13 @@ class Selection:
         """Whether the field, header or attribute of this outside name is written."""
         return _takes(self.only, self.without, name)
 
-    def fields(self) -> tuple[Field, ...]:
-        """The declared fields that are written, in the order of the table."""
-        return tuple(field for field in FIELDS if self.takes(field.name))
+    def fields(self, kind: Kind) -> tuple[Field, ...]:
+        """The declared fields of a kind that are written, in the order of its table."""
+        return tuple(field for field in kind.fields if self.takes(field.name))
 
-    def families(self) -> tuple[Family, ...]:
+    def families(self, kind: Kind) -> tuple[Family, ...]:
         """The families of which any member may be written."""
-        return tuple(family for family in FAMILIES if self._reaches(family.prefix))
+        return tuple(family for family in kind.families if self._reaches(family.prefix))
 
     def _reaches(self, prefix: str) -> bool:
         if self.only is None:
