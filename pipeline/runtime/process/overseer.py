@@ -80,11 +80,12 @@ class Overseer:
             for number in self._numbers:
                 signal.signal(number, _late)
             signal.set_wakeup_fd(self._wakeup)
-            faulthandler.cancel_dump_traceback_later()
         self._blocking.close()
         self._writing.close()
         self._thread.join()
         self._reading.close()
+        if self._numbers:
+            faulthandler.cancel_dump_traceback_later()  # last: the thread winds it up until it ends
 
     # ---- in the thread -------------------------------------------------------------------------------------------------------
 
