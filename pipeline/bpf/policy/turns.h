@@ -155,7 +155,6 @@ static __always_inline void on_payload(struct __sk_buff *skb, struct http_scratc
 	int first = mine->ifindex == 0;
 	int fresh = first || LATER(packet->seq + packet->length, mine->next_seq);
 	int asks = work->draft.start == START_REQUEST || work->draft.start == START_CONNECT;
-	int turns = connection->speaker != packet->side;
 
 	/* On `any`, a bridge and its ports show the same segment. */
 	if (!fresh && mine->ifindex != packet->ifindex) {
@@ -163,7 +162,7 @@ static __always_inline void on_payload(struct __sk_buff *skb, struct http_scratc
 		return;
 	}
 	/* What is captured of one direction only has no turns. The first request was decided on already. */
-	if (fresh && asks && (turns || (!first && !other->ifindex)))
+	if (fresh && asks && (connection->speaker != packet->side || (!first && !other->ifindex)))
 		decide(skb, work, connection, settings, counters);
 	if (connection->shed) {
 		if (fresh)
@@ -173,10 +172,11 @@ static __always_inline void on_payload(struct __sk_buff *skb, struct http_scratc
 		return;
 	}
 	begin_turn(work, connection, mine, fresh, settings, counters);
-	if (fresh)
+	if (fresh) {
+		if (connection->speaker != packet->side)
+			report_range(skb, work, other, !packet->side, settings, counters);
 		remember(packet, connection, mine);
-	if (fresh && turns)
-		report_range(skb, work, other, !packet->side, settings, counters);
+	}
 	copy_or_leave_out(skb, work, mine, settings, counters);
 }
 
