@@ -8,6 +8,7 @@ by itself, so that a virtual environment sees bcc and nothing else.
 import importlib.util
 import logging
 import sys
+import warnings
 from pathlib import Path
 from types import ModuleType
 
@@ -51,8 +52,10 @@ def _import() -> ModuleType:
     other = sys.modules.pop("bcc", None)
     sys.modules["bcc"] = bcc
     try:
-        spec.loader.exec_module(bcc)
-    except (ImportError, OSError, AttributeError) as error:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # since 3.12 Python warns of escapes in its patterns
+            spec.loader.exec_module(bcc)
+    except (ImportError, OSError, AttributeError, SyntaxError) as error:
         del sys.modules["bcc"]
         if other is not None:
             sys.modules["bcc"] = other
