@@ -3,13 +3,14 @@
 import signal
 import time
 from collections.abc import Iterator
-from types import SimpleNamespace
-from typing import Any
 
 import pytest
 
-from pipeline.runtime import overseer
-from pipeline.runtime.blocking import Blocking
+from pipeline.runtime.engine import Engine
+from pipeline.runtime.options import RunOptions
+from pipeline.runtime.process import overseer
+from pipeline.runtime.process.blocking import Blocking
+from pipeline.testing.plans import plan
 
 
 @pytest.fixture
@@ -29,9 +30,7 @@ async def test_nothing_ends_the_process_when_the_run_is_over(monkeypatch: pytest
     running: list[bool] = []
     monkeypatch.setattr(overseer.faulthandler, "dump_traceback_later", lambda *_, **__: running.append(True))
     monkeypatch.setattr(overseer.faulthandler, "cancel_dump_traceback_later", lambda: running.append(False))
-    engine: Any = SimpleNamespace(
-        watched=list, stopping=False, plan=SimpleNamespace(process=SimpleNamespace(shutdown_timeout_secs=1))
-    )
+    engine = Engine(plan(), RunOptions(configure_logs=False))
     watching = overseer.Overseer(engine, on_stop=lambda _: None, on_reload=lambda: None, handle_signals=True)
     close = Blocking.close
 
