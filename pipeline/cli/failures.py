@@ -1,6 +1,6 @@
-"""How each kind of error is told to a user: an exit code and a few lines, never a traceback.
+"""How each kind of error is reported to a user: an exit code and a few lines, never a traceback.
 
-Task groups wrap what happens inside them in exception groups; the user is told the first error of the most telling kind.
+Task groups wrap what happens inside them in exception groups; the user sees the first error of the most telling kind.
 """
 
 import errno
@@ -10,7 +10,7 @@ from pipeline.cli.exit_codes import ExitCode
 from pipeline.errors import OPEN_FILES_REMEDY, CaptureError, ConfigError, HttpipeError, InputError, UnhealthyError
 
 
-def told(error: BaseException) -> tuple[ExitCode, str]:  # noqa: PLR0911  one for each kind of error
+def reported(error: BaseException) -> tuple[ExitCode, str]:  # noqa: PLR0911  one for each kind of error
     """Exit code and words."""
     leaves = list(_leaves(error))
     for leaf in leaves:
@@ -40,10 +40,10 @@ def told(error: BaseException) -> tuple[ExitCode, str]:  # noqa: PLR0911  one fo
     return ExitCode.INTERNAL, f"httpipe: internal error: {what}\n  Run it again as `httpipe --debug …` and report what it prints."
 
 
-def told_apart(error: BaseException) -> list[tuple[str, dict[str, object]]]:
+def reported_apart(error: BaseException) -> list[tuple[str, dict[str, object]]]:
     """The same for a log of JSON: each problem by itself, with its place as fields."""
     config = next((leaf for leaf in _leaves(error) if isinstance(leaf, ConfigError)), None)
-    code, text = told(error)
+    code, text = reported(error)
     if config is None:
         return [(text.removeprefix("httpipe: "), {"exit_code": code.value})]
     return [(each.message, {"file": config.file, "path": each.path, "exit_code": code.value}) for each in config.problems]

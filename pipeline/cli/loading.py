@@ -34,10 +34,10 @@ FIRST_FILE = """; name another, or write it. This shows the HTTP traffic of this
     [sinks.console]
     type = "stdout"
     inputs = ["http"]"""
-"""What a new user in an empty folder is told."""
+"""What a new user in an empty folder reads."""
 
 _JSON_LOG = re.compile(rb'^\s*(telemetry\.)?log_format\s*=\s*"json"', re.MULTILINE)
-"""What a file that is no valid TOML still says."""
+"""What a file that is not valid TOML still says."""
 
 MAX_FILE_BYTES = 16 << 20
 """A pipeline file is a few KB; this bounds what a wrong argument (a capture file, /dev/zero) costs."""
@@ -51,8 +51,8 @@ def load(file: str) -> Plan:
 def load_for_start(file: str, log_format: Callable[[str], None]) -> Plan:
     """The plan to begin with: a broken plugin does not keep the others from running.
 
-    Where privileges will be given up, the plugins of others are not imported before that. ``log_format`` is told how the file
-    wants the log as soon as that can be known, so that what is wrong with the file is told in the same way.
+    Where privileges will be given up, the plugins of others are not imported before that. ``log_format`` learns how the file
+    wants the log as soon as that can be known, so that what is wrong with the file is reported in the same way.
     """
     data = _read(file)
     if _JSON_LOG.search(data):
@@ -69,7 +69,7 @@ def load_to_look(file: str) -> Plan:
 
 
 def load_to_check(file: str) -> "tuple[Plan, list[Case]]":
-    """The plan of a pipeline file and its tests, both wholly checked and not to be run. Every problem is told at once."""
+    """The plan of a pipeline file and its tests, both wholly checked and not to be run. Every problem is reported at once."""
     read, known = document(file), registry(file)
     nobody = _nobody(read)
     try:
@@ -84,7 +84,7 @@ def load_to_check(file: str) -> "tuple[Plan, list[Case]]":
 
 
 def _nobody(read: Document) -> Problem | None:
-    """What is wrong with the account that the pipeline shall run as, as far as everybody can tell."""
+    """What is wrong with the account that the pipeline shall run as, as far as can be known without privileges."""
     user = read.process.get("user")
     if not isinstance(user, str):
         return None
@@ -175,7 +175,7 @@ class TrustBeside:
         return self._list.refusal(plugin)
 
     def _meant(self) -> str:
-        """What `httpipe plugins trust`, called from here, must be told so that it writes the list of this file."""
+        """What `httpipe plugins trust`, called from here, needs so that it writes the list of this file."""
         if Path(self._file) == Path(DEFAULT_FILE):
             return ""
         return f" --file {PLUGINS_FILE}" if self._file == "-" else f" --for {shlex.quote(self._file)}"

@@ -1,4 +1,4 @@
-"""The command `httpipe`: which subcommands there are, and how every way of failing is told.
+"""The command `httpipe`: which subcommands there are, and how every way of failing is reported.
 
 In: arguments. Out: an exit code. It imports a subcommand only when that one is called, because `httpipe --help` and shell
 completion must be instant; and it never shows a traceback, which is for `--debug`.
@@ -172,7 +172,7 @@ def _fill_standard_streams() -> None:
 
 
 def _stray(stray: "sys.UnraisableHookArgs | threading.ExceptHookArgs") -> None:
-    """What no caller can be told, of a thread or an object that is forgotten: a line of the log, like all else."""
+    """What no caller learns, of a thread or an object that is forgotten: a line of the log, like all else."""
     from pipeline.telemetry.logs import ComponentLog  # noqa: PLC0415  start-up
 
     trace = (stray.exc_type, stray.exc_value, stray.exc_traceback)
@@ -186,7 +186,7 @@ def _usage(error: click.UsageError) -> ExitCode:
 
 
 def _closed_output() -> ExitCode:
-    """`httpipe … | head`: the reader has seen enough, which is no error; Python must not try to flush once more at exit."""
+    """`httpipe … | head`: the reader has seen enough, which is not an error; Python must not try to flush once more at exit."""
     _drop_unwritten()
     return ExitCode.OK
 
@@ -202,14 +202,14 @@ def _drop_unwritten() -> None:
 def _failed(error: BaseException, arguments: Sequence[str]) -> ExitCode:
     from pipeline.cli import failures  # noqa: PLC0415  start-up
 
-    code, text = failures.told(error)
+    code, text = failures.reported(error)
     trace = ""
     if os.environ.get("HTTPIPE_DEBUG", "0") not in ("", "0") or "--debug" in arguments[:1]:
         import traceback  # noqa: PLC0415  start-up
 
         trace = "".join(traceback.format_exception(error))
     if speaks_json():
-        for message, fields in failures.told_apart(error):
+        for message, fields in failures.reported_apart(error):
             say(message, "error", **fields, **({"exception": trace} if trace else {}))
     else:
         say(trace + text)

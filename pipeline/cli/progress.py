@@ -22,7 +22,7 @@ class Progress:
         self._shown = False
 
     def show(self, source: str, done: int, total: int, events: int) -> None:
-        """A source tells how far it is; a total of 0, of a pipe, means that nobody knows."""
+        """A source reports how far it is; a total of 0, of a pipe, means that nobody knows."""
         self._state[source] = (done, total, events)
         now = self._clock()
         if self._enabled and now >= self._next:

@@ -52,7 +52,7 @@ def run(  # noqa: PLR0913  one for each option
             say(warning, "warning", file=plan.file)
         else:
             say(f"{plan.file}: warning: {warning}")
-    import anyio  # noqa: PLC0415  start-up: a wrong file is told before the slow imports
+    import anyio  # noqa: PLC0415  start-up: a wrong file is reported before the slow imports
 
     from pipeline.cli.progress import Progress  # noqa: PLC0415
     from pipeline.isolation.loop import EventLoop  # noqa: PLC0415

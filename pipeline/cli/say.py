@@ -1,4 +1,4 @@
-"""Words on standard error. They never decide how the command ends: a log on a full disk is no reason to fail."""
+"""Words on standard error. They never decide how the command ends: a log on a full disk must not make it fail."""
 
 import contextlib
 import os

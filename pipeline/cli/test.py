@@ -30,7 +30,7 @@ def test(*, files: tuple[str, ...]) -> int:
 
 
 def run_file(file: str) -> list[Outcome]:
-    """Run the tests of one file and tell each."""
+    """Run the tests of one file and print the result of each."""
     plan, found = load_to_check(file)
     outcomes = []
     for index, case in enumerate(found):

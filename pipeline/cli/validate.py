@@ -6,7 +6,7 @@ Its tests are checked as `httpipe test` would, and not run.
 import click
 
 from pipeline.cli.exit_codes import ExitCode
-from pipeline.cli.failures import told
+from pipeline.cli.failures import reported
 from pipeline.cli.loading import DEFAULT_FILE, load_to_check
 from pipeline.errors import ConfigError
 from pipeline.topology.plan import Plan
@@ -27,7 +27,7 @@ def _validate(file: str, *, strict: bool) -> int:
     try:
         plan, cases = load_to_check(file)
     except (ConfigError, PermissionError) as error:
-        code, text = told(error)
+        code, text = reported(error)
         click.echo(text, err=True)
         return code
     for warning in plan.warnings:

@@ -17,7 +17,7 @@ ANYTHING = Place(frozenset(map(chr, range(32, 127))), repeated=True)
 
 
 class FileNames(NamedTuple):
-    """Every path that may be written. ``from_traffic``: strangers choose part of it, and never such that it looks ``rotated``."""
+    """Every path that may be written. ``from_traffic``: traffic chooses part of it, and never such that it looks ``rotated``."""
 
     places: tuple[Place, ...]
     from_traffic: bool = False

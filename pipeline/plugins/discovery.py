@@ -2,7 +2,7 @@
 
 In: the import path. Out: ``Plugin`` entries and warnings about metadata that cannot be read. It never imports a plugin and never
 reads a distribution's long metadata: name and version stand in the name of its ``.dist-info`` folder (binary distribution
-format of the Python Packaging User Guide), the plugins in its ``entry_points.txt``. Both are written by strangers: bounded, and
+format of the Python Packaging User Guide), the plugins in its ``entry_points.txt``. Both are untrusted: bounded, and
 never trusted to be well formed.
 """
 

@@ -1,7 +1,7 @@
 """The files of an installed distribution: whether they are what its RECORD says, and who could change them.
 
 In: the distribution's ``.dist-info`` folder. Out: hashes and findings in words. It reads files and never imports one. RECORD is
-a CSV table of path, hash and size (recording installed projects, Python Packaging User Guide); it is written by strangers.
+a CSV table of path, hash and size (recording installed projects, Python Packaging User Guide); it is untrusted.
 """
 
 import base64
@@ -34,7 +34,7 @@ def record_sha256(folder: Path | None) -> str:
 
 
 def recorded(folder: Path) -> Iterator[Recorded]:
-    """The files that belong to a distribution. Raises ``OSError`` without RECORD, ``ValueError`` where it is no table."""
+    """The files that belong to a distribution. Raises ``OSError`` without RECORD, ``ValueError`` where it is not a table."""
     with (folder / "RECORD").open("rb") as file:
         data = file.read(MAX_RECORD_BYTES + 1)
     if len(data) > MAX_RECORD_BYTES:
@@ -79,7 +79,7 @@ def writable_by_others(folder: Path, uid: int) -> list[Path]:
             path = Path(os.path.normpath(file.path))
             places |= {path, path.parent}
     except (OSError, ValueError):
-        pass  # told by ``altered``
+        pass  # reported by ``altered``
     return sorted(place for place in places if _open_to_others(place, uid))
 
 

@@ -33,7 +33,7 @@ class PluginError(HttpipeError):
 
 
 class BrokenPluginError(PluginError):
-    """A plugin that may be used and is broken: it cannot be imported, or is no component. The rest of a pipeline can run."""
+    """A plugin that may be used and is broken: it cannot be imported, or is not a component. The rest of a pipeline can run."""
 
 
 class Trust(Protocol):
@@ -95,7 +95,7 @@ class Registry:
         return plugin.name if len(same) == 1 else f"{plugin.distribution}:{plugin.name}"
 
     def load(self, kind: Kind, name: str) -> Loaded:
-        """Import the class. Whatever its import raises is told as a problem of that plugin."""
+        """Import the class. Whatever its import raises is reported as a problem of that plugin."""
         plugin = self.find(kind, name)
         return Loaded(plugin, _checked(plugin, _import(plugin)))
 
@@ -123,7 +123,7 @@ def _import(plugin: Plugin) -> object:
         return _resolved(plugin.value) if plugin.builtin else _in_time(plugin)
     except BrokenPluginError:
         raise
-    except (Exception, SystemExit) as error:  # a plugin's import runs a stranger's code: anything may come out
+    except (Exception, SystemExit) as error:  # a plugin's import runs foreign code: anything may come out
         if plugin.builtin and not isinstance(error, ImportError):
             raise
         missing = f"; install what is missing: {error.name}" if isinstance(error, ModuleNotFoundError) and error.name else ""
@@ -139,7 +139,7 @@ def _resolved(value: str) -> object:
 
 
 def _in_time(plugin: Plugin) -> object:
-    """What a stranger's import gives, or whatever it raises.
+    """What a foreign import gives, or whatever it raises.
 
     In a thread, which is left behind when the time is over: nothing else can end an import that waits for something.
     """
@@ -186,9 +186,9 @@ def _version_fault(version: object) -> str:
 
 
 def _form_fault(plugin: Plugin, component: Component) -> str:
-    told = getattr(component, "plugin_name", "")
-    if told and told != plugin.name:
-        return f'calls itself "{told}" in its code; the two names must be the same'
+    stated = getattr(component, "plugin_name", "")
+    if stated and stated != plugin.name:
+        return f'calls itself "{stated}" in its code; the two names must be the same'
     if abstract := sorted(getattr(component, "__abstractmethods__", ())):
         return f"lacks {', '.join(f'{name}()' for name in abstract)}"
     if not (isinstance(component.Config, type) and issubclass(component.Config, BaseModel)):

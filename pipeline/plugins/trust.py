@@ -42,7 +42,7 @@ class Entry(Config):
 class TrustList:
     """A trust list. ``file`` is None where there is none; ``warnings`` say why a list that is there does not count.
 
-    ``meant`` is how `httpipe plugins trust` is told that this list is meant: a remedy must work as it stands.
+    ``meant`` is how `httpipe plugins trust` learns that this list is meant: a remedy must work as it stands.
     """
 
     file: Path | None = None

@@ -20,7 +20,7 @@ class OddEvent(Event, frozen=True, gc=False, kw_only=True):
 
 
 def odd_events() -> list[Event]:
-    """Everything that strangers can put into an exchange, and everything that can be missing from one."""
+    """Everything that untrusted peers can put into an exchange, and everything that can be missing from one."""
     texts = [
         "",
         "\x00\x1b[2J\r\n",

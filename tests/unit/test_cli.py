@@ -252,9 +252,9 @@ def test_doctor_agrees_with_this_host(capsys: pytest.CaptureFixture[str]) -> Non
 )
 def test_each_kind_of_error_has_its_exit_code_and_words(error: Exception, code: ExitCode, said: str) -> None:
     """Out of groups, too."""
-    told = failures.told(error)
-    assert told[0] == code
-    assert told[1].startswith(said)
+    reported = failures.reported(error)
+    assert reported[0] == code
+    assert reported[1].startswith(said)
 
 
 def test_an_internal_error_is_one_line_and_a_traceback_only_for_debug(
