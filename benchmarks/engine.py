@@ -17,8 +17,8 @@ import anyio
 
 from pipeline.api import Context, Event, EventBatch, Exchange, NotConnected, Sink, Source
 from pipeline.config.options import BufferOptions, ProcessOptions, SinkOptions
+from pipeline.delivery.batch import Batch, size_of
 from pipeline.delivery.buffer import Bounds
-from pipeline.delivery.chunk import Chunk, weight_of
 from pipeline.delivery.clock import Clock
 from pipeline.delivery.disk import DiskBuffer
 from pipeline.delivery.health import Health
@@ -114,7 +114,7 @@ async def through_disk(folder: str) -> tuple[float, float]:
     bounds = Bounds(1_000_000, 1 << 30, "block")
     buffer = DiskBuffer(folder, bounds, Ledger(), log=log, health=Health(log), clock=Clock())
     events = [exchange(number) for number in range(BATCH)]
-    chunk = Chunk(events, weight_of(events), (), 0.0)
+    batch = Batch(events, size_of(events), (), 0.0)
     await buffer.open()
     began, began_cpu = time.perf_counter(), time.process_time()
 
@@ -126,7 +126,7 @@ async def through_disk(folder: str) -> tuple[float, float]:
         group.start_soon(buffer.run)
         group.start_soon(deliver)
         for _ in range(DISK_EVENTS // BATCH):
-            await buffer.offer(chunk)
+            await buffer.offer(batch)
             await anyio.lowlevel.checkpoint()
         buffer.close()
     spent = time.perf_counter() - began, time.process_time() - began_cpu

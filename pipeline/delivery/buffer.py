@@ -1,6 +1,6 @@
 """The queue in front of one sink, in memory. Bounded in events and bytes; full means what ``when_full`` says.
 
-It holds chunks, never single events: a queue operation costs the same for 1 event as for 1000. Everything here happens in
+It holds batches, never single events: a queue operation costs the same for 1 event as for 1000. Everything here happens in
 one loop and is synchronous, but for ``offer`` (waits for room) and ``take`` (waits for events).
 """
 
@@ -12,7 +12,7 @@ import anyio
 
 from pipeline.config.options import WhenFull
 from pipeline.delivery.acknowledgement import release
-from pipeline.delivery.chunk import Batch, Chunk, merge
+from pipeline.delivery.batch import Batch, merge
 from pipeline.delivery.health import Health
 from pipeline.delivery.ledger import Ledger, Reason
 from pipeline.delivery.signal import Signal
@@ -35,22 +35,22 @@ class Buffer(ABC):
     ledger: Ledger
 
     @abstractmethod
-    def offer_nowait(self, chunk: Chunk) -> Chunk | None:
-        """Take the chunk. With ``block``, returns the part that found no room; its tickets stay held by the caller."""
+    def offer_nowait(self, batch: Batch) -> Batch | None:
+        """Take the batch. With ``block``, returns the part that found no room; its tickets stay held by the caller."""
 
     @abstractmethod
     async def room(self) -> None:
         """Wait until something was taken."""
 
-    async def offer(self, chunk: Chunk) -> None:
-        """Take the chunk, waiting for room if need be."""
-        rest = self.offer_nowait(chunk)
+    async def offer(self, batch: Batch) -> None:
+        """Take the batch, waiting for room if need be."""
+        rest = self.offer_nowait(batch)
         if rest is not None:
             await Offer(self, rest).wait()
 
     @abstractmethod
-    def drop_offered(self, chunk: Chunk, reason: Reason = Reason.QUEUE_FULL) -> None:
-        """Count a chunk, or what is left of one, as received and dropped."""
+    def drop_offered(self, batch: Batch, reason: Reason = Reason.QUEUE_FULL) -> None:
+        """Count a batch, or what is left of one, as received and dropped."""
 
     @abstractmethod
     async def take(self, max_events: int, max_bytes: int, timeout_secs: float) -> Batch | None:
@@ -70,7 +70,7 @@ class Buffer(ABC):
 
     @abstractmethod
     def refuse(self, reason: Reason) -> int:
-        """Give up what waits and all that is offered from now on, counted for ``reason``; returns how many events waited."""
+        """Discard what waits and all that is offered from now on, counted for ``reason``; returns how many events waited."""
 
     async def run(self) -> None:  # noqa: B027  a queue in memory has nothing to do by itself
         """What the queue does by itself, until it is closed and empty."""
@@ -113,9 +113,9 @@ class Offer:
 
     __slots__ = ("buffer", "rest")
 
-    def __init__(self, buffer: Buffer, rest: Chunk) -> None:
+    def __init__(self, buffer: Buffer, rest: Batch) -> None:
         self.buffer = buffer
-        self.rest: Chunk | None = rest
+        self.rest: Batch | None = rest
 
     async def wait(self) -> None:
         """Wait for room as long as the options allow, then drop what is still outside."""
@@ -136,7 +136,7 @@ class Offer:
 
 
 class MemoryBuffer(Buffer):
-    """A bounded queue of chunks."""
+    """A bounded queue of batches."""
 
     def __init__(self, bounds: Bounds, ledger: Ledger) -> None:
         self.bounds = bounds
@@ -146,7 +146,7 @@ class MemoryBuffer(Buffer):
         self.closed = False
         self._pressed = False
         self._refusing: Reason | None = None
-        self._chunks: deque[Chunk] = deque()
+        self._batches: deque[Batch] = deque()
         self._events = 0
         self._bytes = 0
         self._filled = Signal()
@@ -165,23 +165,23 @@ class MemoryBuffer(Buffer):
     @property
     def oldest_since(self) -> float | None:
         """Monotonic second at which the oldest waiting event was offered."""
-        return self._chunks[0].since if self._chunks else None
+        return self._batches[0].since if self._batches else None
 
     @property
     def crowded(self) -> bool:
         """Whether nothing should wait for company: half of the room is taken, or something found none since the last ``take``."""
         return self._pressed or 2 * self._events >= self.bounds.max_events or 2 * self._bytes >= self.bounds.max_bytes
 
-    def offer_nowait(self, chunk: Chunk) -> Chunk | None:
-        """Take the chunk. With ``block``, returns the part that found no room."""
-        count = len(chunk.events)
+    def offer_nowait(self, batch: Batch) -> Batch | None:
+        """Take the batch. With ``block``, returns the part that found no room."""
+        count = len(batch.events)
         events = self._events + count
-        weight = self._bytes + chunk.weight
-        if events > self.bounds.max_events or weight > self.bounds.max_bytes:
-            return self._full(chunk)
-        self._chunks.append(chunk)
+        size = self._bytes + batch.size
+        if events > self.bounds.max_events or size > self.bounds.max_bytes:
+            return self._full(batch)
+        self._batches.append(batch)
         self._events = events
-        self._bytes = weight
+        self._bytes = size
         self.ledger.received += count
         self._filled.set()
         return None
@@ -190,15 +190,15 @@ class MemoryBuffer(Buffer):
         """Wait until something was taken."""
         await self._room.wait()
 
-    def drop_offered(self, chunk: Chunk, reason: Reason = Reason.QUEUE_FULL) -> None:
-        """Count a chunk, or what is left of one, as received and dropped."""
-        self.ledger.received += len(chunk.events)
-        self._drop(chunk, reason)
+    def drop_offered(self, batch: Batch, reason: Reason = Reason.QUEUE_FULL) -> None:
+        """Count a batch, or what is left of one, as received and dropped."""
+        self.ledger.received += len(batch.events)
+        self._drop(batch, reason)
 
     async def take(self, max_events: int, max_bytes: int, timeout_secs: float) -> Batch | None:
         """The next batch; None when the queue is closed and empty."""
         while True:
-            while not self._chunks:
+            while not self._batches:
                 if self.closed:
                     return None
                 await self._filled.wait()
@@ -210,11 +210,11 @@ class MemoryBuffer(Buffer):
 
     def take_nowait(self, max_events: int, max_bytes: int) -> Batch | None:
         """The next batch, if anything waits."""
-        if not self._chunks:
+        if not self._batches:
             return None
         self._pressed = False
-        first = self._chunks[0]
-        if len(self._chunks) == 1 and len(first.events) <= max_events and first.weight <= max_bytes:
+        first = self._batches[0]
+        if len(self._batches) == 1 and len(first.events) <= max_events and first.size <= max_bytes:
             batch = self._pop()
         else:
             batch = merge(self._gather(max_events, max_bytes))
@@ -227,7 +227,7 @@ class MemoryBuffer(Buffer):
             release(batch.tickets)
 
     def put_back(self, batch: Batch) -> None:
-        """The batch comes first again; it was inside the bounds before, so it is let in whatever came meanwhile."""
+        """The batch comes first again; it was inside the bounds before, so it is enqueued whatever came meanwhile."""
         self._push_front(batch)
         self._filled.set()
 
@@ -247,9 +247,9 @@ class MemoryBuffer(Buffer):
         self._filled.set()
 
     def refuse(self, reason: Reason) -> int:
-        """Give up what waits and all that is offered from now on."""
+        """Discard what waits and all that is offered from now on."""
         events = self._events
-        while self._chunks:
+        while self._batches:
             self._drop(self._pop(), reason)
         self._refusing = reason
         self.bounds = replace(self.bounds, max_events=-1)  # so that every offer takes the slow path, and only then
@@ -263,118 +263,118 @@ class MemoryBuffer(Buffer):
             while self._events < max_events and self._bytes < max_bytes and not (self.closed or self.crowded):
                 await self._filled.wait()
 
-    def _gather(self, max_events: int, max_bytes: int) -> list[Chunk]:
-        """Whole chunks as long as they fit; the first one is split where even it does not (one event always goes)."""
-        chunks = [self._pop_part(max_events, max_bytes)]
-        events, weight = len(chunks[0].events), chunks[0].weight
-        while self._chunks:
-            following = self._chunks[0]
+    def _gather(self, max_events: int, max_bytes: int) -> list[Batch]:
+        """Whole batches as long as they fit; the first one is split where even it does not (one event always goes)."""
+        batches = [self._pop_part(max_events, max_bytes)]
+        events, size = len(batches[0].events), batches[0].size
+        while self._batches:
+            following = self._batches[0]
             events += len(following.events)
-            weight += following.weight
-            if events > max_events or weight > max_bytes:
+            size += following.size
+            if events > max_events or size > max_bytes:
                 break
-            chunks.append(self._pop())
-        return chunks
+            batches.append(self._pop())
+        return batches
 
-    def _pop_part(self, max_events: int, max_bytes: int) -> Chunk:
-        chunk = self._pop()
-        fitting = max(1, chunk.count_within(max_events, max_bytes))
-        if fitting == len(chunk.events):
-            return chunk
-        part, rest = chunk.split(fitting)
+    def _pop_part(self, max_events: int, max_bytes: int) -> Batch:
+        batch = self._pop()
+        fitting = max(1, batch.count_within(max_events, max_bytes))
+        if fitting == len(batch.events):
+            return batch
+        part, rest = batch.split(fitting)
         self._push_front(rest)
         return part
 
-    def _full(self, chunk: Chunk) -> Chunk | None:
+    def _full(self, batch: Batch) -> Batch | None:
         if self._refusing is not None:
-            self.drop_offered(chunk, self._refusing)
+            self.drop_offered(batch, self._refusing)
             return None
         self._pressed = True
         self._filled.set()
         match self.bounds.when_full:
             case "drop_oldest":
-                self._drop_oldest(chunk)
+                self._drop_oldest(batch)
             case "drop_newest":
-                self._drop_newest(chunk)
+                self._drop_newest(batch)
             case "block":
-                return self._fill_up(chunk)
+                return self._fill_up(batch)
         return None
 
-    def _fill_up(self, chunk: Chunk) -> Chunk | None:
-        """Let in what fits; the rest is the caller's again."""
-        chunk = self._without_giants(chunk)
-        room = self._room_for(chunk)
-        if room == len(chunk.events):
-            self._let_in(chunk)
+    def _fill_up(self, batch: Batch) -> Batch | None:
+        """Enqueue what fits; the rest is the caller's again."""
+        batch = self._without_oversized(batch)
+        room = self._room_for(batch)
+        if room == len(batch.events):
+            self._enqueue(batch)
             return None
         if room:
-            part, chunk = chunk.split(room)
+            part, batch = batch.split(room)
             self.offer_nowait(part)
-        return chunk
+        return batch
 
-    def _drop_newest(self, chunk: Chunk) -> None:
-        """Let in what fits and drop the rest."""
-        rest = self._fill_up(chunk)
+    def _drop_newest(self, batch: Batch) -> None:
+        """Enqueue what fits and drop the rest."""
+        rest = self._fill_up(batch)
         if rest is not None:
             self.drop_offered(rest)
 
-    def _drop_oldest(self, chunk: Chunk) -> None:
-        """Drop from the front until the chunk fits; of a chunk larger than the whole queue, its own oldest events too."""
-        chunk = self._without_giants(chunk)
-        surplus = chunk.count_freeing(len(chunk.events) - self.bounds.max_events, chunk.weight - self.bounds.max_bytes)
+    def _drop_oldest(self, batch: Batch) -> None:
+        """Drop from the front until the batch fits; of a batch larger than the whole queue, its own oldest events too."""
+        batch = self._without_oversized(batch)
+        surplus = batch.count_freeing(len(batch.events) - self.bounds.max_events, batch.size - self.bounds.max_bytes)
         if surplus > 0:
-            oldest, chunk = chunk.split(surplus)
+            oldest, batch = batch.split(surplus)
             self.drop_offered(oldest)
-        while self._chunks:
-            events = self._events + len(chunk.events) - self.bounds.max_events
-            weight = self._bytes + chunk.weight - self.bounds.max_bytes
-            if events <= 0 and weight <= 0:
+        while self._batches:
+            events = self._events + len(batch.events) - self.bounds.max_events
+            size = self._bytes + batch.size - self.bounds.max_bytes
+            if events <= 0 and size <= 0:
                 break
-            self._drop_front(events, weight)
-        self._let_in(chunk)
+            self._drop_front(events, size)
+        self._enqueue(batch)
 
-    def _drop_front(self, events: int, weight: int) -> None:
+    def _drop_front(self, events: int, size: int) -> None:
         oldest = self._pop()
-        surplus = oldest.count_freeing(events, weight)
+        surplus = oldest.count_freeing(events, size)
         if surplus < len(oldest.events):
             oldest, rest = oldest.split(surplus)
             self._push_front(rest)
         self._drop(oldest, Reason.QUEUE_FULL)
 
-    def _without_giants(self, chunk: Chunk) -> Chunk:
-        """The chunk without events that would not fit into an empty queue."""
+    def _without_oversized(self, batch: Batch) -> Batch:
+        """The batch without events that would not fit into an empty queue."""
         limit = self.largest_event
-        if chunk.weight <= limit:
-            return chunk
-        kept = [event for event in chunk.events if event.weight <= limit]
-        giants = [event for event in chunk.events if event.weight > limit]
-        if not giants:
-            return chunk
-        giant_weight = sum(event.weight for event in giants)
-        self.drop_offered(Chunk(giants, giant_weight, (), chunk.since), Reason.TOO_LARGE)
-        return Chunk(kept, chunk.weight - giant_weight, chunk.tickets, chunk.since)
+        if batch.size <= limit:
+            return batch
+        kept = [event for event in batch.events if event.weight <= limit]
+        oversized = [event for event in batch.events if event.weight > limit]
+        if not oversized:
+            return batch
+        oversized_size = sum(event.weight for event in oversized)
+        self.drop_offered(Batch(oversized, oversized_size, (), batch.since), Reason.TOO_LARGE)
+        return Batch(kept, batch.size - oversized_size, batch.tickets, batch.since)
 
-    def _room_for(self, chunk: Chunk) -> int:
-        return chunk.count_within(max(0, self.bounds.max_events - self._events), max(0, self.bounds.max_bytes - self._bytes))
+    def _room_for(self, batch: Batch) -> int:
+        return batch.count_within(max(0, self.bounds.max_events - self._events), max(0, self.bounds.max_bytes - self._bytes))
 
-    def _let_in(self, chunk: Chunk) -> None:
-        """A chunk that fits now; of an empty one only the tickets are left to release."""
-        if chunk.events:
-            self.offer_nowait(chunk)
+    def _enqueue(self, batch: Batch) -> None:
+        """A batch that fits now; of an empty one only the tickets are left to release."""
+        if batch.events:
+            self.offer_nowait(batch)
         else:
-            release(chunk.tickets)
+            release(batch.tickets)
 
-    def _drop(self, chunk: Chunk, reason: Reason) -> None:
-        self.ledger.discard(reason, len(chunk.events))
-        release(chunk.tickets)
+    def _drop(self, batch: Batch, reason: Reason) -> None:
+        self.ledger.discard(reason, len(batch.events))
+        release(batch.tickets)
 
-    def _pop(self) -> Chunk:
-        chunk = self._chunks.popleft()
-        self._events -= len(chunk.events)
-        self._bytes -= chunk.weight
-        return chunk
+    def _pop(self) -> Batch:
+        batch = self._batches.popleft()
+        self._events -= len(batch.events)
+        self._bytes -= batch.size
+        return batch
 
-    def _push_front(self, chunk: Chunk) -> None:
-        self._chunks.appendleft(chunk)
-        self._events += len(chunk.events)
-        self._bytes += chunk.weight
+    def _push_front(self, batch: Batch) -> None:
+        self._batches.appendleft(batch)
+        self._events += len(batch.events)
+        self._bytes += batch.size

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from pipeline.api import Event
 from pipeline.delivery.acknowledgement import Tickets, hold
+from pipeline.delivery.batch import Batch, size_of
 from pipeline.delivery.buffer import Buffer
-from pipeline.delivery.chunk import Chunk, weight_of
 from pipeline.delivery.health import describe
 
 REASON = "httpipe.dead_letter.reason"
@@ -13,7 +13,7 @@ SINK = "httpipe.dead_letter.sink"
 ATTEMPTS = "httpipe.dead_letter.attempts"
 
 LABEL_BYTES = 256
-"""Added to an event's weight for the three attributes."""
+"""What the three attributes add to an event's size."""
 
 
 class DeadLetter:
@@ -28,4 +28,4 @@ class DeadLetter:
         marks = {REASON: describe(error), SINK: self._sink_id, ATTEMPTS: attempts}
         marked = [event.replace(attributes={**event.attributes, **marks}, weight=event.weight + LABEL_BYTES) for event in events]
         hold(tickets)
-        await self._buffer.offer(Chunk(marked, weight_of(marked), tickets, now))
+        await self._buffer.offer(Batch(marked, size_of(marked), tickets, now))

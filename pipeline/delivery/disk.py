@@ -16,11 +16,12 @@ import anyio
 from anyio.to_thread import run_sync
 
 from pipeline.api import Event
-from pipeline.delivery.acknowledgement import Ticket, release
+from pipeline.delivery.acknowledgement import release
+from pipeline.delivery.batch import Batch, merge, size_of
 from pipeline.delivery.blocks import decode_block, encode_block
 from pipeline.delivery.buffer import Bounds, Buffer, MemoryBuffer
-from pipeline.delivery.chunk import Batch, Chunk, merge, weight_of
 from pipeline.delivery.clock import Clock
+from pipeline.delivery.disk_blocks import StoredBlocks
 from pipeline.delivery.disk_store import DiskStore, Entry, StoreError
 from pipeline.delivery.health import Health, Logger
 from pipeline.delivery.ledger import Ledger, Reason
@@ -42,24 +43,8 @@ FRONT_EVENTS = 20_000
 FRONT_BYTES = 32 << 20
 """The part of the queue that may be in memory: as much as a whole queue in memory holds by default."""
 
-LEAST_COMMIT = 10
+MAX_HALVINGS = 10
 """Where room is short commits are halved so often at most: to one event."""
-
-
-class _Row(Ticket):
-    """One block that was taken: deleted when nobody holds it any more, if the file is still the same ``generation``."""
-
-    __slots__ = ("_delete", "entry", "generation")
-
-    def __init__(self, entry: Entry, generation: int, delete: Callable[[Entry, int], None]) -> None:
-        super().__init__()
-        self.entry = entry
-        self.generation = generation
-        self._delete = delete
-
-    def acknowledge(self) -> None:
-        """Delivered, dead-lettered or discarded."""
-        self._delete(self.entry, self.generation)
 
 
 class DiskBuffer(Buffer):
@@ -79,17 +64,12 @@ class DiskBuffer(Buffer):
         self._store = DiskStore(folder, bounds.max_bytes, self._report)
         self._writing = anyio.CapacityLimiter(1)
         self._loading = anyio.CapacityLimiter(1)
-        self._stored: deque[tuple[Entry, float]] = deque()
+        self._blocks = StoredBlocks(self._block_to_delete)
         self._returned: deque[Batch] = deque()
-        self._delivered: list[Entry] = []
         self._committing = 0
         self._reading = 0
-        self._generation = 0
-        self._cramped = False
-        self._caution = 0
-        self._on_disk_events = 0
-        self._on_disk_bytes = 0
-        self._waiting_events = 0
+        self._short_of_room = False
+        self._halvings = 0
         self._committed_at = -COMMIT_SECS
         trouble = partial(Trouble, "the disk queue", log=log, health=health, clock=clock)
         self._write_trouble, self._read_trouble = trouble("written"), trouble("read")
@@ -101,24 +81,24 @@ class DiskBuffer(Buffer):
     def events(self) -> int:
         """Events that wait: in the front, in the commit under way, on disk."""
         returned = sum(len(batch.events) for batch in self._returned)
-        return self._front.events + self._committing + self._waiting_events + self._reading + returned
+        return self._front.events + self._committing + self._blocks.waiting_events + self._reading + returned
 
     @property
     def queued_events(self) -> int:
         """Events on disk that are not being written: those that would survive a crash."""
-        return self._waiting_events
+        return self._blocks.waiting_events
 
     @property
     def bytes(self) -> int:
         """Bytes that wait, those on disk until they are deleted."""
-        return self._front.bytes + self._on_disk_bytes
+        return self._front.bytes + self._blocks.bytes
 
     @property
     def oldest_since(self) -> float | None:
         """Monotonic second at which the oldest waiting event was offered, or found on disk."""
         if self._returned:
             return self._returned[0].since
-        return self._stored[0][1] if self._stored else self._front.oldest_since
+        return self._blocks.oldest_since if self._blocks.waiting else self._front.oldest_since
 
     async def open(self) -> None:
         """Open the database and count what an earlier run left there."""
@@ -126,19 +106,19 @@ class DiskBuffer(Buffer):
             entries = await self._in_thread(self._store.open)
         except StoreError as error:
             raise ConfigError([Problem("buffer.path", f"{self._store.path} cannot be used: {error}")]) from error
-        self._take_in(entries)
-        self.ledger.restored += self._waiting_events
-        if self._waiting_events:
-            self._log.info("events of an earlier run are still queued", extra={"events": self._waiting_events})
+        self._add(entries)
+        self.ledger.restored += self._blocks.waiting_events
+        if self._blocks.waiting_events:
+            self._log.info("events from an earlier run are still queued", extra={"events": self._blocks.waiting_events})
 
-    def offer_nowait(self, chunk: Chunk) -> Chunk | None:
-        """Take the chunk into the front; with ``drop_oldest`` the oldest blocks on disk make room for it."""
+    def offer_nowait(self, batch: Batch) -> Batch | None:
+        """Take the batch into the front; with ``drop_oldest`` the oldest blocks on disk make room for it."""
         if self.bounds.when_full == "drop_oldest":
-            self._make_room(len(chunk.events), chunk.weight)
+            self._make_room(len(batch.events), batch.size)
         first = not self._front.events
         if first:
             self._share()
-        rest = self._front.offer_nowait(chunk)
+        rest = self._front.offer_nowait(batch)
         if first:
             self._share()
         self._work.set()
@@ -148,18 +128,18 @@ class DiskBuffer(Buffer):
         """Wait until the front has been written."""
         await self._front.room()
 
-    def drop_offered(self, chunk: Chunk, reason: Reason = Reason.QUEUE_FULL) -> None:
-        """Count a chunk as received and dropped."""
-        self._front.drop_offered(chunk, reason)
+    def drop_offered(self, batch: Batch, reason: Reason = Reason.QUEUE_FULL) -> None:
+        """Count a batch as received and dropped."""
+        self._front.drop_offered(batch, reason)
 
     async def take(self, max_events: int, max_bytes: int, timeout_secs: float) -> Batch | None:
         """The next batch from disk; None when the queue is closed, written and read."""
         while True:
             if self._returned:
                 return self._first_part(self._returned.popleft(), max_events, max_bytes)
-            if self._stored and timeout_secs:
+            if self._blocks.waiting and timeout_secs:
                 await self._linger(max_events, max_bytes, timeout_secs)
-            if self._stored:
+            if self._blocks.waiting:
                 batch = await self._read(max_events, max_bytes)
                 if batch is not None:
                     return self._first_part(batch, max_events, max_bytes)
@@ -171,7 +151,7 @@ class DiskBuffer(Buffer):
     async def _linger(self, max_events: int, max_bytes: int, timeout_secs: float) -> None:
         """Wait a little for more on disk, but not in a crowded queue. What is dropped meanwhile may leave nothing to take."""
         with anyio.move_on_after(timeout_secs):
-            while self._waiting_events < max_events and sum(entry.bytes for entry, _ in self._stored) < max_bytes:
+            while self._blocks.waiting_events < max_events and self._blocks.waiting_bytes < max_bytes:
                 half_full = 2 * self.events >= self.bounds.max_events or 2 * self.bytes >= self.bounds.max_bytes
                 if half_full or self._front.closed or self._returned:
                     return
@@ -204,22 +184,20 @@ class DiskBuffer(Buffer):
         self._filled.set()
 
     def refuse(self, reason: Reason) -> int:
-        """Give up what waits, on disk too: the sink wants no more."""
-        given_up = self._front.refuse(reason)
-        for entry, _ in self._stored:
-            self.ledger.discard(reason, entry.events)
-            given_up += entry.events
-            self._delete(entry, self._generation)
-        self._waiting_events = 0
-        self._stored.clear()
+        """Discard what waits, on disk too: the sink wants no more."""
+        refused = self._front.refuse(reason)
+        while self._blocks.waiting:
+            events = self._blocks.drop_oldest()
+            self.ledger.discard(reason, events)
+            refused += events
         self._work.set()
         self._filled.set()
-        return given_up
+        return refused
 
     async def run(self) -> None:
         """Commit what is in the front and delete what is delivered, until closed and done."""
-        while not self._front.closed or self._front.events or self._delivered:
-            if not self._front.events and not self._delivered:
+        while not self._front.closed or self._front.events or self._blocks.to_delete:
+            if not self._front.events and not self._blocks.to_delete:
                 await self._work.wait()
                 continue
             await self._gather()
@@ -230,7 +208,7 @@ class DiskBuffer(Buffer):
         """The shutdown deadline has passed: commit the front once more; what cannot be committed is lost. The rest stays."""
         self._front.close()
         with anyio.CancelScope(shield=True):
-            while (self._front.events or self._delivered) and await self._commit():
+            while (self._front.events or self._blocks.to_delete) and await self._commit():
                 pass
         return self._front.refuse(reason)
 
@@ -248,20 +226,19 @@ class DiskBuffer(Buffer):
 
     async def _commit(self) -> bool:
         """Write a part of the front and delete what is delivered. False: it failed, everything is where it was."""
-        most = max(1, min(COMMIT_EVENTS, self.bounds.max_events // 2))  # what is being committed cannot give way to newer events
-        chunk = self._front.take_nowait(most, FRONT_BYTES)
-        events = chunk.events if chunk is not None else ()
+        batch = self._next_part()
+        events = batch.events if batch is not None else ()
         blocks = [events[at : at + self._block_events] for at in range(0, len(events), self._block_events)]
-        delivered, self._delivered = self._delivered, []
+        to_delete, self._blocks.to_delete = self._blocks.to_delete, []
         self._committing = len(events)
         self._share()
         try:
-            entries, unwritable = await self._in_thread(partial(self._write, blocks, [entry.id for entry in delivered]))
+            entries, unwritable = await self._in_thread(partial(self._write, blocks, [entry.id for entry in to_delete]))
         except StoreError as error:
-            self._delivered = delivered + self._delivered
+            self._blocks.to_delete[:0] = to_delete
             self._committing = 0
-            if chunk is not None:
-                self._front.put_back(chunk)
+            if batch is not None:
+                self._front.put_back(batch)
             self._share()
             await self._failed(error)
             return False
@@ -269,20 +246,20 @@ class DiskBuffer(Buffer):
             self._committing = 0
             self._share()
         self._committed_at = self._clock.monotonic()
-        self._went_well(chunk)
-        self._take_in(entries)
+        self._went_well(batch)
+        self._add(entries)
         self.ledger.discard(Reason.DAMAGED, unwritable)
-        if chunk is not None:
-            release(chunk.tickets)
+        if batch is not None:
+            release(batch.tickets)
         self._filled.set()
         return True
 
-    def _next_part(self) -> Chunk | None:
+    def _next_part(self) -> Batch | None:
         """What the next commit writes. Where room was short, it deletes what is delivered first, and then writes less at once."""
-        if self._cramped and self._delivered:
+        if self._short_of_room and self._blocks.to_delete:
             return None
-        most = min(COMMIT_EVENTS >> self._caution, self.bounds.max_events // 2)  # what is being committed cannot give way
-        return self._front.take_nowait(max(1, most), max(1, COMMIT_BYTES >> self._caution))
+        most = min(COMMIT_EVENTS >> self._halvings, self.bounds.max_events // 2)  # what is being committed cannot give way
+        return self._front.take_nowait(max(1, most), max(1, COMMIT_BYTES >> self._halvings))
 
     def _write(self, blocks: Sequence[Sequence[Event]], delivered: Sequence[int]) -> tuple[list[Entry], int]:
         """In the thread. Also returns how many events could not be written down at all."""
@@ -290,22 +267,18 @@ class DiskBuffer(Buffer):
         entries = self._store.commit([(count, block) for count, block in encoded if count], delivered)
         return entries, sum(map(len, blocks)) - sum(count for count, _ in encoded)
 
-    def _make_room(self, events: int, weight: int) -> None:
+    def _make_room(self, events: int, size: int) -> None:
         """Drop whole blocks from the old end, as far as nobody is writing them."""
         events += self._front.events + self._committing
-        weight += self._front.bytes
-        while self._stored and (
-            self._on_disk_events + events > self.bounds.max_events or self._on_disk_bytes + weight > self.bounds.max_bytes
-        ):
-            entry, _ = self._stored.popleft()
-            self._waiting_events -= entry.events
-            self.ledger.discard(Reason.QUEUE_FULL, entry.events)
-            self._delete(entry, self._generation)
+        size += self._front.bytes
+        blocks, bounds = self._blocks, self.bounds
+        while blocks.waiting and (blocks.events + events > bounds.max_events or blocks.bytes + size > bounds.max_bytes):
+            self.ledger.discard(Reason.QUEUE_FULL, blocks.drop_oldest())
 
     def _share(self) -> None:
         """The front may have what the disk leaves it, within what memory may hold; an empty one takes whatever comes first."""
-        events = self.bounds.max_events - self._on_disk_events - self._committing
-        size = self.bounds.max_bytes - self._on_disk_bytes
+        events = self.bounds.max_events - self._blocks.events - self._committing
+        size = self.bounds.max_bytes - self._blocks.bytes
         memory = FRONT_BYTES if self._front.events else self.bounds.max_bytes
         share = replace(self.bounds, max_events=max(0, min(FRONT_EVENTS, events)), max_bytes=max(0, min(memory, size)))
         if share != self._front.bounds:
@@ -313,48 +286,43 @@ class DiskBuffer(Buffer):
 
     async def _failed(self, error: StoreError) -> None:
         """Say so once. A broken file gives way to one with what can be read, a full one, once delivered, to an empty one."""
-        self._cramped = error.full
-        self._caution = min(self._caution + error.full, LEAST_COMMIT)
+        self._short_of_room = error.full
+        self._halvings = min(self._halvings + error.full, MAX_HALVINGS)
         self._write_trouble.failed(error, waiting_in_memory=self._front.events, when_full=self.bounds.when_full)
         try:
             if error.damaged:
                 self._start_over(await self._in_thread(self._store.rescue))
-            elif error.full and not self._on_disk_events and await self._in_thread(self._store.begin_anew):
+            elif error.full and not self._blocks.events and await self._in_thread(self._store.start_empty):
                 self._start_over([])
         except StoreError as worse:
             self._write_trouble.failed(worse)
 
-    def _went_well(self, chunk: Chunk | None) -> None:
+    def _went_well(self, batch: Batch | None) -> None:
         """The trouble is over when nothing stands outside any more, or a commit of full size has found room."""
-        self._cramped = False
-        if not self._front.events or (chunk is not None and not self._caution):
-            self._caution = 0
+        self._short_of_room = False
+        if not self._front.events or (batch is not None and not self._halvings):
+            self._halvings = 0
             self._write_trouble.over()
             return
-        self._caution -= chunk is not None
+        self._halvings -= batch is not None
         self._write_trouble.eased()
 
     def _start_over(self, entries: list[Entry]) -> None:
         """After a rescue: what waited and could not be read back is lost; what is being written stays with its writer."""
-        before = self._waiting_events
-        self._generation += 1
-        self._stored.clear()
-        self._delivered.clear()
-        self._on_disk_events = self._on_disk_bytes = self._waiting_events = 0
-        self._take_in(entries)
-        self.ledger.discard(Reason.DAMAGED, max(0, before - self._waiting_events))
-        self.ledger.restored += max(0, self._waiting_events - before)
+        difference = self._blocks.start_over(entries, self._clock.monotonic())
+        self._share()
+        self.ledger.discard(Reason.DAMAGED, max(0, -difference))
+        self.ledger.restored += max(0, difference)
 
     async def _read(self, max_events: int, max_bytes: int) -> Batch | None:
         """The next blocks as one batch. A damaged one is counted, deleted and stepped over; None when all were."""
-        entries = self._next_entries(max_events, max_bytes)
-        reading = sum(entry.events for entry, _ in entries)
+        taken = self._blocks.take(max_events, max_bytes)
+        reading = sum(entry.events for entry, _ in taken)
         self._reading += reading
         try:
-            blocks = await self._in_thread(partial(self._load, [entry for entry, _ in entries]), self._loading)
+            blocks = await self._in_thread(partial(self._load, [entry for entry, _ in taken]), self._loading)
         except BaseException as error:
-            self._stored.extendleft(reversed(entries))
-            self._waiting_events += reading
+            self._blocks.put_back(taken)
             if not isinstance(error, StoreError):
                 raise
             self._read_trouble.failed(error)  # no file handle, no memory, an error of the device: it is there, and read later
@@ -363,31 +331,18 @@ class DiskBuffer(Buffer):
         finally:
             self._reading -= reading
         self._read_trouble.over()
-        chunks = []
-        for (entry, since), events in zip(entries, blocks, strict=True):
+        batches = []
+        for (entry, since), events in zip(taken, blocks, strict=True):
             if events is None:
                 self._damaged(entry)
             else:
-                chunks.append(Chunk(events, weight_of(events), (_Row(entry, self._generation, self._delete),), since))
-        return merge(chunks) if chunks else None
+                batches.append(Batch(events, size_of(events), (self._blocks.ticket(entry),), since))
+        return merge(batches) if batches else None
 
     def _load(self, entries: Sequence[Entry]) -> list[list[Event] | None]:
         """In the thread."""
         blocks = self._store.read([entry.id for entry in entries])
         return [decode_block(block, entry.events) for entry, block in zip(entries, blocks, strict=True)]
-
-    def _next_entries(self, max_events: int, max_bytes: int) -> list[tuple[Entry, float]]:
-        taken = [self._stored.popleft()]
-        events, size = taken[0][0].events, taken[0][0].bytes
-        while self._stored:
-            entry = self._stored[0][0]
-            events += entry.events
-            size += entry.bytes
-            if events > max_events or size > max_bytes:
-                break
-            taken.append(self._stored.popleft())
-        self._waiting_events -= sum(entry.events for entry, _ in taken)
-        return taken
 
     def _first_part(self, batch: Batch, max_events: int, max_bytes: int) -> Batch:
         """A block may be larger than a batch: the rest comes next."""
@@ -402,25 +357,15 @@ class DiskBuffer(Buffer):
     def _damaged(self, entry: Entry) -> None:
         self.ledger.discard(Reason.DAMAGED, entry.events)
         self._health.trouble(f"a block of {entry.events} events on disk is damaged")
-        self._log.error("a damaged block of the disk queue is stepped over; its events are lost", extra={"events": entry.events})
-        self._delete(entry, self._generation)
+        self._log.error("damaged block of the disk queue skipped; its events are lost", extra={"events": entry.events})
+        self._blocks.delete(entry)
 
-    def _delete(self, entry: Entry, generation: int) -> None:
-        """With the next commit. After a rescue the ids of blocks are others: then the block comes again."""
-        if generation == self._generation:
-            self._delivered.append(entry)
-            self._on_disk_events -= entry.events
-            self._on_disk_bytes -= entry.bytes
-            self._share()
-            self._work.set()
+    def _block_to_delete(self) -> None:
+        self._share()
+        self._work.set()
 
-    def _take_in(self, entries: Sequence[Entry]) -> None:
-        now = self._clock.monotonic()
-        for entry in entries:
-            self._stored.append((entry, now))
-            self._waiting_events += entry.events
-            self._on_disk_events += entry.events
-            self._on_disk_bytes += entry.bytes
+    def _add(self, entries: Sequence[Entry]) -> None:
+        self._blocks.add(entries, self._clock.monotonic())
         self._share()
 
     def _report(self, sentence: str) -> None:

@@ -131,7 +131,7 @@ class DiskStore:
             raise StoreError(error, damaged=is_damage(error)) from error
 
     @_one_writer
-    def begin_anew(self) -> bool:
+    def start_empty(self) -> bool:
         """Every block is delivered: put an empty database in the place of this one. False: it takes no room worth mentioning.
 
         Deleting the blocks needs room in the log; removing the files needs none. A crash in between leaves at most a log without

@@ -1,6 +1,6 @@
-"""One output of the graph: hands a run of events to every consumer. Events are shared, never copied; weighed once.
+"""One output of the graph: hands a run of events to every consumer. Events are shared, never copied; their size is summed once.
 
-Synchronous: it only puts chunks into queues. What a full ``block`` queue refuses is collected for the caller, who knows
+Synchronous: it only puts batches into queues. What a full ``block`` queue refuses is collected for the caller, who knows
 whether it may wait.
 """
 
@@ -9,8 +9,8 @@ from typing import Protocol
 
 from pipeline.api import Event
 from pipeline.delivery.acknowledgement import Tickets, hold
+from pipeline.delivery.batch import Batch
 from pipeline.delivery.buffer import Buffer, Offer
-from pipeline.delivery.chunk import Chunk
 from pipeline.delivery.ledger import Reason
 
 
@@ -29,7 +29,7 @@ class Tap(Protocol):
 
 
 Refused = list[Offer]
-"""Chunks that found no room in a queue with ``when_full = "block"``."""
+"""Batches that found no room in a queue with ``when_full = "block"``."""
 
 
 def drop(refused: Refused, reason: Reason) -> int:
@@ -53,8 +53,8 @@ class Fanout:
         """Whether anybody but a tap reads this output."""
         return bool(self.consumers or self.buffers)
 
-    def push(self, events: Sequence[Event], weight: int, tickets: Tickets, refused: Refused) -> None:
-        """Hand the events, which weigh ``weight`` bytes, to all."""
+    def push(self, events: Sequence[Event], size: int, tickets: Tickets, refused: Refused) -> None:
+        """Hand the events, ``size`` bytes of memory, to all."""
         for tap in self.taps:
             tap.show(events)
         for consumer in self.consumers:
@@ -62,10 +62,10 @@ class Fanout:
         buffers = self.buffers
         if not buffers:
             return
-        chunk = Chunk(events, weight, tickets, self._monotonic())
+        batch = Batch(events, size, tickets, self._monotonic())
         if tickets:
             hold(tickets, len(buffers))
         for buffer in buffers:
-            rest = buffer.offer_nowait(chunk)
+            rest = buffer.offer_nowait(batch)
             if rest is not None:
                 refused.append(Offer(buffer, rest))

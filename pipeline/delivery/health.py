@@ -123,8 +123,8 @@ class Health:
             )
 
 
-class Said:
-    """What has been said of a trouble that goes on, so that not every attempt says it again. Sentences are constants: bounded."""
+class Reported:
+    """What has been reported of a trouble that goes on, so that not every attempt reports it. Bounded: they are constants."""
 
     __slots__ = ("_errors",)
 
@@ -132,7 +132,7 @@ class Said:
         self._errors: dict[str, str] = {}
 
     def is_news(self, sentence: str, error: BaseException | str) -> bool:
-        """Whether this sentence was said last with another error, or never. From now on it has been said."""
+        """Whether this sentence was reported last with another error, or never. From now on it has been."""
         now = describe(error)
         before = self._errors.get(sentence)
         self._errors[sentence] = now

@@ -1,7 +1,7 @@
-"""Tells in the log what is being lost: when it begins, each minute while it goes on, and when it has ended.
+"""Reports in the log what is being lost: when it begins, each minute while it goes on, and when it has ended.
 
 In: the ledgers and the counters of components, looked at once a second and once more at the end. Out: log lines; their number
-does not depend on how much is lost. Whoever loses something only counts it, so that no kind of loss can forget to be told.
+does not depend on how much is lost. Whoever loses something only counts it, so that no kind of loss goes unreported.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -11,7 +11,7 @@ from typing import NamedTuple
 from pipeline.delivery.health import Logger
 from pipeline.delivery.ledger import Ledger, Reason
 
-TOLD_AGAIN_SECS = 60.0
+REPEAT_SECS = 60.0
 """Between two lines about a loss that goes on. One that has paused for so long has ended."""
 
 HINTS: Mapping[str, str] = {
@@ -46,15 +46,15 @@ CAPTURE_LOSSES = frozenset(
         "waiting_full",
     }
 )
-"""Counters of sources that stand for something lost before there was an event. What is shed the source says itself; what is
+"""Counters of sources that stand for something lost before there was an event. What is shed the source reports itself; what is
 unread at the stop stands in the summary, which follows at once."""
 
-TOLD_ELSEWHERE = frozenset({Reason.SHUTDOWN, Reason.REMOVED})
-"""Counted once, at the end of a sink, which says so itself."""
+REPORTED_ELSEWHERE = frozenset({Reason.SHUTDOWN, Reason.REMOVED})
+"""Counted once, at the end of a sink, which reports it itself."""
 
 
 class Wording(NamedTuple):
-    """How a loss is told. ``unit`` names the field with the number, ``cause`` the one with the reason."""
+    """How a loss is reported. ``unit`` names the field with the number, ``cause`` the one with the reason."""
 
     begins: str
     goes_on: str
@@ -86,14 +86,14 @@ class _Loss:
 
     counted: int
     before: int
-    told: int
+    reported: int
     began: float
     grew: float
-    told_at: float
+    reported_at: float
 
 
 class Losses:
-    """What has been told of every loss that goes on. Bounded by components and reasons."""
+    """What has been reported of every loss that goes on. Bounded by components and reasons."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
@@ -101,53 +101,53 @@ class Losses:
         self._open: dict[_Key, _Loss] = {}
 
     def look(self, components: Iterable[Books], *, last: bool = False) -> None:
-        """Say what is new. ``last``: these components end here, so that whatever was not told is told now."""
+        """Report what is new. ``last``: these components end here, so that whatever was not reported yet is reported now."""
         now = self._monotonic()
         for books in components:
             for wording, cause, counted in _counted(books):
                 key = (books.ledger, cause)
-                self._look(key, counted, _Teller(books.log, wording, cause), now, last=last)
+                self._look(key, counted, _Reporter(books.log, wording, cause), now, last=last)
                 if last:
                     self._ended.pop(key, None)
 
-    def _look(self, key: _Key, counted: int, teller: "_Teller", now: float, *, last: bool) -> None:
+    def _look(self, key: _Key, counted: int, reporter: "_Reporter", now: float, *, last: bool) -> None:
         loss = self._open.get(key)
         if loss is None:
             before = self._ended.get(key, 0)
             if counted == before:
                 return
             loss = self._open[key] = _Loss(before, before, before, now, now, now)
-            teller.say(teller.wording.begins, counted - before)
-            loss.told = counted
+            reporter.report(reporter.wording.begins, counted - before)
+            loss.reported = counted
         if counted > loss.counted:
             loss.counted, loss.grew = counted, now
-        if last or now - loss.grew >= TOLD_AGAIN_SECS:
-            self._end(key, loss, teller)
-        elif now - loss.told_at >= TOLD_AGAIN_SECS and counted > loss.told:
-            teller.say(teller.wording.goes_on, counted - loss.told, in_secs=round(now - loss.told_at))
-            loss.told, loss.told_at = counted, now
+        if last or now - loss.grew >= REPEAT_SECS:
+            self._end(key, loss, reporter)
+        elif now - loss.reported_at >= REPEAT_SECS and counted > loss.reported:
+            reporter.report(reporter.wording.goes_on, counted - loss.reported, in_secs=round(now - loss.reported_at))
+            loss.reported, loss.reported_at = counted, now
 
-    def _end(self, key: _Key, loss: _Loss, teller: "_Teller") -> None:
+    def _end(self, key: _Key, loss: _Loss, reporter: "_Reporter") -> None:
         del self._open[key]
         self._ended[key] = loss.counted
         if loss.grew > loss.began:  # else the first line said it all
-            teller.say(teller.wording.ends, loss.counted - loss.before, in_secs=round(loss.grew - loss.began))
+            reporter.report(reporter.wording.ends, loss.counted - loss.before, in_secs=round(loss.grew - loss.began))
 
 
-class _Teller(NamedTuple):
+class _Reporter(NamedTuple):
     log: Logger
     wording: Wording
     cause: str
 
-    def say(self, sentence: str, number: int, **fields: object) -> None:
+    def report(self, sentence: str, number: int, **fields: object) -> None:
         hint = HINTS.get(self.cause)
-        said = {self.wording.unit: number, self.wording.cause: self.cause, **fields, **({"hint": hint} if hint else {})}
-        self.log.warning(sentence, extra=said)
+        fields = {self.wording.unit: number, self.wording.cause: self.cause, **fields, **({"hint": hint} if hint else {})}
+        self.log.warning(sentence, extra=fields)
 
 
 def _counted(books: Books) -> Iterator[tuple[Wording, str, int]]:
     for (reason, intentional), events in books.ledger.discarded.items():
-        if not intentional and reason not in TOLD_ELSEWHERE:
+        if not intentional and reason not in REPORTED_ELSEWHERE:
             yield EVENTS, reason, events
     for name in CAPTURE_LOSSES & books.counters.keys():
         if count := books.counters[name]:

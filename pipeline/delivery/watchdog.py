@@ -13,14 +13,14 @@ import anyio
 class Watchdog:
     """Cancels ``scope`` when the time between ``start`` and ``stop`` exceeds the limit."""
 
-    __slots__ = ("_deadline", "_limit_secs", "_loop", "_timer", "bitten", "scope")
+    __slots__ = ("_deadline", "_limit_secs", "_loop", "_timer", "expired", "scope")
 
     def __init__(self, limit_secs: float) -> None:
         self._loop = asyncio.get_running_loop()
         self._limit_secs = limit_secs
         self._deadline = math.inf
         self._timer: asyncio.TimerHandle | None = None
-        self.bitten = False
+        self.expired = False
         self.scope = anyio.CancelScope()
 
     def start(self) -> None:
@@ -46,5 +46,5 @@ class Watchdog:
         if self._loop.time() < self._deadline:
             self._timer = self._loop.call_at(self._deadline, self._look)
             return
-        self.bitten = True
+        self.expired = True
         self.scope.cancel()

@@ -14,8 +14,8 @@ import anyio
 
 from pipeline.api import DELIVERY, BackOff, BatchError, Delivery, Event, Finished, NotConnected, Reject
 from pipeline.config.options import SinkOptions
+from pipeline.delivery.batch import Batch, size_of
 from pipeline.delivery.buffer import Buffer
-from pipeline.delivery.chunk import Batch, weight_of
 from pipeline.delivery.clock import Backoff, Clock
 from pipeline.delivery.dead_letter import DeadLetter
 from pipeline.delivery.health import Health, Logger, describe
@@ -32,8 +32,8 @@ LONGEST_PAUSE_SECS = 3600.0
 RETIRE_SECS = 5.0
 """A reload waits so long for a write under way; then it is cancelled and the batch written again by the new sink."""
 
-GREETING = ""
-"""What ails a sink that could not be opened at the start (``Health``), as long as nothing was written."""
+OPENING = ""
+"""The part of its ``Health`` that ails while a sink could not be opened at the start and nothing was written."""
 
 DRAINING_PAUSE_SECS = 1.0
 """During shutdown there is no time for long waits."""
@@ -59,8 +59,8 @@ class Worker:
     dead_letter: DeadLetter | None = None
     latency: Histogram = field(default_factory=Histogram)
     finished: Callable[[], None] = lambda: None
-    greetings: int = 0
-    hurry: anyio.Event = field(default_factory=anyio.Event)
+    openings: int = 0
+    draining: anyio.Event = field(default_factory=anyio.Event)
     writers: list["Writer"] = field(default_factory=list)
     batch_ids: Iterator[str] = field(default_factory=_batch_ids)
     last_delivery: float = 0.0
@@ -75,12 +75,12 @@ class Worker:
         return sum(len(writer.batch.events) for writer in self.writers if writer.batch is not None)
 
     async def run(self) -> None:
-        """Write until the queue is closed and empty, or the sink wants no more; then close the sink."""
+        """Write until the queue is closed and empty, or the sink accepts no more; then close the sink."""
         try:
-            await self._greet()
+            await self._open()
             self.writers = [Writer(self, f"writer {number}") for number in range(self.options.max_in_flight)]
             async with anyio.create_task_group() as group:
-                group.start_soon(self._greet_again)
+                group.start_soon(self._open_until_done)
                 async with anyio.create_task_group() as writing:
                     for writer in self.writers:
                         writing.start_soon(writer.run)
@@ -96,7 +96,7 @@ class Worker:
     def drain(self) -> None:
         """Shutdown has begun: nobody sleeps through it."""
         self.buffer.close()
-        self.hurry.set()
+        self.draining.set()
 
     async def retire(self) -> None:
         """Another worker is about to take over the queue: finish the writes under way, for a while, and begin no more."""
@@ -106,14 +106,14 @@ class Worker:
                 await self.idle.wait()
 
     def end(self, error: Finished) -> None:
-        """The sink wants no more."""
+        """The sink accepts no more events."""
         self.buffer.refuse(Reason.SINK_FINISHED)
         self.health.state = State.FINISHED
         self.log.debug("the other end wants no more", extra={"reason": str(error)})
         self.finished()
 
     def failed(self, error: Exception, attempt: int, part: str) -> None:
-        """Say once that it does not work; the retries that follow are only counted."""
+        """Report once that it does not work; the retries that follow are only counted."""
         level = self.log.debug if self.failing else self.log.warning
         level("cannot deliver", extra={"error": describe(error), "attempt": attempt})
         self.health.trouble(error, part=part)
@@ -121,43 +121,43 @@ class Worker:
         self.failed_attempts += 1
 
     def works(self, part: str) -> None:
-        """A write without any failure: say so when no other writer fails any more."""
-        for well in (GREETING, part):
+        """A write without any failure: report it when no other writer fails any more."""
+        for well in (OPENING, part):
             self.health.ok(well)
             self.failing.discard(well)
         if self.failed_attempts and not self.failing:
             self.log.info("delivers again", extra={"failed_attempts": self.failed_attempts})
             self.failed_attempts = 0
 
-    async def _greet(self) -> None:
+    async def _open(self) -> None:
         """Open the sink before the first batch comes, so that a fault shows at once. It may be down: that is not fatal."""
-        first = not self.greetings
-        self.greetings += 1
+        first = not self.openings
+        self.openings += 1
         generation = self.session.generation
         try:
             await self.session.ensure_open(check=self.options.healthcheck.enabled)
-            self.health.ok(GREETING)
-            self.failing.discard(GREETING)
+            self.health.ok(OPENING)
+            self.failing.discard(OPENING)
         except Finished as error:
             self.end(error)
         except Exception as error:  # noqa: BLE001  whatever a sink raises, the pipeline starts
-            self.health.trouble(error, part=GREETING)
-            self.failing.add(GREETING)
-            tell = self.log.warning if first else self.log.debug
-            tell("not ready; its queue takes events meanwhile", extra={"error": describe(error)})
+            self.health.trouble(error, part=OPENING)
+            self.failing.add(OPENING)
+            report = self.log.warning if first else self.log.debug
+            report("not ready; its queue takes events meanwhile", extra={"error": describe(error)})
             await self.session.reset(generation, rebuild=not isinstance(error, NotConnected | BackOff))
         else:
             if not first:
-                self.log.info("ready", extra={"failed_attempts": self.greetings - 1})
+                self.log.info("ready", extra={"failed_attempts": self.openings - 1})
 
-    async def _greet_again(self) -> None:
+    async def _open_until_done(self) -> None:
         """Until it was opened once, try again, also where no event comes that would need it. Writers make their own attempts."""
         retry = self.options.retry
         backoff = Backoff(retry.initial_backoff_secs, retry.max_backoff_secs, self.clock.random)
         while not self.session.was_opened and self.health.state is not State.FINISHED:
             await self.clock.sleep(backoff.next_secs())
-            if not (self.session.was_opened or self.writing_events or self.retiring or self.hurry.is_set()):
-                await self._greet()
+            if not (self.session.was_opened or self.writing_events or self.retiring or self.draining.is_set()):
+                await self._open()
 
 
 class Writer:
@@ -193,19 +193,19 @@ class Writer:
 
     async def _turn(self) -> None:
         """Until the queue ends or a write hangs."""
-        bitten = await self._watched()
-        if bitten and self.batch is not None:  # it may have come back in the very moment
+        expired = await self._watched()
+        if expired and self.batch is not None:  # it may have come back in the very moment
             await self._failed(TimeoutError(f"no answer within {self._worker.options.write_timeout_secs:g} s"))
 
     async def _watched(self) -> bool:
-        """Work under one watchdog, which stays for as long as no write hangs. True: it bit."""
+        """Work under one watchdog, which stays for as long as no write hangs. True: its time is over."""
         dog = Watchdog(self._worker.options.write_timeout_secs)
         try:
             with dog.scope:
                 await self._work(dog)
         finally:
             dog.close()
-        return dog.bitten
+        return dog.expired
 
     async def _work(self, dog: Watchdog) -> None:
         options = self._worker.options.batch
@@ -251,7 +251,7 @@ class Writer:
         return self._delivery
 
     def _works(self) -> None:
-        """A part that was delivered does not say so: whatever hindered the rest still hinders it."""
+        """A part that was delivered does not show that: whatever hindered the rest still hinders it."""
         if self._worker.health.state is not State.OK or self._worker.failing:
             self._worker.works(self._name)
         self._backoff.reset()
@@ -277,15 +277,15 @@ class Writer:
             case Finished():
                 self._finish(batch, error)
             case Reject():
-                await self._give_up(batch, error, Reason.REJECTED)
+                await self._discard(batch, error, Reason.REJECTED)
                 self._works()
             case BatchError():
-                await self._sort_out(batch, error)
+                await self._failed_in_part(batch, error)
             case _:
-                await self._again(batch, error)
+                await self._retry(batch, error)
 
-    async def _again(self, batch: Batch, error: Exception) -> None:
-        """Wait and keep the batch, or give it up when its attempts are used up."""
+    async def _retry(self, batch: Batch, error: Exception) -> None:
+        """Wait and keep the batch, or discard it when its attempts are used up."""
         worker = self._worker
         worker.failed(error, self._attempts, self._name)
         if not isinstance(error, BackOff):
@@ -297,15 +297,15 @@ class Writer:
         limit = self._worker.options.retry.max_attempts
         jittered = self._backoff.next_secs()
         if limit is not None and self._attempts >= limit:
-            await self._give_up(batch, error, Reason.ATTEMPTS_EXHAUSTED)
+            await self._discard(batch, error, Reason.ATTEMPTS_EXHAUSTED)
             return
         asked = error.secs if isinstance(error, BackOff) else None
         await self._pause(jittered if asked is None else asked)
 
-    async def _sort_out(self, batch: Batch, error: BatchError) -> None:
+    async def _failed_in_part(self, batch: Batch, error: BatchError) -> None:
         """Part of the batch is delivered; the rest is dead-lettered or stays to be written again.
 
-        The sink looked at each event, so it is not built anew; it is opened again where it says so, or nothing got through.
+        The sink looked at each event, so it is not rebuilt; it is opened again where it says so, or nothing got through.
         """
         failures = {index: cause for index, cause in error.failures.items() if 0 <= index < len(batch.events)}
         rejected = {index: cause for index, cause in failures.items() if isinstance(cause, Reject)}
@@ -314,12 +314,12 @@ class Writer:
             self._delivered(batch, len(batch.events) - len(failures))
         self._keep([*(batch.events[index] for index in rejected), *again])
         for cause in rejected.values():
-            await self._part_with(1, cause, Reason.REJECTED)
+            await self._dead_letter_or_lose(1, cause, Reason.REJECTED)
         if not again:
             self._works()
             self._close_batch(batch)
             return
-        decisive = _most_telling([cause for cause in failures.values() if not isinstance(cause, Reject)])
+        decisive = _decisive([cause for cause in failures.values() if not isinstance(cause, Reject)])
         self._worker.failed(decisive, self._attempts, self._name)
         if isinstance(decisive, NotConnected) or (len(again) == len(batch.events) and not isinstance(decisive, BackOff)):
             await self._worker.session.reset(self._generation, rebuild=False)
@@ -329,14 +329,14 @@ class Writer:
         """What is left of the batch, under the same tickets."""
         if self.batch is None:
             raise RuntimeError("no batch is being written")
-        self.batch = self.batch._replace(events=events, weight=weight_of(events))
+        self.batch = self.batch._replace(events=events, size=size_of(events))
         return self.batch
 
-    async def _give_up(self, batch: Batch, error: Exception, reason: Reason) -> None:
-        await self._part_with(len(batch.events), error, reason)
+    async def _discard(self, batch: Batch, error: Exception, reason: Reason) -> None:
+        await self._dead_letter_or_lose(len(batch.events), error, reason)
         self._close_batch(batch)
 
-    async def _part_with(self, count: int, error: Exception, reason: Reason) -> None:
+    async def _dead_letter_or_lose(self, count: int, error: Exception, reason: Reason) -> None:
         """Dead-letter the first events of the batch, or count them as lost where there is no dead letter."""
         worker, batch = self._worker, self.batch
         if batch is None:
@@ -359,16 +359,16 @@ class Writer:
     async def _pause(self, secs: float) -> None:
         """Wait, but not through a shutdown: it wakes everybody up, and from then on waits are short."""
         worker = self._worker
-        if worker.hurry.is_set():
+        if worker.draining.is_set():
             await worker.clock.sleep(min(secs, DRAINING_PAUSE_SECS))
             return
         async with anyio.create_task_group() as race:
-            race.start_soon(_then_cancel, worker.hurry.wait, race.cancel_scope)
+            race.start_soon(_then_cancel, worker.draining.wait, race.cancel_scope)
             await worker.clock.sleep(min(secs, LONGEST_PAUSE_SECS))
             race.cancel_scope.cancel()
 
 
-def _most_telling(causes: Sequence[Exception]) -> Exception:
+def _decisive(causes: Sequence[Exception]) -> Exception:
     """What decides about the whole rest: a lost connection, else the longest pause that is asked for, else what came first."""
     lost = [cause for cause in causes if isinstance(cause, NotConnected)]
     pauses = [cause for cause in causes if isinstance(cause, BackOff)]

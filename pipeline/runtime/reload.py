@@ -145,7 +145,7 @@ class Reload:
             _hand_on(source, self.new.sources[source.spec.id])
         with anyio.move_on_after(limit_secs):
             await source.runner.finish()
-        source.runner.give_up()
+        source.runner.discard_rest()
 
     def _switch(self) -> None:
         """From one graph to the other. Nothing waits here."""

@@ -63,7 +63,7 @@ class Shutdown:
     def _count_what_is_left(self, graph: Graph) -> None:
         """The deadline may have passed before it was this one's turn."""
         for source in graph.sources.values():
-            self._accounts.leave(source.runner.give_up())
+            self._accounts.leave(source.runner.discard_rest())
         for transform in graph.transforms.values():
             self._accounts.leave(drop(transform.give_out(), Reason.SHUTDOWN))
 

@@ -8,8 +8,8 @@ import anyio.lowlevel
 from pipeline.api import Event, Exchange, Sink
 from pipeline.config.options import SinkOptions, WhenFull
 from pipeline.delivery.acknowledgement import Tickets
+from pipeline.delivery.batch import Batch, size_of
 from pipeline.delivery.buffer import Bounds, Buffer, MemoryBuffer
-from pipeline.delivery.chunk import Chunk, weight_of
 from pipeline.delivery.clock import Clock
 from pipeline.delivery.health import Health
 from pipeline.delivery.ledger import Ledger
@@ -23,10 +23,10 @@ def events(first: int, last: int, weight: int = 100) -> list[Event]:
     return [Exchange(timestamp_ns=number, httpipe_sequence=number, weight=weight) for number in range(first, last)]
 
 
-def chunk(first: int, last: int, weight: int = 100, tickets: Tickets = ()) -> Chunk:
+def batch_of(first: int, last: int, weight: int = 100, tickets: Tickets = ()) -> Batch:
     """A chunk of numbered events."""
     made = events(first, last, weight)
-    return Chunk(made, weight_of(made), tickets, 0.0)
+    return Batch(made, size_of(made), tickets, 0.0)
 
 
 def numbers(batch: Sequence[Event]) -> list[int]:

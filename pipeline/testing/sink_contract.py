@@ -20,8 +20,8 @@ import pytest
 
 from pipeline.api import Event, Sink
 from pipeline.config.options import BatchOptions, RetryOptions, SinkOptions, WhenFull
+from pipeline.delivery.batch import Batch, size_of
 from pipeline.delivery.buffer import MemoryBuffer
-from pipeline.delivery.chunk import Chunk, weight_of
 from pipeline.delivery.health import Health
 from pipeline.delivery.ledger import Ledger, Reason
 from pipeline.delivery.session import CLOSE_SECS, Session
@@ -131,12 +131,12 @@ class SinkContract:
         async with anyio.create_task_group() as group:
             async with type(self).down(tmp_path):  # type: ignore[misc]
                 group.start_soon(worker.run)
-                worker.buffer.offer_nowait(_chunk(0, 100))
+                worker.buffer.offer_nowait(_batch_of(0, 100))
                 with anyio.fail_after(DEADLINE_SECS):
                     while not worker.health.errors:  # noqa: ASYNC110  the sink decides when
                         await anyio.sleep(0.001)
                 assert worker.buffer.ledger.sent == 0
-            worker.buffer.offer_nowait(_chunk(100, 200))
+            worker.buffer.offer_nowait(_batch_of(100, 200))
             worker.buffer.close()
         assert worker.buffer.ledger.balance() == 0
         if self.received is not None:
@@ -146,7 +146,7 @@ class SinkContract:
         """After its queue ran over fresh events pass, and what was dropped is counted."""
         worker = self._worker(tmp_path, "drop_oldest")
         for at in range(0, 5000, 100):
-            worker.buffer.offer_nowait(_chunk(at, at + 100))
+            worker.buffer.offer_nowait(_batch_of(at, at + 100))
         await self._through(worker, 5000, 5100)
         ledger = worker.buffer.ledger
         assert ledger.received == 5100
@@ -167,7 +167,7 @@ class SinkContract:
             group.start_soon(worker.run)
             with anyio.fail_after(DEADLINE_SECS):
                 for at in range(first, last, 100):
-                    await worker.buffer.offer(_chunk(at, min(last, at + 100)))
+                    await worker.buffer.offer(_batch_of(at, min(last, at + 100)))
                 worker.buffer.close()
 
     def _worker(self, folder: Path, when_full: WhenFull) -> Worker:
@@ -194,6 +194,6 @@ async def _life(sink: Sink) -> None:
     await sink.aclose()
 
 
-def _chunk(first: int, last: int) -> Chunk:
+def _batch_of(first: int, last: int) -> Batch:
     events = ordinary_events(first, last)
-    return Chunk(events, weight_of(events), (), 0.0)
+    return Batch(events, size_of(events), (), 0.0)

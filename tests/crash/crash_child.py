@@ -17,7 +17,7 @@ from pipeline.delivery.disk import DiskBuffer
 from pipeline.delivery.health import Health
 from pipeline.delivery.ledger import Ledger
 from pipeline.telemetry.logs import ComponentLog
-from pipeline.testing.fakes import bounds, chunk, numbers
+from pipeline.testing.fakes import batch_of, bounds, numbers
 
 
 class Told(Ticket):
@@ -53,7 +53,7 @@ async def life(folder: str, first: int, seed: int) -> None:
         while True:
             size = dice.choice([1, 10, 300])
             span = range(at, at + size)
-            await buffer.offer(chunk(at, at + size, tickets=(Told(lambda span=span: say("Q", span)),)))  # type: ignore[misc]
+            await buffer.offer(batch_of(at, at + size, tickets=(Told(lambda span=span: say("Q", span)),)))  # type: ignore[misc]
             at += size
             await anyio.sleep(dice.random() * 0.003)
 

@@ -14,7 +14,7 @@ import pytest
 
 from pipeline.api import Exchange
 from pipeline.config.options import WhenFull
-from pipeline.delivery.chunk import Chunk, weight_of
+from pipeline.delivery.batch import Batch, size_of
 from pipeline.delivery.clock import Clock
 from pipeline.delivery.disk import DiskBuffer
 from pipeline.delivery.health import Health
@@ -76,20 +76,20 @@ async def running(buffer: DiskBuffer) -> AsyncIterator[DiskBuffer]:
 dice = random.Random(26)
 
 
-def chunk(first: int, last: int) -> Chunk:
+def batch_of(first: int, last: int) -> Batch:
     """Events that do not compress."""
     made_up = [
         Exchange(timestamp_ns=n, httpipe_sequence=n, url_path=dice.randbytes(400).hex(), weight=1200) for n in range(first, last)
     ]
-    return Chunk(made_up, weight_of(made_up), (), 0.0)
+    return Batch(made_up, size_of(made_up), (), 0.0)
 
 
 async def fill(buffer: DiskBuffer, first: int = 0) -> int:
     """Offer events from ``first`` on, with nobody who takes them, until the disk takes no more; the number after the last one."""
     offered = first
-    while buffer._caution < 5:
+    while buffer._halvings < 5:
         if buffer._front.events < 300:
-            assert buffer.offer_nowait(chunk(offered, offered + 100)) is None
+            assert buffer.offer_nowait(batch_of(offered, offered + 100)) is None
             offered += 100
         await anyio.sleep(0.002)
     assert buffer.queued_events > 200
@@ -137,7 +137,7 @@ async def test_a_queue_that_filled_its_disk_works_again_with_its_sink(
                 fill_up(small_disk)
                 assert os.statvfs(small_disk).f_bavail == 0
             assert await delivered(buffer, last - first) == list(range(first, last))
-            await until(lambda: not buffer._delivered and buffer._health.state is not State.DEGRADED)
+            await until(lambda: not buffer._blocks.to_delete and buffer._health.state is not State.DEGRADED)
             told = [record.getMessage() for record in caplog.records if record.levelname in {"INFO", "ERROR"}]
             assert told == ["the disk queue cannot be written", "the disk queue is written again"]
             first = last
@@ -164,7 +164,7 @@ async def test_what_a_full_disk_refuses_is_counted_by_the_policy(small_disk: Pat
         offered = await fill(buffer)
         accepted = buffer.queued_events
         for _ in range(300):
-            await buffer.offer(chunk(offered, offered + 100))
+            await buffer.offer(batch_of(offered, offered + 100))
             offered += 100
         await anyio.lowlevel.checkpoint()
         refused = buffer.ledger.discarded["queue_full", False]
@@ -175,7 +175,7 @@ async def test_what_a_full_disk_refuses_is_counted_by_the_policy(small_disk: Pat
         assert (offered - 1 in found) == (when_full == "drop_oldest")
         assert (buffer.ledger.received, buffer.ledger.discarded) == (offered, {("queue_full", False): refused})
         assert buffer.ledger.balance() == 0
-        await buffer.offer(chunk(offered, offered + 100))
+        await buffer.offer(batch_of(offered, offered + 100))
         assert await delivered(buffer, 100) == list(range(offered, offered + 100))
 
 
@@ -184,7 +184,7 @@ import sys
 import anyio
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from test_disk_queue_full import chunk, fill, made
+from test_disk_queue_full import batch_of, fill, made
 
 async def main():
     buffer = made(Path(sys.argv[1]))
@@ -217,7 +217,7 @@ async def test_a_full_queue_survives_kill_9_on_a_full_disk(small_disk: Path) -> 
         restored = buffer.ledger.restored
         assert restored >= accepted
         assert await delivered(buffer, restored) == list(range(restored))
-        await buffer.offer(chunk(0, 500))
+        await buffer.offer(batch_of(0, 500))
         assert await delivered(buffer, 500) == list(range(500))
         assert (buffer.ledger.discarded, buffer.ledger.balance()) == ({}, 0)
 

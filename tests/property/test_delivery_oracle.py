@@ -23,7 +23,7 @@ from pipeline.delivery.disk import DiskBuffer
 from pipeline.delivery.health import Health
 from pipeline.delivery.ledger import Ledger, Reason
 from pipeline.telemetry.logs import ComponentLog
-from pipeline.testing.fakes import FakeClock, Script, bounds, chunk, numbers, worker
+from pipeline.testing.fakes import FakeClock, Script, batch_of, bounds, numbers, worker
 
 pytestmark = pytest.mark.anyio
 
@@ -93,7 +93,7 @@ async def test_arrived_plus_dropped_is_sent(kind: str, when_full: WhenFull, seed
             at = 0
             while at < COUNT:
                 size = min(dice.choice([1, 5, 64, 200]), COUNT - at)
-                await buffer.offer(chunk(at, at + size, tickets=(positions.issue(at + size),)))
+                await buffer.offer(batch_of(at, at + size, tickets=(positions.issue(at + size),)))
                 at += size
                 for _ in range(dice.randrange(4)):
                     await anyio.lowlevel.checkpoint()
@@ -102,7 +102,7 @@ async def test_arrived_plus_dropped_is_sent(kind: str, when_full: WhenFull, seed
                     if script.steps and not buffer.events and not sink.writing_events:
                         script.steps.clear()
                     await anyio.lowlevel.checkpoint()
-                await buffer.offer(chunk(COUNT, COUNT + FRESH))
+                await buffer.offer(batch_of(COUNT, COUNT + FRESH))
                 sink.drain()
     await buffer.abandon(Reason.SHUTDOWN)
     await buffer.aclose()

@@ -13,12 +13,12 @@ import anyio.to_thread
 
 from pipeline.api import CaptureError, Event, EventBatch, InputError, RecordBatch, Source
 from pipeline.delivery.acknowledgement import Positions, Ticket
+from pipeline.delivery.batch import size_of
 from pipeline.delivery.buffer import Buffer
-from pipeline.delivery.chunk import weight_of
 from pipeline.delivery.clock import Backoff, Clock
 from pipeline.delivery.dead_letter import DeadLetter
 from pipeline.delivery.fanout import Fanout, Refused, drop
-from pipeline.delivery.health import SLOW_START_SECS, Health, Logger, Said, describe
+from pipeline.delivery.health import SLOW_START_SECS, Health, Logger, Reported, describe
 from pipeline.delivery.ledger import Ledger, Reason
 from pipeline.delivery.session import CLOSE_SECS, timed
 from pipeline.delivery.signal import Signal
@@ -58,7 +58,7 @@ class SourceRunner:
         self._log = log
         self._clock = clock
         self._backoff = Backoff(*RESTART_BACKOFF_SECS, clock.random)
-        self._said = Said()
+        self._reported = Reported()
         self._moved = Signal()
         self.source = health.call(make, SLOW_START_SECS)
         self.positions = self._new_positions()
@@ -82,7 +82,7 @@ class SourceRunner:
         self.health.ok()
 
     async def run(self) -> None:
-        """Read until the input ends, or for ever. A source that fails is built anew with backoff; damaged input ends it."""
+        """Read until the input ends, or for ever. A source that fails is rebuilt with backoff; damaged input ends it."""
         while not await self._read_once() and not self._stopping:
             await self._clock.sleep(self._backoff.next_secs())
             while not await self._restart():
@@ -106,7 +106,7 @@ class SourceRunner:
         if self.decoding is not None:
             await self._push(self.decoding.finish(), None)
 
-    def give_up(self) -> int:
+    def discard_rest(self) -> int:
         """The shutdown deadline has passed: what still stands before a full queue is counted there as lost. Returns how many."""
         if self.decoding is not None and (events := self.decoding.finish()):  # ``finish`` did not come so far
             self._refused += self._distribute(events, None)
@@ -182,7 +182,7 @@ class SourceRunner:
             self._trouble(error, "cannot be read further; what came before the damage was used", State.FAILED)
             return True
         except Exception as error:  # noqa: BLE001  a fault of this source; the others go on
-            self._still_down(error, "failed and is started anew")
+            self._report_down(error, "failed and is started anew")
             return False
         self.health.state = State.FINISHED
         return True
@@ -198,7 +198,7 @@ class SourceRunner:
             await self.open()
         except Exception as error:  # noqa: BLE001  tried again with backoff
             remedy = error.remedy if isinstance(error, CaptureError) else ""
-            self._still_down(error, f"cannot be opened {remedy}".strip())
+            self._report_down(error, f"cannot be opened {remedy}".strip())
             return False
         return True
 
@@ -213,14 +213,14 @@ class SourceRunner:
             raise TypeError("a source of events gave records")
         ticket = self.positions.issue(batch.position) if self.positions else None
         if isinstance(batch, EventBatch) and batch.undecodable:
-            await self._bury(batch.undecodable, ticket)
+            await self._dead_letter_undecodable(batch.undecodable, ticket)
         await self._push(events, ticket)
         if ticket is not None:
             ticket.release()
         await self._give_way(len(events))
 
-    async def _bury(self, undecodable: Sequence[tuple[Event, Exception]], ticket: Ticket | None) -> None:
-        """To the dead letter with what is no event; without one it is counted as lost."""
+    async def _dead_letter_undecodable(self, undecodable: Sequence[tuple[Event, Exception]], ticket: Ticket | None) -> None:
+        """Dead-letter what could not be decoded; without a dead letter it is dropped."""
         self.ledger.received += len(undecodable)
         if self.dead_letter is None:
             self.ledger.discard(Reason.UNDECODABLE, len(undecodable))
@@ -268,9 +268,9 @@ class SourceRunner:
 
     def _distribute(self, events: Sequence[Event], ticket: Ticket | None) -> Refused:
         refused: Refused = []
-        weight = weight_of(events)
+        size = size_of(events)
         self.ledger.received += len(events)
-        self.fanout.push(events, weight, (ticket,) if ticket else (), refused)
+        self.fanout.push(events, size, (ticket,) if ticket else (), refused)
         if self.fanout.read:
             self.ledger.sent += len(events)
         else:
@@ -284,14 +284,14 @@ class SourceRunner:
     def _works_again(self) -> None:
         self._log.info("works again", extra={"failed_attempts": self._backoff.failures})
         self._backoff.reset()
-        self._said.forget()
+        self._reported.forget()
         self.health.ok()
 
-    def _still_down(self, error: Exception, sentence: str) -> None:
-        """Say once what is wrong, and what else is wrong by now; the attempts that follow are only counted."""
+    def _report_down(self, error: Exception, sentence: str) -> None:
+        """Report once what is wrong, and what else is wrong by now; the attempts that follow are only counted."""
         self.health.trouble(error, State.FAILED)
-        tell = self._log.error if self._said.is_news(sentence, error) else self._log.debug
-        tell(sentence, extra={"error": describe(error)})
+        report = self._log.error if self._reported.is_news(sentence, error) else self._log.debug
+        report(sentence, extra={"error": describe(error)})
 
     def _trouble(self, error: BaseException | str, sentence: str, state: State = State.DEGRADED) -> None:
         self.health.trouble(error, state)

@@ -1,7 +1,7 @@
 """One transform in the graph: calls it, meters what goes in and out, restarts it when it raises.
 
 Metering happens here, on the edges, so that no transform can get it wrong. A transform that raises loses the batch it was
-given and what it held back (counted, ``component_error``) and is built anew: at once the first time, then with backoff.
+given and what it held back (counted, ``component_error``) and is rebuilt: at once the first time, then with backoff.
 """
 
 from collections import deque
@@ -10,10 +10,10 @@ from typing import NamedTuple
 
 from pipeline.api import Event, Outputs, Transform
 from pipeline.delivery.acknowledgement import Ticket, Tickets, hold, release
-from pipeline.delivery.chunk import weight_of
+from pipeline.delivery.batch import size_of
 from pipeline.delivery.clock import Backoff, Clock
 from pipeline.delivery.fanout import Fanout, Refused
-from pipeline.delivery.health import SLOW_START_SECS, Health, Logger, Said, describe
+from pipeline.delivery.health import SLOW_START_SECS, Health, Logger, Reported, describe
 from pipeline.delivery.ledger import Ledger, Reason
 from pipeline.errors import HttpipeError
 from pipeline.model.snapshot import State
@@ -26,7 +26,7 @@ CALM_SECS = 60.0
 class _Output(NamedTuple):
     fanout: Fanout
     events: Sequence[Event]
-    weight: int
+    size: int
 
 
 class TransformNode:
@@ -49,7 +49,7 @@ class TransformNode:
         self._log = log
         self._clock = clock
         self._backoff = Backoff(*RESTART_BACKOFF_SECS, clock.random)
-        self._said = Said()
+        self._reported = Reported()
         self._restart_at = 0.0
         self._failed_at = 0.0
         self._kept: deque[tuple[int, Ticket]] = deque()
@@ -92,7 +92,7 @@ class TransformNode:
         self._taken += len(events)
         given_out = self._tickets(tickets, held, self._taken - held if oldest is None else oldest)
         for output in outputs:
-            output.fanout.push(output.events, output.weight, (*tickets, *given_out), refused)
+            output.fanout.push(output.events, output.size, (*tickets, *given_out), refused)
         release(given_out)
 
     def _asked(self, transform: Transform, call: Callable[[], Outputs]) -> tuple[list[_Output], int, int | None, str]:
@@ -105,8 +105,8 @@ class TransformNode:
             raise TypeError(f"returned {type(outputs).__name__}, not a mapping from names of outputs to events")
         if unknown := outputs.keys() - self.downstream.keys():
             raise ValueError(f'returned events for "{min(unknown)}", which is not in its outputs')
-        weighed = [(name, events, weight_of(events)) for name, events in outputs.items()]
-        return [_Output(self.downstream[name], events, weight) for name, events, weight in weighed if len(events) > 0]
+        weighed = [(name, events, size_of(events)) for name, events in outputs.items()]
+        return [_Output(self.downstream[name], events, size) for name, events, size in weighed if len(events) > 0]
 
     def _meter(self, taken: int, held: int, outputs: Sequence[_Output], discard_reason: str) -> None:
         """Balance what was taken against what came out and what is held back now."""
@@ -140,23 +140,23 @@ class TransformNode:
         now = self._clock.monotonic()
         if now - self._failed_at > CALM_SECS:
             self._backoff.reset()
-            self._said.forget()
+            self._reported.forget()
         self._restart_at = now if not self._backoff.failures else now + self._backoff.next_secs()
         self._backoff.failures = max(1, self._backoff.failures)
         self._failed_at = now
         self.health.trouble(error, State.FAILED, traced=True)
         sentence = "the transform raised and is started anew; its batch is lost"
-        news = self._said.is_news(sentence, error)
+        news = self._reported.is_news(sentence, error)
         traced = news and not isinstance(error, HttpipeError)  # what is raised on purpose says all in words
-        tell = self._log.error if news else self._log.debug
-        tell(sentence, extra={"error": describe(error), "events": events + self.held}, exc_info=error if traced else None)
+        report = self._log.error if news else self._log.debug
+        report(sentence, extra={"error": describe(error), "events": events + self.held}, exc_info=error if traced else None)
         self.transform = None
         self._taken = 0
         self.ledger.discard(Reason.COMPONENT_ERROR, events)
         self.close()
 
     def _ready(self) -> Transform | None:
-        """The transform, built anew when it is time to; None while it is down."""
+        """The transform, rebuilt when it is time to; None while it is down."""
         if self.transform is None and self._clock.monotonic() >= self._restart_at:
             try:
                 self.transform = self.health.call(self._make, SLOW_START_SECS)

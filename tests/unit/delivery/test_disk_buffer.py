@@ -21,7 +21,7 @@ from pipeline.delivery.health import Health
 from pipeline.delivery.ledger import Ledger, Reason
 from pipeline.errors import ConfigError
 from pipeline.telemetry.logs import ComponentLog
-from pipeline.testing.fakes import bounds, chunk, numbers
+from pipeline.testing.fakes import batch_of, bounds, numbers
 
 pytestmark = pytest.mark.anyio
 
@@ -69,7 +69,7 @@ async def test_everything_comes_back_in_order_and_is_deleted(tmp_path: Path) -> 
     """Through the file and out again; afterwards the file holds nothing."""
     async with running(made(tmp_path)) as buffer:
         for at in range(0, 600, 40):
-            await buffer.offer(chunk(at, at + 40))
+            await buffer.offer(batch_of(at, at + 40))
         assert await drained(buffer) == list(range(600))
         assert buffer.ledger.balance() == 0
     async with running(made(tmp_path)) as again:
@@ -79,7 +79,7 @@ async def test_everything_comes_back_in_order_and_is_deleted(tmp_path: Path) -> 
 async def test_a_new_process_finds_what_was_queued(tmp_path: Path) -> None:
     """What was committed and not delivered is there again, also what was taken but not done."""
     async with running(made(tmp_path)) as buffer:
-        await buffer.offer(chunk(0, 300))
+        await buffer.offer(batch_of(0, 300))
         await until(lambda: buffer.queued_events == 300)
         assert await buffer.take(50, 1 << 20, 0) is not None
     async with running(made(tmp_path)) as again:
@@ -92,7 +92,7 @@ async def test_tickets_settle_with_the_commit(tmp_path: Path) -> None:
     """On disk is as good as delivered, for the source."""
     line = Positions()
     async with running(made(tmp_path)) as buffer:
-        await buffer.offer(chunk(0, 10, tickets=(line.issue("first"),)))
+        await buffer.offer(batch_of(0, 10, tickets=(line.issue("first"),)))
         await until(lambda: line.open_batches == 0)
         assert line.take_position() == (True, "first")
         assert buffer.events == 10
@@ -101,7 +101,7 @@ async def test_tickets_settle_with_the_commit(tmp_path: Path) -> None:
 async def test_batches_smaller_than_blocks(tmp_path: Path) -> None:
     """A block that is larger than a batch is taken in parts, and deleted when all are done."""
     async with running(made(tmp_path, max_events=100_000)) as buffer:
-        await buffer.offer(chunk(0, 100))
+        await buffer.offer(batch_of(0, 100))
         assert await drained(buffer, batch_events=7) == list(range(100))
         assert buffer.ledger.balance() == 0
     async with running(made(tmp_path)) as again:
@@ -122,22 +122,22 @@ async def test_a_batch_waits_for_company_on_disk_too(tmp_path: Path) -> None:
 
         group.start_soon(take)
         for at in range(0, 40, 10):
-            await buffer.offer(chunk(at, at + 10))
+            await buffer.offer(batch_of(at, at + 10))
             await until(lambda at=at: buffer.queued_events == at + 10 or bool(taken))  # type: ignore[misc]
         await until(lambda: taken == [40])
-        await buffer.offer(chunk(40, 140))
+        await buffer.offer(batch_of(40, 140))
         with anyio.fail_after(5):
-            assert len((await buffer.take(1000, 1 << 20, 60) or chunk(0, 0)).events) == 100
-        await buffer.offer(chunk(140, 150))
+            assert len((await buffer.take(1000, 1 << 20, 60) or batch_of(0, 0)).events) == 100
+        await buffer.offer(batch_of(140, 150))
         buffer.close()
         with anyio.fail_after(5):
-            assert len((await buffer.take(1000, 1 << 20, 60) or chunk(0, 0)).events) == 10
+            assert len((await buffer.take(1000, 1 << 20, 60) or batch_of(0, 0)).events) == 10
 
 
 async def test_put_back_comes_first(tmp_path: Path) -> None:
     """A batch that was not delivered comes again before all others."""
     async with running(made(tmp_path)) as buffer:
-        await buffer.offer(chunk(0, 40))
+        await buffer.offer(batch_of(0, 40))
         batch = await buffer.take(10, 1 << 20, 0)
         assert batch is not None
         buffer.put_back(batch)
@@ -147,7 +147,7 @@ async def test_put_back_comes_first(tmp_path: Path) -> None:
 async def test_block_holds_the_source_back(tmp_path: Path) -> None:
     """The queue never holds more than its bound, and loses nothing."""
     async with running(made(tmp_path, max_events=64)) as buffer, anyio.create_task_group() as group:
-        group.start_soon(buffer.offer, chunk(0, 200))
+        group.start_soon(buffer.offer, batch_of(0, 200))
         await until(lambda: buffer.events == 64)
         found: list[int] = []
         while len(found) < 200:
@@ -164,7 +164,7 @@ async def test_block_waits_for_bytes_too_and_settles_nothing_early(tmp_path: Pat
     line = Positions()
     async with running(made(tmp_path, max_bytes=8192)) as buffer, anyio.create_task_group() as group:
         for at in range(0, 400, 20):
-            group.start_soon(buffer.offer, chunk(at, at + 20, weight=2000, tickets=(line.issue(at),)))
+            group.start_soon(buffer.offer, batch_of(at, at + 20, weight=2000, tickets=(line.issue(at),)))
         found: list[int] = []
         while len(found) < 400:
             batch = await buffer.take(10, 1 << 20, 0)
@@ -183,10 +183,10 @@ async def test_block_waits_for_bytes_too_and_settles_nothing_early(tmp_path: Pat
 async def test_only_what_exceeds_the_whole_bound_is_too_large(tmp_path: Path, when_full: WhenFull) -> None:
     """While most of the queue is taken an event that fits its bound waits or gives way as ``queue_full``."""
     async with running(made(tmp_path, max_bytes=65_536, when_full=when_full)) as buffer:
-        await buffer.offer(chunk(0, 300, weight=200))
+        await buffer.offer(batch_of(0, 300, weight=200))
         await until(lambda: buffer.queued_events == 300)
-        rest = buffer.offer_nowait(chunk(300, 301, weight=60_000))
-        buffer.offer_nowait(chunk(301, 302, weight=65_537))
+        rest = buffer.offer_nowait(batch_of(300, 301, weight=60_000))
+        buffer.offer_nowait(batch_of(301, 302, weight=65_537))
         assert (rest is not None) == (when_full == "block")
         left = await drained(buffer)
         lost = {reason: events for (reason, _), events in buffer.ledger.discarded.items()}
@@ -200,7 +200,7 @@ async def test_an_event_larger_than_the_front_may_be_passes_alone(tmp_path: Path
     monkeypatch.setattr("pipeline.delivery.disk.FRONT_BYTES", 1000)
     async with running(made(tmp_path)) as buffer:
         for at in range(5):
-            await buffer.offer(chunk(at, at + 1, weight=5000))
+            await buffer.offer(batch_of(at, at + 1, weight=5000))
             assert buffer._front.bytes <= 5000
         assert await drained(buffer) == list(range(5))
         assert (buffer.ledger.received, buffer.ledger.discarded, buffer.ledger.balance()) == (5, {}, 0)
@@ -211,7 +211,7 @@ async def test_a_full_queue_drops_by_its_policy_and_counts(tmp_path: Path, when_
     """What is left plus what was dropped is what came, and the right end gave way."""
     async with running(made(tmp_path, max_events=64, when_full=when_full)) as buffer:
         for at in range(0, 640, 16):
-            await buffer.offer(chunk(at, at + 16))
+            await buffer.offer(batch_of(at, at + 16))
             await until(lambda: not buffer._committing)
         left = await drained(buffer)
         assert len(left) + buffer.ledger.lost == 640
@@ -223,7 +223,7 @@ async def test_a_full_queue_drops_by_its_policy_and_counts(tmp_path: Path, when_
 async def test_a_damaged_block_is_counted_and_stepped_over(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """One rotten block loses its own events only."""
     async with running(made(tmp_path)) as buffer:
-        await buffer.offer(chunk(0, 300))
+        await buffer.offer(batch_of(0, 300))
         await until(lambda: buffer.queued_events == 300)
     with sqlite3.connect(tmp_path / "queue.db") as database:
         database.execute("UPDATE blocks SET block = zeroblob(length(block)) WHERE id = 2")
@@ -241,7 +241,7 @@ async def test_a_file_that_is_no_database_is_put_aside(tmp_path: Path, caplog: p
     """The queue starts empty and says so; the old file is kept for whoever wants to look."""
     (tmp_path / "queue.db").write_bytes(b"this is not a database, whatever its name says" * 100)
     async with running(made(tmp_path)) as buffer:
-        await buffer.offer(chunk(0, 10))
+        await buffer.offer(batch_of(0, 10))
         assert await drained(buffer) == list(range(10))
     assert (tmp_path / "queue.db.damaged").exists()
     assert "was damaged" in caplog.text
@@ -251,7 +251,7 @@ async def test_a_broken_page_costs_what_is_on_it(tmp_path: Path) -> None:
     """Pages in the middle of the file are overwritten; what can be read is delivered, the rest counted, new events pass."""
     async with running(made(tmp_path, max_events=20_000)) as buffer:
         for at in range(0, 5000, 100):
-            await buffer.offer(chunk(at, at + 100))
+            await buffer.offer(batch_of(at, at + 100))
         await until(lambda: buffer.queued_events == 5000)
     path = tmp_path / "queue.db"
     content = bytearray(path.read_bytes())
@@ -260,7 +260,7 @@ async def test_a_broken_page_costs_what_is_on_it(tmp_path: Path) -> None:
     path.write_bytes(content)
     async with running(made(tmp_path, max_events=20_000)) as again:
         before = again.ledger.restored
-        await again.offer(chunk(5000, 5100))
+        await again.offer(batch_of(5000, 5100))
         left = await drained(again)
         assert set(left) >= set(range(5000, 5100))
         assert len(set(left)) > 2500
@@ -274,7 +274,7 @@ async def test_a_broken_queue_that_finds_no_room_is_read_back_when_there_is_some
     """The start is refused, with the reason, as often as it fails; not an event that can be read is lost by that."""
     async with running(made(tmp_path, max_events=20_000)) as buffer:
         for at in range(0, 5000, 100):
-            await buffer.offer(chunk(at, at + 100))
+            await buffer.offer(batch_of(at, at + 100))
         await until(lambda: buffer.queued_events == 5000)
     path = tmp_path / "queue.db"
     content = bytearray(path.read_bytes())
@@ -319,12 +319,12 @@ async def test_a_full_disk_is_reported_and_survived(tmp_path: Path, caplog: pyte
         return False
 
     meanwhile: list[tuple[int, int]] = []
-    buffer._store.begin_anew = nothing_to_gain  # type: ignore[method-assign]
+    buffer._store.start_empty = nothing_to_gain  # type: ignore[method-assign]
 
     buffer._store.commit = commit_or_fail  # type: ignore[method-assign,assignment]
     async with running(buffer):
         for at in range(0, 200, 10):
-            await buffer.offer(chunk(at, at + 10))
+            await buffer.offer(batch_of(at, at + 10))
         await until(lambda: buffer._health.errors > 0)
         assert buffer._health.state == "degraded"
         reloaded = Health(LOG)
@@ -340,13 +340,46 @@ async def test_a_full_disk_is_reported_and_survived(tmp_path: Path, caplog: pyte
     assert "disk is full" in " ".join(str(vars(record).get("error")) for record in caplog.records)
 
 
+async def test_where_room_is_short_what_is_delivered_is_deleted_first_and_commits_get_smaller(tmp_path: Path) -> None:
+    """A commit that found no room halves the next one, and what was delivered meanwhile is deleted without adding anything."""
+    buffer = made(tmp_path, max_events=4000)
+    commit = buffer._store.commit
+    full = False
+    commits: list[tuple[int, int]] = []
+
+    def commit_or_fail(blocks: Sequence[tuple[int, bytes]], delivered: Sequence[int]) -> object:
+        commits.append((sum(events for events, _ in blocks), len(delivered)))
+        if full and blocks:
+            error = sqlite3.OperationalError("database or disk is full")
+            error.sqlite_errorcode = sqlite3.SQLITE_FULL
+            raise StoreError(error)
+        return commit(blocks, delivered)
+
+    buffer._store.commit = commit_or_fail  # type: ignore[method-assign,assignment]
+    async with running(buffer):
+        await buffer.offer(batch_of(0, 40))
+        await until(lambda: buffer.queued_events == 40)
+        batch = await buffer.take(40, 1 << 20, 0)
+        assert batch is not None
+        full, commits[:] = True, []
+        await buffer.offer(batch_of(40, 2040))
+        await until(lambda: bool(commits))
+        buffer.ledger.sent += len(batch.events)
+        buffer.done(batch)
+        await until(lambda: len(commits) >= 5)
+        full = False
+        assert await drained(buffer) == list(range(40, 2040))
+    assert next(commit for commit in commits if commit[1]) == (0, 1)
+    assert [events for events, _ in commits if events][:4] == [1000, 500, 250, 125]
+
+
 async def test_a_queue_that_cannot_be_used_is_a_configuration_error(tmp_path: Path) -> None:
     """A folder that is a file, and a queue that another process has open."""
     (tmp_path / "file").write_text("")
     with pytest.raises(ConfigError, match=r"buffer\.path"):
         await made(tmp_path / "file").open()
     async with running(made(tmp_path / "q")) as buffer:
-        await buffer.offer(chunk(0, 1))
+        await buffer.offer(batch_of(0, 1))
         await until(lambda: buffer.queued_events == 1)
         with pytest.raises(ConfigError, match="locked"):
             await made(tmp_path / "q").open()
@@ -362,7 +395,7 @@ async def test_a_disk_queue_is_for_its_owner_only(tmp_path: Path) -> None:
 async def test_refuse_gives_up_what_is_on_disk_too(tmp_path: Path) -> None:
     """A sink that wants no more leaves nothing behind."""
     async with running(made(tmp_path)) as buffer:
-        await buffer.offer(chunk(0, 100))
+        await buffer.offer(batch_of(0, 100))
         await until(lambda: buffer.queued_events == 100)
         buffer.refuse(Reason.SINK_FINISHED)
         assert buffer.ledger.balance() == 0
@@ -378,7 +411,7 @@ async def test_an_event_that_nothing_can_write_down_is_counted_and_left_out(tmp_
             raise RuntimeError("no")
 
     async with running(made(tmp_path)) as buffer:
-        mixed = chunk(0, 10)
+        mixed = batch_of(0, 10)
         bad = mixed.events[3].replace(attributes={"bad": Unprintable()})
         await buffer.offer(mixed._replace(events=[*mixed.events[:3], bad, *mixed.events[4:]]))
         assert await drained(buffer) == [0, 1, 2, 4, 5, 6, 7, 8, 9]
@@ -405,7 +438,7 @@ async def test_no_connection_is_closed_under_a_thread_that_uses_it(
     buffer = made(tmp_path)
     if method != "_open_intact":
         await buffer.open()
-        buffer.offer_nowait(chunk(0, 10))
+        buffer.offer_nowait(batch_of(0, 10))
         if method == "_read":
             await buffer.abandon(Reason.SHUTDOWN)
     monkeypatch.setattr(DiskStore, method, held)
@@ -441,7 +474,7 @@ async def test_what_cannot_be_read_now_is_read_later(tmp_path: Path, caplog: pyt
             return read(block_ids)
 
         buffer._store.read = read_or_fail  # type: ignore[method-assign]
-        await buffer.offer(chunk(0, 300))
+        await buffer.offer(batch_of(0, 300))
         assert await drained(buffer) == list(range(300))
         assert (buffer.ledger.discarded, buffer.ledger.balance()) == ({}, 0)
     assert [record.getMessage() for record in caplog.records if record.levelname != "DEBUG"] == [

@@ -14,14 +14,14 @@ from pipeline.delivery.dead_letter import DeadLetter
 from pipeline.delivery.ledger import Ledger
 from pipeline.delivery.worker import Worker
 from pipeline.model.snapshot import State
-from pipeline.testing.fakes import FakeClock, Script, bounds, chunk, numbers, worker
+from pipeline.testing.fakes import FakeClock, Script, batch_of, bounds, numbers, worker
 
 pytestmark = pytest.mark.anyio
 
 
 async def run_dry(sink: Worker, first: int = 0, last: int = 10) -> None:
     """Queue events and let the worker drain them."""
-    sink.buffer.offer_nowait(chunk(first, last))
+    sink.buffer.offer_nowait(batch_of(first, last))
     sink.buffer.close()
     with anyio.fail_after(5):
         await sink.run()
@@ -282,7 +282,7 @@ async def test_finished_discards_the_rest_on_purpose() -> None:
     sink = worker(script, FakeClock().clock(), SinkOptions(batch=BatchOptions(max_events=5)))
     sink.finished = lambda: told.append(True)
     await run_dry(sink)
-    sink.buffer.offer_nowait(chunk(10, 20))
+    sink.buffer.offer_nowait(batch_of(10, 20))
     assert told == [True]
     assert sink.buffer.ledger.discarded == {("sink_finished", True): 20}
     assert sink.health.state is State.FINISHED
@@ -322,7 +322,7 @@ async def test_cancelled_in_the_middle_the_batch_goes_back_to_the_queue() -> Non
         await anyio.sleep_forever()
 
     write_by(sink, script, write)
-    sink.buffer.offer_nowait(chunk(0, 10))
+    sink.buffer.offer_nowait(batch_of(0, 10))
     async with anyio.create_task_group() as group:
         group.start_soon(sink.run)
         await started.wait()
@@ -340,7 +340,7 @@ async def test_several_writers_deliver_everything() -> None:
     line = Positions()
     sink = worker(script, FakeClock().clock(), options)
     for at in range(0, 30, 5):
-        sink.buffer.offer_nowait(chunk(at, at + 5, tickets=(line.issue(at),)))
+        sink.buffer.offer_nowait(batch_of(at, at + 5, tickets=(line.issue(at),)))
     sink.buffer.close()
     with anyio.fail_after(5):
         await sink.run()

@@ -22,8 +22,8 @@ from pydantic import ValidationError
 from pipeline.api import BatchError, ConfigError, Context, Event, Exchange, NotConnected, Reject
 from pipeline.codecs.json import JsonCodec
 from pipeline.config.options import BatchOptions, SinkOptions
+from pipeline.delivery.batch import Batch, size_of
 from pipeline.delivery.buffer import MemoryBuffer
-from pipeline.delivery.chunk import Chunk, weight_of
 from pipeline.delivery.dead_letter import DeadLetter
 from pipeline.delivery.ledger import Ledger
 from pipeline.sinks.file import FileConfig, FileSink
@@ -382,7 +382,7 @@ async def test_a_name_that_strangers_chose_and_nothing_can_have_is_rejected(tmp_
     sink.dead_letter = DeadLetter("file", letters)
     hosts = ["a", "b", value, "a", value, "b"]
     batch = [each for at, host in enumerate(hosts) for each in events(1, at, server_address=host)]
-    sink.buffer.offer_nowait(Chunk(batch, weight_of(batch), (), 0.0))
+    sink.buffer.offer_nowait(Batch(batch, size_of(batch), (), 0.0))
     sink.buffer.close()
     with anyio.fail_after(5):
         await sink.run()
