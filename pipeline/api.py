@@ -254,6 +254,9 @@ class Transform(ABC):
     plugin_name: ClassVar[str] = ""
     """What a decorator was told; must be the name in the entry points. Empty for classes."""
     discard_reason: ClassVar[str] = "filtered"
+    takes: Sequence[str] | None = None
+    """Names of the kinds of events that it takes, such as ``("http.exchange",)``; others pass by it, to the default output and in
+    order. None: it takes every kind. May depend on the config."""
     outputs: Sequence[str] = ()
     """Named outputs beside the default one. May depend on the config: set it in the constructor."""
     adds: Mapping[str, FieldType] = MappingProxyType({})

@@ -10,10 +10,12 @@ from typing import Any
 
 from pipeline.expressions import helpers
 from pipeline.model.events.exchange import Exchange
+from pipeline.model.events.kinds import name_of
 
 HELPERS: Mapping[str, object] = {
     "Exchange": Exchange,
     "view": helpers.as_exchange,
+    "name_of": name_of,
     "combined": helpers.combined,
     "query_parameter": helpers.query_parameter,
     "to_int": helpers.to_int,

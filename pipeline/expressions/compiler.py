@@ -13,8 +13,8 @@ from pipeline.expressions.errors import ExpressionError, did_you_mean, each
 from pipeline.expressions.literals import parse_quantity, parse_time
 from pipeline.expressions.names import QUERY, Names
 from pipeline.expressions.term import Scope, Term, type_text
-from pipeline.model.events.exchange import BY_NAME
 from pipeline.model.events.fields import FieldType
+from pipeline.model.events.kinds import is_held
 
 LARGEST_INT = 1 << 63
 """Integers are those of 64 bits, as in JSON codecs and in Kafka."""
@@ -209,7 +209,7 @@ class Compiler:
                 return self.names.header(prefix, key)
             case name if name in QUERY:
                 return self.names.parameter(key)
-            case "attributes" if key not in BY_NAME:
+            case "attributes" if not is_held(key):
                 return self.names.attribute(key)
             case "attributes":
                 raise ExpressionError(f'"{key}" is a field, not an attribute; write {key}')

@@ -3,12 +3,15 @@
 from collections.abc import Callable, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
+from operator import attrgetter
+from types import MappingProxyType
 from typing import Any
 from urllib.parse import unquote_plus
 
 from pipeline.model.events.event import Event
-from pipeline.model.events.exchange import FIELDS, Exchange
-from pipeline.model.events.fields import FieldType
+from pipeline.model.events.exchange import BY_NAME, FAMILIES, FIELDS, Exchange
+from pipeline.model.events.fields import Field, FieldType
+from pipeline.model.events.kinds import kinds
 
 LONGEST_NUMBER = 18
 """Digits of the longest text taken for a number: what fits 64 bits, and no quadratic conversion."""
@@ -30,17 +33,49 @@ PYTHON_TYPES: dict[FieldType, tuple[type, ...]] = {
 """The exact classes an attribute of a type may have: ``True`` is no int here."""
 
 
+@lru_cache(maxsize=256)
+def _shared(kind: type[Event]) -> tuple[tuple[str, tuple[type, ...]], ...]:
+    """What a class holds under the same name as an exchange does, and the classes that such a value may have."""
+    held = set(kind.__struct_fields__) | set(dir(kind))
+    fields = {field.attribute: PYTHON_TYPES[field.type] for field in FIELDS if field.type is not FieldType.TIMESTAMP}
+    headers = {family.attribute: (dict, MappingProxyType) for family in FAMILIES}
+    return tuple((name, classes) for name, classes in (fields | headers).items() if name in held)
+
+
 def as_exchange(event: Event) -> Exchange:
     """Any other event, seen as an exchange: fields it has under the same name, else attributes with the name of a field.
 
-    So one compiled expression serves every kind of event; those that are not exchanges are few, and pay about 5 µs.
+    So one compiled expression serves every kind of event; those that are not exchanges pay about 2 µs.
     """
     found: dict[str, Any] = {}
-    for field in FIELDS:
-        for value in (getattr(event, field.attribute, None), event.attributes.get(field.name)):
-            if value.__class__ in PYTHON_TYPES[field.type] and field.type is not FieldType.TIMESTAMP:
-                found.setdefault(field.attribute, value)
+    for name, classes in _shared(event.__class__):
+        value = getattr(event, name)
+        if value.__class__ in classes:
+            found[name] = value
+    for name, value in event.attributes.items():
+        field = BY_NAME.get(name)
+        if field is not None and value.__class__ in PYTHON_TYPES[field.type] and field.type is not FieldType.TIMESTAMP:
+            found.setdefault(field.attribute, value)
     return Exchange(timestamp_ns=event.timestamp_ns, attributes=event.attributes, **found)
+
+
+def reader_of(field: Field) -> Callable[[Event], Any]:
+    """A function that gives a field of other kinds than exchanges: from the class that holds it, else from the attributes.
+
+    None where an event has it not, the empty tuple where a list is wanted.
+    """
+    held = frozenset(kind.type for kind in kinds() if field.name in kind.by_name)
+    classes, name = PYTHON_TYPES[field.type], field.name
+    missing = () if field.type is FieldType.STRINGS else None
+    get = attrgetter(field.attribute)
+
+    def read(event: Event) -> Any:  # noqa: ANN401  the field's own type
+        if event.__class__ in held:
+            return get(event)
+        value = event.attributes.get(name)
+        return value if value.__class__ in classes else missing
+
+    return read
 
 
 def combined(values: Sequence[str] | None) -> str | None:

@@ -4,13 +4,17 @@ from collections.abc import Mapping
 
 from pipeline.expressions.elsewhere import ELSEWHERE
 from pipeline.expressions.errors import ExpressionError, did_you_mean
-from pipeline.expressions.helpers import PYTHON_TYPES
+from pipeline.expressions.helpers import PYTHON_TYPES, reader_of
 from pipeline.expressions.term import Scope, Term
 from pipeline.model.events.exchange import BY_ALIAS, BY_NAME, FAMILIES
-from pipeline.model.events.fields import EVENT_NAME, FieldType
+from pipeline.model.events.fields import EVENT_NAME, Field, FieldType
+from pipeline.model.events.kinds import field_named, field_names, is_held
 
 NUMBER_UNITS = {"_ms": "ms", "_secs": "secs", "_ns": "ns", "_bytes": "bytes", ".size": "bytes"}
 """Units by the ending of an attribute's name: the house's own rule for names."""
+
+KIND = "(event.event_name if event.__class__ is Exchange else name_of(event))"
+"""The code of ``event.name``."""
 
 QUERY = ("url.query", "query")
 
@@ -27,13 +31,13 @@ class Names:
 
     def knows(self, name: str) -> bool:
         """Whether this is the whole name of something, a header included."""
-        return name in BY_NAME or name in BY_ALIAS or name in self.extra or name == EVENT_NAME or _family(name) is not None
+        return name in self.extra or name == EVENT_NAME or field_named(name) is not None or _family(name) is not None
 
     def term(self, name: str) -> Term:
         """The term of a name. Raises ``ExpressionError`` with the nearest known name."""
         if name == EVENT_NAME:
-            return Term("event.event_name", FieldType.STRING, text=name)
-        if name in self.extra and name not in BY_NAME:
+            return Term(KIND, FieldType.STRING, text=name)
+        if name in self.extra and not is_held(name):
             return self.attribute(name)
         field = BY_NAME.get(name) or BY_ALIAS.get(name)
         if field is not None:
@@ -41,10 +45,19 @@ class Names:
             unit = "ns" if field.type is FieldType.TIMESTAMP else field.unit
             maybe = field.type not in (FieldType.TIMESTAMP, FieldType.STRINGS)
             return Term(f"x.{field.attribute}", field.type, maybe=maybe, leaf=True, unit=unit, text=field.name)
+        other = field_named(name)
+        if other is not None:
+            return self.other(other)
         found = _family(name)
         if found is not None:
             return self.header(found[0], found[1])
         raise ExpressionError(self.unknown(name))
+
+    def other(self, field: Field) -> Term:
+        """A field that only other kinds than exchanges have, or that they usually have among their attributes."""
+        self.scope.fields.add(field.name)
+        code = f"{self.scope.constant(reader_of(field))}(event)"
+        return Term(code, field.type, maybe=field.type is not FieldType.STRINGS, leaf=True, unit=field.unit, text=field.name)
 
     def header(self, prefix: str, key: str) -> Term:
         """A header's combined value; ``prefix`` with or without its last dot."""
@@ -75,11 +88,11 @@ class Names:
 
     def unknown(self, name: str) -> str:
         """The message for a name that nothing has."""
-        known = [*BY_NAME, *BY_ALIAS, *self.extra]
+        known = [*field_names(), *self.extra]
         meant = ELSEWHERE.get(name.lower())
         hint = f'; did you mean "{meant}"?' if meant else did_you_mean(name, known)
-        if not hint and "." not in name and any(full.endswith("." + name) for full in BY_NAME):
-            hint = f'; did you mean "{next(full for full in BY_NAME if full.endswith("." + name))}"?'
+        if not hint and "." not in name and any(full.endswith("." + name) for full in field_names()):
+            hint = f'; did you mean "{next(full for full in field_names() if full.endswith("." + name))}"?'
         hint = hint or f'; an attribute that no transform upstream adds is written attributes["{name}"]'
         return f'{UNKNOWN_FIELD} "{name}"{hint}'
 

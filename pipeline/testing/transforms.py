@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from pipeline.api import DEFAULT, Context, Event, Exchange, FieldType, Outputs, Transform
+from pipeline.transforms.passing import process
 
 SECOND = 1_000_000_000
 START_NS = 1_767_225_600 * SECOND
@@ -46,7 +47,7 @@ class Driven:
 
     def run(self, *events: Event, output: str = DEFAULT) -> list[Event]:
         """Process one batch; give what leaves by an output."""
-        return list(self.transform.process(events).get(output, ()))
+        return list(process(self.transform, events)[0].get(output, ()))
 
     def one(self, event: Event) -> Event:
         """Process one event that goes on."""
@@ -73,7 +74,7 @@ def check_contract(make: Callable[[], Transform], batches: Sequence[Sequence[Eve
     taken = 0
     for batch in batches:
         taken += len(batch)
-        _take(transform, transform.process(tuple(batch)), given)
+        _take(transform, process(transform, tuple(batch))[0], given)
         assert 0 <= transform.held_events <= taken, "it holds more than it took, or less than nothing"  # noqa: S101
     _take(transform, transform.flush(START_NS, last=True), given)
     assert transform.held_events == 0, "it still holds events after the last flush"  # noqa: S101

@@ -14,6 +14,7 @@ from pipeline.codecs.json import JsonCodec
 from pipeline.expressions.explain import explain, lines
 from pipeline.topology.cases import Case, flattened
 from pipeline.topology.plan import Plan, TransformSpec
+from pipeline.transforms.passing import process
 
 ReadFile = Callable[[str], bytes | None]
 MapFile = Callable[[str], mmap | None]
@@ -73,7 +74,7 @@ class Flow:
 
     def _push(self, name: str, events: list[Event]) -> None:
         self.taken.setdefault(name, []).extend(events)
-        self._distribute(name, self.transforms[name].process(events))
+        self._distribute(name, process(self.transforms[name], events)[0])
 
     def _distribute(self, name: str, outputs: Outputs) -> None:
         for output, events in outputs.items():

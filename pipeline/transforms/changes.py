@@ -1,17 +1,18 @@
 """What a change of fields means for an event: the one place that knows where an outside name is kept. Never changes an event.
 
 A name is that of a declared field (``url.path``, or its alias), of a header (``http.request.header.x-id``), or else of an
-attribute. Times and the tag ``event.name`` cannot be changed.
+attribute. Which of these it is for one event depends on its kind. Times and the tag ``event.name`` cannot be changed.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from pipeline.api import AttributeValue, Event, Exchange, FieldType
+from pipeline.api import AttributeValue, Event, FieldType
 from pipeline.expressions import ExpressionError
-from pipeline.model.events.exchange import BY_ALIAS, BY_NAME, FAMILIES
 from pipeline.model.events.fields import EVENT_NAME
+from pipeline.model.events.kinds import families, field_named, is_held, kind_of
 
 FIXED = ("timestamp", EVENT_NAME)
 
@@ -35,10 +36,10 @@ def place(name: str, type_: FieldType = FieldType.STRING) -> Place:
     """The place of a name; an attribute's ``type_`` is as given. Raises ``ExpressionError``."""
     if name in FIXED:
         raise ExpressionError(f'"{name}" cannot be changed')
-    field = BY_NAME.get(name) or BY_ALIAS.get(name)
-    if field is not None:
+    field = field_named(name)
+    if field is not None and is_held(field.name):
         return Place(field.name, field.type, field.attribute)
-    for family in FAMILIES:
+    for family in families():
         if name.startswith(family.prefix):
             return Place(name, FieldType.STRINGS, family.attribute, name[len(family.prefix) :].lower())
     if not name or name != name.strip():
@@ -48,6 +49,20 @@ def place(name: str, type_: FieldType = FieldType.STRING) -> Place:
 
 NOWHERE = Place("nowhere", FieldType.STRING)
 """Stands in for a name that is not valid, until its problem is raised."""
+
+
+@lru_cache(maxsize=256)
+def held_by(kind: type[Event]) -> frozenset[str]:
+    """What a class of events holds itself."""
+    return frozenset(kind.__struct_fields__)
+
+
+@lru_cache(maxsize=256)
+def text_names(kind: type[Event]) -> tuple[str, ...]:
+    """Where a class of events holds texts that its field table names."""
+    known = kind_of(kind)
+    texts = (FieldType.STRING, FieldType.STRINGS)
+    return () if known is None else tuple(dict.fromkeys(field.attribute for field in known.fields if field.type in texts))
 
 
 class Changes:
@@ -60,9 +75,13 @@ class Changes:
         self.fields: dict[str, Any] = {}
         self.attributes: dict[str, AttributeValue] | None = None
 
+    def _is_attribute(self, where: Place) -> bool:
+        """Whether this event keeps the name among its attributes: one whose class does not hold the field does."""
+        return where.is_attribute or where.field not in held_by(self.event.__class__)
+
     def get(self, where: Place) -> AttributeValue | None:
         """The value at a place; None where there is none."""
-        if where.is_attribute or not isinstance(self.event, Exchange):
+        if self._is_attribute(where):
             return self.event.attributes.get(where.name)
         value = getattr(self.event, where.field)
         if where.header:
@@ -71,7 +90,7 @@ class Changes:
 
     def put(self, where: Place, value: AttributeValue) -> None:
         """Set a value."""
-        if where.is_attribute or not isinstance(self.event, Exchange):
+        if self._is_attribute(where):
             self._attributes()[where.name] = value
         elif where.header:
             self._headers(where)[where.header] = value if isinstance(value, tuple) else (str(value),)
@@ -80,7 +99,7 @@ class Changes:
 
     def drop(self, where: Place) -> None:
         """Remove a value."""
-        if where.is_attribute or not isinstance(self.event, Exchange):
+        if self._is_attribute(where):
             if where.name in self.event.attributes:
                 self._attributes().pop(where.name, None)
         elif where.header:

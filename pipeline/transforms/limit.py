@@ -9,6 +9,7 @@ from pydantic import Field
 from pipeline.api import DEFAULT, Config, Context, Event, Exchange, Mark, Outputs, Transform
 from pipeline.model.events.exchange import FIELDS
 from pipeline.model.events.fields import FieldType
+from pipeline.transforms.changes import held_by, text_names
 
 Chars = Annotated[int, Field(ge=1, le=1 << 30)]
 
@@ -57,7 +58,7 @@ class Limit(Transform):
         return {DEFAULT: limited}
 
     def _limited(self, event: Event) -> Event:
-        changes = self._fields(event) if isinstance(event, Exchange) else {}
+        changes = self._fields(event) if isinstance(event, Exchange) else self._other_fields(event)
         longest = self.config.max_text_chars
         if event.attributes and any(isinstance(each, str | tuple) and len(each) > longest for each in event.attributes.values()):
             changes["attributes"] = {name: _cut(value, longest) for name, value in event.attributes.items()}
@@ -85,6 +86,19 @@ class Limit(Transform):
                 changes[name] = None
         if changes and Mark.TRUNCATED not in exchange.httpipe_marks:
             changes["httpipe_marks"] = (*exchange.httpipe_marks, Mark.TRUNCATED.value)
+        return changes
+
+    def _other_fields(self, event: Event) -> dict[str, Any]:
+        """The texts of another kind of event; its content has the limit of bodies."""
+        changes: dict[str, Any] = {}
+        for name in text_names(type(event)):
+            value = getattr(event, name)
+            longest = self.config.max_body_chars if name.endswith("_content") else self.config.max_text_chars
+            if value and len(value) > longest:
+                changes[name] = _cut(value, longest)
+        if changes and "httpipe_marks" in held_by(type(event)):
+            marks = getattr(event, "httpipe_marks")  # noqa: B009  some kinds have it
+            changes["httpipe_marks"] = tuple(dict.fromkeys((*marks, Mark.TRUNCATED.value)))
         return changes
 
     def _too_many(self, headers: Mapping[str, tuple[str, ...]]) -> bool:

@@ -87,6 +87,7 @@ class MatchList(Transform):
     """
 
     api_version = 1
+    takes = (Exchange.event_name,)
     Config = MatchListConfig
 
     def __init__(self, config: MatchListConfig, context: Context) -> None:

@@ -12,6 +12,7 @@ from pydantic import Field
 
 from pipeline.api import DEFAULT, AttributeValue, Config, Context, Event, Exchange, Outputs, Transform
 from pipeline.transforms.addresses import Pseudonyms, Way
+from pipeline.transforms.changes import text_names
 from pipeline.transforms.json_paths import JsonRedaction, parse_path
 from pipeline.transforms.limit import TEXTS
 from pipeline.transforms.options import Compiled
@@ -129,11 +130,24 @@ class Redact(Transform):
                 self._texts(event, self.finder, changes)
             if self.pseudonyms is not None:
                 _addresses(event, self.pseudonyms, changes)
+        elif names := text_names(type(event)):
+            self._other_texts(event, names, changes)
         if event.attributes:
             self._attributes(event, changes)
         if changes and isinstance(event, Exchange) and (event.request_head or event.response_head):
             changes |= {"request_head": None, "response_head": None}
         return event.replace(**changes) if changes else event
+
+    def _other_texts(self, event: Event, names: Sequence[str], changes: dict[str, Any]) -> None:
+        """The texts of another kind of event: a query by its parameters' names, and everything as attributes are cleaned."""
+        if self.parameters and "url_query" in names:
+            self._named_parameters(event, changes)
+        for name in names:
+            value = clean = changes.get(name, getattr(event, name))
+            for replaced in (self.finder and self.finder.without_secrets, self.pseudonyms and self.pseudonyms.of):
+                clean = _clean_attribute(clean, replaced) if replaced and clean else clean
+            if clean != value:
+                changes[name] = clean
 
     def _named_headers(self, exchange: Exchange, changes: dict[str, Any]) -> None:
         for name, headers in ((HEADERS[0], exchange.http_request_headers), (HEADERS[1], exchange.http_response_headers)):
@@ -145,8 +159,8 @@ class Redact(Transform):
                     else:
                         clean[key] = tuple([self.replace(value) for value in headers[key]])
 
-    def _named_parameters(self, exchange: Exchange, changes: dict[str, Any]) -> None:
-        query, target = exchange.url_query, exchange.httpipe_request_target
+    def _named_parameters(self, event: Any, changes: dict[str, Any]) -> None:  # noqa: ANN401  of a kind that has a target
+        query, target = event.url_query, event.httpipe_request_target
         if query is not None and self._may_name(query) and (clean := self._query(query)) != query:
             changes["url_query"] = clean
         if target is not None and self._may_name(target):

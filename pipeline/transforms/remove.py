@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from pipeline.api import DEFAULT, Config, Context, Event, Exchange, Outputs, Transform
-from pipeline.model.events.exchange import FIELDS
+from pipeline.model.events.kinds import kinds
 from pipeline.transforms.changes import FIXED, NOWHERE, Changes, Place, place
 from pipeline.transforms.options import Compiled
 
@@ -54,7 +54,7 @@ class Remove(Transform):
 
 def declared() -> list[str]:
     """Names of declared fields that can be removed."""
-    return [field.name for field in FIELDS if field.name not in FIXED]
+    return list(dict.fromkeys(field.name for kind in kinds() for field in kind.fields if field.name not in FIXED))
 
 
 def undeclared(event: Event, prefixes: tuple[str, ...]) -> list[Place]:

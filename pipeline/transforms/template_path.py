@@ -65,6 +65,7 @@ class TemplatePath(Transform):
     """
 
     api_version = 1
+    takes = (Exchange.event_name,)
     Config = TemplatePathConfig
 
     def __init__(self, config: TemplatePathConfig, context: Context) -> None:

@@ -40,6 +40,7 @@ class Trace(Transform):
     """
 
     api_version = 1
+    takes = (Exchange.event_name,)
     Config = TraceConfig
 
     def __init__(self, config: TraceConfig, context: Context) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from pipeline.model.events.event import Event
 from pipeline.model.events.exchange import EXCHANGE
-from pipeline.model.events.fields import Family, Field
+from pipeline.model.events.fields import EVENT_NAME, Family, Field
 from pipeline.model.events.kind import Kind
 from pipeline.model.events.measurement import MEASUREMENT
 
@@ -35,9 +35,22 @@ def kind_of(event_type: type[Event]) -> Kind | None:
     return _BY_TYPE.get(event_type)
 
 
+def name_of(event: Event) -> str:
+    """The name of an event's kind; that of a kind that is not known here stands among the attributes."""
+    if type(event) is not Event:
+        return event.event_name
+    name = event.attributes.get(EVENT_NAME)
+    return name if isinstance(name, str) else Event.event_name
+
+
 def field_named(name: str) -> Field | None:
     """The declared field of this name or short name, in whichever kind."""
     return _FIELDS.get(name) or _ALIASES.get(name)
+
+
+def is_held(name: str) -> bool:
+    """Whether the class of some kind holds a field of this name, so that it is not an attribute there."""
+    return any(name in kind.by_name for kind in _BY_NAME.values())
 
 
 def field_names() -> Iterator[str]:

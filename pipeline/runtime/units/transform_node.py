@@ -17,10 +17,15 @@ from pipeline.delivery.health import SLOW_START_SECS, Health, Logger, Reported, 
 from pipeline.delivery.ledger import Ledger, Reason
 from pipeline.errors import HttpipeError
 from pipeline.model.snapshot import State
+from pipeline.transforms.passing import process
 
 RESTART_BACKOFF_SECS = (0.5, 30.0)
 CALM_SECS = 60.0
 """After so long without a fault the next one counts as the first again."""
+
+
+Call = Callable[[], tuple[Outputs, int]]
+"""What a transform is asked for: what it gives out, and how many events it was given for that."""
 
 
 class _Output(NamedTuple):
@@ -65,13 +70,13 @@ class TransformNode:
         if transform is None:
             self.ledger.discard(Reason.COMPONENT_ERROR, len(events))
             return
-        self._run(transform, lambda: transform.process(events), events, tickets, refused)
+        self._run(transform, lambda: process(transform, events), events, tickets, refused)
 
     def flush(self, now_ns: int, refused: Refused, *, last: bool) -> None:
         """Pass on what is due."""
         transform = self._ready()
         if transform is not None:
-            self._run(transform, lambda: transform.flush(now_ns, last=last), (), (), refused)
+            self._run(transform, lambda: (transform.flush(now_ns, last=last), 0), (), (), refused)
 
     def close(self) -> None:
         """After the last flush: what the transform still keeps to itself is lost."""
@@ -81,23 +86,29 @@ class TransformNode:
         self._kept.clear()
 
     def _run(
-        self, transform: Transform, call: Callable[[], Outputs], events: Sequence[Event], tickets: Tickets, refused: Refused
+        self,
+        transform: Transform,
+        call: Call,
+        events: Sequence[Event],
+        tickets: Tickets,
+        refused: Refused,
     ) -> None:
         try:
-            outputs, held, oldest, discard_reason = self.health.call(lambda: self._asked(transform, call))
+            outputs, given, held, oldest, discard_reason = self.health.call(lambda: self._asked(transform, call))
         except Exception as error:  # noqa: BLE001  a plugin's fault: only its own batch is lost
             self._fault(error, len(events))
             return
         self._meter(len(events), held, outputs, discard_reason)
-        self._taken += len(events)
+        self._taken += given
         given_out = self._tickets(tickets, held, self._taken - held if oldest is None else oldest)
         for output in outputs:
             output.fanout.push(output.events, output.size, (*tickets, *given_out), refused)
         release(given_out)
 
-    def _asked(self, transform: Transform, call: Callable[[], Outputs]) -> tuple[list[_Output], int, int | None, str]:
+    def _asked(self, transform: Transform, call: Call) -> tuple[list[_Output], int, int, int | None, str]:
         """All that the transform itself is asked after a call: where what it gave goes, what it holds, why the rest is gone."""
-        return self._routed(call()), transform.held_events, transform.oldest_held, transform.discard_reason
+        outputs, given = call()
+        return self._routed(outputs), given, transform.held_events, transform.oldest_held, transform.discard_reason
 
     def _routed(self, outputs: Outputs) -> list[_Output]:
         """Where each output goes. A plugin that returns something else than outputs with events is told so in words."""

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.expressions import ExpressionError, compile_condition, compile_filter
+from pipeline.expressions import ExpressionError, compile_condition, compile_filter, compile_value
 from pipeline.model.events.event import Event
 from pipeline.model.events.exchange import Exchange
 from pipeline.model.events.fields import FieldType
@@ -270,6 +270,23 @@ def test_other_events_are_seen_through_their_attributes() -> None:
     )
     assert condition.select([measured, FULL]) == [measured]
     assert not compile_filter("path == 'x'")(measured)
+
+
+def test_the_kind_of_event_is_a_name_like_any_other() -> None:
+    """Of an exchange, of a measurement, and of a kind that is not known here, whose name stands among its attributes."""
+    events = [FULL, Measurement(1), Event(2, {"event.name": "next.year"}), Event(3, {"event.name": 4}), Event(5)]
+    names = compile_value("event.name")
+    assert [names.of(event) for event in events] == ["http.exchange", "http.measurement", "next.year", "event", "event"]
+    assert compile_condition('event.name in ("http.exchange", "next.year")').select(events) == [events[0], events[2]]
+
+
+def test_usual_attributes_of_another_kind_have_their_types() -> None:
+    """So a filter behind Kafka knows the numbers of measurements, which no transform upstream has declared."""
+    slow = Measurement(1, {"httpipe.requests": 9, "httpipe.latency_ms.p99": 1500.0})
+    odd = Measurement(2, {"httpipe.requests": "9", "httpipe.latency_ms.p99": True})
+    assert compile_condition('httpipe.latency_ms.p99 > "1s" and httpipe.requests >= 9').select([slow, odd, FULL]) == [slow]
+    with pytest.raises(ExpressionError, match="compares a number with the text"):
+        compile_condition('httpipe.requests == "nine"')
 
 
 def test_fields_of_plugins_events_are_checked() -> None:
