@@ -26,7 +26,7 @@ MEANING: dict[ExitCode, str] = {
     ExitCode.OK: "everything went well",
     ExitCode.TESTS_FAILED: "a test of the pipeline file failed",
     ExitCode.USAGE: "the command line was wrong",
-    ExitCode.DAMAGED_INPUT: "input was damaged, or some of it was no event (`undecodable`); all that is good was delivered",
+    ExitCode.DAMAGED_INPUT: "input was damaged or undecodable in part (`undecodable`); all the rest was delivered",
     ExitCode.UNAVAILABLE: "this host cannot capture (`httpipe doctor` says why), or a required sink is down",
     ExitCode.INTERNAL: "an internal error of httpipe",
     ExitCode.UNDELIVERED: "events were lost or left at the end, but not by `when_full`; the summary says how many and why",

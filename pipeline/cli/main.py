@@ -176,7 +176,7 @@ def _stray(stray: "sys.UnraisableHookArgs | threading.ExceptHookArgs") -> None:
     from pipeline.telemetry.logs import ComponentLog  # noqa: PLC0415  start-up
 
     trace = (stray.exc_type, stray.exc_value, stray.exc_traceback)
-    ComponentLog("").error("an error that nobody was there to handle", exc_info=trace if stray.exc_value else None)  # type: ignore[arg-type]
+    ComponentLog("").error("unhandled exception in a thread or a finalizer", exc_info=trace if stray.exc_value else None)  # type: ignore[arg-type]
 
 
 def _usage(error: click.UsageError) -> ExitCode:

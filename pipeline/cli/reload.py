@@ -21,7 +21,7 @@ def reload(*, socket_path: str | None, instance: str | None) -> int:
         with ControlClient(socket_of(socket_path, instance)) as client:
             file = client.reload()
     except ConfigError as error:
-        say(f"httpipe: not reloaded, the pipeline runs on unchanged\n{error}")
+        say(f"httpipe: not reloaded; the pipeline keeps running unchanged\n{error}")
         return ExitCode.BAD_CONFIG
     except HttpipeError as error:
         say(f"httpipe: {error}")

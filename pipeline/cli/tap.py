@@ -15,7 +15,7 @@ from pipeline.cli.say import say
 SAY_SECS = 1.0
 
 ENDED = "httpipe: the pipeline has ended"
-BROKEN_OFF = "httpipe: the pipeline has ended while this was behind; how many more passed unseen is not known"
+BROKEN_OFF = "httpipe: the pipeline has ended while this was behind; how many more events were not shown is not known"
 
 
 @click.command()
@@ -64,7 +64,7 @@ def tap(  # noqa: PLR0913  one for each option
         say(f"httpipe: {error}")
         return ExitCode.USAGE
     if seen.missed:
-        say(f"httpipe: {seen.missed:,} passed unseen in all; --where narrows, --per-sec widens")
+        say(f"httpipe: {seen.missed:,} events were not shown in all; narrow with --where or raise --per-sec")
     return ExitCode.OK
 
 
@@ -100,7 +100,7 @@ class Seen:
         self._unsaid += events
         now = self._monotonic()
         if now >= self._say_at:
-            say(f"httpipe: {self._unsaid:,} passed unseen here")
+            say(f"httpipe: {self._unsaid:,} events not shown here")
             self._say_at, self._unsaid = now + SAY_SECS, 0
 
 

@@ -184,7 +184,7 @@ class DiskBuffer(Buffer):
         self._filled.set()
 
     def refuse(self, reason: Reason) -> int:
-        """Discard what waits, on disk too: the sink wants no more."""
+        """Discard what waits, on disk too: the sink accepts no more."""
         refused = self._front.refuse(reason)
         while self._blocks.waiting:
             events = self._blocks.drop_oldest()

@@ -97,7 +97,7 @@ class Health:
         if sentence and not before:
             self._log.warning(sentence)
         elif before and not sentence:
-            self._log.info("in order again", extra={"was": before})
+            self._log.info("recovered", extra={"was": before})
 
     def call(self, function: Callable[[], T], slow_secs: float = SLOW_CALL_SECS) -> T:
         """Call the component's code. Whatever it raises is an ``Exception``: it cannot end the run."""

@@ -23,11 +23,11 @@ class Reason(StrEnum):
     TOO_LARGE = "too_large"  # one event alone is larger than the whole queue may be
     REJECTED = "rejected"  # the sink can never take it, and there is no dead letter
     ATTEMPTS_EXHAUSTED = "attempts_exhausted"  # `retry.max_attempts` failed, and there is no dead letter
-    UNDECODABLE = "undecodable"  # a source brought what is no event, and it has no dead letter
+    UNDECODABLE = "undecodable"  # a source brought what is not an event, and has no dead letter
     DEAD_LETTER = "dead_letter"  # handed to the dead letter sink, where it is received again
     COMPONENT_ERROR = "component_error"  # a transform raised
     UNREAD = "unread"  # the output has no reader
-    SINK_FINISHED = "sink_finished"  # the other end wants no more (`| head`)
+    SINK_FINISHED = "sink_finished"  # the other end accepts no more (`| head`)
     SHUTDOWN = "shutdown"  # left when the shutdown deadline passed
     DAMAGED = "damaged"  # could not be read back from the disk queue
     REMOVED = "removed"  # a reload removed the sink and its queue did not drain in time

@@ -1,4 +1,4 @@
-"""Something that fails for a while: told once when it begins and once when it is over, and waited for in between."""
+"""Something that fails for a while: reported once when it begins and once when it is over, and waited for in between."""
 
 from pipeline.delivery.clock import Backoff, Clock
 from pipeline.delivery.health import Health, Logger
@@ -8,7 +8,7 @@ PAUSE_SECS = (0.1, 2.0)
 
 
 class Trouble:
-    """``what`` completes both sentences, "cannot be written" as well as "is written again"; it is also its part of the health."""
+    """``what`` completes both sentences, "cannot be written" and "can be written again"; it is also its part of the health."""
 
     def __init__(self, subject: str, what: str, *, log: Logger, health: Health, clock: Clock) -> None:
         self._subject = subject
@@ -37,7 +37,7 @@ class Trouble:
     def over(self) -> None:
         """It works again. Costs nothing where there was no trouble."""
         if self._failed_attempts:
-            self._log.info(f"{self._subject} is {self._what} again", extra={"failed_attempts": self._failed_attempts})
+            self._log.info(f"{self._subject} can be {self._what} again", extra={"failed_attempts": self._failed_attempts})
             self.health.ok(self._what)
             self._backoff.reset()
             self._failed_attempts = 0

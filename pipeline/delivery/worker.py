@@ -109,7 +109,7 @@ class Worker:
         """The sink accepts no more events."""
         self.buffer.refuse(Reason.SINK_FINISHED)
         self.health.state = State.FINISHED
-        self.log.debug("the other end wants no more", extra={"reason": str(error)})
+        self.log.debug("the other end accepts no more events", extra={"reason": str(error)})
         self.finished()
 
     def failed(self, error: Exception, attempt: int, part: str) -> None:
@@ -126,7 +126,7 @@ class Worker:
             self.health.ok(well)
             self.failing.discard(well)
         if self.failed_attempts and not self.failing:
-            self.log.info("delivers again", extra={"failed_attempts": self.failed_attempts})
+            self.log.info("delivering again", extra={"failed_attempts": self.failed_attempts})
             self.failed_attempts = 0
 
     async def _open(self) -> None:
@@ -144,7 +144,7 @@ class Worker:
             self.health.trouble(error, part=OPENING)
             self.failing.add(OPENING)
             report = self.log.warning if first else self.log.debug
-            report("not ready; its queue takes events meanwhile", extra={"error": describe(error)})
+            report("not ready; events are queued meanwhile", extra={"error": describe(error)})
             await self.session.reset(generation, rebuild=not isinstance(error, NotConnected | BackOff))
         else:
             if not first:
@@ -183,7 +183,7 @@ class Writer:
                     await self._turn()
                 except Exception as error:  # a fault of ours must not end the other sinks
                     self._worker.health.trouble(error)
-                    self._worker.log.exception("internal error, the batch is tried again")
+                    self._worker.log.exception("internal error; retrying the batch")
                     await self._worker.clock.sleep(1.0)
         finally:
             if self.batch is not None:
@@ -344,7 +344,10 @@ class Writer:
         if reason is Reason.REJECTED:
             worker.health.note(error)
         if worker.dead_letter is None:
-            worker.log.error("events are lost", extra={"events": count, "reason": str(reason), "error": describe(error)})
+            worker.log.error(
+                "events dropped: no dead_letter configured",
+                extra={"events": count, "reason": str(reason), "error": describe(error)},
+            )
         else:
             await worker.dead_letter.send(batch.events[:count], error, self._attempts, batch.tickets, worker.clock.monotonic())
             reason = Reason.DEAD_LETTER

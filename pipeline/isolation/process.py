@@ -155,7 +155,7 @@ class SinkProcess:
         self._gone = True
         self._answered.set()
         if not self._waiting and not self._ending:
-            self._context.log.warning("its process has ended; the next batch starts another")
+            self._context.log.warning("its process has exited; the next batch starts a new one")
         for answer in self._waiting.values():
             if not answer.done():
                 answer.set_result(Failure(CANCELLED, ""))

@@ -61,7 +61,7 @@ class ProcessSink(Sink):
             with anyio.CancelScope(shield=True):
                 if not answered:
                     fields = {"at": await process.where()}
-                    self._context.log.error("its process does not answer and is killed", extra=fields)
+                    self._context.log.error("its process does not respond; killing it", extra=fields)
                 await process.end(kill=not answered)
         if error is not None:
             raise error

@@ -79,5 +79,7 @@ async def reload_file(engine: Engine, load: Load) -> tuple[str, ...]:
         engine.log.info("reloaded", extra={"file": plan.file, "changes": sentence})
         return ()
     for problem in problems:
-        engine.log.error("not reloaded, the pipeline runs on unchanged", extra={"file": engine.graph.plan.file, "error": problem})
+        engine.log.error(
+            "not reloaded; the pipeline keeps running unchanged", extra={"file": engine.graph.plan.file, "error": problem}
+        )
     return problems

@@ -13,13 +13,13 @@ class Outcome(StrEnum):
     """Why the run ended as it did; the command gives each its exit code."""
 
     OK = "ok"
-    DAMAGED_INPUT = "damaged_input"  # a source could not read its input to the end, or what it read was no event
+    DAMAGED_INPUT = "damaged_input"  # a source could not read its input to the end, or what it read was not an event
     UNDELIVERED = "undelivered"  # events were lost behind a source
 
 
 NOT_UNDELIVERED = frozenset({Reason.QUEUE_FULL, Reason.UNDECODABLE})
-"""All that is lost is undelivered but this: dropping is what ``when_full`` says, and no fault of the run; and what is no event
-never was one."""
+"""All that is lost is undelivered but this: dropping is what ``when_full`` says, and no fault of the run; and what is not an
+event never was one."""
 
 
 def outcome_of(lost: Collection[str], *, damaged: bool) -> Outcome:

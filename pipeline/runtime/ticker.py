@@ -70,7 +70,7 @@ class Ticker:
             self._tasks.start(unit.flushing, partial(_wait_for_room, refused))
 
     def _clock_was_set(self, secs: float) -> None:
-        self._log.warning("the clock was set while capturing", extra={"by_secs": round(secs, 1)})
+        self._log.warning("the system clock was set while capturing", extra={"by_secs": round(secs, 1)})
 
 
 async def _wait_for_room(refused: Refused) -> None:

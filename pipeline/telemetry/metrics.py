@@ -95,7 +95,7 @@ METRICS: tuple[Metric, ...] = (
     Metric("component_in_flight_events", G, COMPONENT, "Events inside the component now.", _one("in_flight")),
     Metric("component_errors_total", C, COMPONENT, "Failed calls of the component, such as writes of a sink.", _one("errors")),
     Metric(
-        "component_restarts_total", C, COMPONENT, "How often a fault made the engine build the component anew.", _one("restarts")
+        "component_restarts_total", C, COMPONENT, "How often the engine restarted the component after a fault.", _one("restarts")
     ),
     Metric("component_state", G, (*COMPONENT, "state"), "1 for the state that the component is in.", _state),
     Metric(

@@ -99,7 +99,7 @@ def test_reload_succeeds_with_a_file_that_can_run_and_only_then(service: Service
         service.write("colour = 1\nbatch.max_events = 0")
         refused = service.reload()
         assert refused.returncode == 78
-        assert "not reloaded, the pipeline runs on unchanged" in refused.stderr
+        assert "not reloaded; the pipeline keeps running unchanged" in refused.stderr
         assert "sinks.out.colour" in refused.stderr
         assert "sinks.out.batch.max_events" in refused.stderr
         service.write("batch.max_events = 10")
@@ -128,7 +128,7 @@ def test_ready_waits_for_the_sink(service: Service) -> None:
         assert "STATUS=carries events" in service.told("READY=1")
     finally:
         said = end(process)
-    assert "not ready; its queue takes events meanwhile" in said
+    assert "not ready; events are queued meanwhile" in said
 
 
 def test_reload_without_a_running_pipeline_says_so(service: Service) -> None:

@@ -67,7 +67,7 @@ def test_it_is_named_and_the_second_signal_ends_the_process(kind: str, way: str,
         run.says(f"faulty_{kind}: asked to end; waiting for this call to return")
         run.process.send_signal(signal.SIGINT)
         assert run.ends() == ExitCode.UNDELIVERED
-        assert f"faulty_{kind}: a second signal ends the process while this call still goes on" in run.log
+        assert f"faulty_{kind}: second signal: this call is still running; exiting" in run.log
 
 
 def test_a_signal_after_the_time_limit_is_the_second_one(tmp_path: Path) -> None:
@@ -96,7 +96,7 @@ def test_a_time_limit_ends_a_run_that_stands(tmp_path: Path) -> None:
     """`--for` and the time to shut down together, and a little more."""
     with running(tmp_path, pipeline(sink="sleep", patience=0.5), "--for", "1s") as run:
         assert run.ends() == ExitCode.UNDELIVERED
-        assert "faulty_sink: the time to end is over and this call still goes on" in run.log
+        assert "faulty_sink: shutdown timed out: this call is still running; exiting" in run.log
 
 
 def test_one_signal_ends_a_run_that_stands_after_the_time_to_shut_down(tmp_path: Path) -> None:
@@ -105,7 +105,7 @@ def test_one_signal_ends_a_run_that_stands_after_the_time_to_shut_down(tmp_path:
         run.says(NAMED)
         run.process.send_signal(signal.SIGTERM)
         assert run.ends() == ExitCode.UNDELIVERED
-        assert "faulty_sink: the time to end is over and this call still goes on" in run.log
+        assert "faulty_sink: shutdown timed out: this call is still running; exiting" in run.log
 
 
 def test_not_even_pythons_lock_keeps_a_run_that_was_asked_to_end(tmp_path: Path) -> None:

@@ -139,7 +139,7 @@ async def test_a_queue_that_filled_its_disk_works_again_with_its_sink(
             assert await delivered(buffer, last - first) == list(range(first, last))
             await until(lambda: not buffer._blocks.to_delete and buffer._health.state is not State.DEGRADED)
             told = [record.getMessage() for record in caplog.records if record.levelname in {"INFO", "ERROR"}]
-            assert told == ["the disk queue cannot be written", "the disk queue is written again"]
+            assert told == ["the disk queue cannot be written", "the disk queue can be written again"]
             first = last
         assert (buffer.ledger.received, buffer.ledger.discarded, buffer.ledger.balance()) == (first, {}, 0)
     async with running(made(small_disk)) as again:

@@ -162,10 +162,10 @@ def test_tap_shows_events_up_to_its_limit_and_counts_what_it_missed(capsys: pyte
     assert not seen.follow(answers)
     assert shown == [{"a": 1}, {"a": 2}, {"a": 3}]
     assert seen.missed == 92
-    assert capsys.readouterr().err == "httpipe: 40 passed unseen here\n"
+    assert capsys.readouterr().err == "httpipe: 40 events not shown here\n"
     now[0] += 1
     assert seen.follow(iter([7]))
-    assert capsys.readouterr().err == "httpipe: 59 passed unseen here\n"
+    assert capsys.readouterr().err == "httpipe: 59 events not shown here\n"
 
 
 class Client:
@@ -218,7 +218,7 @@ def test_tap_never_lets_a_control_character_through(
     shown = capsys.readouterr()
     assert "GET" in shown.out
     assert "\u009b" not in shown.out
-    assert "3 passed unseen here" in shown.err
+    assert "3 events not shown here" in shown.err
     assert "the pipeline has ended\n" in shown.err
 
 

@@ -59,7 +59,7 @@ class ControlClient:
     def tap(
         self, component_id: str | None = None, where: str | None = None, per_sec: int = 100
     ) -> Iterator[Mapping[str, Any] | int]:
-        """What passes: events as mappings, named as in JSON output; a number where so many passed unseen.
+        """What passes: events as mappings, named as in JSON output; a number where so many were not shown.
 
         The first answer is an empty mapping: the tap is on. Raises ``HttpipeError``.
         """

@@ -77,7 +77,7 @@ class ControlServer:
                 try:
                     client = await listener.accept()
                 except OSError as error:  # EMFILE, mostly: the client waits in the kernel
-                    self._log.warning("a client of the control socket has to wait", extra={"error": str(error)})
+                    self._log.warning("cannot accept a client of the control socket; it waits", extra={"error": str(error)})
                     await anyio.sleep(FAILED_PAUSE_SECS)
                     continue
                 if self._clients < MAX_CLIENTS:

@@ -6,7 +6,7 @@ Lines of JSON in both directions. The client sends one request and nothing more;
     one line at once and then one each ``every_secs``: a ``Snapshot`` (``model.snapshot``).
 ``{"ask": "tap", "id": "errors", "where": "status >= 500", "per_sec": 100}``
     ``{"tapping": "errors"}``, then ``{"event": {…}}`` for each event that passes (named as in JSON output), ``{"missed": 7}``
-    where some passed unseen. ``id`` is a source, a transform, an output (``split.errors``), or a sink (what enters it); without
+    where some were not shown. ``id`` is a source, a transform, an output (``split.errors``), or a sink (what enters it); without
     it all sources. ``where`` may be left out. ``{"ended": true}`` says that nothing is missing between the last line and the
     end of the run; a client that is behind by then does not get it.
 ``{"ask": "reload"}``

@@ -87,7 +87,7 @@ class Blocking:
         if told is not None and (found is None or found.since != told.since):
             self._told = None
             if told.health is None:  # of a call into a component its health tells
-                say(partial(self._log.warning, "the event loop turns again"))
+                say(partial(self._log.warning, "the event loop is running again"))
         if found is not None and (self._told is None or found.secs >= 2 * self._told.secs):
             self._told = found
             sentence = "blocks the whole pipeline: nothing else runs until this call returns"

@@ -123,14 +123,14 @@ class Overseer:
         self._call_soon(self._engine.stop_now)
         self._call_soon(noticed.set)
         if not noticed.wait(REACTION_SECS):
-            self._leave("a second signal ends the process while this call still goes on", blocked_secs=0.0)
+            self._leave("second signal: this call is still running; exiting", blocked_secs=0.0)
         self._leave_at = time.monotonic() + HARD_STOP_SECS
 
     def _look(self) -> None:
         self._blocking.look()
         now = time.monotonic()
         if self._leave_at is not None and now >= self._leave_at:
-            self._leave(f"the run has not ended within {HARD_STOP_SECS:g} s of the second signal")
+            self._leave(f"the run has not ended within {HARD_STOP_SECS:g} s of the second signal; exiting")
         if self._asked_at is None:
             return
         self._ask(self._asked_at)
@@ -138,7 +138,7 @@ class Overseer:
         if found is not None and now >= self._asked_at:
             self._wait_for(found)
             if now >= self._asked_at + self._patience():
-                self._leave("the time to end is over and this call still goes on")
+                self._leave("shutdown timed out: this call is still running; exiting")
 
     def _ask(self, at: float) -> None:
         """The end is asked for at this moment. As long as threads run, faulthandler's timer is wound up again in time."""
@@ -153,7 +153,7 @@ class Overseer:
     def _wait_for(self, blockage: Blockage) -> None:
         if not self._told_waiting:
             self._told_waiting = True
-            wait = "asked to end; waiting for this call to return, until shutdown_timeout_secs or a second signal end the process"
+            wait = "shutting down: waiting for this call to return; shutdown_timeout_secs or a second signal ends the process"
             say(partial(blockage.log.warning, wait, extra=blockage.fields))
 
     def _leave(self, sentence: str, blocked_secs: float = FIRST_SECS) -> NoReturn:

@@ -70,21 +70,21 @@ class Recorder:
         if not self._open or not records:
             return
         if self._error is not None:
-            self._stop("recording failed and has ended", logging.ERROR, self._error)
+            self._stop("recording stopped: writing failed", logging.ERROR, self._error)
             self._count("record_errors", 1)
             return
         try:
             frame = codec.encode(records)
         except Exception as error:  # noqa: BLE001  a plugin's records may hold anything; recording must not end the capture
-            self._stop("recording has ended at a record that cannot be written", logging.ERROR, error)
+            self._stop("recording stopped: a record cannot be encoded", logging.ERROR, error)
             self._count("record_errors", 1)
             return
         if self._queued + len(frame) > self._max_bytes:
-            self._stop("recording has reached its max_bytes and has ended", logging.WARNING)
+            self._stop("recording stopped: max_bytes is reached", logging.WARNING)
         elif self._queued - self._written + len(frame) > PENDING_BYTES:
             self._count("record_dropped", len(records))
             if not self._overflowed:
-                self._log.warning("recording is slower than the capture, records are left out", extra={"path": self._path})
+                self._log.warning("recording cannot keep up with the capture; records left out", extra={"path": self._path})
             self._overflowed = True
         else:
             self._put(frame)

@@ -96,7 +96,7 @@ class SourceRunner:
         try:
             await timed(self.source.stop(), self.health)
         except Exception as error:  # noqa: BLE001  a plugin's fault while it is stopped; it is cancelled then
-            self._trouble(error, "failed while it was stopped")
+            self._trouble(error, "failed while stopping; cancelling it")
             return False
         return True
 
@@ -129,7 +129,7 @@ class SourceRunner:
             try:
                 await timed(self.source.acknowledge(position), self.health)
             except Exception as error:  # noqa: BLE001  a plugin's fault; the next position includes this one
-                self._trouble(error, "failed to take an acknowledgement")
+                self._trouble(error, "failed to process an acknowledgement")
         return news
 
     def tick(self, now_ns: int) -> None:
@@ -153,10 +153,10 @@ class SourceRunner:
             try:
                 await timed(self.source.aclose(), self.health)
             except Exception as error:  # noqa: BLE001  a plugin's fault while closing must not stop the others
-                self._trouble(error, "did not close well")
+                self._trouble(error, "failed while closing")
         self.health.complaint = ""  # it was the old object's
         if scope.cancelled_caught:
-            self._trouble(f"did not close within {CLOSE_SECS:g} s", "did not close")
+            self._trouble(f"did not close within {CLOSE_SECS:g} s", "did not close in time")
 
     async def _read_once(self) -> bool:
         """Read to the end; True when that is the end of the input, False when it failed and should start again."""
@@ -179,10 +179,10 @@ class SourceRunner:
                         await timed(close(), self.health)
         except InputError as error:
             self.damaged = error
-            self._trouble(error, "cannot be read further; what came before the damage was used", State.FAILED)
+            self._trouble(error, "input is damaged and cannot be read further; all before the damage was used", State.FAILED)
             return True
         except Exception as error:  # noqa: BLE001  a fault of this source; the others go on
-            self._report_down(error, "failed and is started anew")
+            self._report_down(error, "failed; restarting it")
             return False
         self.health.state = State.FINISHED
         return True
@@ -198,7 +198,7 @@ class SourceRunner:
             await self.open()
         except Exception as error:  # noqa: BLE001  tried again with backoff
             remedy = error.remedy if isinstance(error, CaptureError) else ""
-            self._report_down(error, f"cannot be opened {remedy}".strip())
+            self._report_down(error, f"cannot be opened; {remedy}" if remedy else "cannot be opened")
             return False
         return True
 
@@ -224,7 +224,7 @@ class SourceRunner:
         self.ledger.received += len(undecodable)
         if self.dead_letter is None:
             self.ledger.discard(Reason.UNDECODABLE, len(undecodable))
-            self._trouble(undecodable[0][1], "brought what is no event; it is lost, for there is no dead_letter")
+            self._trouble(undecodable[0][1], "undecodable record dropped: no dead_letter configured")
             return
         for event, reason in undecodable:
             await self.dead_letter.send([event], reason, 0, (ticket,) if ticket else (), self._clock.monotonic())
@@ -282,7 +282,7 @@ class SourceRunner:
         return Positions(self._moved.set) if wants else None
 
     def _works_again(self) -> None:
-        self._log.info("works again", extra={"failed_attempts": self._backoff.failures})
+        self._log.info("running again", extra={"failed_attempts": self._backoff.failures})
         self._backoff.reset()
         self._reported.forget()
         self.health.ok()

@@ -156,7 +156,7 @@ class TransformNode:
         self._backoff.failures = max(1, self._backoff.failures)
         self._failed_at = now
         self.health.trouble(error, State.FAILED, traced=True)
-        sentence = "the transform raised and is started anew; its batch is lost"
+        sentence = "failed; restarting it, its batch is lost"
         news = self._reported.is_news(sentence, error)
         traced = news and not isinstance(error, HttpipeError)  # what is raised on purpose says all in words
         report = self._log.error if news else self._log.debug

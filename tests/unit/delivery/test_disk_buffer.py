@@ -479,5 +479,5 @@ async def test_what_cannot_be_read_now_is_read_later(tmp_path: Path, caplog: pyt
         assert (buffer.ledger.discarded, buffer.ledger.balance()) == ({}, 0)
     assert [record.getMessage() for record in caplog.records if record.levelname != "DEBUG"] == [
         "the disk queue cannot be read",
-        "the disk queue is read again",
+        "the disk queue can be read again",
     ]

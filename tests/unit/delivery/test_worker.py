@@ -208,7 +208,7 @@ async def test_partial_success_is_no_success(caplog: pytest.LogCaptureFixture) -
     with caplog.at_level("INFO", logger="httpipe"):
         await run_dry(sink)
     assert clock.slept == [1, 2, 4, 8, 16]
-    assert [record.message for record in caplog.records] == ["cannot deliver", "delivers again"]
+    assert [record.message for record in caplog.records] == ["cannot deliver", "delivering again"]
     assert (script.made, script.opened, script.closed, sink.health.restarts) == (1, 1, 1, 0)
     assert (sink.health.state, sink.health.errors) == (State.OK, 5)
     assert (sink.buffer.ledger.sent, sink.buffer.ledger.discarded, sink.buffer.ledger.balance()) == (10, {}, 0)
@@ -250,7 +250,7 @@ async def test_what_the_sink_rejects_is_no_trouble_of_the_sink(caplog: pytest.Lo
     sink = worker(script, clock.clock(), SinkOptions(batch=BatchOptions(max_events=1)))
     with caplog.at_level("INFO", logger="httpipe"):
         await run_dry(sink)
-    assert {record.message for record in caplog.records} == {"events are lost"}
+    assert {record.message for record in caplog.records} == {"events dropped: no dead_letter configured"}
     assert (sink.health.state, sink.health.errors, clock.slept) == (State.OK, 6, [])
     assert sink.buffer.ledger.discarded == {("rejected", False): 6}
     assert (sink.buffer.ledger.sent, sink.buffer.ledger.balance()) == (4, 0)
@@ -270,7 +270,7 @@ async def test_one_writer_that_delivers_does_not_hide_that_another_cannot(caplog
     write_by(sink, script, write)
     with caplog.at_level("INFO", logger="httpipe"):
         await run_dry(sink)
-    assert [record.message for record in caplog.records] == ["cannot deliver", "delivers again"]
+    assert [record.message for record in caplog.records] == ["cannot deliver", "delivering again"]
     assert sink.health.state is State.OK
     assert (sink.buffer.ledger.sent, sink.buffer.ledger.balance()) == (10, 0)
 
@@ -404,7 +404,7 @@ async def test_delivering_again_is_told_whatever_else_ails_the_sink(caplog: pyte
     sink.health.trouble("disk full", part="written")
     with caplog.at_level("INFO", logger="httpipe"):
         await run_dry(sink)
-    assert [record.message for record in caplog.records] == ["not ready; its queue takes events meanwhile", "delivers again"]
+    assert [record.message for record in caplog.records] == ["not ready; events are queued meanwhile", "delivering again"]
     assert sink.health.state is State.DEGRADED
     sink.health.ok("written")
     assert sink.health.state is State.OK

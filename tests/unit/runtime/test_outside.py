@@ -360,8 +360,8 @@ async def test_what_a_component_says_of_itself_is_shown_while_it_lasts(caplog: p
     assert answers[0] == (200, "ok\ns: degraded: no contact since noon\n")
     assert answers[1] == (503, "s: no contact since noon\n")
     assert answers[4:] == [(200, "ok\n"), (200, "ok\n")]
-    said = [record.getMessage() for record in caplog.records if record.getMessage().startswith(("no contact", "in order"))]
-    assert said == ["no contact since noon", "in order again"]
+    said = [record.getMessage() for record in caplog.records if record.getMessage().startswith(("no contact", "recovered"))]
+    assert said == ["no contact since noon", "recovered"]
 
 
 def fetch(url: str) -> tuple[int, str]:

@@ -125,7 +125,7 @@ async def test_a_required_sink_that_cannot_be_opened_is_waited_for(caplog: pytes
             assert not watched.engine.ready
             assert watched.waiting == [("out",)]
             assert watched.why_not_ready() == "not opened yet: out: NotConnected: the door is locked"
-            assert "not ready; its queue takes events meanwhile" in caplog.text
+            assert "not ready; events are queued meanwhile" in caplog.text
             Locked.open_now = True
             await watched.ready.wait()
             assert watched.why_not_ready() == ""

@@ -410,7 +410,7 @@ async def test_a_file_that_cannot_be_loaded_is_told_in_the_log(caplog: pytest.Lo
     async with running(plan(t=Part(Ticker), out=out("a"))) as engine:
         assert await reload_file(engine, load)
         assert await reload_file(engine, lambda: (_ for _ in ()).throw(HttpipeError("no such file")))
-        assert "runs on unchanged" in caplog.text
+        assert "keeps running unchanged" in caplog.text
 
 
 async def test_bounds_of_a_queue_change_in_place(tmp_path: Path) -> None:

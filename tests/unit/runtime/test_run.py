@@ -412,9 +412,9 @@ async def test_a_source_that_stays_broken_says_so_once_and_what_is_new(caplog: p
     with caplog.at_level("INFO", logger="httpipe"):
         await finished(plan(n=Part(Broken), out=Part(Keep, ["n"])), clock=FakeClock().clock())
     told = [(record.message, getattr(record, "error", "")) for record in caplog.records]
-    down = "failed and is started anew"
+    down = "failed; restarting it"
     news = [(down, f"RuntimeError: {text}") for text in ("oops", "oh no")]
-    assert told == [*news, ("works again", ""), *reversed(news), ("works again", "")]
+    assert told == [*news, ("running again", ""), *reversed(news), ("running again", "")]
     assert Keep.got["out"] == [13, 15]
 
 
