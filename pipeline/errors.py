@@ -100,8 +100,13 @@ class Reject(SinkSignal):
 class Finished(SinkSignal):
     """The other end wants no more and never will (`| head` closed the pipe): the sink ends well, what waits is discarded.
 
-    When every sink has finished the run ends with success.
+    When every sink has finished the run ends with success. ``delivered``: so many of the batch's first events were delivered
+    all the same.
     """
+
+    def __init__(self, message: str = "", delivered: int = 0) -> None:
+        super().__init__(message)
+        self.delivered = delivered
 
 
 class BatchError(SinkSignal):

@@ -4,8 +4,10 @@ import gc
 import os
 import signal
 import sys
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -15,6 +17,7 @@ from pipeline.cli.interruption import end_plainly
 from pipeline.cli.loading import DEFAULT_FILE, load, load_for_start
 from pipeline.cli.say import say, speaks_json
 from pipeline.errors import ConfigError, InterruptedEarlyError
+from pipeline.topology.plan import Plan
 
 
 class Run(click.Command):
@@ -52,6 +55,12 @@ def run(  # noqa: PLR0913  one for each option
             say(warning, "warning", file=plan.file)
         else:
             say(f"{plan.file}: warning: {warning}")
+    given = {"dry_run": dry_run, "for_secs": for_secs, "require_healthy": require_healthy, "ready_file": ready_file}
+    return carry_out(plan, partial(load, file), quiet=quiet, **given)
+
+
+def carry_out(plan: Plan, load_again: Callable[[], Plan], *, quiet: bool, **given: Any) -> int:  # noqa: ANN401  of RunOptions
+    """Run a plan to its end, and say how it was. Returns the exit code."""
     import anyio  # noqa: PLC0415  start-up: a wrong file is reported before the slow imports
 
     from pipeline.cli.progress import Progress  # noqa: PLC0415
@@ -62,15 +71,9 @@ def run(  # noqa: PLR0913  one for each option
 
     prints = any(sink.type == "stdout" for sink in plan.sinks.values()) and sys.stdout.isatty()
     progress = Progress(sys.stderr, enabled=not quiet and not prints and not speaks_json())
-    options = RunOptions(
-        dry_run=dry_run,
-        for_secs=for_secs,
-        require_healthy=require_healthy,
-        ready_file=ready_file,
-        on_progress=progress.show,
-    )
+    options = RunOptions(on_progress=progress.show, **given)
     try:
-        work = partial(run_plan, plan, load=partial(load, file), options=options)
+        work = partial(run_plan, plan, load=load_again, options=options)
         end_plainly()  # until the run hears signals itself: nothing is open yet, and an exception would leave half an event loop
         summary = anyio.run(work, backend_options={"loop_factory": EventLoop})
     except ConfigError as error:  # what only opening can find, such as an address that is taken

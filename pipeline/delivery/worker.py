@@ -355,6 +355,10 @@ class Writer:
         self._keep(batch.events[count:])
 
     def _finish(self, batch: Batch, error: Finished) -> None:
+        if error.delivered > 0:
+            delivered = min(error.delivered, len(batch.events))
+            self._delivered(batch, delivered)
+            batch = self._keep(batch.events[delivered:])
         self._worker.buffer.ledger.discard(Reason.SINK_FINISHED, len(batch.events))
         self._close_batch(batch)
         self._worker.end(error)

@@ -17,7 +17,7 @@ class RemoteFault(Exception):  # noqa: N818  as the fault it stands for
     """A fault of a sink in its process. The class that is raised has the name of the one that was raised there."""
 
 
-STEERING: Mapping[str, type[Exception]] = {kind.__name__: kind for kind in (NotConnected, Reject, Finished, TimeoutError)}
+STEERING: Mapping[str, type[Exception]] = {kind.__name__: kind for kind in (NotConnected, Reject, TimeoutError)}
 """What steers the engine by its class and text alone."""
 
 
@@ -30,6 +30,8 @@ def failure_of(error: BaseException, *, traced: bool = True) -> Failure:
             return Failure("BatchError", text, failures=failures)
         case BackOff():
             return Failure("BackOff", text, error.secs)
+        case Finished():
+            return Failure("Finished", text, delivered=error.delivered)
     for name, kind in STEERING.items():
         if isinstance(error, kind):
             return Failure(name, text)
@@ -43,6 +45,8 @@ def error_of(failure: Failure) -> Exception:
         return BatchError({index: error_of(each) for index, each in failure.failures.items()})
     if failure.kind == "BackOff":
         return BackOff(failure.secs, failure.text)
+    if failure.kind == "Finished":
+        return Finished(failure.text, failure.delivered)
     if failure.kind in STEERING:
         return STEERING[failure.kind](failure.text)
     fault: Exception = type(failure.kind, (RemoteFault,), {})(failure.text)

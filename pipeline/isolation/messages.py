@@ -15,12 +15,13 @@ STARTED = 0
 
 
 class Failure(msgspec.Struct, array_like=True):
-    """An exception on its way to the parent. ``kind``: the name of its class; ``failures``: those of a ``BatchError``."""
+    """An exception on its way to the parent; ``kind`` is the name of its class, the rest what some of these classes carry."""
 
     kind: str
     text: str
     secs: float | None = None
     failures: dict[int, "Failure"] = {}
+    delivered: int = 0
     trace: str = ""
 
 

@@ -8,10 +8,10 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
-from typing import Literal
+from typing import Annotated, Literal
 
 import anyio
-from pydantic import BaseModel, model_validator
+from pydantic import BaseModel, Field, model_validator
 
 from pipeline.api import Config, Context, Event, Sink
 from pipeline.codecs.options import EncodingOptions
@@ -35,6 +35,9 @@ class StdoutConfig(Config):
     encoding: EncodingOptions = EncodingOptions()
     """With `json`: how events are written."""
 
+    stop_after_events: Annotated[int, Field(ge=1)] | None = None
+    """Print so many events and end; the run ends when all its sinks have."""
+
     @model_validator(mode="after")
     def _encoding_needs_json(self) -> "StdoutConfig":
         if self.format != "json" and self.encoding != EncodingOptions():
@@ -56,6 +59,7 @@ class StdoutSink(Sink):
         self._printer = Printer(_STDOUT)
         self._unfinished: Sequence[Event] | None = None
         self._render = _renderer(config)
+        self._left = config.stop_after_events
         self._lock = anyio.Lock()  # one batch at a time, whatever max_in_flight says
 
     @classmethod
@@ -72,12 +76,23 @@ class StdoutSink(Sink):
         """Print the batch whole. A batch whose write was cancelled or failed goes on where it stopped when it comes again."""
         try:
             async with self._lock:
-                await self._print(batch)
+                await self._print_up_to_the_last(batch)
         except OSError as error:
             if error.errno in _READER_GONE:
                 raise Finished("nobody reads standard output any more") from error
             # Not a fault of ours: the engine keeps this object, and with it what is still to be written of the batch.
             raise NotConnected(f"standard output: {error.strerror}") from error
+
+    async def _print_up_to_the_last(self, batch: Sequence[Event]) -> None:
+        """Raises ``Finished`` with the last event that was asked for."""
+        if self._left is None or self._left > len(batch):
+            await self._print(batch)
+            self._left = None if self._left is None else self._left - len(batch)
+            return
+        last = self._left
+        await self._print(batch[:last])
+        self._left = 0
+        raise Finished("as many events as were asked for are printed", delivered=last)
 
     async def _print(self, batch: Sequence[Event]) -> None:
         if self._unfinished is not None:

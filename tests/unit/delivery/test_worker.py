@@ -288,6 +288,19 @@ async def test_finished_discards_the_rest_on_purpose() -> None:
     assert sink.health.state is State.FINISHED
 
 
+async def test_finished_may_have_delivered_the_beginning_of_its_batch() -> None:
+    """That counts as sent, the rest and what waits as discarded on purpose."""
+
+    def enough(_batch: Sequence[Event]) -> None:
+        raise Finished("enough", delivered=3)
+
+    sink = worker(Script(enough), FakeClock().clock(), SinkOptions(batch=BatchOptions(max_events=5)))
+    await run_dry(sink)
+    ledger = sink.buffer.ledger
+    assert (ledger.sent, ledger.balance()) == (3, 0)
+    assert ledger.discarded == {("sink_finished", True): 7}
+
+
 async def test_a_write_that_hangs_is_cancelled_and_tried_again() -> None:
     """The write timeout counts as a failure; the queue goes on afterwards."""
     script = Script()

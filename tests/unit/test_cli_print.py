@@ -1,0 +1,120 @@
+"""`httpipe print`: the pipeline of a command line, on capture files; its mistakes are those of its options."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli.exit_codes import ExitCode
+
+ROOT = Path(__file__).resolve().parents[2]
+DEMO = ROOT / "examples" / "demo.pcap"
+
+Print = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def printed(tmp_path: Path) -> Print:
+    """The command, to its end, in a folder of its own."""
+
+    def run(*arguments: str, stdin: bytes | None = None) -> subprocess.CompletedProcess[str]:
+        command = [str(Path(sys.executable).with_name("httpipe")), "print", *arguments]
+        done = subprocess.run(command, cwd=tmp_path, input=stdin, capture_output=True, timeout=60, check=False)
+        return subprocess.CompletedProcess(command, done.returncode, done.stdout.decode(), done.stderr.decode())
+
+    return run
+
+
+def test_a_capture_file_is_printed_line_by_line(printed: Print) -> None:
+    """And the summary says how many exchanges there were."""
+    done = printed("-r", str(DEMO))
+    assert done.returncode == ExitCode.OK, done.stderr
+    lines = done.stdout.splitlines()
+    assert any("shop.example/api/items" in line for line in lines)
+    assert f"{len(lines)} exchanges" in done.stderr
+
+
+def test_standard_input_is_a_capture(printed: Print) -> None:
+    """As from tcpdump."""
+    piped = printed("-r", "-", stdin=DEMO.read_bytes())
+    assert piped.stdout == printed("-r", str(DEMO)).stdout != ""
+
+
+def test_a_condition_and_a_count_choose(printed: Print) -> None:
+    """The count is of what is printed, and exact; the run ends with it, and nothing of that is a loss."""
+    wanted = printed("-r", str(DEMO), "--where", "status >= 400", "-f", "json").stdout.splitlines()
+    assert len(wanted) > 2
+    assert all(json.loads(line)["http.response.status_code"] >= 400 for line in wanted)
+    few = printed("-r", str(DEMO), "--where", "status >= 400", "-f", "json", "-n", "2")
+    assert (few.returncode, few.stdout.splitlines()) == (ExitCode.OK, wanted[:2])
+    assert printed("-r", str(DEMO), "--where", "status >= 400", "-f", "json", "-n", "999").stdout.splitlines() == wanted
+
+
+def test_headers_and_bodies_are_reported_where_they_are_asked_for(printed: Print) -> None:
+    """Of both directions."""
+    plain = printed("-r", str(DEMO), "-f", "json").stdout
+    rich = printed("-r", str(DEMO), "-f", "json", "--headers", "Content-Type, host", "--bodies", "4KiB").stdout
+    assert "header.content-type" not in plain
+    assert "body.content" not in plain
+    assert "http.response.header.content-type" in rich
+    assert "http.request.header.host" in rich
+    assert "http.response.body.content" in rich
+
+
+def test_output_goes_to_a_file(printed: Print, tmp_path: Path) -> None:
+    """Which is emptied first."""
+    (tmp_path / "out.txt").write_text("old\n" * 1000)
+    done = printed("-r", str(DEMO), "-o", "out.txt")
+    assert (done.returncode, done.stdout) == (ExitCode.OK, "")
+    assert (tmp_path / "out.txt").read_text() == printed("-r", str(DEMO)).stdout
+
+
+def test_the_same_as_a_pipeline_file(printed: Print, tmp_path: Path) -> None:
+    """What `--as-config` prints is right, and does the same; `${` in a condition stays what it is."""
+    arguments = ["-r", str(DEMO), "--where", 'path != "${HOME}\\x7f\\"" and status < 400', "-n", "3", "-f", "json"]
+    shown = printed(*arguments, "--as-config", "--for", "5m", "-o", "a b")
+    assert shown.returncode == ExitCode.OK, shown.stderr
+    assert shown.stdout.startswith("# httpipe run --for 300s FILE > 'a b'\n")
+    (tmp_path / "same.toml").write_text(shown.stdout)
+    command = [str(Path(sys.executable).with_name("httpipe")), "run", "-q", "same.toml"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout == printed(*arguments).stdout != ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--where", "path.stat"], '--where: unknown field "path.stat"; did you mean "path"?'),
+        (["-p", "99999"], "--port: 99999 is not at most 65535"),
+        (["-n", "0"], "--count: 0 is not at least 1"),
+        (["-i", "eth0", "-i", "any"], '"any" includes all others'),
+        (["-f", "json", "--headers", "a b"], '--headers: "a b" does not match'),
+        (["--headers", "a"], "--headers has no effect without --format json"),
+        (["--bodies", "4KiB"], "--bodies has no effect with --format line"),
+        (["-f", "raw", "--bodies", "4 pages"], '"4 pages" is not a size, such as 4096, 4KiB or 1MiB'),
+        (["-r", "x.pcap", "-p", "80"], "choose live traffic"),
+        (["-r", str(DEMO), "-o", "no/such/file"], "there is no folder no/such"),
+        (["--for", "soon"], '"soon" is not a time'),
+    ],
+)
+def test_a_mistake_is_one_of_its_option(printed: Print, arguments: list[str], said: str) -> None:
+    """Nothing is captured and nothing printed."""
+    done = printed(*arguments)
+    assert done.returncode == ExitCode.USAGE
+    assert said in done.stderr
+    assert "Try `httpipe print --help`." in done.stderr
+    assert "sources." not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_reader_that_has_seen_enough_ends_it(tmp_path: Path) -> None:
+    """`httpipe print | head -1`."""
+    command = f"{Path(sys.executable).with_name('httpipe')} print -q -r {DEMO} | head -1; echo ${{PIPESTATUS[0]}}"
+    done = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=True)
+    first, code = done.stdout.splitlines()
+    assert "shop.example" in first
+    assert code == "0"
+    assert done.stderr == ""
