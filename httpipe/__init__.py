@@ -39,9 +39,11 @@ from pipeline.api import (
     NotConnected,
     Opened,
     Outputs,
+    Owner,
     PathOption,
     PathTemplateOption,
     Problem,
+    Process,
     Record,
     RecordBatch,
     Reject,
@@ -50,6 +52,7 @@ from pipeline.api import (
     SinkDefaults,
     Source,
     Transform,
+    stream_key,
 )
 from pipeline.decorators import sink, transform
 
@@ -125,9 +128,11 @@ __all__ = [
     "NotConnected",
     "Opened",
     "Outputs",
+    "Owner",
     "PathOption",
     "PathTemplateOption",
     "Problem",
+    "Process",
     "Record",
     "RecordBatch",
     "Reject",
@@ -147,6 +152,7 @@ __all__ = [
     "decoder",
     "flat",
     "sink",
+    "stream_key",
     "transform",
 ]
 

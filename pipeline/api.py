@@ -38,7 +38,7 @@ from pipeline.model.events.measurement import Measurement
 from pipeline.model.file_names import FileNames
 from pipeline.model.metric import Metric
 from pipeline.model.paths import GlobOption, PathOption, PathTemplateOption
-from pipeline.model.records import Chunk, Closed, Gap, Opened, Record, Segment
+from pipeline.model.records import Chunk, Closed, Gap, Opened, Owner, Process, Record, Segment, stream_key
 
 __all__ = [
     "API_VERSION",
@@ -71,9 +71,11 @@ __all__ = [
     "NotConnected",
     "Opened",
     "Outputs",
+    "Owner",
     "PathOption",
     "PathTemplateOption",
     "Problem",
+    "Process",
     "Record",
     "RecordBatch",
     "Reject",
@@ -82,6 +84,7 @@ __all__ = [
     "SinkDefaults",
     "Source",
     "Transform",
+    "stream_key",
 ]
 
 API_VERSION = 1

@@ -66,7 +66,12 @@ async def read_capture(path: Path, source_id: str, plan: Plan) -> list[Event]:
 
     spec = plan.sources.get(source_id)
     options = spec.decode if spec is not None and spec.decode is not None else DecodeOptions()
-    decoder = Decoder(options, source=source_id, keep_heads=spec.keep_heads if spec else False)
+    decoder = Decoder(
+        options,
+        source=source_id,
+        capture=(spec.component if spec else PcapSource).capture,
+        keep_heads=bool(spec and spec.keep_heads),
+    )
     source = PcapSource(PcapConfig(path=str(path)), Context(source_id))
     await source.open()
     try:

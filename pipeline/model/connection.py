@@ -1,4 +1,8 @@
-"""A connection: two endpoints, what is known about them, and what both directions carried."""
+"""A connection: two endpoints, what is known about them, and what both directions carried. Nouns.
+
+It is one thing to one observer: what packets show of it, or what one of its processes does. What is known of it grows while it
+lasts (its opening may come late, its owner after the first data), so everything is looked up when an event is made of it.
+"""
 
 from functools import lru_cache
 from ipaddress import IPv6Address
@@ -6,34 +10,39 @@ from struct import Struct
 
 import msgspec
 
-from pipeline.model.records import FlowKey
+from pipeline.model.records import FlowKey, Opened, Owner, Process, is_stream_key, sent_by_observer
 
 _IPV4 = Struct("!4s4sHH").unpack
 
 
 class Names(msgspec.Struct, frozen=True, gc=False):
-    """The endpoints as text; ``client`` is the end that sends requests. Made once per connection, shared by all its exchanges.
+    """The endpoints as text, shared by all exchanges of a connection; ``client`` is the end that sends requests.
 
-    Addresses are text as in RFC 5952, IPv4 addresses mapped into IPv6 as plain IPv4. ``id`` names the connection for as long
-    as the capture lasts: stable in a replay of the same records, different when a port is used again.
+    Addresses are text as in RFC 5952, IPv4 addresses mapped into IPv6 as plain IPv4, and None where not known. ``id`` names the
+    connection for as long as the capture lasts: stable in a replay of the same records, different when a port is used again.
     """
 
-    client_address: str
-    client_port: int
-    server_address: str
-    server_port: int
-    network_type: str
+    client_address: str | None
+    client_port: int | None
+    server_address: str | None
+    server_port: int | None
+    network_type: str | None
     id: str
 
 
 class Connection(msgspec.Struct, gc=False, eq=False):
-    """What is known of a connection. It grows while the connection lasts, and is looked at when an event is made.
+    """What is known of a connection.
 
-    ``key`` is the direction from the client, ``last_ns`` when its latest bytes were captured. ``generation`` tells uses of the
-    same ports apart: the initial sequence number of the end that opened it, 0 where the opening was not seen. It needs no
-    memory, and names the same connection in captures from both ends alike. ``multipath``: it is one of the subflows of MPTCP, so
-    that what is missing may have gone another way.
-    ``marks`` are those of its next exchange, as bits; ``exchanges`` counts them.
+    ``key``         the direction from the client; it names the observer, too.
+    ``last_ns``     when its latest bytes were captured.
+    ``generation``  tells uses of the same ports apart: the initial sequence number of the end that opened it, 0 where the opening
+                    was not seen. It needs no memory, and names a connection in captures from both ends alike.
+    ``multipath``   it is one of the subflows of MPTCP, so that what is missing may have gone another way.
+    ``marks``       of its next exchange, as bits; ``exchanges`` counts them.
+    ``client``      endpoint as in ``Opened``, where the key does not say it; ``server`` the same.
+    ``security``    as in ``Opened``: empty for clear text, else who protects it.
+    ``observed``, ``opposite``  the processes at the end that is observed and at the other one; of packets the server and the
+                    client, as what serves is what people look for.
     """
 
     key: FlowKey
@@ -43,22 +52,79 @@ class Connection(msgspec.Struct, gc=False, eq=False):
     marks: int = 0
     exchanges: int = 0
     names: Names | None = None
+    client: bytes = b""
+    server: bytes = b""
+    security: str = ""
+    observed: Process | None = None
+    opposite: Process | None = None
+
+    @property
+    def scheme(self) -> str:
+        """Of URLs on it, where they do not say (RFC 9110, section 4.2)."""
+        return "https" if self.security else "http"
+
+    @property
+    def process(self) -> Process | None:
+        """Whose exchanges these are: the process at the observed end, else the one at the other."""
+        return self.observed or self.opposite
+
+    def opened(self, opened: Opened) -> None:
+        """What its source said when it began."""
+        client, server = (opened.client, opened.server) if opened.key == self.key else (opened.server, opened.client)
+        self._learn(client, server)
+        self.security = opened.security
+        if opened.process is not None:
+            self.owned(Owner(sent_by_observer(opened.key), opened.ts_ns, opened.process))
+
+    def owned(self, owner: Owner) -> None:
+        """Who sits at one end, and what that end knows of addresses."""
+        by_client = owner.key == self.key
+        self._learn(*((owner.local, owner.remote) if by_client else (owner.remote, owner.local)))
+        observed_is_client = is_stream_key(self.key) and sent_by_observer(self.key) == self.key
+        if by_client == observed_is_client:
+            self.observed = owner.process
+        else:
+            self.opposite = owner.process
+
+    def _learn(self, client: bytes, server: bytes) -> None:
+        """Endpoints that the key does not say."""
+        if is_stream_key(self.key) and (client or server):
+            self.client, self.server = client or self.client, server or self.server
+            self.names = None
 
     def name(self) -> Names:
-        """Its names, which stay from now on."""
+        """Its names, which stay until more is known of its endpoints; the id stays for good."""
         key = self.key
-        suffix = f"-{self.generation}" if self.generation else ""
         if len(key) == 12:  # by far the commonest, and one is made for each connection
             source, destination, client_port, server_port = _IPV4(key)
             client, server = address_text(source), address_text(destination)
+            suffix = f"-{self.generation}" if self.generation else ""
             text = f"{client}:{client_port}-{server}:{server_port}{suffix}"
             names = Names(client, client_port, server, server_port, "ipv4", text)
+        elif is_stream_key(key):
+            names = self._stream_names()
         else:
             client, client_port, server, server_port = ends(key)
+            suffix = f"-{self.generation}" if self.generation else ""
             text = f"{_host(client)}:{client_port}-{_host(server)}:{server_port}{suffix}"
             names = Names(client, client_port, server, server_port, "ipv6", text)
         self.names = names
         return names
+
+    def _stream_names(self) -> Names:
+        key = self.key
+        text = f"{int.from_bytes(key[:8], 'big'):x}-{int.from_bytes(key[8:16], 'big'):x}"
+        client, client_port = endpoint_text(self.client)
+        server, server_port = endpoint_text(self.server)
+        known = client or server
+        return Names(client, client_port, server, server_port, known and ("ipv6" if ":" in known else "ipv4"), text)
+
+
+def endpoint_text(endpoint: bytes) -> tuple[str | None, int | None]:
+    """Address and port of an endpoint as ``Opened`` has it; None for what is not there."""
+    if len(endpoint) not in {6, 18}:
+        return None, None
+    return address_text(endpoint[:-2]), int.from_bytes(endpoint[-2:], "big")
 
 
 def ends(key: FlowKey) -> tuple[str, int, str, int]:

@@ -2,11 +2,19 @@
 
 Two kinds of source speak this language. A packet source (BPF socket filter, capture file) emits ``Segment``s. A byte-stream
 source (a probe on a TLS library, a recorded body) emits ``Chunk``s, in order and already decrypted. ``Opened``, ``Gap`` and
-``Closed`` say what happened to a connection where no segment says it.
+``Closed`` say what happened to a connection where no segment says it, ``Owner`` who sits at one end of it.
 
-A ``FlowKey`` names one *direction* of a connection: source address, destination address, source port, destination port, as
-they lie in the packet, in network byte order. 12 bytes for IPv4, 36 for IPv6; so on plain packets it is one slice of the
-packet, and addresses are only turned into text once per connection. The other direction is ``reverse(key)``.
+A ``FlowKey`` names one *direction* of a connection as one observer sees it; the other direction is ``reverse(key)``. There are
+two kinds, told apart by their length:
+
+* Of packets: source address, destination address, source port, destination port, as they lie in the packet, in network byte
+  order. 12 bytes for IPv4, 36 for IPv6; so on plain packets it is one slice of the packet, and addresses are only turned into
+  text once per connection.
+* Of a process (``stream_key``), 17 bytes: who observes, which of its connections, and whether the observed process sent or
+  received. So the two ends of one local connection, each seen by a probe of its own, never mix, and a key does not depend on
+  addresses, which may become known late or never.
+
+Fields are only ever added at the end and have defaults, so that recordings of older versions stay readable.
 """
 
 import msgspec
@@ -53,19 +61,55 @@ class Segment(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
 
 
 class Chunk(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
-    """The next bytes of one direction of an ordered byte stream; ``length`` as in ``Segment``."""
+    """The next bytes of one direction of an ordered byte stream; ``length`` and ``cut`` as in ``Segment``."""
 
     key: FlowKey
     ts_ns: int
     payload: bytes
     length: int
+    cut: bool = False
+
+
+class Process(msgspec.Struct, frozen=True, gc=False, array_like=True):
+    """A process at one end of a connection; 0 or empty for what is not known. ``executable`` is a name, not a path."""
+
+    pid: int = 0
+    executable: str = ""
+    container: str = ""
 
 
 class Opened(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
-    """A connection began; ``key`` is the direction from the client."""
+    """A connection began; ``key`` is the direction from the client.
+
+    ``client``    endpoint of the client: its address (4 or 16 bytes) and port (2 bytes) in network byte order; empty where the
+                  key says it, or where it is not known (yet).
+    ``server``    the same of the server.
+    ``process``   who sits at the observed end: the sender of ``sent_by_observer(key)``.
+    ``security``  how the bytes were protected on the wire: empty for not at all, else the library that did, such as
+                  ``openssl``; ``tls`` where that is not known.
+    """
 
     key: FlowKey
     ts_ns: int
+    client: bytes = b""
+    server: bytes = b""
+    process: Process | None = None
+    security: str = ""
+
+
+class Owner(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
+    """Who owns one end of a connection, told when it becomes known: before its bytes, or after the first of them.
+
+    ``key``     the direction that the owner sends.
+    ``local``   its endpoint, as in ``Opened``; empty where that is known already, or not known.
+    ``remote``  that of the other end.
+    """
+
+    key: FlowKey
+    ts_ns: int
+    process: Process
+    local: bytes = b""
+    remote: bytes = b""
 
 
 class Gap(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
@@ -84,10 +128,29 @@ class Closed(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
     unseen: bool = False
 
 
-Record = Segment | Chunk | Opened | Gap | Closed
+Record = Segment | Chunk | Opened | Owner | Gap | Closed
+
+_STREAM_KEY_BYTES = 17
+
+
+def stream_key(observer: int, number: int, *, sent: bool) -> FlowKey:
+    """The key of bytes that a process sends or receives: the process as ``observer`` and its connection, 64 bits each."""
+    return observer.to_bytes(8, "big") + number.to_bytes(8, "big") + (b"\1" if sent else b"\0")
+
+
+def is_stream_key(key: FlowKey) -> bool:
+    """Whether a key is one of a process, and says nothing about addresses."""
+    return len(key) == _STREAM_KEY_BYTES
+
+
+def sent_by_observer(key: FlowKey) -> FlowKey:
+    """Of the two directions the one that the observed end sends; of packets, which have no such end, the one that is given."""
+    return key[:-1] + b"\1" if is_stream_key(key) else key
 
 
 def reverse(key: FlowKey) -> FlowKey:
     """The key of the other direction of the same connection."""
+    if len(key) == _STREAM_KEY_BYTES:
+        return key[:-1] + (b"\0" if key[-1] else b"\1")
     half = (len(key) - 4) // 2
     return key[half : 2 * half] + key[:half] + key[-2:] + key[-4:-2]

@@ -11,7 +11,7 @@ import atheris
 
 with atheris.instrument_imports(include=["pipeline.decode"]):
     from pipeline.decode import BodyOptions, DecodeOptions, Decoder
-from pipeline.model.records import ACK, FIN, PSH, RST, SYN, Chunk, Closed, Gap, Opened, Record, Segment, reverse
+from pipeline.model.records import ACK, FIN, PSH, RST, SYN, Chunk, Closed, Gap, Opened, Owner, Process, Record, Segment, reverse
 from pipeline.testing.packets import flow_key
 
 KEYS = (flow_key(), flow_key(client="fd00::1", server="fd00::2", server_port=8080))
@@ -78,6 +78,9 @@ def records(data: bytes) -> list[Record]:  # noqa: C901, PLR0912, PLR0915  a tab
                 continue
             case 16:
                 out.append(Chunk(key, now_ns, payload, length))
+                continue
+            case 17:
+                out.append(Owner(key, now_ns, Process(size), payload[:6], payload[:18]))
                 continue
             case _:
                 pass

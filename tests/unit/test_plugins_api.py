@@ -45,9 +45,11 @@ NAMES = [
     "NotConnected",
     "Opened",
     "Outputs",
+    "Owner",
     "PathOption",
     "PathTemplateOption",
     "Problem",
+    "Process",
     "Record",
     "RecordBatch",
     "Reject",
@@ -56,6 +58,7 @@ NAMES = [
     "Source",
     "Transform",
     "SinkDefaults",
+    "stream_key",
 ]
 
 METHODS = {

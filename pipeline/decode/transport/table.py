@@ -9,6 +9,7 @@ from pipeline.decode.options import DecodeOptions
 from pipeline.decode.position import UNKNOWN, ahead
 from pipeline.decode.protocol import End
 from pipeline.decode.shared import Shared
+from pipeline.decode.transport.announced import Announced
 from pipeline.decode.transport.detector import Detector
 from pipeline.decode.transport.direction import Direction
 from pipeline.decode.transport.openings import Openings
@@ -31,6 +32,7 @@ class Table:
         self.openings = Openings(2 * options.max_connections)
         self.recently_closed = RecentlyClosed(shared.count, detector.begins)
         self.strays = Strays(shared.count)
+        self.announced = Announced(options.max_connections)
         self.shared = shared
         self.detector = detector
         self._resets: dict[Connection, tuple[Direction, Segment]] = {}
@@ -46,6 +48,8 @@ class Table:
             self._evict(self.timers.idlest())
         direction, other = Direction(key, shared, connection, client), Direction(back, shared, connection, not client)
         direction.other, other.other = other, direction
+        if self.announced:
+            self.announced.tell(connection)
         directions[key], directions[back] = direction, other
         self.timers.add(direction if client else other)
         return direction

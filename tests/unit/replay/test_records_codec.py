@@ -1,15 +1,19 @@
 """Records ⇄ bytes: nothing is lost, any cut gives the same, and damage is told with its offset."""
 
+from pathlib import Path
+
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.codecs import records as codec
-from pipeline.model.records import Chunk, Closed, Gap, Opened, Record, Segment
+from pipeline.model.records import Chunk, Closed, Gap, Opened, Owner, Process, Record, Segment, reverse
 
 U32, U63 = st.integers(0, (1 << 32) - 1), st.integers(0, (1 << 63) - 1)
-KEYS = st.binary(min_size=12, max_size=12) | st.binary(min_size=36, max_size=36)
+KEYS = st.sampled_from([12, 17, 36]).flatmap(lambda size: st.binary(min_size=size, max_size=size))
+ENDPOINTS = st.sampled_from([0, 6, 18]).flatmap(lambda size: st.binary(min_size=size, max_size=size))
+PROCESSES = st.builds(Process, pid=U32, executable=st.text(max_size=20), container=st.text(max_size=20))
 RECORDS = st.one_of(
     st.builds(
         Segment,
@@ -25,8 +29,17 @@ RECORDS = st.one_of(
         vlan=st.integers(0, 4095),
         interface=U32,
     ),
-    st.builds(Chunk, key=KEYS, ts_ns=U63, payload=st.binary(max_size=50), length=U32),
-    st.builds(Opened, key=KEYS, ts_ns=U63),
+    st.builds(Chunk, key=KEYS, ts_ns=U63, payload=st.binary(max_size=50), length=U32, cut=st.booleans()),
+    st.builds(
+        Opened,
+        key=KEYS,
+        ts_ns=U63,
+        client=ENDPOINTS,
+        server=ENDPOINTS,
+        process=st.none() | PROCESSES,
+        security=st.sampled_from(["", "tls", "openssl"]),
+    ),
+    st.builds(Owner, key=KEYS, ts_ns=U63, process=PROCESSES, local=ENDPOINTS, remote=ENDPOINTS),
     st.builds(Gap, key=KEYS, ts_ns=U63, length=U32),
     st.builds(Closed, key=KEYS, ts_ns=U63),
 )
@@ -66,6 +79,22 @@ def test_any_damage_is_survived(batches: list[list[Record]], data: st.DataObject
     assert found[:good] == batches[:good]
 
 
+def test_a_recording_of_an_older_version() -> None:
+    """What was recorded before connections had owners is read as it was; what is new since then has its default."""
+    found, reader = read((Path(__file__).parent / "before_owner.rec").read_bytes(), 50)
+    assert reader.damage is None
+    key = bytes((10, 0, 0, 1, 10, 0, 0, 2)) + (40000).to_bytes(2, "big") + (80).to_bytes(2, "big")
+    get, ok = b"GET / HTTP/1.1\r\nHost: a.example\r\n\r\n", b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    assert found == [
+        [Opened(key, 1, b"", b"", None, ""), Chunk(key, 2, get, len(get), cut=False), Chunk(reverse(key), 3, ok, len(ok))],
+        [Gap(key, 4, 10), Closed(key, 5, unseen=True)],
+        [
+            Segment(key, 6, 1000, 5000, 0x18, get, len(get)),
+            Segment(reverse(key), 7, 5000, 1000 + len(get), 0x18, ok, len(ok), 8, cut=True, vlan=7, interface=2),
+        ],
+    ]
+
+
 def test_a_recording_that_ends_early() -> None:
     """Half a batch at the end is damage, told with the offset at which the batch begins."""
     first: list[Record] = [Opened(b"k" * 12, 1)]
@@ -93,7 +122,7 @@ def test_a_name_that_is_no_text() -> None:
 
 def test_a_later_version_may_add_fields() -> None:
     """A record with one more value at its end is read without it."""
-    frame = msgspec.msgpack.encode([["Opened", b"k" * 12, 1, "new"]])
+    frame = msgspec.msgpack.encode([["Opened", b"k" * 12, 1, b"", b"", None, "", "new"]])
     found, reader = read(codec.MAGIC + len(frame).to_bytes(4, "big") + frame, 9)
     assert reader.damage is None
     assert found == [[Opened(b"k" * 12, 1)]]
