@@ -22,7 +22,7 @@ LAYERS: tuple[set[str], ...] = (
     {"codecs", "expressions", "kafka"},
     {"telemetry"},
     {"decorators"},
-    {"model", "errors", "api", "cancellation"},
+    {"model", "errors", "api", "cancellation", "prctl"},
 )
 """From the top. A package may import those of lower layers and itself."""
 
@@ -66,11 +66,11 @@ IMPURE_CALLS = {"open", "print", "input"}
 
 HOMES: dict[str, set[str]] = {
     "bcc": {"sources/bpf/bcc_loader.py"},
-    "ctypes": {"sources/bpf/*", "runtime/process/privileges.py", "isolation/host.py"},
+    "ctypes": {"sources/bpf/*", "prctl.py"},
     "aiokafka": {"kafka/*", "sources/kafka/*", "sinks/kafka/*", "sources/kafka.py", "sinks/kafka.py"},
     "orjson": {"codecs/*"},
     "click": {"cli/*"},
-    "rich": {"cli/*"},
+    "rich": {"cli/top.py", "cli/top_view.py", "cli/keyboard.py"},
     "tomlkit": {"plugins/editing.py"},
     "packaging": {"plugins/trust.py"},
     "prometheus_client": {"telemetry/*", "runtime/*"},

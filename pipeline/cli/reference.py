@@ -5,12 +5,10 @@ import click
 from pipeline.cli.exit_codes import MEANING, ExitCode
 from pipeline.cli.loading import DEFAULT_FILE, registry
 from pipeline.cli.schema import usable
-from pipeline.config.options import ProcessOptions, SinkOptions, TelemetryOptions
+from pipeline.config.options import DecodeOptions, ProcessOptions, SinkOptions, SourceOptions, TelemetryOptions
 from pipeline.config.reference import markdown_table, option_rows
-from pipeline.decode.options import DecodeOptions
 from pipeline.plugins.discovery import Kind
 from pipeline.plugins.registry import Loaded, Registry
-from pipeline.topology.components import SourceOptions
 
 INTRODUCTION = """# Configuration
 

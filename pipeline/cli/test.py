@@ -59,8 +59,8 @@ def _events(case: Case, index: int, plan: Plan, file: str) -> Sequence[Event]:
 async def read_capture(path: Path, source_id: str, plan: Plan) -> list[Event]:
     """The exchanges of a capture file, decoded as the named source would decode them."""
     from pipeline.api import Context, RecordBatch  # noqa: PLC0415  as above
+    from pipeline.config.options import DecodeOptions  # noqa: PLC0415
     from pipeline.decode.decoder import Decoder  # noqa: PLC0415
-    from pipeline.decode.options import DecodeOptions  # noqa: PLC0415
     from pipeline.sources.pcap.config import PcapConfig  # noqa: PLC0415
     from pipeline.sources.pcap.source import PcapSource  # noqa: PLC0415
 

@@ -3,6 +3,7 @@
 A component's own options are its ``Config`` model; the two sets of names never overlap.
 """
 
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field
@@ -13,6 +14,9 @@ ID_PATTERN = r"^[a-z0-9_]+$"
 
 WhenFull = Literal["block", "drop_oldest", "drop_newest"]
 Seconds = Annotated[float, Field(ge=0, le=86_400)]
+HeaderName = Annotated[str, Field(pattern=r"^[!#$%&'*+.^_`|~0-9A-Za-z-]+$", max_length=256)]
+ContentType = Annotated[str, Field(pattern=r"^[^/\s]+/[^/\s]+$", max_length=256)]
+MAX_BODY_BYTES = 256 * 1024 * 1024
 
 
 def _host_and_port(text: str) -> str:
@@ -105,6 +109,53 @@ class RecordOptions(Config):
     """Stop recording at this size."""
 
 
+class BodyOptions(Config):
+    """Which message bodies to report. Without this table none is kept."""
+
+    max_bytes: int = Field(default=64 * 1024, ge=1, le=MAX_BODY_BYTES)
+    """How much of each body is kept and reported, before decompression and after it; what is longer is marked `truncated`."""
+    content_types: tuple[ContentType, ...] = ()
+    """Only bodies of these types, such as `application/json` or `text/*`; empty: of every type."""
+
+
+class DecodeOptions(Config):
+    """How the bytes of connections become exchanges, and within which bounds."""
+
+    request_headers: tuple[HeaderName, ...] = ()
+    """Request headers to report, by name. A header that carries a secret is reported only if it is named here."""
+    response_headers: tuple[HeaderName, ...] = ()
+    """Response headers to report, by name. A header that carries a secret is reported only if it is named here."""
+    bodies: BodyOptions | None = None
+    """Report message bodies: `bodies = { max_bytes = 65536, content_types = ["application/json"] }`."""
+    max_connections: int = Field(default=200_000, ge=1)
+    """Connections followed at a time (about 2 KB each); beyond it the one that was idle longest is let go, and counted."""
+    max_memory_bytes: int = Field(default=256 * 1024 * 1024, ge=1024 * 1024)
+    """Bytes held for incomplete heads, segments out of order, bodies and what waits; who holds most is let go beyond it."""
+    max_head_bytes: int = Field(default=64 * 1024, ge=1024, le=16 * 1024 * 1024)
+    """Longest head that is understood whole; common servers refuse heads beyond 8 to 32 KiB."""
+    max_pipelined_requests: int = Field(default=256, ge=1)
+    """Requests of one connection that may wait for their responses; beyond it the oldest is reported without one."""
+    response_timeout_secs: float = Field(default=300.0, gt=0)
+    """A request on whose connection nothing was seen for so long is reported without its response; long polls take minutes."""
+    idle_timeout_secs: float = Field(default=900.0, gt=0)
+    """A connection on which nothing was seen for so long is forgotten."""
+    reorder_timeout_secs: float = Field(default=2.0, gt=0)
+    """How long a missing segment is waited for before it counts as lost."""
+
+
+class SourceOptions(Config):
+    """What every source's table may hold beside the source's own options."""
+
+    record: RecordOptions | None = None
+    """Write down what is captured, for a `replay` source: `record = { path = "/tmp/odd.rec" }`."""
+    dead_letter: str | None = None
+    """Id of the sink that takes what the source brings and cannot decode (Kafka). Default: it is counted as lost."""
+
+
+class TransformOptions(Config):
+    """What every transform's table may hold beside the transform's own options."""
+
+
 class ProcessOptions(Config):
     """`[process]`: what belongs to the whole run."""
 
@@ -130,3 +181,11 @@ class TelemetryOptions(Config):
     summary too."""
     metrics_address: Annotated[str, AfterValidator(_host_and_port)] | None = None
     """`host:port` of the Prometheus endpoint with `/metrics`, `/health` and `/ready`; such as `127.0.0.1:9598`. Default: none."""
+
+
+ENGINE_OPTIONS: Mapping[str, tuple[type[Config], ...]] = {
+    "sources": (SourceOptions, DecodeOptions),
+    "transforms": (TransformOptions,),
+    "sinks": (SinkOptions,),
+}
+"""By the kind of table: the models whose options stand beside a component's own."""

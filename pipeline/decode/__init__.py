@@ -19,7 +19,7 @@ connection stands in ``model.connection``, how far a direction has been read in 
 everywhere behind, and each has one writer.
 """
 
+from pipeline.config.options import BodyOptions, DecodeOptions
 from pipeline.decode.decoder import Decoder
-from pipeline.decode.options import BodyOptions, DecodeOptions
 
 __all__ = ["BodyOptions", "DecodeOptions", "Decoder"]

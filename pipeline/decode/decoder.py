@@ -6,8 +6,8 @@ Time is that of the records, or what ``expire`` is told. Nothing off the wire ra
 
 from collections.abc import Callable, Sequence
 
+from pipeline.config.options import DecodeOptions
 from pipeline.decode.detect import Detect
-from pipeline.decode.options import DecodeOptions
 from pipeline.decode.position import MASK
 from pipeline.decode.protocol import End
 from pipeline.decode.shared import Shared

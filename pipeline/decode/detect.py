@@ -5,6 +5,7 @@ protocol answers when both ends agreed to go on with another one (Upgrade: RFC 9
 HTTP/2, is added here and nowhere else: what its first bytes look like, and what is made for both directions.
 """
 
+from pipeline.config.options import DecodeOptions
 from pipeline.decode.http1.context import Context
 from pipeline.decode.http1.reader import Reader
 from pipeline.decode.http1.recognition import (
@@ -18,7 +19,6 @@ from pipeline.decode.http1.recognition import (
     preamble,
 )
 from pipeline.decode.marks import MID_STREAM
-from pipeline.decode.options import DecodeOptions
 from pipeline.decode.pairing.pairing import Pairing
 from pipeline.decode.position import At
 from pipeline.decode.protocol import End, Missing, Protocol, Start, Switch

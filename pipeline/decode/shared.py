@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from pipeline.decode.options import DecodeOptions
+from pipeline.config.options import DecodeOptions
 from pipeline.decode.protocol import Switch
 from pipeline.model.events.event import Event
 

@@ -6,8 +6,7 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel
 
 from pipeline.api import Emits, NoConfig, Sink, Source, Transform
-from pipeline.config.options import BufferOptions, ProcessOptions, SinkOptions, TelemetryOptions, WhenFull
-from pipeline.decode.options import DecodeOptions
+from pipeline.config.options import BufferOptions, DecodeOptions, ProcessOptions, SinkOptions, TelemetryOptions, WhenFull
 from pipeline.topology.plan import Plan, SinkSpec, SourceSpec, TransformSpec
 
 

@@ -16,13 +16,12 @@ from pipeline.api import Context, FieldType, Transform
 from pipeline.config.document import Document, Table
 from pipeline.config.elsewhere import Around
 from pipeline.config.models import check
-from pipeline.config.options import ProcessOptions, TelemetryOptions
-from pipeline.decode.options import DecodeOptions
+from pipeline.config.options import DecodeOptions, ProcessOptions, SourceOptions, TelemetryOptions
 from pipeline.errors import ConfigError, Problem
 from pipeline.expressions.names import UNKNOWN_FIELD
 from pipeline.plugins.registry import Registry
 from pipeline.topology import rules
-from pipeline.topology.components import TABLES, Draft, Mode, SourceOptions, construct, draft
+from pipeline.topology.components import TABLES, Draft, Mode, construct, draft
 from pipeline.topology.graph import Node, Wiring, first_look, wire
 from pipeline.topology.headers import unreported_headers
 from pipeline.topology.overlap import file_problems

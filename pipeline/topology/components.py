@@ -17,9 +17,8 @@ from pipeline.api import Config, Context, Emits, Sink, Source, Transform
 from pipeline.config.document import Entry
 from pipeline.config.elsewhere import GLOBAL, Around, Tables, names
 from pipeline.config.models import check
-from pipeline.config.options import RecordOptions, SinkOptions
+from pipeline.config.options import ENGINE_OPTIONS, SinkOptions, SourceOptions
 from pipeline.config.words import shown
-from pipeline.decode.options import DecodeOptions
 from pipeline.errors import ConfigError, Problem
 from pipeline.plugins.discovery import Kind, Plugin
 from pipeline.plugins.registry import BrokenPluginError, Component, Loaded, PluginError, Registry
@@ -30,27 +29,6 @@ STAND_INS: tuple[object, ...] = ("x", ("x",), 1, True, {}, {"x": "x"}, "x:1", "h
 """Values that options of most kinds take: in place of those that are missing, so that the rest of a table can be looked at."""
 
 KINDS: Mapping[str, Kind] = {"sources": Kind.SOURCE, "transforms": Kind.TRANSFORM, "sinks": Kind.SINK}
-
-
-class SourceOptions(Config):
-    """What every source's table may hold beside the source's own options."""
-
-    record: RecordOptions | None = None
-    """Write down what is captured, for a `replay` source: `record = { path = "/tmp/odd.rec" }`."""
-    dead_letter: str | None = None
-    """Id of the sink that takes what the source brings and cannot decode (Kafka). Default: it is counted as lost."""
-
-
-class TransformOptions(Config):
-    """What every transform's table may hold beside the transform's own options."""
-
-
-ENGINE_OPTIONS: Mapping[str, tuple[type[Config], ...]] = {
-    "sources": (SourceOptions, DecodeOptions),
-    "transforms": (TransformOptions,),
-    "sinks": (SinkOptions,),
-}
-
 
 TABLES: Tables = {**GLOBAL, "in a source": ENGINE_OPTIONS["sources"], "in a sink": ENGINE_OPTIONS["sinks"]}
 """Tables whose options every file knows."""

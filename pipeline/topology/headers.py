@@ -6,8 +6,8 @@ In: drafts and their wiring. Out: warnings that name the option to add.
 from collections.abc import Mapping
 
 from pipeline.api import Emits, Source, Transform
+from pipeline.config.options import DecodeOptions
 from pipeline.config.words import did_you_mean
-from pipeline.decode.options import DecodeOptions
 from pipeline.topology.components import Draft
 from pipeline.topology.graph import Wiring
 

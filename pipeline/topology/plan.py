@@ -11,8 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from pipeline.api import FieldType, Sink, Source, Transform
-from pipeline.config.options import ProcessOptions, RecordOptions, SinkOptions, TelemetryOptions, WhenFull
-from pipeline.decode.options import DecodeOptions
+from pipeline.config.options import DecodeOptions, ProcessOptions, RecordOptions, SinkOptions, TelemetryOptions, WhenFull
 
 SourceClass = type[Source]
 TransformClass = type[Transform]

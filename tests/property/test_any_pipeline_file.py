@@ -10,8 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.config.document import parse
 from pipeline.config.elsewhere import names
-from pipeline.config.options import SinkOptions
-from pipeline.decode.options import DecodeOptions
+from pipeline.config.options import DecodeOptions, SinkOptions
 from pipeline.errors import ConfigError
 from pipeline.plugins.discovery import Kind, discover
 from pipeline.plugins.registry import Registry, TrustNothing

@@ -14,11 +14,10 @@ from pipeline.cli.loading import load_to_check
 from pipeline.cli.main import call
 from pipeline.config.case import CaseConfig
 from pipeline.config.documentation import models_in
-from pipeline.config.options import ProcessOptions, SinkOptions, TelemetryOptions
+from pipeline.config.options import ProcessOptions, SinkOptions, SourceOptions, TelemetryOptions
 from pipeline.model import paths
 from pipeline.plugins.discovery import Kind, discover
 from pipeline.plugins.registry import Registry, TrustNothing
-from pipeline.topology.components import SourceOptions
 
 EVENT = '{"event.name":"http.exchange","timestamp":"2026-01-01T00:00:00Z","http.request.method":"GET","url.path":"/x"}\n'
 

@@ -2,12 +2,12 @@
 
 from typing import Any
 
+from pipeline.config.options import DecodeOptions
 from pipeline.decode.content import Collector
 from pipeline.decode.http1.fields import RARELY, FieldParser
 from pipeline.decode.http1.recognition import COMMON_REQUESTS
 from pipeline.decode.http1.startline import parse_request_line, parse_status_line
 from pipeline.decode.message import Message, RequestLine, StatusLine
-from pipeline.decode.options import DecodeOptions
 from pipeline.decode.shared import Shared
 
 CACHED_LINES = 2048

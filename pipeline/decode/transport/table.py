@@ -5,7 +5,7 @@ What begins one stands in ``arrivals``, what is said on one in ``segments`` and 
 
 from heapq import heapify, heappop, heappush
 
-from pipeline.decode.options import DecodeOptions
+from pipeline.config.options import DecodeOptions
 from pipeline.decode.position import UNKNOWN, ahead
 from pipeline.decode.protocol import End
 from pipeline.decode.shared import Shared

@@ -6,7 +6,7 @@ its last byte asks for. So the earliest second also holds those that were idle l
 
 from collections.abc import Iterator
 
-from pipeline.decode.options import DecodeOptions
+from pipeline.config.options import DecodeOptions
 from pipeline.decode.transport.direction import Direction
 
 SECOND = 1_000_000_000

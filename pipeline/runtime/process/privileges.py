@@ -6,26 +6,16 @@ makes set-user-ID programs powerless (prctl(2)). Only what a source cannot do wi
 programs that are started.
 """
 
-import ctypes
 import errno
 import os
 import pwd
 from pathlib import Path
-from struct import Struct
 
 import msgspec
 
 import pipeline
+from pipeline import prctl
 from pipeline.errors import ConfigError, Problem
-
-PR_SET_KEEPCAPS, PR_SET_NO_NEW_PRIVS = 8, 38
-
-_CAPABILITIES = Struct("=" + 6 * "I")
-"""``__user_cap_data_struct`` twice, for the lower and the upper 32: effective, permitted, inheritable."""
-_HEADER = Struct("=Ii").pack(0x20080522, 0)
-"""Version 3, this thread."""
-
-_libc = ctypes.CDLL(None, use_errno=True)
 
 INSTALLATION = (os, msgspec, pipeline)
 """Python, what we depend on, ourselves: where each lies, more is imported later."""
@@ -73,28 +63,21 @@ def _unreadable(account: pwd.struct_passwd) -> Path | None:
 
 def drop(account: pwd.struct_passwd, keep: frozenset[int] = frozenset()) -> None:
     """Become that user for good, with the capabilities of ``keep``. Raises ``OSError`` rather than go on with privileges."""
+    try:
+        _drop(account, keep)
+    except OSError as error:
+        raise OSError(error.errno, f"privileges could not be given up as planned: {error.strerror}") from error
+
+
+def _drop(account: pwd.struct_passwd, keep: frozenset[int]) -> None:
     if os.geteuid() == 0:
-        if keep:
-            _checked(_libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0))
+        prctl.keep_capabilities(keep=bool(keep))
         os.initgroups(account.pw_name, account.pw_gid)
         os.setresgid(account.pw_gid, account.pw_gid, account.pw_gid)
         os.setresuid(account.pw_uid, account.pw_uid, account.pw_uid)
-        if keep:
-            _keep_only(keep)
+        if keep:  # all of them are still permitted and none is in effect; threads that exist already have none
+            prctl.limit_capabilities(keep)
+            prctl.keep_capabilities(keep=False)
     if account.pw_uid and 0 in os.getresuid():
-        raise PermissionError("root privileges could not be given up")
-    _checked(_libc.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-
-
-def _keep_only(capabilities: frozenset[int]) -> None:
-    """PR_SET_KEEPCAPS left all of them permitted and none in effect. Threads that exist already have none."""
-    mask = sum(1 << number for number in capabilities)
-    low, high = mask & 0xFFFFFFFF, mask >> 32
-    _checked(_libc.capset(_HEADER, _CAPABILITIES.pack(low, low, 0, high, high, 0)))
-    _checked(_libc.prctl(PR_SET_KEEPCAPS, 0, 0, 0, 0))
-
-
-def _checked(result: int) -> None:
-    if result:
-        error = ctypes.get_errno()
-        raise OSError(error, f"privileges could not be given up as planned: {os.strerror(error)}")
+        raise PermissionError(errno.EPERM, "root is still among the user ids")
+    prctl.forbid_new_privileges()

@@ -7,7 +7,7 @@ from functools import partial
 import anyio
 
 from pipeline.api import Context
-from pipeline.decode.options import DecodeOptions
+from pipeline.config.options import DecodeOptions
 from pipeline.delivery.health import Health
 from pipeline.delivery.ledger import Ledger
 from pipeline.delivery.losses import Books
