@@ -10,7 +10,7 @@ Nothing here knows any component. Three families:
 Every other exception that leaves a component is a fault of that component: the engine restarts it with backoff.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 OPEN_FILES_REMEDY = "allow more: `ulimit -n 1024` in the shell, LimitNOFILE=1024 in the systemd unit"
@@ -118,3 +118,18 @@ class BatchError(SinkSignal):
     def __init__(self, failures: Mapping[int, Exception]) -> None:
         self.failures = dict(failures)
         super().__init__(f"{len(self.failures)} events of the batch failed")
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """The known word that is most like this one, or an empty string."""
+    from difflib import get_close_matches  # noqa: PLC0415  5 ms that only a mistake pays
+
+    names = {name.lower(): name for name in known}
+    close = get_close_matches(word.lower(), names, n=1, cutoff=0.6)
+    return names[close[0]] if close else ""
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """``; did you mean "x"?``, the second half of a message about a name that is not known; empty where none is near."""
+    near = nearest(word, known)
+    return f'; did you mean "{near}"?' if near else ""

@@ -35,9 +35,6 @@ CONTRACTS = {"pipeline.config.options"}
 DOWN_ONLY_FOR_TESTS = {"testing"}
 """The shipped kit may import anything; nothing but tests imports it."""
 
-STILL_CYCLIC: set[str] = {"expressions"}
-"""Folders in which modules still import each other. None is added here, and each goes as soon as it can."""
-
 DECODE_ROOMS: dict[str, set[str]] = {
     "decoder": {"detect", "transport"},
     "detect": {"transport", "http1", "pairing"},
@@ -208,7 +205,7 @@ def cycles(graph: Mapping[str, set[str]]) -> list[list[str]]:
     return found
 
 
-@pytest.mark.parametrize("folder", sorted({package_of(file) for file in TREES} - STILL_CYCLIC))
+@pytest.mark.parametrize("folder", sorted({package_of(file) for file in TREES}))
 def test_no_modules_of_a_folder_import_each_other(folder: str) -> None:
     """Each can be read, and tested, after those that it imports."""
     assert cycles(inside(folder)) == []

@@ -64,7 +64,7 @@ class Overview(click.Group):
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with the nearest right word."""
         if args and not args[0].startswith("-") and args[0] not in self.list_commands(ctx):
-            from pipeline.config.words import did_you_mean  # noqa: PLC0415  start-up
+            from pipeline.errors import did_you_mean  # noqa: PLC0415  start-up
 
             raise click.UsageError(f'no command "{args[0]}"{did_you_mean(args[0], self.list_commands(ctx))}', ctx)
         return super().resolve_command(ctx, args)

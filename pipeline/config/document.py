@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pipeline.config.elsewhere import elsewhere
 from pipeline.config.interpolate import interpolate
 from pipeline.config.options import ID_PATTERN
-from pipeline.config.words import did_you_mean, shown
-from pipeline.errors import ConfigError, Problem
+from pipeline.config.words import shown
+from pipeline.errors import ConfigError, Problem, did_you_mean
 
 KINDS = ("sources", "transforms", "sinks")
 TABLES = (*KINDS, "process", "telemetry", "tests")

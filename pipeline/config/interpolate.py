@@ -11,8 +11,7 @@ there; ``$${`` stands for a literal ``${``.
 import re
 from collections.abc import Mapping
 
-from pipeline.config.words import did_you_mean
-from pipeline.errors import Problem
+from pipeline.errors import Problem, did_you_mean
 
 VARIABLE = re.compile(
     r"(?P<literal>\$\$\{)|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::(?P<operator>[-?])(?P<argument>[^}]*))?\}|(?P<bad>\$\{)"

@@ -12,8 +12,8 @@ from pydantic_core import ErrorDetails
 
 from pipeline.config.documentation import models_in
 from pipeline.config.elsewhere import Around, names
-from pipeline.config.words import did_you_mean, shown
-from pipeline.errors import Problem
+from pipeline.config.words import shown
+from pipeline.errors import Problem, did_you_mean
 from pipeline.model.paths import context_of
 
 NOTHING = Around(tables={})

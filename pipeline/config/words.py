@@ -1,12 +1,13 @@
-"""The wording of problems: how a value is shown, what is near to a misspelt name, how alternatives are listed.
+"""The wording of problems: how a value is shown, how alternatives are listed.
 
 Pure text functions; nothing here knows pydantic, components or files.
 """
 
-import difflib
 import json
 import re
 from collections.abc import Iterable
+
+from pipeline.errors import nearest
 
 SHOWN_CHARS = 80
 """A value is shown up to this many characters: enough to find it in the file, too few to flood the terminal."""
@@ -21,19 +22,6 @@ def shown(value: object, name: str = "") -> str:
         return "the value"
     text = json.dumps(value, ensure_ascii=False, default=str)
     return text if len(text) <= SHOWN_CHARS else f"{text[:SHOWN_CHARS]}…"
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """The known word that is most like this one, or an empty string."""
-    names = {name.lower(): name for name in known}
-    close = difflib.get_close_matches(word.lower(), names, n=1, cutoff=0.6)
-    return names[close[0]] if close else ""
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """``; did you mean "x"?`` or an empty string."""
-    near = nearest(word, known)
-    return f'; did you mean "{near}"?' if near else ""
 
 
 def unknown(word: str, what: str, known: Iterable[str]) -> str:

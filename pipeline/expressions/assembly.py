@@ -8,19 +8,19 @@ from collections.abc import Callable, Mapping
 from types import CodeType
 from typing import Any
 
-from pipeline.expressions import helpers
+from pipeline.expressions.helpers import as_exchange, combined, query_parameter, to_float, to_int, to_str
 from pipeline.model.events.exchange import Exchange
 from pipeline.model.events.kinds import name_of
 
 HELPERS: Mapping[str, object] = {
     "Exchange": Exchange,
-    "view": helpers.as_exchange,
+    "view": as_exchange,
     "name_of": name_of,
-    "combined": helpers.combined,
-    "query_parameter": helpers.query_parameter,
-    "to_int": helpers.to_int,
-    "to_float": helpers.to_float,
-    "to_str": helpers.to_str,
+    "combined": combined,
+    "query_parameter": query_parameter,
+    "to_int": to_int,
+    "to_float": to_float,
+    "to_str": to_str,
     "len": len,
 }
 

@@ -4,16 +4,13 @@ import ast
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_network
-from typing import TYPE_CHECKING
 
-from pipeline.expressions.errors import ExpressionError, did_you_mean
+from pipeline.errors import did_you_mean
+from pipeline.expressions.errors import ExpressionError
 from pipeline.expressions.helpers import cidr_test
 from pipeline.expressions.patterns import glob_test, regex_test
-from pipeline.expressions.term import Term, type_text
+from pipeline.expressions.term import Term, Translator, common_type, type_text
 from pipeline.model.events.fields import FieldType
-
-if TYPE_CHECKING:
-    from pipeline.expressions.compiler import Compiler
 
 TEXT_TESTS = {"startswith": "{0}.startswith({1})", "endswith": "{0}.endswith({1})"}
 TEXT_CHANGES = {"lower": "{0}.lower()", "upper": "{0}.upper()", "strip": "{0}.strip()"}
@@ -40,7 +37,7 @@ CONVERSIONS = {
 FUNCTIONS = (*CONVERSIONS, "has", "coalesce")
 
 
-def call(compiler: "Compiler", node: ast.Call) -> Term:
+def call(compiler: Translator, node: ast.Call) -> Term:
     """The term of a call."""
     match node.func:
         case ast.Name(id="has"):
@@ -62,7 +59,7 @@ def call(compiler: "Compiler", node: ast.Call) -> Term:
     raise ExpressionError(f'"{ast.unparse(node)}" cannot be called')
 
 
-def _has(compiler: "Compiler", node: ast.Call) -> Term:
+def _has(compiler: Translator, node: ast.Call) -> Term:
     argument = _only(node, "has")
     if not isinstance(argument, ast.Name | ast.Attribute | ast.Subscript):
         raise ExpressionError("has(…) takes the name of a field")
@@ -75,8 +72,7 @@ def _has(compiler: "Compiler", node: ast.Call) -> Term:
     return Term(f"({term.code} is not None)" if term.maybe else "True", FieldType.BOOL)
 
 
-def _coalesce(compiler: "Compiler", node: ast.Call) -> Term:
-    from pipeline.expressions.compiler import common_type  # noqa: PLC0415  the two files are one recursion
+def _coalesce(compiler: Translator, node: ast.Call) -> Term:
 
     if len(node.args) < 2:
         raise ExpressionError("coalesce(…) takes two values or more: the first that is not missing is the result")
@@ -90,7 +86,7 @@ def _coalesce(compiler: "Compiler", node: ast.Call) -> Term:
     return Term(code, kind, maybe=all(term.maybe for term in terms), unit=terms[0].unit)
 
 
-def _convert(compiler: "Compiler", node: ast.Call, name: str) -> Term:
+def _convert(compiler: Translator, node: ast.Call, name: str) -> Term:
     conversion = CONVERSIONS[name]
     term = compiler.value(_only(node, name))
     if term.type not in conversion.takes:
@@ -101,7 +97,7 @@ def _convert(compiler: "Compiler", node: ast.Call, name: str) -> Term:
     return Term(f"({code} if {guard} else None)" if guard else code, conversion.result, maybe=bool(guard) or fails)
 
 
-def _method(compiler: "Compiler", base: ast.expr, name: str, node: ast.Call) -> Term:
+def _method(compiler: Translator, base: ast.expr, name: str, node: ast.Call) -> Term:
     term = compiler.value(base)
     if term.type is not FieldType.STRING:
         raise ExpressionError(f'"{ast.unparse(node)}": {name}() is asked of a text, this is {type_text(term)}')
@@ -114,7 +110,7 @@ def _method(compiler: "Compiler", base: ast.expr, name: str, node: ast.Call) -> 
     return Term(f"({guard} and {test})" if guard else test, FieldType.BOOL)
 
 
-def _text_test(compiler: "Compiler", name: str, code: str, node: ast.Call) -> str:
+def _text_test(compiler: Translator, name: str, code: str, node: ast.Call) -> str:
     texts = [literal_text(argument, f"{name}(…)") for argument in _arguments(node, name, 1, 1 if name in PATTERNS else 100)]
     if name in PATTERNS:
         return f"{compiler.scope.constant(PATTERNS[name](texts[0]))}({code})"

@@ -8,11 +8,12 @@ functions on a missing value are missing; a division by zero is missing too. Eve
 import ast
 from collections.abc import Mapping
 
-from pipeline.expressions import calls
-from pipeline.expressions.errors import ExpressionError, did_you_mean, each
+from pipeline.errors import did_you_mean
+from pipeline.expressions.calls import FUNCTIONS, call, cidr
+from pipeline.expressions.errors import ExpressionError, each
 from pipeline.expressions.literals import parse_quantity, parse_time
 from pipeline.expressions.names import QUERY, Names
-from pipeline.expressions.term import Scope, Term, type_text
+from pipeline.expressions.term import Scope, Term, common_type, type_text
 from pipeline.model.events.fields import FieldType
 from pipeline.model.events.kinds import is_held
 
@@ -121,7 +122,7 @@ class Compiler:
                 if left.type is not FieldType.STRING:
                     raise ExpressionError(f'"{text}": only an address (text) can be in cidr(…)')
                 guard, code = self.scope.bind(left)
-                test = f"{self.scope.constant(calls.cidr(arguments, text))}({code})"
+                test = f"{self.scope.constant(cidr(arguments, text))}({code})"
             case ast.Tuple(elts=elements) | ast.List(elts=elements) | ast.Set(elts=elements):
                 members = self.members(left, elements, text)
                 left = left.retype(members[0].type) if left.retype else left
@@ -165,7 +166,7 @@ class Compiler:
             case ast.Subscript(value=base, slice=ast.Constant(value=str(key))):
                 return self.subscript(base, key, node)
             case ast.Call():
-                return calls.call(self, node)
+                return call(self, node)
             case ast.BinOp():
                 return self.arithmetic(node)
             case ast.UnaryOp(op=ast.USub(), operand=operand):
@@ -196,7 +197,7 @@ class Compiler:
         dotted = _dotted(node)
         if dotted is None:
             raise ExpressionError(f'"{ast.unparse(node)}" has no meaning here: names are those of fields')
-        if dotted in calls.FUNCTIONS or dotted == "cidr":
+        if dotted in FUNCTIONS or dotted == "cidr":
             raise ExpressionError(f'"{dotted}" is a function; write {dotted}(…)')
         if dotted in ("true", "false"):
             raise ExpressionError(f'write {dotted.capitalize()} for "{dotted}"')
@@ -275,16 +276,6 @@ class Compiler:
         kind = common_type([yes, no], "both sides of if … else")
         code = f"({yes.code} if {condition} else {no.code})"
         return Term(code, kind, maybe=yes.maybe or no.maybe, unit=yes.unit if yes.unit == no.unit else "")
-
-
-def common_type(terms: list[Term], what: str) -> FieldType:
-    """The one type of several values; ints and floats give float."""
-    kinds = {term.type for term in terms}
-    if len(kinds) == 1:
-        return terms[0].type
-    if all(term.is_number for term in terms):
-        return FieldType.FLOAT
-    raise ExpressionError(f"{what} must have the same type, these are " + " and ".join(type_text(term) for term in terms))
 
 
 def _guarded(code: str, kind: FieldType, guards: list[str], unit: str = "") -> Term:

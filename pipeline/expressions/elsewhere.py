@@ -82,6 +82,17 @@ ELSEWHERE: Mapping[str, str] = {
     "request_time": "httpipe.duration_ms",
     "event.duration": "httpipe.duration_ms",
     "ttfb": "httpipe.ttfb_ms",
+    # TLS
+    "server_name": "tls.client.server_name",
+    "tls.sni": "tls.client.server_name",
+    "ssl.server_name": "tls.client.server_name",
+    "tls.handshake.extensions_server_name": "tls.client.server_name",
+    "tls.version": "tls.protocol.version",
+    "tls.alpn": "tls.next_protocol",
+    "alpn": "tls.next_protocol",
+    "ja3": "tls.client.ja3",
+    "ja3s": "tls.server.ja3s",
+    "ja4": "httpipe.tls.client.ja4",
     # others
     "error": "error.type",
     "pid": "process.pid",

@@ -38,11 +38,3 @@ def each(work: Callable[[A], B], parts: Iterable[A]) -> list[B]:
     if wrong:
         raise ExpressionError(*wrong)
     return done
-
-
-def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """The second half of an error message: the nearest known word, or nothing where none is near."""
-    from difflib import get_close_matches  # noqa: PLC0415  5 ms that only a mistake pays
-
-    near = get_close_matches(word, list(known), n=1, cutoff=0.6)
-    return f'; did you mean "{near[0]}"?' if near else ""

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 
+from pipeline.errors import did_you_mean
 from pipeline.expressions.elsewhere import ELSEWHERE
-from pipeline.expressions.errors import ExpressionError, did_you_mean
+from pipeline.expressions.errors import ExpressionError
 from pipeline.expressions.helpers import PYTHON_TYPES, reader_of
 from pipeline.expressions.term import Scope, Term
 from pipeline.model.events.exchange import BY_ALIAS, BY_NAME, FAMILIES

@@ -1,9 +1,11 @@
 """A term: one part of an expression, checked and translated to Python source."""
 
+import ast
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
+from pipeline.expressions.errors import ExpressionError
 from pipeline.model.events.fields import FieldType
 
 Literal = str | int | float | bool
@@ -16,7 +18,8 @@ class Term:
     ``leaf``   it reads a field itself: when it is missing, that is counted here and not further up.
     ``unit``   of a number: what a literal such as "10KiB" means beside it.
     ``literal``  the value of a constant, so that it can be adapted to what it is compared with.
-    ``any``    the type is not known before the event is seen; ``type`` is what the context asked for.
+    ``text``   how it is written, for messages.
+    ``retype``  gives the term with the type that its context asks for: of an attribute that nobody upstream has declared.
     """
 
     code: str
@@ -63,6 +66,16 @@ class Scope:
         return f"(({name} := {term.code}) is not None{missing})", name
 
 
+class Translator(Protocol):
+    """What a function of the language asks of the compiler: the terms of its arguments, and where to put what the code needs."""
+
+    scope: Scope
+
+    def value(self, node: ast.expr) -> Term:
+        """The term of any part of the tree."""
+        ...
+
+
 def type_text(term: Term) -> str:
     """A term's type in a sentence."""
     return {
@@ -73,3 +86,13 @@ def type_text(term: Term) -> str:
         FieldType.STRINGS: "a list of texts",
         FieldType.TIMESTAMP: "a time",
     }[term.type]
+
+
+def common_type(terms: list[Term], what: str) -> FieldType:
+    """The one type of several values; ints and floats give float."""
+    kinds = {term.type for term in terms}
+    if len(kinds) == 1:
+        return terms[0].type
+    if all(term.is_number for term in terms):
+        return FieldType.FLOAT
+    raise ExpressionError(f"{what} must have the same type, these are " + " and ".join(type_text(term) for term in terms))

@@ -8,8 +8,10 @@ shortened and nothing added: what is written there is searched by tools. Every t
 
 from collections.abc import Mapping, Sequence
 
-from pipeline.api import Event, Exchange, Mark
+from pipeline.api import AttributeValue, Event, Exchange, Mark
+from pipeline.codecs.flat import flat
 from pipeline.codecs.text import visible
+from pipeline.model.events.kinds import name_of
 from pipeline.sinks.cells import filled, fitted, shortened, taken
 from pipeline.sinks.clock import time_of_day
 from pipeline.sinks.layout import METHOD, PIPED, URL_LEAST, Layout, layout_for
@@ -21,6 +23,10 @@ _STATUS_COLOURS = {0: MAGENTA, 1: DIM, 2: GREEN, 3: CYAN, 4: YELLOW, 5: RED}
 
 _MARKS_LEAST = 5
 """Less than this says nothing: then ``!`` stands for them."""
+
+
+_SAID = ("event.name", "timestamp")
+"""They stand at the beginning of the line."""
 
 
 class LineFormat:
@@ -83,9 +89,13 @@ def _piped(event: Event) -> str:
 
 
 def _other(event: Event) -> str:
-    """An event of another kind: its name and its attributes."""
-    pairs = " ".join(f"{visible(name)}={visible(str(value))}" for name, value in event.attributes.items())
-    return f"{time_of_day(event.timestamp_ns)} {visible(event.event_name)} {pairs}"
+    """An event of another kind: its name, its fields and its attributes, under the names that filters have for them."""
+    pairs = " ".join(f"{visible(name)}={visible(_text(value))}" for name, value in flat(event).items() if name not in _SAID)
+    return f"{time_of_day(event.timestamp_ns)} {visible(name_of(event))} {pairs}"
+
+
+def _text(value: AttributeValue) -> str:
+    return ",".join(value) if isinstance(value, tuple) else str(value)
 
 
 def _status(event: Exchange) -> str:

@@ -11,8 +11,7 @@ from pipeline.codecs.events import from_object
 from pipeline.config.case import CaseConfig
 from pipeline.config.document import Entry
 from pipeline.config.models import check
-from pipeline.config.words import did_you_mean
-from pipeline.errors import Problem
+from pipeline.errors import Problem, did_you_mean
 from pipeline.expressions import Condition, ExpressionError, compile_condition
 from pipeline.expressions.names import UNKNOWN_FIELD
 from pipeline.model.events.exchange import BY_ALIAS

@@ -12,8 +12,7 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from pipeline.config.words import did_you_mean
-from pipeline.errors import Problem
+from pipeline.errors import Problem, did_you_mean
 
 GLOB = re.compile(r"[*?\[]")
 

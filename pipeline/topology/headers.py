@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 from pipeline.api import Emits, Source, Transform
 from pipeline.config.options import DecodeOptions
-from pipeline.config.words import did_you_mean
+from pipeline.errors import did_you_mean
 from pipeline.topology.components import Draft
 from pipeline.topology.graph import Wiring
 

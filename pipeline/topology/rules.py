@@ -7,8 +7,7 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.api import Source
 from pipeline.config.options import WhenFull
-from pipeline.config.words import did_you_mean
-from pipeline.errors import Problem
+from pipeline.errors import Problem, did_you_mean
 from pipeline.topology.components import Draft
 from pipeline.topology.graph import Wiring, owner_of
 from pipeline.topology.headers import unreported_headers

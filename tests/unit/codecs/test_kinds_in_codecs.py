@@ -7,7 +7,7 @@ from codec_samples import TIMESTAMP_NS, PlainJson, PlainProtobuf
 from jsonschema import Draft202012Validator
 
 from pipeline.codecs import binary
-from pipeline.codecs.ecs import EcsCodec
+from pipeline.codecs.ecs import EcsCodec, ecs_names
 from pipeline.codecs.errors import DecodeError
 from pipeline.codecs.flat import flat
 from pipeline.codecs.json import dump_lines, load
@@ -96,6 +96,23 @@ def test_the_short_and_the_long_way_write_the_same_lines(kind: Kind) -> None:
     """A batch of one kind is encoded in one call, one of several kinds event by event."""
     events = [full(kind), kind.type(timestamp_ns=5), full(kind).replace(attributes={})]
     assert bytes(JSON.encode_batch(events)) == bytes(dump_lines(events, JSON.to_object))
+
+
+@KINDS
+def test_ecs_has_a_place_for_every_field(kind: Kind) -> None:
+    """No two fields share one, and nothing but attributes becomes a label."""
+    event = full(kind)
+    addresses = {each: "192.0.2.1" for each in ("client_address", "network_local_address") if each in kind.type.__struct_fields__}
+    read = ECS.to_object(event.replace(**addresses))
+    places = [place for field in kind.fields for place in ecs_names(field)]
+    assert len(places) == len(set(places))
+    for place in places:
+        value: Any = read
+        for step in place.split("."):
+            value = value[step]
+        assert not isinstance(value, dict), place
+    assert len(read["labels"]) == len(event.attributes)
+    assert read["event"]["dataset"] == f"httpipe.{kind.name}"
 
 
 @KINDS

@@ -7,6 +7,8 @@ from pipeline.model.events.event import Event
 from pipeline.model.events.exchange import Exchange
 from pipeline.model.events.fields import FieldType
 from pipeline.model.events.measurement import Measurement
+from pipeline.model.events.tls_handshake import TlsHandshake
+from pipeline.model.events.websocket_message import WebsocketMessage
 
 FULL = Exchange(
     timestamp_ns=1_767_225_600_000_000_000,  # 2026-01-01T00:00:00Z
@@ -278,6 +280,29 @@ def test_the_kind_of_event_is_a_name_like_any_other() -> None:
     names = compile_value("event.name")
     assert [names.of(event) for event in events] == ["http.exchange", "http.measurement", "next.year", "event", "event"]
     assert compile_condition('event.name in ("http.exchange", "next.year")').select(events) == [events[0], events[2]]
+
+
+def test_fields_of_other_kinds_are_named_and_typed_as_those_of_exchanges() -> None:
+    """One expression serves a stream of several kinds: what an event's kind does not have is missing."""
+    old = TlsHandshake(1, client_address="192.0.2.1", tls_protocol_version="1.0", tls_client_server_name="a.example")
+    new = TlsHandshake(2, tls_protocol_version="1.3", httpipe_tls_client_alpn=("h2", "http/1.1"), httpipe_duration_ms=1500.0)
+    large = WebsocketMessage(3, httpipe_websocket_size=20_480, url_path="/chat", server_address="a.example", server_port=8080)
+    attribute = FULL.replace(attributes={"tls.protocol.version": "1.0", "httpipe.websocket.size": "20480"})
+    events = [old, new, large, FULL, attribute]
+
+    def kept(text: str) -> list[Event]:
+        return compile_condition(text).select(events)
+
+    assert kept('tls.protocol.version < "1.2"') == [old, attribute]
+    assert kept('event.name == "tls.handshake" and client == "192.0.2.1" and sni.endswith(".example")') == [old]
+    assert kept('"h2" in httpipe.tls.client.alpn and duration_ms > "1s"') == [new]
+    assert kept('httpipe.websocket.size >= "20KiB" and path == "/chat" and port == 8080') == [large]
+    assert kept("has(tls.client.server_name)") == [old]
+    assert compile_value("tls.protocol.version").of(new) == "1.3"
+    with pytest.raises(ExpressionError, match=r"is a field, not an attribute; write tls\.cipher"):
+        compile_condition('attributes["tls.cipher"] == "x"')
+    with pytest.raises(ExpressionError, match=r'did you mean "tls\.next_protocol"'):
+        compile_condition('alpn == "h2"')
 
 
 def test_usual_attributes_of_another_kind_have_their_types() -> None:

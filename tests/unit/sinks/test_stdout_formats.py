@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.api import Event, Exchange, Measurement
 from pipeline.codecs.json import JsonCodec
+from pipeline.model.events.tls_handshake import TlsHandshake
 from pipeline.sinks.cells import cells
 from pipeline.sinks.clock import local_second
 from pipeline.sinks.lines import LineFormat
@@ -222,6 +223,23 @@ def test_colour_only_on_a_terminal_that_wants_it(terminal: int, no_terminal: int
     assert "\x1b" not in plain + printed(terminal, exchange(), TERM="dumb") + printed(no_terminal, exchange())
 
 
+def test_an_event_of_another_kind_is_its_name_and_what_is_known_of_it() -> None:
+    """Under the names that a filter has for them; a kind that is not known here has its own name, too."""
+    reader, writer = os.pipe()
+    seen = TlsHandshake(
+        NOON_NS, tls_client_server_name="a.example", httpipe_tls_client_alpn=("h2", "http/1.1"), tls_resumed=False
+    )
+    unknown = Event(NOON_NS, {"event.name": "next.year", "queue.depth": 3})
+    try:
+        first, second = LineFormat(writer, {"TZ": "UTC"}).render([seen, unknown]).decode().splitlines()
+    finally:
+        os.close(reader)
+        os.close(writer)
+    said = "tls.handshake tls.client.server_name=a.example tls.resumed=False httpipe.tls.client.alpn=h2,http/1.1"
+    assert first.partition(" ")[2] == said
+    assert second.partition(" ")[2] == "next.year queue.depth=3"
+
+
 @settings(max_examples=80, deadline=None)
 @given(st.text(st.characters(), max_size=80))
 def test_no_control_character_in_any_format(text: str) -> None:
@@ -239,7 +257,7 @@ def test_no_control_character_in_any_format(text: str) -> None:
         request_head=head,
         response_head=b"HTTP/1.1 200 OK\r\n\x9b31m: \xff\x1b\r\n\r\n",
     )
-    other = Event(timestamp_ns=0, attributes={"text": hostile})
+    other = TlsHandshake(timestamp_ns=0, tls_client_server_name=hostile, attributes={"text": hostile})
     reader, writer = os.pipe()
     try:
         rendered = [

@@ -5,11 +5,20 @@ from collections.abc import Sequence
 import pytest
 
 from pipeline.api import DEFAULT, Context, Event, Exchange, Measurement, Outputs, Transform
+from pipeline.model.events.firewall_decision import FirewallDecision
+from pipeline.model.events.websocket_message import WebsocketMessage
 from pipeline.testing.transforms import Driven, exchange
+from pipeline.transforms.limit import Limit
 from pipeline.transforms.match_list import MatchList
 from pipeline.transforms.passing import process
+from pipeline.transforms.redact import Redact
+from pipeline.transforms.remove import Remove
+from pipeline.transforms.rename import Rename
+from pipeline.transforms.set import Set
 from pipeline.transforms.template_path import TemplatePath
 from pipeline.transforms.trace import Trace
+
+CONTENT = "token Bearer abcdefgh12345"
 
 
 class Odd(Transform):
@@ -60,3 +69,31 @@ def test_what_reads_requests_leaves_measurements_alone(component: type[Transform
     first, second, third = driven.run(exchange(0), measurement, exchange(1))
     assert second is measurement
     assert (first.timestamp_ns, third.timestamp_ns) == (exchange(0).timestamp_ns, exchange(1).timestamp_ns)
+
+
+def test_fields_of_any_kind_are_set_removed_renamed_limited_and_redacted() -> None:
+    """Where the event's class holds them; another event keeps the same name as an attribute."""
+    message = WebsocketMessage(
+        1, server_address="a.example", httpipe_websocket_content="token Bearer abcdefgh12345", url_path="/chat"
+    )
+    changed = Driven(Set, {"texts": {"server.address": "b", "httpipe.websocket.opcode": "text"}}).one(message)
+    assert changed == message.replace(server_address="b", httpipe_websocket_opcode="text")
+    plain = Driven(Set, {"texts": {"httpipe.websocket.opcode": "text"}}).one(exchange(0))
+    assert plain.attributes["httpipe.websocket.opcode"] == "text"
+    assert Driven(Remove, {"fields": ["httpipe.websocket.*"]}).one(message) == message.replace(httpipe_websocket_content=None)
+    renamed = Driven(Rename, {"fields": {"url.path": "was"}}).one(message)
+    assert (renamed.attributes["was"], getattr(renamed, "url_path", "")) == ("/chat", None)
+    short = Driven(Limit, {"max_body_chars": 5, "max_text_chars": 4}).one(message)
+    assert short == message.replace(
+        httpipe_websocket_content="token", server_address="a.ex", url_path="/cha", httpipe_marks=("truncated",)
+    )
+    clean = Driven(Redact, {"patterns": ["bearer_token"]}).one(message)
+    assert "abcdefgh" not in str(clean)
+
+
+def test_a_query_is_redacted_by_name_in_every_kind_that_has_one() -> None:
+    """The firewall's decisions repeat what the request said."""
+    decision = FirewallDecision(1, url_query="a=1&token=s3cret", httpipe_request_target="/x?a=1&token=s3cret")
+    clean = Driven(Redact, {"query": ["token"]}).one(decision)
+    assert "s3cret" not in str(clean)
+    assert "a=1" in str(clean)
