@@ -11,6 +11,7 @@ from urllib.parse import unquote_plus
 from pydantic import Field
 
 from pipeline.api import DEFAULT, AttributeValue, Config, Context, Event, Exchange, Outputs, Transform
+from pipeline.model.secrets import replace_parameters
 from pipeline.transforms.addresses import Pseudonyms, Way
 from pipeline.transforms.changes import text_names
 from pipeline.transforms.json_paths import JsonRedaction, parse_path
@@ -165,9 +166,8 @@ class Redact(Transform):
             changes["url_query"] = clean
         if target is not None and self._may_name(target):
             path, question_mark, query = target.partition("?")
-            query, hash_sign, fragment = query.partition("#")
             if (clean := self._query(query)) != query:
-                changes["httpipe_request_target"] = f"{path}{question_mark}{clean}{hash_sign}{fragment}"
+                changes["httpipe_request_target"] = f"{path}{question_mark}{clean}"
 
     def _may_name(self, text: str) -> bool:
         """Whether a parameter may stand in the text: nearly never, so this is what a query costs."""
@@ -180,13 +180,15 @@ class Redact(Transform):
         return False
 
     def _query(self, query: str) -> str:
-        return "&".join(pair for each in query.split("&") if (pair := self._pair(each)) is not None)
+        return replace_parameters(query, self._names, self._put)
 
-    def _pair(self, pair: str) -> str | None:
-        name, equals, value = pair.partition("=")
-        if (name if "%" not in name and "+" not in name else unquote_plus(name)).lower() not in self.parameters:
-            return pair
-        return None if self.remove else f"{name}{equals}{self.replace(value)}" if equals else pair
+    def _names(self, name: str) -> bool:
+        """Whether a parameter is one of those that are named."""
+        return (name if "%" not in name and "+" not in name else unquote_plus(name)).lower() in self.parameters
+
+    def _put(self, value: str) -> str | None:
+        """What is put in the place of a value; None where nothing stays of its parameter."""
+        return None if self.remove else self.replace(value)
 
     def _bodies(self, exchange: Exchange, changes: dict[str, Any]) -> None:
         for name, encoding in BODIES:

@@ -2,8 +2,7 @@
 
 import pytest
 
-from pipeline.decode.redact import redact_query
-from pipeline.model.secrets import SENSITIVE_FIELDS, SENSITIVE_PARAMETERS
+from pipeline.model.secrets import SENSITIVE_FIELDS, SENSITIVE_PARAMETERS, redact_query
 from pipeline.sinks.raw import without_secrets
 
 ENCODED = {name: "".join(f"%{ord(char):02X}" for char in name) for name in SENSITIVE_PARAMETERS}
@@ -25,6 +24,20 @@ def test_a_sensitive_parameter_is_hidden_in_events_and_in_heads(name: str) -> No
         assert redact_query(query) == clean
         assert redact_query(f"{written}=secret") == f"{written}=REDACTED"
         assert without_secrets([f"GET /?{query} HTTP/1.1"]) == [f"GET /?{clean} HTTP/1.1"]
+
+
+@pytest.mark.parametrize(
+    ("query", "clean"),
+    [
+        ("sig=a;b&c=d", "sig=REDACTED&c=d"),
+        ("sig=a;b=c#d", "sig=REDACTED#d"),
+        ("a=b;sig=c;d", "a=b;sig=REDACTED"),
+        ("sig=&a", "sig=&a"),
+    ],
+)
+def test_a_secret_value_reaches_to_the_next_ampersand(query: str, clean: str) -> None:
+    """Whether a server takes a semicolon for a separator or not, nothing of the value is left."""
+    assert redact_query(query) == clean
 
 
 @pytest.mark.parametrize(

@@ -180,12 +180,13 @@ def _respond(reader: State, response: Response, data: bytes, stop: int) -> int:
 
 def _switched(reader: State, response: Response, status: int) -> None:
     """The connection is no longer HTTP (101), or a tunnel in which anything may follow, HTTP included (CONNECT)."""
-    reader.pairing.switched(tunnel=status != 101)
     if status == 101:
         for each in (reader, reader.peer):
-            each.body = None
+            if each.body is not None:
+                each.end_body(each.body.message, 0, None)
             each.go(Step.SWITCHED)
             each.upgrade = response.fields.upgrade or "unknown"
+    reader.pairing.switched(tunnel=status != 101)
 
 
 def _uncalled_for(reader: State, response: Response, data: bytes, stop: int) -> int:

@@ -10,7 +10,7 @@ import re
 from pipeline.decode.http1.recognition import KNOWN_METHODS, STATUS
 from pipeline.decode.marks import PROTOCOL_ERROR
 from pipeline.decode.message import RequestLine, StatusLine
-from pipeline.decode.redact import redact_query, redact_userinfo
+from pipeline.model.secrets import redact_query, redact_userinfo
 
 OTHER_METHOD = "_OTHER"
 """OpenTelemetry's name for a method that is not in the list of known ones."""

@@ -142,8 +142,6 @@ class Pairing(msgspec.Struct, gc=False, eq=False):
     def switched(self, *, tunnel: bool) -> None:
         """What follows is another protocol, or whatever comes in a tunnel."""
         self.answers, self.tunnel = int(tunnel), True
-        if not tunnel:
-            self.asking = self.answering = None
 
     def lost(self, seq: int, end: int, least: int, mark: int, *, client: bool) -> Message | None:
         """What a direction said from ``seq`` to ``end`` is missing or not understood: ``least`` messages began there, or more."""

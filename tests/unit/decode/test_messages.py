@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from decode_support import brief, decode, talk_of
 
-from pipeline.decode import DecodeOptions, Decoder
+from pipeline.decode import BodyOptions, DecodeOptions, Decoder
 from pipeline.model.events.exchange import Exchange
 from pipeline.model.records import ACK, FIN
 from pipeline.testing.packets import Talk, flow_key, request, response
@@ -352,6 +352,16 @@ def test_websocket() -> None:
     talk = talk_of(("C", switch), ("S", b"HTTP/1.1 101 Switching\r\nUpgrade: WebSocket\r\n\r\n\x81\x01a"), ("C", GET), ("S", OK))
     (exchange,) = decode(talk.segments)
     assert (exchange.http_response_status_code, exchange.network_protocol_name) == (101, "websocket")
+
+
+def test_upload_that_another_protocol_interrupts() -> None:
+    """A refused upload that is still under way when the connection becomes another protocol is reported as far as it came."""
+    upload = b"PUT /u HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nab"
+    refused = b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\n\r\n"
+    talk = talk_of(("C", upload), ("S", refused), ("S", b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n"))
+    switched, uploaded = decode(talk.segments, bodies=BodyOptions())
+    assert brief(uploaded)[:5] == ("PUT", "/u", 413, 2, 0)
+    assert brief(switched)[:3] == (None, None, 101)
 
 
 def test_connect() -> None:
