@@ -51,10 +51,10 @@ def top(  # noqa: PLR0913  one for each option
 
 
 def _list() -> int:
-    from pipeline.runtime.control.client import instances, told  # noqa: PLC0415  start-up
+    from pipeline.runtime.control.client import instances, listing  # noqa: PLC0415  start-up
 
     running = instances()
-    click.echo("\n".join(told(running)) if running else "No pipeline runs here that has a control socket.")
+    click.echo("\n".join(listing(running)) if running else "No pipeline runs here that has a control socket.")
     return ExitCode.OK
 
 

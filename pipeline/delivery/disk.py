@@ -19,12 +19,13 @@ from pipeline.api import Event
 from pipeline.delivery.acknowledgement import release
 from pipeline.delivery.batch import Batch, merge, size_of
 from pipeline.delivery.blocks import decode_block, encode_block
-from pipeline.delivery.buffer import Bounds, Buffer, MemoryBuffer
+from pipeline.delivery.buffer import Bounds, Buffer
 from pipeline.delivery.clock import Clock
 from pipeline.delivery.disk_blocks import StoredBlocks
 from pipeline.delivery.disk_store import DiskStore, Entry, StoreError
 from pipeline.delivery.health import Health, Logger
 from pipeline.delivery.ledger import Ledger, Reason
+from pipeline.delivery.memory import MemoryBuffer
 from pipeline.delivery.signal import Signal
 from pipeline.delivery.trouble import Trouble
 from pipeline.errors import ConfigError, Problem

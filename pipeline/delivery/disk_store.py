@@ -253,7 +253,7 @@ class DiskStore:
         return kept
 
     def _move(self, source: Path, target: Path) -> None:
-        """A database and its log take the place of another; the index of a log is made anew."""
+        """A database and its log take the place of another; the index of a log is rebuilt."""
         for suffix in ("-shm", "-wal", ""):
             target.with_name(target.name + suffix).unlink(missing_ok=True)
         source.with_name(f"{source.name}-shm").unlink(missing_ok=True)

@@ -1,7 +1,7 @@
-"""What runs in the process of a sink: it makes the sink, calls it as it is told, and answers.
+"""What runs in the process of a sink: it makes the sink, calls it when asked to, and answers.
 
 In: a socket to the parent, inherited, and the parent's process id. It ends when the parent hangs up, whatever happened to it. It
-hears no signal that the parent hears too: a terminal and systemd send theirs to both, and the parent says when it is over.
+ignores the signals that the parent gets too: a terminal and systemd send theirs to both, and the parent decides when it is over.
 """
 
 import asyncio

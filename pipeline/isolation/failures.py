@@ -22,7 +22,7 @@ STEERING: Mapping[str, type[Exception]] = {kind.__name__: kind for kind in (NotC
 
 
 def failure_of(error: BaseException, *, traced: bool = True) -> Failure:
-    """What is told of an exception. Those that steer the engine come back exactly; of any other its name, text and traceback."""
+    """What is sent of an exception. Those that steer the engine come back exactly; of any other its name, text and traceback."""
     text = str(error)[:MAX_CHARS]
     match error:
         case BatchError():

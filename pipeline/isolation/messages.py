@@ -1,4 +1,4 @@
-"""What a sink's process and its parent tell each other: typed messages, as MessagePack.
+"""What a sink's process and its parent send each other: typed messages, as MessagePack.
 
 ``Start``, ``Call``, ``Write`` and ``Cancel`` go to the child; ``Answer``, ``Line`` and ``Counts`` come back. ``number`` ties an
 answer to what was asked: several writes may be under way at once.

@@ -37,7 +37,7 @@ PLACE = re.compile(r'File "([^"]+)", line (\d+) in (\S+)')
 
 
 class ProcessDied(Exception):  # noqa: N818  says what happened
-    """The process has ended although nobody had told it to. What it was asked has no answer."""
+    """The process has ended although nobody asked it to. What it was asked has no answer."""
 
 
 class SinkProcess:
@@ -97,8 +97,8 @@ class SinkProcess:
             return ""
         self._process.send_signal(signal.SIGUSR1)
         await anyio.sleep(STACK_SECS)
-        said = os.pread(self._stacks, 65536, 0).decode(errors="replace")
-        places = [f"{file}:{line} in {function}" for file, line, function in PLACE.findall(said)]
+        stacks = os.pread(self._stacks, 65536, 0).decode(errors="replace")
+        places = [f"{file}:{line} in {function}" for file, line, function in PLACE.findall(stacks)]
         return places[0] if places else "unknown"
 
     async def end(self, *, kill: bool) -> None:

@@ -82,7 +82,7 @@ async def _closed(process: SinkProcess) -> tuple[bool, Exception | None]:
                 await process.call("aclose")
         except ProcessDied:
             return True, None
-        except Exception as error:  # noqa: BLE001  the sink's, told when its process is gone
+        except Exception as error:  # noqa: BLE001  the sink's, raised when its process is gone
             return True, error
         return True, None
     return False, None

@@ -14,7 +14,7 @@ _encoder = msgspec.msgpack.Encoder()
 
 
 class Wire(asyncio.Protocol, Generic[M]):
-    """One end. ``received`` is called with each message, ``lost`` once: the other end is gone, or sends what is no message.
+    """One end. ``received`` is called with each message, ``lost`` once: the other end is gone, or sends what is not a message.
 
     Or one that is longer than ``max_bytes``.
     """
@@ -35,7 +35,7 @@ class Wire(asyncio.Protocol, Generic[M]):
         return self._transport.get_write_buffer_size() if self._transport else 0
 
     def send(self, message: object) -> None:
-        """Send a message; one that nobody can get any more is dropped, and ``lost`` tells."""
+        """Send a message; one that nobody can get any more is dropped, and ``lost`` is called."""
         if self._transport is not None and not self._transport.is_closing():
             body = _encoder.encode(message)
             self._transport.writelines((len(body).to_bytes(LENGTH_BYTES, "big"), body))

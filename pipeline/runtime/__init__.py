@@ -1,1 +1,1 @@
-"""Runs a plan: starts and stops its parts in order, hears signals, reloads, answers those who ask from outside (``control``)."""
+"""Runs a plan: starts and stops its parts in order, handles signals, reloads, answers who asks from outside (``control``)."""

@@ -1,4 +1,4 @@
-"""What a run has lost: told in the log while it runs, and summed up at its end, with the units that a reload has removed.
+"""What a run has lost: reported in the log while it runs, and summed up at its end, with the units that a reload has removed.
 
 An event that no sink takes ends in the ledger of the component where it stood, with a reason; here the ledgers are looked at.
 """

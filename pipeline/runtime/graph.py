@@ -36,7 +36,7 @@ class Graph:
         yield from self.sinks.values()
 
     def books(self) -> Iterator[Books]:
-        """What tells of losses."""
+        """Where losses show."""
         return (unit.books for unit in self.units())
 
     def snapshots(self) -> tuple[ComponentSnapshot, ...]:

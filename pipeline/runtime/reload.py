@@ -2,8 +2,8 @@
 
 First everything that can fail is done beside the running pipeline (``prepare``): new components are made, new sources and queues
 opened. Whatever a component raises there refuses the reload. Then the change itself (``carry_out``), which cannot fail: old parts
-stop, new ones take their place, the outputs are connected anew. A changed sink takes over the queue and the counters of the old
-one; unchanged sources, programs in the kernel included, run on.
+stop, new ones take their place, and the outputs are connected to what reads them now. A changed sink takes over the queue and the
+counters of the old one; unchanged sources, programs in the kernel included, run on.
 """
 
 from collections.abc import Iterator, Mapping

@@ -33,7 +33,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """The end of a run. ``left_events`` waited or were being written when the shutdown deadline passed.
 
     ``removed`` are events that were lost by components which a reload has removed, by reason. ``damage`` says by source what
-    could not be read; the log has told it already, so the lines do not repeat it.
+    could not be read; the log has it already, so the lines do not repeat it.
     """
 
     outcome: Outcome

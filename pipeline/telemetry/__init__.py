@@ -1,1 +1,1 @@
-"""What httpipe tells about itself: logs, metrics, health. Counts nothing by itself: it shows what others counted."""
+"""What httpipe reports about itself: logs, metrics, health. Counts nothing by itself: it shows what others counted."""

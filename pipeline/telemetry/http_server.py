@@ -1,8 +1,8 @@
 """A small HTTP server for a WSGI application, in a thread of its own, that no client can make expensive for the process.
 
-In: an address and an application. What strangers may do is bounded: connections at a time, time for a connection, and the share
-of the processor that accepting and answering take, since all threads of Python share one processor with the event loop. What
-goes wrong with a client ends its connection and leaves a debug line.
+In: an address and an application. What untrusted peers may do is bounded: connections at a time, time for a connection, and the
+share of the processor that accepting and answering take, since all threads of Python share one processor with the event loop.
+What goes wrong with a client ends its connection and leaves a debug line.
 """
 
 import io
@@ -18,8 +18,9 @@ from pipeline.errors import ConfigError, Problem
 from pipeline.telemetry.logs import ComponentLog
 
 MAX_CONNECTIONS = 16
-"""A Prometheus or two, probes, somebody with curl. A descriptor and a thread each. For one more the oldest is hung up on, for an
-answer takes some ms and what is old is idle; while those that were hung up on have not all ended, twice as many are the most."""
+"""A Prometheus or two, probes, somebody with curl. A descriptor and a thread each. For one more the oldest is disconnected, for
+an answer takes some ms and what is old is idle; while those that were disconnected have not all ended, twice as many are the
+most."""
 CONNECTION_SECS = 10.0
 """For a whole connection: byte by byte takes no longer."""
 PAUSE_SECS = 0.002
@@ -71,7 +72,7 @@ class HttpServer(socketserver.ThreadingMixIn, WSGIServer):
             self.shutdown_request(request)
             return
         if beyond >= 0:
-            _hang_up(list(self._since)[beyond])
+            _disconnect(list(self._since)[beyond])
         self._since[request] = time.monotonic()
         super().process_request(request, client_address)
 
@@ -81,11 +82,11 @@ class HttpServer(socketserver.ThreadingMixIn, WSGIServer):
         super().shutdown_request(request)
 
     def service_actions(self) -> None:
-        """Twice a second and after each connection: hang up on who has had its time."""
+        """Twice a second and after each connection: disconnect who has had its time."""
         late = time.monotonic() - CONNECTION_SECS
         for request, since in list(self._since.items()):
             if since < late:
-                _hang_up(request)
+                _disconnect(request)
 
     def handle_error(self, _request: Any, client_address: Any) -> None:  # noqa: ANN401  as the base
         """No traceback on standard error."""
@@ -128,7 +129,7 @@ def listen(address: str, option: str, app: Application) -> HttpServer:
         ) from error
 
 
-def _hang_up(request: socket.socket) -> None:
+def _disconnect(request: socket.socket) -> None:
     """Its thread wakes up and ends; the descriptor stays until then."""
     try:
         request.shutdown(socket.SHUT_RDWR)

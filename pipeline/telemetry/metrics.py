@@ -138,7 +138,7 @@ METRICS: tuple[Metric, ...] = (
 )
 
 PROCESS: Mapping[str, str] = {
-    "process_*": "What prometheus-client tells about the process itself: CPU, memory, open files, start time.",
+    "process_*": "What prometheus-client reports about the process itself: CPU, memory, open files, start time.",
     "httpipe_build_info": "1, with the version as a label.",
     "httpipe_uptime_seconds": "Time since the start of the run.",
     "httpipe_http_requests_total": "Of each `aggregate` transform: requests, labelled with `component_id` and the names in `by`.",

@@ -9,10 +9,11 @@ from pipeline.api import Event, Exchange, Sink
 from pipeline.config.options import SinkOptions, WhenFull
 from pipeline.delivery.acknowledgement import Tickets
 from pipeline.delivery.batch import Batch, size_of
-from pipeline.delivery.buffer import Bounds, Buffer, MemoryBuffer
+from pipeline.delivery.buffer import Bounds, Buffer
 from pipeline.delivery.clock import Clock
 from pipeline.delivery.health import Health
 from pipeline.delivery.ledger import Ledger
+from pipeline.delivery.memory import MemoryBuffer
 from pipeline.delivery.session import Session
 from pipeline.delivery.worker import Worker
 from pipeline.telemetry.logs import ComponentLog

@@ -21,9 +21,9 @@ import pytest
 from pipeline.api import Event, Sink
 from pipeline.config.options import BatchOptions, RetryOptions, SinkOptions, WhenFull
 from pipeline.delivery.batch import Batch, size_of
-from pipeline.delivery.buffer import MemoryBuffer
 from pipeline.delivery.health import Health
 from pipeline.delivery.ledger import Ledger, Reason
+from pipeline.delivery.memory import MemoryBuffer
 from pipeline.delivery.session import CLOSE_SECS, Session
 from pipeline.delivery.worker import Worker
 from pipeline.telemetry.logs import ComponentLog

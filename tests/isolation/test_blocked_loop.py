@@ -64,7 +64,7 @@ def test_it_is_named_and_the_second_signal_ends_the_process(kind: str, way: str,
         assert place is not None, run.log
         assert int(place[1]) in _lines_of(way)
         run.process.send_signal(signal.SIGTERM)
-        run.says(f"faulty_{kind}: asked to end; waiting for this call to return")
+        run.says(f"faulty_{kind}: shutting down: waiting for this call to return")
         run.process.send_signal(signal.SIGINT)
         assert run.ends() == ExitCode.UNDELIVERED
         assert f"faulty_{kind}: second signal: this call is still running; exiting" in run.log

@@ -1,4 +1,4 @@
-"""A sink with `isolation = "process"`: whatever it does in there, the others deliver, it is started anew, and nothing is lost."""
+"""A sink with `isolation = "process"`: whatever it does in there, the others deliver, it is restarted, and nothing is lost."""
 
 import json
 import os

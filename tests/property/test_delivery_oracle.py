@@ -17,11 +17,12 @@ import pytest
 from pipeline.api import BackOff, BatchError, Event, NotConnected, Reject
 from pipeline.config.options import BatchOptions, RetryOptions, SinkOptions, WhenFull
 from pipeline.delivery.acknowledgement import Positions
-from pipeline.delivery.buffer import Buffer, MemoryBuffer
+from pipeline.delivery.buffer import Buffer
 from pipeline.delivery.clock import Clock
 from pipeline.delivery.disk import DiskBuffer
 from pipeline.delivery.health import Health
 from pipeline.delivery.ledger import Ledger, Reason
+from pipeline.delivery.memory import MemoryBuffer
 from pipeline.telemetry.logs import ComponentLog
 from pipeline.testing.fakes import FakeClock, Script, batch_of, bounds, numbers, worker
 

@@ -138,10 +138,10 @@ def find(name: str | None = None) -> str:
     what = "several pipelines run here" if name is None else f'no pipeline here is called "{name}"'
     if name is not None and called:
         what = f'several pipelines here are called "{name}"'
-    raise HttpipeError("\n".join([f"{what}; name one with --instance FILE or PID:", *told(running)]))
+    raise HttpipeError("\n".join([f"{what}; name one with --instance FILE or PID:", *listing(running)]))
 
 
-def told(running: Sequence[Instance]) -> list[str]:
+def listing(running: Sequence[Instance]) -> list[str]:
     """A line for each pipeline."""
     width = max((len(each.status.file) for each in running), default=0)
     return [f"  {each.status.file:<{width}}  PID {each.status.pid}  {each.path}" for each in running]

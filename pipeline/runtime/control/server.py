@@ -17,7 +17,7 @@ from pipeline.runtime.control.session import ControlSession, line
 from pipeline.telemetry.logs import ComponentLog
 
 MAX_CLIENTS = 8
-"""Each may cost some milliseconds a second, and a descriptor that a sink may want. One more is told so and hung up on."""
+"""Each may cost some milliseconds a second, and a descriptor that a sink may want. One more gets an error and is disconnected."""
 BACKLOG = 64
 """What may stand in the kernel before it is let in; it costs the process nothing."""
 PAUSE_SECS = 0.005
@@ -38,12 +38,12 @@ class ControlServer:
         self._clients = 0
 
     async def run(self) -> None:
-        """Listen until cancelled. The pipeline runs without a socket too; that it has none is said."""
+        """Listen until cancelled. The pipeline runs without a socket too; that it has none is logged."""
         try:
             listener = self._listen()
         except OSError as error:
-            tell = self._log.warning if self._asked_for else self._log.debug
-            tell("no control socket: top and tap will not work", extra={"path": self._paths[0], "error": str(error)})
+            report = self._log.warning if self._asked_for else self._log.debug
+            report("no control socket: top and tap will not work", extra={"path": self._paths[0], "error": str(error)})
             return
         if listener is None:
             self._log.warning(

@@ -7,7 +7,7 @@ Lines of JSON in both directions. The client sends one request and nothing more;
 ``{"ask": "tap", "id": "errors", "where": "status >= 500", "per_sec": 100}``
     ``{"tapping": "errors"}``, then ``{"event": {…}}`` for each event that passes (named as in JSON output), ``{"missed": 7}``
     where some were not shown. ``id`` is a source, a transform, an output (``split.errors``), or a sink (what enters it); without
-    it all sources. ``where`` may be left out. ``{"ended": true}`` says that nothing is missing between the last line and the
+    it all sources. ``where`` may be left out. ``{"ended": true}`` means that nothing is missing between the last line and the
     end of the run; a client that is behind by then does not get it.
 ``{"ask": "reload"}``
     ``{"reloaded": "edge.toml"}`` when the pipeline file was read again and runs now, else ``{"error": "…", "problems": […]}``:
@@ -94,7 +94,7 @@ class ControlSession:
             await self._client.send(line({"error": str(error)}))
 
     async def _watch(self, scope: anyio.CancelScope) -> None:
-        """A client says nothing after its request: what comes is its end, or no client of ours."""
+        """A client sends nothing after its request: what comes is its end, or not from a client of ours."""
         await self._client.something_comes()
         scope.cancel()
 

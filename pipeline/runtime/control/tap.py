@@ -28,7 +28,7 @@ RUN_EVENTS = 64
 
 
 class Tap:
-    """One looker. ``where`` tells what it wants to see, ``per_sec`` how much of that."""
+    """One observer of events. ``where`` selects what it is shown, ``per_sec`` bounds how much of that."""
 
     def __init__(
         self, where: Callable[[Event], bool] | None, per_sec: int, monotonic: Callable[[], float] = time.monotonic

@@ -1,1 +1,1 @@
-"""The process around a run: its signals, its privileges, who holds up its loop, and what it tells systemd and scripts."""
+"""The process around a run: its signals, its privileges, who holds up its loop, and what it reports to systemd and scripts."""

@@ -21,9 +21,9 @@ FIRST_SECS = 2.0
 """A call that has kept the loop for so long is named though it still goes on; then again after twice as long, and so on."""
 
 BEAT_SECS = 1.0
-"""How often the loop says that it turns."""
+"""How often the loop shows that it turns."""
 
-SAY_SECS = 1.0
+LOG_SECS = 1.0
 """For a line of the log to be written."""
 
 ENGINE = ("pipeline.runtime.", "pipeline.delivery.", "pipeline.cancellation")
@@ -54,11 +54,11 @@ class Blockage:
         return {"blocked_secs": round(self.secs, 1), "at": self.at}
 
 
-def say(log: Callable[[], None]) -> None:
+def log_briefly(log: Callable[[], None]) -> None:
     """Write to the log, but do not wait for ever: whoever reads it may have stopped, and the loop may stand for just that."""
     writing = threading.Thread(target=log, name="httpipe-last-words", daemon=True)
     writing.start()
-    writing.join(SAY_SECS)
+    writing.join(LOG_SECS)
 
 
 class Blocking:
@@ -70,7 +70,7 @@ class Blocking:
         self._thread = threading.get_ident()
         self._log = ComponentLog("")
         self._turned = self._looked = time.perf_counter()
-        self._told: Blockage | None = None
+        self._reported: Blockage | None = None
         self._beating = self._loop.call_soon(self._beat)
 
     def close(self) -> None:
@@ -78,20 +78,20 @@ class Blocking:
         self._beating.cancel()
 
     def look(self) -> None:
-        """Say who holds the loop, at growing distances, and when it turns again."""
+        """Report who holds the loop, at growing distances, and when it runs again."""
         now = time.perf_counter()
         late, self._looked = now - self._looked > BEAT_SECS + FIRST_SECS, now
-        if late:  # the whole process was stopped, or whoever holds the loop let no thread run: nothing can be told by the clock
+        if late:  # the whole process was stopped, or whoever holds the loop let no thread run: the clock shows nothing
             return
-        found, told = self.find(), self._told
-        if told is not None and (found is None or found.since != told.since):
-            self._told = None
-            if told.health is None:  # of a call into a component its health tells
-                say(partial(self._log.warning, "the event loop is running again"))
-        if found is not None and (self._told is None or found.secs >= 2 * self._told.secs):
-            self._told = found
+        found, reported = self.find(), self._reported
+        if reported is not None and (found is None or found.since != reported.since):
+            self._reported = None
+            if reported.health is None:  # the end of a call into a component is reported by its health
+                log_briefly(partial(self._log.warning, "the event loop is running again"))
+        if found is not None and (self._reported is None or found.secs >= 2 * self._reported.secs):
+            self._reported = found
             sentence = "blocks the whole pipeline: nothing else runs until this call returns"
-            say(partial(found.log.error, sentence, extra=found.fields))
+            log_briefly(partial(found.log.error, sentence, extra=found.fields))
 
     def find(self, least_secs: float = FIRST_SECS) -> Blockage | None:
         """Who holds the loop for so long or longer; None where it turns."""

@@ -1,9 +1,9 @@
-"""A thread beside the event loop: hears signals, sees who holds the loop, and ends a process that cannot end by itself.
+"""A thread beside the event loop: receives signals, sees who holds the loop, and ends a process that cannot end by itself.
 
 A loop that a component holds answers no signal and sees no time limit. So signals are read here: Python's C handler writes
-each into a socket (``signal.set_wakeup_fd``) whatever the main thread is doing, and this thread tells the loop. What it cannot
-do is run while C code keeps Python's lock (the GIL): no Python thread can. Once the end was asked for, faulthandler's timer,
-which needs no lock, ends the process then.
+each into a socket (``signal.set_wakeup_fd``) whatever the main thread is doing, and this thread passes it to the loop. What it
+cannot do is run while C code keeps Python's lock (the GIL): no Python thread can. Once the run was asked to end, faulthandler's
+timer, which needs no lock, ends the process then.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from functools import partial
 from typing import NoReturn, Self
 
 from pipeline.runtime.engine import Engine
-from pipeline.runtime.process.blocking import FIRST_SECS, Blockage, Blocking, say
+from pipeline.runtime.process.blocking import FIRST_SECS, Blockage, Blocking, log_briefly
 from pipeline.telemetry.logs import ComponentLog
 
 LOOK_SECS = 1.0
@@ -57,10 +57,10 @@ class Overseer:
         self._stopped = False
         self._asked_at: float | None = None
         self._leave_at: float | None = None
-        self._told_waiting = False
+        self._reported_waiting = False
 
     def limit(self, secs: float) -> None:
-        """The end is asked for in so many seconds, by somebody in the loop (``--for``)."""
+        """The run will be asked to end in so many seconds, from within the loop (``--for``)."""
         self._ask(time.monotonic() + secs)
 
     def __enter__(self) -> Self:
@@ -100,7 +100,7 @@ class Overseer:
             try:
                 self._look()
             except Exception as error:  # noqa: BLE001  a fault of ours must not cost the signals
-                say(partial(self._log.error, "internal error while looking at the event loop", exc_info=error))
+                log_briefly(partial(self._log.error, "internal error while looking at the event loop", exc_info=error))
 
     def _hear(self, number: int) -> None:
         if number == signal.SIGHUP:
@@ -114,7 +114,7 @@ class Overseer:
                 self._call_soon(self._on_stop, number)
 
     def _stopping(self) -> bool:
-        """Whether the end was asked for already: by a signal, or because ``--for`` is over."""
+        """Whether the run was asked to end already: by a signal, or because ``--for`` is over."""
         return self._stopped or self._engine.stopping
 
     def _stop_now(self) -> None:
@@ -141,7 +141,7 @@ class Overseer:
                 self._leave("shutdown timed out: this call is still running; exiting")
 
     def _ask(self, at: float) -> None:
-        """The end is asked for at this moment. As long as threads run, faulthandler's timer is wound up again in time."""
+        """The run is asked to end at this moment. As long as threads run, faulthandler's timer is set again in time."""
         self._asked_at = at
         if self._numbers:
             rest = max(0.0, at - time.monotonic()) + self._patience() + HARD_STOP_SECS
@@ -151,17 +151,17 @@ class Overseer:
         return self._engine.graph.plan.process.shutdown_timeout_secs + HARD_STOP_SECS
 
     def _wait_for(self, blockage: Blockage) -> None:
-        if not self._told_waiting:
-            self._told_waiting = True
+        if not self._reported_waiting:
+            self._reported_waiting = True
             wait = "shutting down: waiting for this call to return; shutdown_timeout_secs or a second signal ends the process"
-            say(partial(blockage.log.warning, wait, extra=blockage.fields))
+            log_briefly(partial(blockage.log.warning, wait, extra=blockage.fields))
 
     def _leave(self, sentence: str, blocked_secs: float = FIRST_SECS) -> NoReturn:
         """Not before the log line is written, unless nobody takes it. What disk queues hold is safe: their commits are synced."""
         found = self._blocking.find(blocked_secs)
         left = {"lost_events": self._engine.graph.events_in_memory()}
         fields = {**(found.fields if found else {}), **left}
-        say(partial((found.log if found else self._log).error, sentence, extra=fields))
+        log_briefly(partial((found.log if found else self._log).error, sentence, extra=fields))
         os._exit(os.EX_IOERR)
 
 

@@ -1,7 +1,7 @@
 """The file that stands while httpipe captures, for scripts that wait for it. In: a path or none.
 
-Whoever cannot make it is told before capturing begins. Once it has begun nothing here ends the run: what captures is worth more
-than the file that says so.
+That it cannot be created is an error before capturing begins. Once it has begun nothing here ends the run: the capture is worth
+more than the file that announces it.
 """
 
 import errno
@@ -30,8 +30,8 @@ class ReadyFile:
         if self._path is None or os.access(self._path.parent, os.W_OK | os.X_OK):
             return
         who = f'[process] user "{user}"' if user else "this user"
-        said = f"{who} may not create the --ready-file {self._path}; put it into a folder where that user may write"
-        raise PermissionError(errno.EACCES, said)
+        message = f"{who} may not create the --ready-file {self._path}; put it into a folder where that user may write"
+        raise PermissionError(errno.EACCES, message)
 
     def create(self) -> None:
         """Capturing has begun."""

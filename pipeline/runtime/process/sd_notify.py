@@ -1,4 +1,4 @@
-"""Tells systemd how the service fares (``Type=notify``): ready, reloading, stopping, alive. Does nothing elsewhere.
+"""Reports to systemd how the service fares (``Type=notify``): ready, reloading, stopping, alive. Does nothing elsewhere.
 
 The protocol is one datagram of ``NAME=value`` lines to the socket in ``NOTIFY_SOCKET`` (sd_notify(3)).
 """

@@ -55,7 +55,7 @@ class Decoding:
         return self._decoder.expire(now_ns) if quiet and self._decoder is not None else ()
 
     def finish(self) -> Sequence[Event]:
-        """Everything that is still held. Safe twice; the next records begin anew."""
+        """Everything that is still held. Safe twice; the next records start from nothing."""
         decoder, self._decoder = self._decoder, None
         return decoder.finish() if decoder is not None else ()
 

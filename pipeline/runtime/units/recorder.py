@@ -50,7 +50,7 @@ class Recorder:
         """Create the file, readable by its owner only: like any capture it holds secrets. Raises ``CaptureError``.
 
         A recording that is there already is never touched: this one gets a number behind its name. Once is enough: when its
-        source starts anew, the recording goes on.
+        source is restarted, the recording goes on.
         """
         if self._thread is not None:
             return

@@ -8,10 +8,11 @@ import anyio
 import msgspec
 
 from pipeline.api import Context, Sink
-from pipeline.delivery.buffer import Bounds, Buffer, MemoryBuffer
+from pipeline.delivery.buffer import Bounds, Buffer
 from pipeline.delivery.health import Health
 from pipeline.delivery.ledger import Ledger, Reason
 from pipeline.delivery.losses import Books
+from pipeline.delivery.memory import MemoryBuffer
 from pipeline.delivery.session import Session
 from pipeline.delivery.signal import Signal
 from pipeline.delivery.worker import Worker
@@ -82,12 +83,12 @@ class SinkUnit:
 
     @property
     def health(self) -> Health:
-        """How it fares."""
+        """Its state and its last error."""
         return self.worker.health
 
     @property
     def books(self) -> Books:
-        """What tells of losses."""
+        """Where its losses show."""
         return Books(self.worker.buffer.ledger, self.counters, self.log)
 
     def snapshot(self) -> ComponentSnapshot:

@@ -72,12 +72,12 @@ class SourceUnit:
 
     @property
     def health(self) -> Health:
-        """How it fares."""
+        """Its state and its last error."""
         return self.runner.health
 
     @property
     def books(self) -> Books:
-        """What tells of losses."""
+        """Where its losses show."""
         return Books(self.runner.ledger, self.counters, self.log)
 
     def snapshot(self) -> ComponentSnapshot:

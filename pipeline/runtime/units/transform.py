@@ -60,12 +60,12 @@ class TransformUnit:
 
     @property
     def health(self) -> Health:
-        """How it fares."""
+        """Its state and its last error."""
         return self.node.health
 
     @property
     def books(self) -> Books:
-        """What tells of losses."""
+        """Where its losses show."""
         return Books(self.node.ledger, self.counters, self.log)
 
     def snapshot(self) -> ComponentSnapshot:

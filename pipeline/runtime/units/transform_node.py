@@ -111,7 +111,7 @@ class TransformNode:
         return self._routed(outputs), given, transform.held_events, transform.oldest_held, transform.discard_reason
 
     def _routed(self, outputs: Outputs) -> list[_Output]:
-        """Where each output goes. A plugin that returns something else than outputs with events is told so in words."""
+        """Where each output goes. A plugin that returns something else than outputs with events gets an error in words."""
         if not isinstance(outputs, Mapping):
             raise TypeError(f"returned {type(outputs).__name__}, not a mapping from names of outputs to events")
         if unknown := outputs.keys() - self.downstream.keys():

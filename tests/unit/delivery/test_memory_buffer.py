@@ -8,8 +8,9 @@ import pytest
 
 from pipeline.config.options import WhenFull
 from pipeline.delivery.acknowledgement import Positions
-from pipeline.delivery.buffer import MemoryBuffer, Offer
+from pipeline.delivery.buffer import Offer
 from pipeline.delivery.ledger import Ledger, Reason
+from pipeline.delivery.memory import MemoryBuffer
 from pipeline.testing.fakes import batch_of, bounds, numbers
 
 Make = Callable[..., MemoryBuffer]

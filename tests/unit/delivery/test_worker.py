@@ -9,9 +9,9 @@ import pytest
 from pipeline.api import BackOff, BatchError, Context, Event, Finished, NotConnected, Reject
 from pipeline.config.options import BatchOptions, RetryOptions, SinkOptions
 from pipeline.delivery.acknowledgement import Positions
-from pipeline.delivery.buffer import MemoryBuffer
 from pipeline.delivery.dead_letter import DeadLetter
 from pipeline.delivery.ledger import Ledger
+from pipeline.delivery.memory import MemoryBuffer
 from pipeline.delivery.worker import Worker
 from pipeline.model.snapshot import State
 from pipeline.testing.fakes import FakeClock, Script, batch_of, bounds, numbers, worker
@@ -112,7 +112,7 @@ async def test_reject_without_dead_letter_is_lost_and_counted() -> None:
 
 
 async def test_attempts_run_out() -> None:
-    """After max_attempts the batch is given up and the next one is tried."""
+    """After max_attempts the batch is discarded and the next one is tried."""
     script = Script(*[NotConnected("gone")] * 3)
     options = SinkOptions(retry=RetryOptions(max_attempts=3), batch=BatchOptions(max_events=5))
     sink = worker(script, FakeClock().clock(), options)

@@ -63,7 +63,7 @@ class Numbers(Source):
             if at == 50:
                 Faults.at("source")
                 if Faults.place.startswith("source ") and Faults.left:
-                    raise OSError("to be started anew")
+                    raise OSError("to be restarted")
 
     async def acknowledge(self, position: object) -> None:
         """May fail."""
@@ -157,7 +157,7 @@ LOST = {"process": 10, "transform again": 50}
 def test_whatever_a_component_raises_is_its_own_fault(
     place: str, error: type[BaseException], caplog: pytest.LogCaptureFixture
 ) -> None:
-    """The component is started anew, the run goes on to its end, and only a transform loses the batch that it was given."""
+    """The component is restarted, the run goes on to its end, and only a transform loses the batch that it was given."""
     Faults.place, Faults.error, Faults.left = place, error, 1
     Numbers.read, Keep.got = 0, []
     with caplog.at_level("DEBUG", logger="httpipe"):

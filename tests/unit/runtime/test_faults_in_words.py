@@ -96,7 +96,7 @@ async def test_what_a_transform_returned_instead_of_events(
     ],
 )
 async def test_what_a_source_gave_instead_of_a_batch(batch: Any, told: str, caplog: pytest.LogCaptureFixture) -> None:
-    """And the source is started anew."""
+    """And the source is restarted."""
 
     class Odd(Three):
         given = 0

@@ -151,7 +151,7 @@ async def test_it_is_that_components_fault(place: str, way: Any, monkeypatch: py
 
 @pytest.mark.parametrize("way", WAYS)
 async def test_opening_again_is_tried_again(way: Any) -> None:
-    """A source whose opening fails so while it is started anew is opened once more."""
+    """A source whose opening fails so while it is restarted is opened once more."""
     opened: list[int] = []
 
     class Reopened(Numbers):

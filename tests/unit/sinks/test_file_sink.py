@@ -23,9 +23,9 @@ from pipeline.api import BatchError, ConfigError, Context, Event, Exchange, NotC
 from pipeline.codecs.json import JsonCodec
 from pipeline.config.options import BatchOptions, SinkOptions
 from pipeline.delivery.batch import Batch, size_of
-from pipeline.delivery.buffer import MemoryBuffer
 from pipeline.delivery.dead_letter import DeadLetter
 from pipeline.delivery.ledger import Ledger
+from pipeline.delivery.memory import MemoryBuffer
 from pipeline.sinks.file import FileConfig, FileSink
 from pipeline.sinks.rotation import Rotation
 from pipeline.testing.fakes import FakeClock, Script, bounds, worker
