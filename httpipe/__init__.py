@@ -25,6 +25,8 @@ from pipeline.api import (
     Emits,
     Event,
     EventBatch,
+    EventField,
+    EventKind,
     Exchange,
     FieldType,
     FileNames,
@@ -52,6 +54,7 @@ from pipeline.api import (
     SinkDefaults,
     Source,
     Transform,
+    register_kind,
     stream_key,
 )
 from pipeline.decorators import sink, transform
@@ -113,6 +116,8 @@ __all__ = [
     "EncodingOptions",
     "Event",
     "EventBatch",
+    "EventField",
+    "EventKind",
     "Exchange",
     "ExpressionError",
     "FieldType",
@@ -151,6 +156,7 @@ __all__ = [
     "compile_value",
     "decoder",
     "flat",
+    "register_kind",
     "sink",
     "stream_key",
     "transform",

@@ -33,7 +33,10 @@ from pipeline.errors import (
 )
 from pipeline.model.events.event import AttributeValue, Event
 from pipeline.model.events.exchange import FIELDS, Exchange, Mark
+from pipeline.model.events.fields import Field as EventField
 from pipeline.model.events.fields import FieldType
+from pipeline.model.events.kind import Kind as EventKind
+from pipeline.model.events.kinds import register as register_kind
 from pipeline.model.events.measurement import Measurement
 from pipeline.model.file_names import FileNames
 from pipeline.model.metric import Metric
@@ -57,6 +60,8 @@ __all__ = [
     "Emits",
     "Event",
     "EventBatch",
+    "EventField",
+    "EventKind",
     "Exchange",
     "FieldType",
     "FileNames",
@@ -84,6 +89,7 @@ __all__ = [
     "SinkDefaults",
     "Source",
     "Transform",
+    "register_kind",
     "stream_key",
 ]
 

@@ -2,4 +2,4 @@
 
 
 class DecodeError(ValueError):
-    """These bytes are no event; the message names the field and what it should have been."""
+    """These bytes are not an event; the message names the field and what it should have been."""

@@ -1,6 +1,6 @@
 """Flat object → event: the inverse of ``flat``. Pure; raises ``DecodeError`` naming the field, nothing else.
 
-Keys that are no declared fields become attributes. ``null`` is as good as absent.
+Keys that are not declared fields become attributes. ``null`` is as good as absent.
 """
 
 from collections.abc import Mapping

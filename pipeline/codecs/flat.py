@@ -29,7 +29,7 @@ AttributeAdder = Callable[[FlatObject, Mapping[str, AttributeValue]], None]
 def flat(event: Event) -> dict[str, AttributeValue]:
     """What an event says, under its outside names: for sinks that write columns or properties instead of bytes.
 
-    The timestamp is RFC 3339 text. All text can be written as UTF-8; it may still hold whatever strangers send, NUL too.
+    The timestamp is RFC 3339 text. All text can be written as UTF-8; it may still hold whatever untrusted peers send, NUL too.
     """
     plain = to_object_of(EXCHANGE, EVERYTHING)(event) if type(event) is Exchange else event_to_object(event, EVERYTHING)
     return {whole(name): _whole(value) for name, value in plain.items()}

@@ -63,7 +63,7 @@ class JsonCodec:
         return first_key.startswith(torn[: len(first_key)])
 
     def decode(self, data: bytes | bytearray | memoryview | str) -> Event:
-        """The event of one line: the exact inverse of ``encode``. Keys that are no fields become attributes."""
+        """The event of one line: the exact inverse of ``encode``. Keys that are not declared fields become attributes."""
         return maybe_exchange(data) or from_object(load(data), len(data))
 
 

@@ -89,7 +89,7 @@ def read_field(data: bytes, at: int) -> tuple[int, int, Value, int]:
     else:
         size = {FIXED64: 8, FIXED32: 4}.get(wire_type, -1)
     if number == 0 or size < 0:
-        raise DecodeError(f"field {number} has wire type {wire_type}: this is no event")
+        raise DecodeError(f"field {number} has wire type {wire_type}: this is not an event")
     if size > len(data) - at:
         raise DecodeError(f"field {number} is longer than the message")
     value_bytes = data[at : at + size]

@@ -98,7 +98,7 @@ class Compiler:
         if guide.type is FieldType.TIMESTAMP:
             moment = parse_time(term.literal)
             if moment is None:
-                raise ExpressionError(f'"{text}": "{term.literal}" is no time such as "2026-01-31T12:00:00Z"')
+                raise ExpressionError(f'"{text}": "{term.literal}" is not a time such as "2026-01-31T12:00:00Z"')
             return Term(str(moment), FieldType.TIMESTAMP)
         if guide.is_number:
             number = parse_quantity(term.literal, guide.unit)
@@ -190,7 +190,7 @@ class Compiler:
                 return Term(repr(value), FieldType.STRING, literal=value)
             case None:
                 raise ExpressionError("there is no None here; write has(field) or not has(field)")
-        raise ExpressionError(f'"{value!r}" is no number, text, True or False of the language')
+        raise ExpressionError(f'"{value!r}" is not a number, a text, True or False')
 
     def name(self, node: ast.expr) -> Term:
         """A dotted name."""

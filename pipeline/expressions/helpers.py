@@ -30,7 +30,7 @@ PYTHON_TYPES: dict[FieldType, tuple[type, ...]] = {
     FieldType.STRINGS: (tuple,),
     FieldType.TIMESTAMP: (str,),
 }
-"""The exact classes an attribute of a type may have: ``True`` is no int here."""
+"""The exact classes an attribute of a type may have: ``True`` is not an int here."""
 
 
 @lru_cache(maxsize=256)

@@ -37,14 +37,14 @@ _QUANTITY = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,9})?) ?([A-Za-zµ]{1,3})")
 
 
 def parse_size(text: str) -> int | None:
-    """Bytes, or None where the text is no size."""
+    """Bytes, or None where the text is not a size."""
     match = _QUANTITY.fullmatch(text)
     factor = SIZES.get(match[2].upper()) if match else None
     return round(float(match[1]) * factor) if match and factor else None
 
 
 def parse_duration(text: str) -> int | None:
-    """Nanoseconds, or None where the text is no duration."""
+    """Nanoseconds, or None where the text is not a duration."""
     match = _QUANTITY.fullmatch(text)
     factor = DURATIONS_NS.get(match[2]) if match else None
     return round(float(match[1]) * factor) if match and factor else None

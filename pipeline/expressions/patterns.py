@@ -55,7 +55,7 @@ def _compiled(pattern: str) -> Any:  # noqa: ANN401  the engine has no types
         return re2.compile(pattern.encode(), _options())
     except re2.error as error:
         reason = error.args[0].decode("utf-8", "replace") if error.args else "unknown"
-        raise ExpressionError(f'"{pattern}" is no RE2 pattern: {reason}') from error
+        raise ExpressionError(f'"{pattern}" is not an RE2 pattern: {reason}') from error
     except UnicodeEncodeError as error:
         raise ExpressionError("a pattern may not hold half a surrogate pair") from error
 

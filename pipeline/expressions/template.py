@@ -31,7 +31,7 @@ MOST_RESULTS: Final = 1000
 SANITISED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 """What a value in a sanitised text consists of; it never begins with a dot."""
 
-_HOLE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
+_VALUE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _HARMFUL = re.compile(r"[^A-Za-z0-9._-]|(?<![^.])\.|\.(?=\.)")
 """Everything but letters, digits, ``_`` and ``-``; and a dot that starts a value or stands beside another."""
 
@@ -43,7 +43,7 @@ class Template:
 
     def __init__(self, text: str, extra: Mapping[str, FieldType] = NO_EXTRA) -> None:
         self.text = text
-        pieces = _HOLE.split(text)
+        pieces = _VALUE.split(text)
         if any("{{" in piece or "}}" in piece for piece in pieces[::2]):
             raise ExpressionError(f'"{text}": "{{{{" and "}}}}" do not match')
         values = each(lambda piece: Value(piece.strip(), extra), pieces[1::2])
@@ -97,7 +97,7 @@ class SanitisedTemplate(Template):
 
 
 def _starts_with_text(text: str) -> None:
-    if _HOLE.match(text):
+    if _VALUE.match(text):
         raise ExpressionError(f'"{text}" starts with a value from traffic; start with literal text, such as "http-{text}"')
 
 
@@ -107,7 +107,7 @@ def sanitised(value: str) -> str:
 
 
 def compile_template(text: str, extra: Mapping[str, FieldType] = NO_EXTRA) -> Template:
-    """A template without confinement, for values and keys. Raises ``ExpressionError``."""
+    """A template whose values are not sanitised, for values and keys. Raises ``ExpressionError``."""
     return Template(text, extra)
 
 

@@ -1,6 +1,7 @@
 """The package `httpipe`: all that plugins import, light to import itself, and never imported by the engine."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -47,3 +48,28 @@ def test_the_engine_never_imports_it() -> None:
     trees = {path: ast.parse(path.read_text()) for path in (ROOT / "pipeline").rglob("*.py")}
     named = [(path.name, node) for path, tree in trees.items() for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)]
     assert not [name for name, node in named if (node.module or "").partition(".")[0] == "httpipe"]
+
+
+def test_a_plugin_registers_a_kind_of_its_own() -> None:
+    """As docs/plugins.md shows: codecs, the disk queue's format and filters know it from then on."""
+    page = (ROOT / "docs/plugins.md").read_text()
+    shown = next(
+        each for each in re.findall(r"^```python\n(.*?)^```$", page, re.MULTILINE | re.DOTALL) if "register_kind" in each
+    )
+    script = shown + PLUGIN_KIND
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert (found.returncode, found.stdout.splitlines()) == (0, ["json True", "protobuf True", "disk queue True", "where True"])
+
+
+PLUGIN_KIND = """
+from httpipe import codec, compile_condition, decoder
+from pipeline.codecs import binary
+
+event = QueueDepth(1, acme_queue_name="orders", acme_queue_depth=3)
+for name in ("json", "protobuf"):
+    again = decoder(name).decode(codec(name).encode(event))
+    print(name, type(again) is QueueDepth and again.replace(weight=event.weight) == event)
+print("disk queue", binary.decode(binary.encode([event])) == [event])
+where = compile_condition('event.name == "acme.queue.depth" and acme.queue.depth > 2 and acme.queue.name == "orders"')
+print("where", where.test(event))
+"""

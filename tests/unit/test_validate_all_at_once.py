@@ -73,7 +73,7 @@ SAID = (
     'transforms.b.values.x: unknown field "never"',
     'transforms.b.values.y: "status + path": "+" takes two numbers or two texts',
     'transforms.c.action: "hsh" is not one of "mask", "hash", "remove"',
-    'transforms.c.regexes: "(" is no RE2 pattern',
+    'transforms.c.regexes: "(" is not an RE2 pattern',
     'sinks.f.path: "{{hst}}/{{clnt}}.jsonl" starts with a value from traffic',
     'sinks.f.rotate.max_bytes: "much" is not a whole number',
     'sinks.k.inputs.1: no component "zzz"',

@@ -104,7 +104,7 @@ FIELDS: tuple[Field, ...] = (
     Field("http.request.body.size", INT, "Request body after dechunking, before decompression.", "bytes", number=19, ecs=("http.request.body.bytes",)),
     Field("http.response.body.size", INT, "Response body after dechunking, before decompression.", "bytes", number=20, ecs=("http.response.body.bytes",)),
     Field("http.request.size", INT, "Whole request as transferred: head, framing, body, trailers.", "bytes", number=21, ecs=("http.request.bytes",)),
-    Field("http.response.size", INT, "Whole response as transferred, interim responses not included.", "bytes", number=22, ecs=("http.response.bytes",)),
+    Field("http.response.size", INT, "Whole response as transferred, informational responses (1xx) not included.", "bytes", number=22, ecs=("http.response.bytes",)),
     Field("user_agent.original", STRING, "The User-Agent field.", number=23, ecs=("user_agent.original",)),
     Field("http.request.body.content", STRING, "Decoded request body, where asked for.", number=24, ecs=("http.request.body.content",)),
     Field("http.response.body.content", STRING, "Decoded response body, where asked for.", number=25, ecs=("http.response.body.content",)),

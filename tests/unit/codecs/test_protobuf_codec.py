@@ -173,7 +173,7 @@ def test_decoding_damage_gives_an_event_or_a_decode_error(data: st.DataObject) -
         (b"\x52\x01a", "server.port: has wire type 2, not 0"),
         (b"\x22\x05ab", "field 4 is longer than the message"),
         (b"\x1a\x02\x0a\x05", "field 1 is longer than the message"),
-        (b"\x03", "this is no event"),
+        (b"\x03", "this is not an event"),
         (b"\x80" * 13, "more than ten bytes"),
         (b"\x80", "ends within a number"),
     ],

@@ -137,8 +137,8 @@ def test_misses_are_counted() -> None:
         ("ha(status)", 'did you mean "has"?'),
         ('path.startwith("x")', 'did you mean "startswith"?'),
         ('startswith(path, "x")', "url.path.startswith(…)"),
-        ('path.matches("(")', "is no RE2 pattern"),
-        (r'path.matches("(a)\\1")', "is no RE2 pattern"),
+        ('path.matches("(")', "is not an RE2 pattern"),
+        (r'path.matches("(a)\\1")', "is not an RE2 pattern"),
         ('client in cidr("10.0.0.1/8")', "has host bits set"),
         ('cidr("10.0.0.0/8")', 'stands after "in"'),
         ("marks == 'gap'", 'with "in"'),
@@ -148,7 +148,7 @@ def test_misses_are_counted() -> None:
         ("true", "write True"),
         ("", "is empty"),
         ("1 +", "cannot be read"),
-        ('timestamp > "yesterday"', "is no time"),
+        ('timestamp > "yesterday"', "is not a time"),
         ("path == 'a' if status else 'b'", "is a number, where true or false"),
         ("has(1)", "name of a field"),
         ('status > "5KB"', "write a plain number"),
@@ -157,7 +157,7 @@ def test_misses_are_counted() -> None:
         ("path.startswith(method)", "constant texts"),
         ('attributes["url.path"] == ""', "is a field, not an attribute"),
         ('foo["x"] == 1', "only headers, url.query and attributes"),
-        ("status >= 99999999999999999999", "is no number"),
+        ("status >= 99999999999999999999", "is not a number"),
     ],
 )
 def test_errors_say_what_to_write(text: str, message: str) -> None:
