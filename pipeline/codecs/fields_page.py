@@ -21,8 +21,8 @@ below. Fields have the same names in JSON, in filters, in templates and in Kafka
 never zero.
 
 In JSON an event is one flat object that begins with `"event.name"`, such as `"event.name": "http.exchange"`. Expressions may
-say the short name instead. The last columns tell where the other codecs put a field; one without a number stands among the
-attributes of the Protobuf message.
+say the short name instead. `httpipe schema --event http.exchange` prints the JSON Schema of such objects. The last columns
+tell where the other codecs put a field; one without a number stands among the attributes of the Protobuf message.
 
 ## `http.exchange`
 

@@ -159,6 +159,18 @@ def test_validate_shows_warnings_and_passes_unless_strict(folder: Path, capsys: 
     assert call(["validate", "--strict", "p.toml"]) == ExitCode.BAD_CONFIG
 
 
+def test_the_schema_of_a_kind_of_event_is_that_of_its_lines(capsys: pytest.CaptureFixture[str]) -> None:
+    """A kind that nobody has is a mistake of the command line, with the nearest name."""
+    assert call(["schema", "--event", "tls.handshake"]) == ExitCode.OK
+    validator = Draft202012Validator(json.loads(capsys.readouterr().out))
+    line = {"event.name": "tls.handshake", "timestamp": "2026-01-02T03:04:05Z", "tls.resumed": True}
+    assert validator.is_valid(line)
+    assert not validator.is_valid({**line, "tls.resumed": "yes"})
+    assert call(["schema", "--event", "http.exchnage"]) == ExitCode.USAGE
+    assert 'no kind of event is called "http.exchnage"; did you mean "http.exchange"?' in capsys.readouterr().err
+    assert call(["schema", "--event", "event"]) == ExitCode.USAGE
+
+
 def test_the_schema_is_valid_and_accepts_what_validate_accepts(capsys: pytest.CaptureFixture[str]) -> None:
     """Draft 2020-12, every built-in told by its type, variables where numbers are wanted."""
     assert call(["schema"]) == ExitCode.OK

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.api import DEFAULT, Context, Event, Transform
+from pipeline.api import DEFAULT, Context, Event, Measurement, Transform
 from pipeline.cli.loading import load
 from pipeline.codecs.json import JsonCodec
 from pipeline.delivery.acknowledgement import Positions
@@ -147,3 +147,16 @@ async def test_a_position_settles_when_as_many_have_left_a_window() -> None:
     config = Window.Config(where="status >= 500", before_events=2)
     batches = [[exchange(0, http_response_status_code=status)] for status in (200, 200, 200, 503, 200)]
     assert await acknowledged(Window(config, Context("w")), batches) == [None, None, 0, 3, 3]
+
+
+async def test_events_that_pass_by_do_not_shift_what_is_acknowledged() -> None:
+    """The transform counts what it took; a measurement between two exchanges is none of it."""
+
+    class OfExchanges(Aggregate):
+        """Leaves other kinds alone."""
+
+        takes = ("http.exchange",)
+
+    config = Aggregate.Config(window_secs=10, grace_secs=0)
+    batches = [[exchange(12)], [Measurement(1), Measurement(2)], [exchange(19)], [exchange(21)], [exchange(31)]]
+    assert await acknowledged(OfExchanges(config, Context("a")), batches) == [None, None, None, 2, 3]
