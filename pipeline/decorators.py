@@ -7,6 +7,7 @@ comes first (the batch, or one exchange), then the checked options where it was 
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from inspect import iscoroutinefunction, isfunction
 from types import MappingProxyType
 from typing import Any, Literal, TypeVar, overload
 
@@ -45,6 +46,9 @@ def sink(
     """
 
     def decorate(function: Function) -> type[Sink]:
+        if isfunction(function) and not hasattr(function, "__wrapped__") and not iscoroutinefunction(function):
+            raise TypeError(f"a sink's function waits for the other end: write `async def {function.__name__}`")
+
         class FunctionSink(Sink):
             Config = config or NoConfig
 
@@ -138,6 +142,9 @@ def transform(  # noqa: PLR0913  each is a word of its own in the decorator
     """
 
     def decorate(function: Function) -> type[Transform]:
+        if iscoroutinefunction(function):
+            raise TypeError(f"a transform's function does no I/O: write `def {function.__name__}`, without `async`")
+
         class FunctionTransform(Transform):
             Config = config or NoConfig
 

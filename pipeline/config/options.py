@@ -4,7 +4,7 @@ A component's own options are its ``Config`` model; the two sets of names never 
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import AfterValidator, Field
 
@@ -92,12 +92,17 @@ class SinkOptions(Config):
 
     def with_defaults(self, given: SinkDefaults) -> Self:
         """What the file does not set is as the sink's class declares it. Raises ``ValidationError`` for what may not be."""
-        declared = {name: value for name, value in given._asdict().items() if value is not None}
-        batch = {name.removeprefix("batch_"): value for name, value in declared.items() if name.startswith("batch_")}
+        table = defaults_table(given)
         stated = {name: getattr(self, name) for name in self.model_fields_set - {"batch"}}
-        timeout = {name: value for name, value in declared.items() if name == "write_timeout_secs"}
         own = {name: getattr(self.batch, name) for name in self.batch.model_fields_set}
-        return self.model_validate({**timeout, **stated, "batch": {**batch, **own}})
+        return self.model_validate({**table, **stated, "batch": {**table["batch"], **own}})
+
+
+def defaults_table(given: SinkDefaults) -> dict[str, Any]:
+    """What a sink's class declares, as a sink's table in the pipeline file has it."""
+    declared = {name: value for name, value in given._asdict().items() if value is not None}
+    batch = {name.removeprefix("batch_"): declared.pop(name) for name in list(declared) if name.startswith("batch_")}
+    return {**declared, "batch": batch}
 
 
 class RecordOptions(Config):

@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
-from pipeline.api import API_VERSION, Sink, Source, Transform
-from pipeline.config.options import SinkOptions
+from pipeline.api import API_VERSION, Sink, SinkDefaults, Source, Transform
+from pipeline.config.models import check
+from pipeline.config.options import SinkOptions, defaults_table
 from pipeline.config.words import unknown
 from pipeline.errors import HttpipeError
 from pipeline.plugins.discovery import Found, Kind, Plugin, canonical
@@ -181,7 +182,9 @@ def _version_fault(version: object) -> str:
     wanted = " or ".join(map(str, supported))
     if version is None:
         return f"does not state the plugin API it is written for; write api_version = {API_VERSION} in the class"
-    age = "newer httpipe" if isinstance(version, int) and version > API_VERSION else "newer version of the plugin"
+    if not isinstance(version, int):
+        return f"states api_version = {version!r}, which is not an integer; write api_version = {API_VERSION} in the class"
+    age = "newer httpipe" if version > API_VERSION else "newer version of the plugin"
     return f"is written for plugin API {version!r}, this httpipe supports {wanted}; install a {age}"
 
 
@@ -207,11 +210,11 @@ def _schema_fault(component: Component) -> str:
 def _defaults_fault(component: Component) -> str:
     if not issubclass(component, Sink):
         return ""
-    try:
-        SinkOptions().with_defaults(component.defaults)
-    except (ValidationError, AttributeError, TypeError) as error:
-        return f"declares defaults that cannot be: {' '.join(str(error).split())}"
-    return ""
+    given = component.defaults
+    if not isinstance(given, SinkDefaults):
+        return f"declares defaults = {given!r}; write defaults = SinkDefaults(…)"
+    _options, problems = check(SinkOptions, defaults_table(given), "")
+    return f"declares wrong defaults: {'; '.join(map(str, problems))}" if problems else ""
 
 
 def _who(plugin: Plugin) -> str:

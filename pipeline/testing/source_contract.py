@@ -72,6 +72,7 @@ class SourceContract:
                         assert source.emits is not Emits.EVENTS
                         assert all(isinstance(each, Record) for each in batch.records)
                     case EventBatch():
+                        assert source.emits is not Emits.RECORDS
                         assert all(isinstance(each, Event) for each in batch.events)
                 await source.acknowledge(batch.position)
             await source.aclose()

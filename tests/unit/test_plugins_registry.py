@@ -177,7 +177,10 @@ def test_metadata_of_megabytes_costs_nothing(site: Path) -> None:
             sink_module(api_version=0),
             "is written for plugin API 0, this httpipe supports 1; install a newer version of the plugin",
         ),
-        (sink_module(api_version="x"), "is written for plugin API 'x'"),
+        (
+            sink_module(api_version="1"),
+            "states api_version = '1', which is not an integer; write api_version = 1 in the class",
+        ),
         (
             sink_module().replace("api_version = 1", "pass"),
             "does not state the plugin API it is written for; write api_version = 1",
@@ -185,7 +188,11 @@ def test_metadata_of_megabytes_costs_nothing(site: Path) -> None:
         (
             "from pipeline.api import SinkDefaults\n"
             + sink_module(body="defaults = SinkDefaults(batch_max_events=0)\n    async def write(self, batch): pass"),
-            "declares defaults that cannot be: 1 validation error for SinkOptions batch.max_events",
+            "declares wrong defaults: batch.max_events: 0 is not at least 1",
+        ),
+        (
+            sink_module(body='defaults = {"batch_max_events": 3}\n    async def write(self, batch): pass'),
+            "declares defaults = {'batch_max_events': 3}; write defaults = SinkDefaults(…)",
         ),
         (sink_module(body="x = 1"), "lacks write()"),
         ("S = 3", "is not a sink: p_code:S is not a subclass of httpipe.Sink"),
@@ -202,6 +209,14 @@ def test_metadata_of_megabytes_costs_nothing(site: Path) -> None:
         ("1/0", "cannot be imported: ZeroDivisionError: division by zero"),
         ("", "cannot be imported: AttributeError"),
         ("from httpipe import sink\n@sink('q', api_version=1)\nasync def S(batch): pass", 'calls itself "q" in its code'),
+        (
+            "from httpipe import sink\n@sink('p', api_version=1)\ndef S(batch): pass",
+            "cannot be imported: TypeError: a sink's function waits for the other end: write `async def S`",
+        ),
+        (
+            "from httpipe import transform\n@transform('p', api_version=1)\nasync def S(event): pass",
+            "cannot be imported: TypeError: a transform's function does no I/O: write `def S`, without `async`",
+        ),
     ],
 )
 def test_a_plugin_that_is_no_good_is_told_as_a_problem_of_that_plugin(site: Path, code: str, said: str) -> None:

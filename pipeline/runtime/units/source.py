@@ -65,9 +65,12 @@ class SourceUnit:
 
     async def stop(self) -> None:
         """End its input: it gives what it still holds, or is cancelled where it cannot or takes too long."""
-        with anyio.move_on_after(CLOSE_SECS):
+        with anyio.move_on_after(CLOSE_SECS) as waiting:
             if await self.runner.stop():
                 await self.task.ended.wait()
+        if waiting.cancelled_caught:
+            said = "its input has not ended in time after stop(); cancelling it, what it still holds is not read"
+            self.log.warning(said, extra={"waited_secs": CLOSE_SECS})
         await self.task.stop()
 
     @property

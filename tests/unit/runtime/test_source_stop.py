@@ -94,3 +94,22 @@ async def test_a_source_that_does_not_end_is_cancelled(source: type[Source], mon
     summary = await ended(source)
     assert Keep.got == list(range(10))
     assert summary.outcome is Outcome.OK
+
+
+class Stuck(Ring):
+    """Never comes back from being asked to end."""
+
+    async def stop(self) -> None:
+        """Wait for ever."""
+        await anyio.sleep_forever()
+
+
+@pytest.mark.parametrize("source", [Deaf, Stuck])
+async def test_the_log_names_a_source_that_does_not_end_in_time(
+    source: type[Source], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Whether its ``stop`` hangs or its ``batches`` go on: what it still holds is lost."""
+    monkeypatch.setattr(units, "CLOSE_SECS", 0.1)
+    await ended(source)
+    (line,) = [each for each in caplog.records if "after stop()" in each.message]
+    assert (line.levelname, vars(line)["component"], vars(line)["waited_secs"]) == ("WARNING", "n", 0.1)
