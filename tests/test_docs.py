@@ -4,6 +4,7 @@ import importlib.util
 import re
 import shlex
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -76,8 +77,9 @@ class WithPage(Registry):
         return Loaded(self.find(kind, name), self.defined[kind, name]) if known else super().load(kind, name)
 
 
+@cache
 def defined_in(page_name: str) -> dict[tuple[Kind, str], Component]:
-    """Run the Python blocks of a page and collect the decorated components."""
+    """Run the Python blocks of a page, once, since they may register kinds of events, and collect the decorated components."""
     found: dict[tuple[Kind, str], Component] = {}
     for block in BLOCKS:
         if block.page != page_name or block.language != "python":
