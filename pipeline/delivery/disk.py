@@ -17,11 +17,12 @@ from anyio.to_thread import run_sync
 
 from pipeline.api import Event
 from pipeline.delivery.acknowledgement import release
-from pipeline.delivery.batch import Batch, merge, size_of
-from pipeline.delivery.blocks import decode_block, encode_block
+from pipeline.delivery.batch import Batch
+from pipeline.delivery.blocks import encode_block
 from pipeline.delivery.buffer import Bounds, Buffer
 from pipeline.delivery.clock import Clock
 from pipeline.delivery.disk_blocks import StoredBlocks
+from pipeline.delivery.disk_reader import BlockReader
 from pipeline.delivery.disk_store import DiskStore, Entry, StoreError
 from pipeline.delivery.health import Health, Logger
 from pipeline.delivery.ledger import Ledger, Reason
@@ -64,16 +65,15 @@ class DiskBuffer(Buffer):
         self._front = MemoryBuffer(bounds, ledger)
         self._store = DiskStore(folder, bounds.max_bytes, self._report)
         self._writing = anyio.CapacityLimiter(1)
-        self._loading = anyio.CapacityLimiter(1)
         self._blocks = StoredBlocks(self._block_to_delete)
         self._returned: deque[Batch] = deque()
         self._committing = 0
-        self._reading = 0
         self._short_of_room = False
         self._halvings = 0
         self._committed_at = -COMMIT_SECS
         trouble = partial(Trouble, "the disk queue", log=log, health=health, clock=clock)
-        self._write_trouble, self._read_trouble = trouble("written"), trouble("read")
+        self._trouble = trouble("written")
+        self._reader = BlockReader(self._store, self._blocks, ledger, trouble("read"), log)
         self._filled = Signal()
         self._work = Signal()
         self.rebound(bounds)
@@ -82,7 +82,7 @@ class DiskBuffer(Buffer):
     def events(self) -> int:
         """Events that wait: in the front, in the commit under way, on disk."""
         returned = sum(len(batch.events) for batch in self._returned)
-        return self._front.events + self._committing + self._blocks.waiting_events + self._reading + returned
+        return self._front.events + self._committing + self._blocks.waiting_events + self._reader.reading + returned
 
     @property
     def queued_events(self) -> int:
@@ -141,7 +141,7 @@ class DiskBuffer(Buffer):
             if self._blocks.waiting and timeout_secs:
                 await self._linger(max_events, max_bytes, timeout_secs)
             if self._blocks.waiting:
-                batch = await self._read(max_events, max_bytes)
+                batch = await self._reader.read(max_events, max_bytes)
                 if batch is not None:
                     return self._first_part(batch, max_events, max_bytes)
             elif self._front.closed and not self._front.events and not self._committing:
@@ -176,7 +176,7 @@ class DiskBuffer(Buffer):
 
     def report_to(self, health: Health) -> None:
         """A trouble that goes on shows there with its next failure."""
-        self._health = self._write_trouble.health = self._read_trouble.health = health
+        self._health = self._trouble.health = self._reader.trouble.health = health
 
     def close(self) -> None:
         """No more will be offered."""
@@ -203,7 +203,7 @@ class DiskBuffer(Buffer):
                 continue
             await self._gather()
             if not await self._commit():
-                await self._write_trouble.pause()
+                await self._trouble.pause()
 
     async def abandon(self, reason: Reason) -> int:
         """The shutdown deadline has passed: commit the front once more; what cannot be committed is lost. The rest stays."""
@@ -286,27 +286,27 @@ class DiskBuffer(Buffer):
             self._front.rebound_for_now(share)
 
     async def _failed(self, error: StoreError) -> None:
-        """Say so once. A broken file gives way to one with what can be read, a full one, once delivered, to an empty one."""
+        """Report it once. A broken file gives way to one with what can be read, a full one, once delivered, to an empty one."""
         self._short_of_room = error.full
         self._halvings = min(self._halvings + error.full, MAX_HALVINGS)
-        self._write_trouble.failed(error, waiting_in_memory=self._front.events, when_full=self.bounds.when_full)
+        self._trouble.failed(error, waiting_in_memory=self._front.events, when_full=self.bounds.when_full)
         try:
             if error.damaged:
                 self._start_over(await self._in_thread(self._store.rescue))
             elif error.full and not self._blocks.events and await self._in_thread(self._store.start_empty):
                 self._start_over([])
         except StoreError as worse:
-            self._write_trouble.failed(worse)
+            self._trouble.failed(worse)
 
     def _went_well(self, batch: Batch | None) -> None:
         """The trouble is over when nothing stands outside any more, or a commit of full size has found room."""
         self._short_of_room = False
         if not self._front.events or (batch is not None and not self._halvings):
             self._halvings = 0
-            self._write_trouble.over()
+            self._trouble.over()
             return
         self._halvings -= batch is not None
-        self._write_trouble.eased()
+        self._trouble.eased()
 
     def _start_over(self, entries: list[Entry]) -> None:
         """After a rescue: what waited and could not be read back is lost; what is being written stays with its writer."""
@@ -314,36 +314,6 @@ class DiskBuffer(Buffer):
         self._share()
         self.ledger.discard(Reason.DAMAGED, max(0, -difference))
         self.ledger.restored += max(0, difference)
-
-    async def _read(self, max_events: int, max_bytes: int) -> Batch | None:
-        """The next blocks as one batch. A damaged one is counted, deleted and stepped over; None when all were."""
-        taken = self._blocks.take(max_events, max_bytes)
-        reading = sum(entry.events for entry, _ in taken)
-        self._reading += reading
-        try:
-            blocks = await self._in_thread(partial(self._load, [entry for entry, _ in taken]), self._loading)
-        except BaseException as error:
-            self._blocks.put_back(taken)
-            if not isinstance(error, StoreError):
-                raise
-            self._read_trouble.failed(error)  # no file handle, no memory, an error of the device: it is there, and read later
-            await self._read_trouble.pause()
-            return None
-        finally:
-            self._reading -= reading
-        self._read_trouble.over()
-        batches = []
-        for (entry, since), events in zip(taken, blocks, strict=True):
-            if events is None:
-                self._damaged(entry)
-            else:
-                batches.append(Batch(events, size_of(events), (self._blocks.ticket(entry),), since))
-        return merge(batches) if batches else None
-
-    def _load(self, entries: Sequence[Entry]) -> list[list[Event] | None]:
-        """In the thread."""
-        blocks = self._store.read([entry.id for entry in entries])
-        return [decode_block(block, entry.events) for entry, block in zip(entries, blocks, strict=True)]
 
     def _first_part(self, batch: Batch, max_events: int, max_bytes: int) -> Batch:
         """A block may be larger than a batch: the rest comes next."""
@@ -354,12 +324,6 @@ class DiskBuffer(Buffer):
         self._returned.appendleft(rest)
         self._filled.set()
         return part
-
-    def _damaged(self, entry: Entry) -> None:
-        self.ledger.discard(Reason.DAMAGED, entry.events)
-        self._health.trouble(f"a block of {entry.events} events on disk is damaged")
-        self._log.error("damaged block of the disk queue skipped; its events are lost", extra={"events": entry.events})
-        self._blocks.delete(entry)
 
     def _block_to_delete(self) -> None:
         self._share()
@@ -373,8 +337,8 @@ class DiskBuffer(Buffer):
         """From the thread; logging is safe there."""
         self._log.error("the disk queue was damaged", extra={"error": sentence})
 
-    async def _in_thread(self, call: Callable[[], T], turn: anyio.CapacityLimiter | None = None) -> T:
-        """A commit that has begun is never cancelled: its outcome must be known. One may read while another writes."""
+    async def _in_thread(self, call: Callable[[], T]) -> T:
+        """A commit that has begun is never cancelled: its outcome must be known."""
         with anyio.CancelScope(shield=True):
-            result = await run_sync(call, limiter=turn or self._writing)
+            result = await run_sync(call, limiter=self._writing)
         return result  # noqa: RET504  for mypy a scope may swallow what is returned inside it
