@@ -27,7 +27,7 @@ _WORDS = {
 def from_object(source: Mapping[str, Any], size: int = 0) -> Event:
     """The event of a flat object. An unknown ``event.name`` gives a plain ``Event`` that keeps the name as an attribute.
 
-    ``size`` is the number of bytes that the object was read from: the event's weight follows it.
+    ``size`` is the number of bytes that the object was read from: the event's ``memory_bytes`` follow from it.
     """
     kind = kind_named(source.get(EVENT_NAME, Exchange.event_name))
     layout = layout_of(kind or EVENT)
@@ -48,7 +48,7 @@ def from_object(source: Mapping[str, Any], size: int = 0) -> Event:
         raise DecodeError("timestamp: is missing")
     if attributes:
         values[layout.attributes] = attributes
-    values[layout.weight] = size + max(size, EVENT_BYTES)
+    values[layout.memory_bytes] = size + max(size, EVENT_BYTES)
     return layout.make(*values)
 
 

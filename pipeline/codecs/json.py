@@ -2,7 +2,7 @@
 
 Keys and their order are those of ``flat``. A float that JSON cannot write (NaN, infinity) is left out or ``null``. Lone
 surrogates become U+FFFD and what a terminal would obey is escaped, so that a line is valid for the strictest reader and
-harmless to ``cat``. The approximate weight and the raw heads are not written.
+harmless to ``cat``. The memory cost and the raw heads are not written.
 """
 
 import json

@@ -66,7 +66,7 @@ def _event_of(kind: Kind) -> Callable[[Any, int], Any]:
     values |= {
         "timestamp_ns": "time_of(wire.timestamp_ns)",
         "attributes": "NO_ATTRIBUTES",
-        "weight": f"size + (size if size > {EVENT_BYTES} else {EVENT_BYTES})",
+        "memory_bytes": f"size + (size if size > {EVENT_BYTES} else {EVENT_BYTES})",
     }
     arguments = [values.get(name, f"blank_{name}") for name in layout.places]
     again = [(f"wire.{name}", f"wire.{field.attribute}") for name, field in named.items() if name != field.attribute]

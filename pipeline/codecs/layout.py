@@ -35,7 +35,9 @@ class Layout:
         self.kind = kind
         self.make = kind.type
         self.places: Mapping[str, int] = {name: place for place, name in enumerate(kind.type.__struct_fields__)}
-        self.timestamp, self.attributes, self.weight = (self.places[name] for name in ("timestamp_ns", "attributes", "weight"))
+        self.timestamp, self.attributes, self.memory_bytes = (
+            self.places[name] for name in ("timestamp_ns", "attributes", "memory_bytes")
+        )
         self.blank: tuple[Any, ...] = tuple(
             None if each.default is msgspec.NODEFAULT else each.default for each in msgspec.structs.fields(kind.type)
         )

@@ -134,7 +134,7 @@ def _event(reading: Reading, values: list[Any], rest: Iterable[tuple[int, int, w
     for name in reading.named.keys() & attributes.keys() if reading.named else ():
         named = reading.named[name]
         values[layout.places[named.attribute]] = _declared(named, attributes.pop(name))
-    values[layout.timestamp], values[layout.weight] = timestamp_ns, EVENT_BYTES + 2 * size
+    values[layout.timestamp], values[layout.memory_bytes] = timestamp_ns, EVENT_BYTES + 2 * size
     if attributes:
         values[layout.attributes] = attributes
     return layout.make(*values)

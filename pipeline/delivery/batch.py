@@ -44,12 +44,12 @@ class Batch(NamedTuple):
 
 
 def size_of(events: Sequence[Event]) -> int:
-    """About how many bytes of memory the events take (``Event.weight``). Summed once per batch and shared by all sinks.
+    """About how many bytes of memory the events take (``Event.memory_bytes``). Summed once per batch and shared by all sinks.
 
     This is also where what a plugin returns is looked at first. Raises ``TypeError`` where that is not an event.
     """
     try:
-        return sum([event.weight for event in events])
+        return sum([event.memory_bytes for event in events])
     except (AttributeError, TypeError):
         raise TypeError(_what_was_returned(events)) from None
 
@@ -66,7 +66,7 @@ def merge(batches: Sequence[Batch]) -> Batch:
 def _leading(events: Sequence[Event], good: Callable[[int], bool]) -> int:
     """How many leading events have a running total that is good."""
     count = 0
-    for total in accumulate(event.weight for event in events):
+    for total in accumulate(event.memory_bytes for event in events):
         if not good(total):
             break
         count += 1

@@ -26,6 +26,9 @@ class DeadLetter:
     async def send(self, events: Sequence[Event], error: BaseException, attempts: int, tickets: Tickets, now: float) -> None:
         """Queue the events there; their tickets are released when that sink has dealt with them."""
         marks = {REASON: describe(error), SINK: self._sink_id, ATTEMPTS: attempts}
-        marked = [event.replace(attributes={**event.attributes, **marks}, weight=event.weight + LABEL_BYTES) for event in events]
+        marked = [
+            event.replace(attributes={**event.attributes, **marks}, memory_bytes=event.memory_bytes + LABEL_BYTES)
+            for event in events
+        ]
         hold(tickets)
         await self._buffer.offer(Batch(marked, size_of(marked), tickets, now))

@@ -223,11 +223,11 @@ class MemoryBuffer(Buffer):
         limit = self.largest_event
         if batch.size <= limit:
             return batch
-        kept = [event for event in batch.events if event.weight <= limit]
-        oversized = [event for event in batch.events if event.weight > limit]
+        kept = [event for event in batch.events if event.memory_bytes <= limit]
+        oversized = [event for event in batch.events if event.memory_bytes > limit]
         if not oversized:
             return batch
-        oversized_size = sum(event.weight for event in oversized)
+        oversized_size = sum(event.memory_bytes for event in oversized)
         self.drop_offered(Batch(oversized, oversized_size, (), batch.since), Reason.TOO_LARGE)
         return Batch(kept, batch.size - oversized_size, batch.tickets, batch.since)
 

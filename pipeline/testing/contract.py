@@ -51,7 +51,7 @@ def odd_events() -> list[Event]:
             httpipe_sequence=number,
             request_head=text.encode("utf-8", "surrogatepass"),
             attributes={f"odd.{text[:30]}": text, "n": 2**70, "f": float("nan"), "b": True, "l": (text, "")},
-            weight=2000 + 10 * len(text),
+            memory_bytes=2000 + 10 * len(text),
         )
         for number, text in enumerate(texts)
     ]

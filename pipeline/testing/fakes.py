@@ -19,14 +19,14 @@ from pipeline.delivery.worker import Worker
 from pipeline.telemetry.logs import ComponentLog
 
 
-def events(first: int, last: int, weight: int = 100) -> list[Event]:
+def events(first: int, last: int, memory_bytes: int = 100) -> list[Event]:
     """Exchanges numbered from ``first`` up to, not including, ``last``."""
-    return [Exchange(timestamp_ns=number, httpipe_sequence=number, weight=weight) for number in range(first, last)]
+    return [Exchange(timestamp_ns=number, httpipe_sequence=number, memory_bytes=memory_bytes) for number in range(first, last)]
 
 
-def batch_of(first: int, last: int, weight: int = 100, tickets: Tickets = ()) -> Batch:
+def batch_of(first: int, last: int, memory_bytes: int = 100, tickets: Tickets = ()) -> Batch:
     """A chunk of numbered events."""
-    made = events(first, last, weight)
+    made = events(first, last, memory_bytes)
     return Batch(made, size_of(made), tickets, 0.0)
 
 

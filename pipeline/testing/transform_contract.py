@@ -88,7 +88,7 @@ class TransformContract:
 
     def _passed(self, transform: Transform, events: Sequence[Event]) -> None:
         for given in process(transform, events)[0].values():
-            assert sum(event.weight for event in given) >= 0
+            assert sum(event.memory_bytes for event in given) >= 0
         transform.flush(NOW_NS, last=False)
 
 

@@ -59,7 +59,7 @@ class Set(Transform):
         """The common case, at half the cost: nothing but attributes is set."""
         if not self.values and not event.attributes:
             # Shared, as nobody changes an event: encoders see that they are the same.
-            return replace(event, attributes=self.constants, weight=event.weight + self.constant_bytes)
+            return replace(event, attributes=self.constants, memory_bytes=event.memory_bytes + self.constant_bytes)
         attributes: dict[str, AttributeValue] = {**event.attributes, **self.constants}
         for where, of in self.values:
             value = of(event)
@@ -68,7 +68,7 @@ class Set(Transform):
             else:
                 attributes[where.name] = value
         grown = attributes_bytes(attributes) - attributes_bytes(event.attributes)
-        return replace(event, attributes=attributes, weight=event.weight + grown)
+        return replace(event, attributes=attributes, memory_bytes=event.memory_bytes + grown)
 
     def _anything(self, event: Event) -> Event:
         changes = Changes(event.replace(attributes={**event.attributes, **self.constants}) if self.constants else event)

@@ -79,7 +79,8 @@ dice = random.Random(26)
 def batch_of(first: int, last: int) -> Batch:
     """Events that do not compress."""
     made_up = [
-        Exchange(timestamp_ns=n, httpipe_sequence=n, url_path=dice.randbytes(400).hex(), weight=1200) for n in range(first, last)
+        Exchange(timestamp_ns=n, httpipe_sequence=n, url_path=dice.randbytes(400).hex(), memory_bytes=1200)
+        for n in range(first, last)
     ]
     return Batch(made_up, size_of(made_up), (), 0.0)
 

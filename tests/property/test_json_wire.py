@@ -107,4 +107,4 @@ def test_usual_line_takes_the_short_way() -> None:
     line = JsonCodec().encode(exchange)
     found = maybe_exchange(line)
     assert found is not None
-    assert found.replace(weight=exchange.weight) == exchange
+    assert found.replace(memory_bytes=exchange.memory_bytes) == exchange

@@ -68,7 +68,7 @@ from pipeline.codecs import binary
 event = QueueDepth(1, acme_queue_name="orders", acme_queue_depth=3)
 for name in ("json", "protobuf"):
     again = decoder(name).decode(codec(name).encode(event))
-    print(name, type(again) is QueueDepth and again.replace(weight=event.weight) == event)
+    print(name, type(again) is QueueDepth and again.replace(memory_bytes=event.memory_bytes) == event)
 print("disk queue", binary.decode(binary.encode([event])) == [event])
 where = compile_condition('event.name == "acme.queue.depth" and acme.queue.depth > 2 and acme.queue.name == "orders"')
 print("where", where.test(event))

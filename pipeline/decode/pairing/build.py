@@ -69,7 +69,7 @@ def with_contents(exchange: Exchange, asked: Content | None, answered: Content |
     if (asked is not None and asked.cut) or (answered is not None and answered.cut):
         marks |= TRUNCATED
     return exchange.replace(
-        weight=exchange.weight
+        memory_bytes=exchange.memory_bytes
         + len(exchange.request_head or b"")
         + len(exchange.response_head or b"")
         + sum(len(side.text) + 80 for side in (asked, answered) if side is not None),

@@ -44,29 +44,29 @@ class Event(msgspec.Struct, frozen=True, gc=False):
     """Base of all events.
 
     ``timestamp_ns`` nanoseconds since 1970-01-01 UTC. ``attributes`` is open and flat: what transforms and plugins add; its
-    names must not be those of declared fields. ``weight`` is the approximate memory cost in bytes, for bounded queues.
+    names must not be those of declared fields. ``memory_bytes`` is about what it costs in memory, for bounded queues.
     """
 
     event_name: ClassVar[str] = "event"
 
     timestamp_ns: int
     attributes: Mapping[str, AttributeValue] = NO_ATTRIBUTES
-    weight: int = 1024
+    memory_bytes: int = 1024
 
     def replace(self, **changes: Any) -> Self:  # noqa: ANN401  as msgspec.structs.replace
-        """A copy with some fields changed. Its ``weight`` follows, unless it is among the changes."""
-        if "weight" not in changes:
+        """A copy with some fields changed. Its ``memory_bytes`` follow, unless they are among the changes."""
+        if "memory_bytes" not in changes:
             grown = 0
             for name, value in changes.items():
                 if name == "attributes":
                     grown += attributes_bytes(value) - attributes_bytes(self.attributes)
                 else:
                     grown += _field_bytes(value) - _field_bytes(getattr(self, name))
-            changes["weight"] = self.weight + grown
+            changes["memory_bytes"] = self.memory_bytes + grown
         return msgspec.structs.replace(self, **changes)
 
     def with_attributes(self, **changes: AttributeValue) -> Self:
         """A copy with attributes added or changed."""
         attributes = {**self.attributes, **changes}
-        weight = self.weight + attributes_bytes(attributes) - attributes_bytes(self.attributes)
-        return msgspec.structs.replace(self, attributes=attributes, weight=weight)
+        memory_bytes = self.memory_bytes + attributes_bytes(attributes) - attributes_bytes(self.attributes)
+        return msgspec.structs.replace(self, attributes=attributes, memory_bytes=memory_bytes)

@@ -82,7 +82,7 @@ class Tap:
         wanted = examined if self._where is None else [event for event in examined if self._where(event)]
         kept = wanted[:room] if room > 0 else ()
         self._waiting.extend(kept)
-        self._bytes += sum([event.weight for event in kept])
+        self._bytes += sum([event.memory_bytes for event in kept])
         self._shown += len(kept)
         self.missed += len(events) - len(examined) + len(wanted) - len(kept)
 

@@ -10,7 +10,7 @@ from pipeline.model.events.event import Event
 MOST_BODY_BYTES = 256 << 10
 """Of an undecodable record, so much is kept."""
 
-WEIGHT_PER_BYTE = 2
+MEMORY_PER_BYTE = 2
 """Memory of an event is about twice its JSON."""
 
 
@@ -61,5 +61,5 @@ def _undecodable(record: Record) -> Undecodable:
     if record.key is not None:
         attributes["messaging.kafka.message.key"] = record.key[:1024].decode(errors="replace")
     return Undecodable(
-        timestamp_ns=max(record.timestamp, 0) * 1_000_000, attributes=attributes, weight=1024 + WEIGHT_PER_BYTE * len(body)
+        timestamp_ns=max(record.timestamp, 0) * 1_000_000, attributes=attributes, memory_bytes=1024 + MEMORY_PER_BYTE * len(body)
     )

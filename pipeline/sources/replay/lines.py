@@ -12,7 +12,7 @@ MAX_LINE_BYTES = 256 * 1024 * 1024
 """Longer than any event with both bodies; what has no newline for so long is not JSON lines."""
 MOST_LINE_BYTES = 256 * 1024
 """Of a line that is not an event, so much is kept."""
-WEIGHT_PER_BYTE = 2
+MEMORY_PER_BYTE = 2
 """Memory of an event is about twice its JSON."""
 
 
@@ -77,4 +77,4 @@ class LinesReader:
             "httpipe.replay.line": number,
             "httpipe.replay.content": b64encode(kept).decode(),
         }
-        return Undecodable(timestamp_ns=self._now_ns(), attributes=attributes, weight=1024 + WEIGHT_PER_BYTE * len(kept))
+        return Undecodable(timestamp_ns=self._now_ns(), attributes=attributes, memory_bytes=1024 + MEMORY_PER_BYTE * len(kept))

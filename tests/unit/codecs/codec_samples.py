@@ -64,20 +64,20 @@ def full() -> Exchange:
 
 
 class PlainJson(JsonCodec):
-    """Decodes with the default weight: it tells the cost in memory and is no part of what an event says."""
+    """Decodes with the default memory cost, which is not part of what an event says."""
 
     def decode(self, data: bytes | bytearray | memoryview | str) -> Event:
         """As the codec does."""
-        return super().decode(data).replace(weight=1024)
+        return super().decode(data).replace(memory_bytes=1024)
 
 
 class PlainProtobuf(ProtobufCodec):
-    """Decodes with the default weight."""
+    """Decodes with the default memory cost."""
 
     def decode(self, data: bytes | bytearray | memoryview) -> Event:
         """As the codec does."""
-        return super().decode(data).replace(weight=1024)
+        return super().decode(data).replace(memory_bytes=1024)
 
     def decode_batch(self, content: bytes) -> Iterator[Event]:
         """As the codec does."""
-        return (event.replace(weight=1024) for event in super().decode_batch(content))
+        return (event.replace(memory_bytes=1024) for event in super().decode_batch(content))

@@ -37,7 +37,7 @@ def test_round_trip(exchange: Exchange) -> None:
 
 
 def test_every_field_of_the_table_is_written_under_its_name() -> None:
-    """The name of the event first, the time second, then the fields; heads and weight are not written."""
+    """The name of the event first, the time second, then the fields; heads and the memory cost are not written."""
     written = json.loads(JSON.encode(full()))
     headers = ["http.request.header.accept", "http.request.header.x.y", "http.response.header.vary"]
     assert list(written)[:2] == ["event.name", "timestamp"]
@@ -123,9 +123,9 @@ def test_a_measurement_keeps_what_it_is_grouped_by() -> None:
 
 
 def test_the_weight_follows_the_size() -> None:
-    """A queue that is bounded in bytes must not be filled with large events of small weight."""
+    """A queue that is bounded in bytes must not be filled with large events that claim to be small."""
     line = json.dumps({"timestamp": "2026-01-01T00:00:00Z", "large": "x" * 1_000_000})
-    assert JsonCodec().decode(line).weight > 1_000_000
+    assert JsonCodec().decode(line).memory_bytes > 1_000_000
 
 
 def test_a_plugins_kind_of_exchange_is_written_as_an_exchange() -> None:

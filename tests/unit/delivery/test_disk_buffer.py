@@ -164,7 +164,7 @@ async def test_block_waits_for_bytes_too_and_settles_nothing_early(tmp_path: Pat
     line = Positions()
     async with running(made(tmp_path, max_bytes=8192)) as buffer, anyio.create_task_group() as group:
         for at in range(0, 400, 20):
-            group.start_soon(buffer.offer, batch_of(at, at + 20, weight=2000, tickets=(line.issue(at),)))
+            group.start_soon(buffer.offer, batch_of(at, at + 20, memory_bytes=2000, tickets=(line.issue(at),)))
         found: list[int] = []
         while len(found) < 400:
             batch = await buffer.take(10, 1 << 20, 0)
@@ -183,10 +183,10 @@ async def test_block_waits_for_bytes_too_and_settles_nothing_early(tmp_path: Pat
 async def test_only_what_exceeds_the_whole_bound_is_too_large(tmp_path: Path, when_full: WhenFull) -> None:
     """While most of the queue is taken an event that fits its bound waits or gives way as ``queue_full``."""
     async with running(made(tmp_path, max_bytes=65_536, when_full=when_full)) as buffer:
-        await buffer.offer(batch_of(0, 300, weight=200))
+        await buffer.offer(batch_of(0, 300, memory_bytes=200))
         await until(lambda: buffer.queued_events == 300)
-        rest = buffer.offer_nowait(batch_of(300, 301, weight=60_000))
-        buffer.offer_nowait(batch_of(301, 302, weight=65_537))
+        rest = buffer.offer_nowait(batch_of(300, 301, memory_bytes=60_000))
+        buffer.offer_nowait(batch_of(301, 302, memory_bytes=65_537))
         assert (rest is not None) == (when_full == "block")
         left = await drained(buffer)
         lost = {reason: events for (reason, _), events in buffer.ledger.discarded.items()}
@@ -200,7 +200,7 @@ async def test_an_event_larger_than_the_front_may_be_passes_alone(tmp_path: Path
     monkeypatch.setattr("pipeline.delivery.disk.FRONT_BYTES", 1000)
     async with running(made(tmp_path)) as buffer:
         for at in range(5):
-            await buffer.offer(batch_of(at, at + 1, weight=5000))
+            await buffer.offer(batch_of(at, at + 1, memory_bytes=5000))
             assert buffer._front.bytes <= 5000
         assert await drained(buffer) == list(range(5))
         assert (buffer.ledger.received, buffer.ledger.discarded, buffer.ledger.balance()) == (5, {}, 0)

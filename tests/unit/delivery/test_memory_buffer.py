@@ -48,9 +48,9 @@ def test_what_is_taken_merges_small_batches_and_splits_large_ones(make: Make) ->
 def test_a_batch_respects_bytes_but_never_starves(make: Make) -> None:
     """An event heavier than a batch may be goes alone."""
     buffer = make()
-    buffer.offer_nowait(batch_of(0, 4, weight=1000))
+    buffer.offer_nowait(batch_of(0, 4, memory_bytes=1000))
     assert [len(batch.events) for batch in iter(lambda: buffer.take_nowait(100, 2500), None)] == [2, 2]
-    buffer.offer_nowait(batch_of(0, 2, weight=5000))
+    buffer.offer_nowait(batch_of(0, 2, memory_bytes=5000))
     assert [len(batch.events) for batch in iter(lambda: buffer.take_nowait(100, 2500), None)] == [1, 1]
 
 
@@ -77,8 +77,8 @@ def test_drop_oldest_with_a_batch_larger_than_the_queue_keeps_its_end(make: Make
 def test_drop_oldest_by_bytes(make: Make) -> None:
     """Bytes bound the queue as events do."""
     buffer = make(100, max_bytes=1000, when_full="drop_oldest")
-    buffer.offer_nowait(batch_of(0, 10, weight=100))
-    buffer.offer_nowait(batch_of(10, 11, weight=250))
+    buffer.offer_nowait(batch_of(0, 10, memory_bytes=100))
+    buffer.offer_nowait(batch_of(10, 11, memory_bytes=250))
     assert buffer.bytes == 950
     assert drained(buffer) == [3, 4, 5, 6, 7, 8, 9, 10]
 
@@ -97,7 +97,7 @@ def test_an_event_larger_than_the_queue_is_discarded_alone(make: Make, when_full
     """It can never fit; its neighbours do."""
     buffer = make(100, max_bytes=4096, when_full=when_full)
     mixed = batch_of(0, 3)
-    oversized = mixed.events[1].replace(weight=5000)
+    oversized = mixed.events[1].replace(memory_bytes=5000)
     mixed = mixed._replace(events=[mixed.events[0], oversized, mixed.events[2]], size=5200)
     assert buffer.offer_nowait(mixed) is None
     assert drained(buffer) == [0, 2]
@@ -261,7 +261,7 @@ async def test_an_offer_that_waits_for_room_ends_the_wait_for_company(make: Make
     buffer = make(100, max_bytes=10_000)
     async with anyio.create_task_group() as group:
         await buffer.offer(batch_of(0, 4))
-        group.start_soon(buffer.offer, batch_of(4, 5, weight=9900))
+        group.start_soon(buffer.offer, batch_of(4, 5, memory_bytes=9900))
         with anyio.fail_after(5):
             first = await buffer.take(1000, 1 << 20, 60)
             assert first is not None

@@ -69,7 +69,7 @@ async def test_recordings_and_lines(tmp_path: Path, pack: Any) -> None:
     batches, events, progress, problem = await played(tmp_path / "*")
     assert not problem
     assert batches == BATCHES
-    assert [event.replace(weight=0) for event in events] == [event.replace(weight=0) for event in EVENTS]
+    assert [event.replace(memory_bytes=0) for event in events] == [event.replace(memory_bytes=0) for event in EVENTS]
     total = len(pack(recording())) + len(pack(lines()))
     assert progress[-1] == (total, total)
 
