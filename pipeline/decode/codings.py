@@ -10,10 +10,10 @@ _MAX_CODINGS = 3
 """Codings on top of each other that are undone; nobody means more."""
 _MAX_MEMBERS = 256
 """Members of a gzip body, or frames of a zstd one, that are read: a million empty ones would cost quadratic time."""
-_ZSTD_WINDOW = 8 << 20
+_ZSTD_WINDOW_LOG = 23
 """RFC 9659: a recipient need not support windows beyond 8 MB, and no sender may use them in HTTP."""
 _ZSTD_PIECE = 256
-"""Bytes given to a decoder that has no bound of its own: 64 blocks of 128 KiB at the most come out of them."""
+"""Bytes of one step of zstd: where a body is damaged, all that stands before that step is kept."""
 
 
 class Decoded(NamedTuple):
@@ -102,23 +102,23 @@ def _brotli(raw: bytes, limit: int) -> Decoded | None:
 
 def _zstd(raw: bytes, limit: int) -> Decoded | None:
     """RFC 8878: one or more frames."""
-    import zstandard  # noqa: PLC0415  loaded by the first body that needs it
+    from pipeline.codecs.zstd import zstd  # noqa: PLC0415  loaded by the first body that needs it
 
-    decompressor = zstandard.ZstdDecompressor(max_window_size=_ZSTD_WINDOW)
+    options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: _ZSTD_WINDOW_LOG}
     parts: list[bytes] = []
     size = at = 0
-    frames, frame = 1, decompressor.decompressobj()
+    frames, frame = 1, zstd.ZstdDecompressor(options=options)
     try:
         while at < len(raw) and size <= limit:
             if frame.eof:
-                frames, frame = frames + 1, decompressor.decompressobj()
+                frames, frame = frames + 1, zstd.ZstdDecompressor(options=options)
             if frames > _MAX_MEMBERS:
                 return _bounded(parts, limit, whole=False)
             piece = raw[at : at + _ZSTD_PIECE]
-            parts.append(frame.decompress(piece))
+            parts.append(frame.decompress(piece, limit + 1 - size))
             size += len(parts[-1])
             at += len(piece) - len(frame.unused_data)
-    except zstandard.ZstdError:
+    except zstd.ZstdError:
         return _bounded(parts, limit, whole=False) if size else None
     return _bounded(parts, limit, whole=frame.eof)
 

@@ -7,7 +7,6 @@ import errno
 import os
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from importlib.util import find_spec
 from typing import Annotated, Literal, Self
 
 import anyio
@@ -106,8 +105,6 @@ class FileSink(Sink):
             raise ConfigError([Problem("path", wrong)])
         names = self._path.names()
         self.writes = (names, rotated_names(names)) if _rotates(config.rotate) else (names,)
-        if config.compression == "zstd" and find_spec("zstandard") is None:
-            raise ConfigError([Problem("compression", '"zstd" needs the package zstandard: pip install zstandard')])
         self._habits = Habits(
             mode=int(config.mode, 8),
             fsync=config.fsync,

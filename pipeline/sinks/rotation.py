@@ -131,6 +131,6 @@ class Rotation:
 def _compressor(compression: Compression, raw: IO[bytes]) -> IO[bytes]:
     if compression == "gzip":
         return cast("IO[bytes]", gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=6, filename=""))
-    import zstandard  # noqa: PLC0415  start-up pays for it only where it is used
+    from pipeline.codecs.zstd import zstd  # noqa: PLC0415  start-up pays for it only where it is used
 
-    return cast("IO[bytes]", zstandard.ZstdCompressor(level=3).stream_writer(raw, closefd=False))
+    return cast("IO[bytes]", zstd.ZstdFile(raw, "w", level=3))

@@ -12,8 +12,9 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-import zstandard
 from kernel_packages import CACHE, Suite, alone, run, unpack
+
+from pipeline.codecs.zstd import zstd
 
 KERNEL = r"linux-(image|binary|modules)-\d\S*-cloud-(amd|arm)64"
 """Some suites split what others have in one package."""
@@ -118,6 +119,6 @@ def _plain(path: Path) -> bytes:
         case ".xz":
             return lzma.decompress(data)
         case ".zst":
-            return zstandard.ZstdDecompressor().decompressobj().decompress(data)
+            return zstd.ZstdDecompressor().decompress(data)
         case _:
             return data

@@ -1,11 +1,12 @@
 """Compressed bytes → bytes, push style and in bounded pieces, for what is stored or piped as gzip or zstd.
 
 The first bytes tell which. Concatenated members and frames are one stream, as the formats have it (RFC 1952, section 2.2;
-RFC 8878, section 3.1). zstandard is imported only when a capture needs it.
+RFC 8878, section 3.1). zstd is imported only when a capture needs it.
 """
 
 import zlib
 from collections.abc import AsyncIterator, Iterator
+from functools import partial
 from typing import Protocol
 
 from pipeline.sources.files.damage import DamagedInputError
@@ -15,9 +16,9 @@ ZSTD_MAGIC = b"\x28\xb5\x2f\xfd"
 PIECE_BYTES = 128 * 1024
 """What is handed on at once: a small input may expand a thousandfold."""
 STEP_BYTES = 256
-"""Input of one step of zstd, which has no bound on its output: a block of four bytes may stand for 128 KiB, so 8 MiB at most."""
-MAX_WINDOW_BYTES = 128 * 1024 * 1024
-"""The largest zstd window that is accepted (``zstd --long=27``): memory that a hostile file can make us take."""
+"""Input of one step of zstd: where it is damaged, all that stands before that step is given out."""
+MAX_WINDOW_LOG = 27
+"""The largest zstd window that is accepted, 128 MiB (``zstd --long=27``): memory that a hostile file can make us take."""
 
 
 class Inflater(Protocol):
@@ -77,10 +78,11 @@ class Zstd:
     """Frames of RFC 8878."""
 
     def __init__(self) -> None:
-        import zstandard  # noqa: PLC0415  only where needed
+        from pipeline.codecs.zstd import zstd  # noqa: PLC0415  only where needed
 
-        self._error = zstandard.ZstdError
-        self._make = zstandard.ZstdDecompressor(max_window_size=MAX_WINDOW_BYTES).decompressobj
+        options: dict[int, int] = {zstd.DecompressionParameter.window_log_max: MAX_WINDOW_LOG}
+        self._error = zstd.ZstdError
+        self._make = partial(zstd.ZstdDecompressor, options=options)
         self._frame = self._make()
         self._consumed = 0
 
@@ -90,18 +92,18 @@ class Zstd:
         for at in range(0, len(data), STEP_BYTES):
             rest = data[at : at + STEP_BYTES]
             self._consumed += len(rest)
-            while rest:
+            while rest or not (self._frame.needs_input or self._frame.eof):
                 if self._frame.eof:
                     self._frame = self._make()
                 try:
-                    pending += self._frame.decompress(rest)
+                    pending += self._frame.decompress(rest, PIECE_BYTES)
                 except self._error as error:
                     yield bytes(pending)
                     raise DamagedInputError(f"zstd data is damaged ({error})", self._consumed - len(rest)) from error
                 rest = self._frame.unused_data if self._frame.eof else b""
-            while len(pending) >= PIECE_BYTES:
-                yield bytes(pending[:PIECE_BYTES])
-                del pending[:PIECE_BYTES]
+                while len(pending) >= PIECE_BYTES:
+                    yield bytes(pending[:PIECE_BYTES])
+                    del pending[:PIECE_BYTES]
         if pending:
             yield bytes(pending)
 

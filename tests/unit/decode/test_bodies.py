@@ -6,9 +6,9 @@ import zlib
 
 import brotli
 import pytest
-import zstandard
 from decode_support import decode, talk_of
 
+from pipeline.codecs.zstd import zstd
 from pipeline.decode import codings
 from pipeline.model.events.exchange import Exchange
 from pipeline.testing.packets import request, response
@@ -21,7 +21,7 @@ CODINGS = {
     "deflate": zlib.compress(RAW),
     "Deflate": zlib.compress(RAW, wbits=-15),
     "br": brotli.compress(RAW),
-    "zstd": zstandard.compress(RAW),
+    "zstd": zstd.compress(RAW),
     "gzip, br": brotli.compress(gzip.compress(RAW)),
     "identity": RAW,
 }
@@ -52,7 +52,7 @@ def test_bombs(coding: str) -> None:
         "gzip": gzip.compress,
         "deflate": zlib.compress,
         "br": lambda raw: brotli.compress(raw, quality=1),
-        "zstd": zstandard.compress,
+        "zstd": zstd.compress,
     }[coding](zeros)
     exchange = answered(packed, f"Content-Encoding: {coding}", max_bytes=100_000)
     assert len(exchange.http_response_body_content or "") == 100_000
@@ -69,8 +69,8 @@ def test_damaged_codings(coding: bytes) -> None:
 
 def wide_window() -> bytes:
     """A zstd frame whose window is larger than HTTP allows (RFC 9659)."""
-    parameters = zstandard.ZstdCompressionParameters(window_log=27)
-    stream = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    options = {zstd.CompressionParameter.window_log: 27}
+    stream = zstd.ZstdCompressor(options=options)
     return stream.compress(RAW) + stream.flush()
 
 
@@ -84,10 +84,10 @@ UNDECODABLE = {
     "deflate with more behind it": ("deflate", zlib.compress(RAW) + b"garbage"),
     "br without its end": ("br", brotli.compress(RAW)[:-2]),
     "br with more behind it": ("br", brotli.compress(RAW) + b"garbage"),
-    "zstd without its end": ("zstd", zstandard.compress(RAW)[:-3]),
-    "zstd with more behind it": ("zstd", zstandard.compress(RAW) + b"garbage"),
+    "zstd without its end": ("zstd", zstd.compress(RAW)[:-3]),
+    "zstd with more behind it": ("zstd", zstd.compress(RAW) + b"garbage"),
     "zstd of a window beyond HTTP's": ("zstd", wide_window()),
-    "zstd of too many frames": ("zstd", zstandard.compress(b"x") * 300),
+    "zstd of too many frames": ("zstd", zstd.compress(b"x") * 300),
     "an unknown coding": ("aws-chunked", RAW),
     "an unknown coding below a known one": ("compress, gzip", gzip.compress(RAW)),
     "a damaged coding below a whole one": ("gzip, br", brotli.compress(gzip.compress(RAW)[:-4])),
@@ -109,7 +109,7 @@ def test_no_size_of_what_was_not_decoded(case: str) -> None:
 def test_frames_of_zstd() -> None:
     """Frames behind each other are one body, and frames that are to be skipped are (RFC 8878, section 3.1.2)."""
     skipped = b"\x50\x2a\x4d\x18" + (5).to_bytes(4, "little") + b"notes"
-    body = zstandard.compress(RAW[:100]) + skipped + zstandard.compress(RAW[100:])
+    body = zstd.compress(RAW[:100]) + skipped + zstd.compress(RAW[100:])
     exchange = answered(body, "Content-Encoding: zstd", "Content-Type: text/plain")
     assert (exchange.http_response_body_content, exchange.httpipe_response_body_decoded_size) == (TEXT, len(RAW))
 

@@ -5,11 +5,11 @@ import struct
 from collections.abc import Callable
 
 import pytest
-import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pcap_packets import PAYLOAD, TS_NS, block, classic, enhanced, ethernet, interface, ipv4, option, section, statistics, tcp
 
+from pipeline.codecs.zstd import zstd
 from pipeline.model.records import Segment
 from pipeline.sources.pcap.reader import CaptureReader
 
@@ -42,8 +42,8 @@ FILES: dict[str, bytes] = {
     "gzip": gzip.compress(classic([FRAME] * 3)),
     "gzip of two members": gzip.compress(classic([FRAME] * 3)[:90]) + gzip.compress(classic([FRAME] * 3)[90:]),
     "gzip with padding": gzip.compress(pcapng()) + bytes(100),
-    "zstd": zstandard.compress(pcapng()),
-    "zstd of two frames": zstandard.compress(pcapng()[:70]) + zstandard.compress(pcapng()[70:]),
+    "zstd": zstd.compress(pcapng()),
+    "zstd of two frames": zstd.compress(pcapng()[:70]) + zstd.compress(pcapng()[70:]),
 }
 
 
@@ -80,7 +80,7 @@ def boundaries(name: str) -> set[int]:
             at += struct.unpack_from(">I" if "big" in name else "<I", data, at + 4)[0]
             found.add(at)
         return found
-    return {len(gzip.compress(classic([FRAME] * 3)[:90]))} | {len(zstandard.compress(pcapng()[:70]))}
+    return {len(gzip.compress(classic([FRAME] * 3)[:90]))} | {len(zstd.compress(pcapng()[:70]))}
 
 
 def test_offset_of_the_damage() -> None:

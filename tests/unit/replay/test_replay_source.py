@@ -7,11 +7,11 @@ from typing import Any
 
 import anyio
 import pytest
-import zstandard
 
 from pipeline.api import Context, Event, EventBatch, Exchange, InputError, Record, RecordBatch
 from pipeline.codecs import records as codec
 from pipeline.codecs.json import JsonCodec
+from pipeline.codecs.zstd import zstd
 from pipeline.model.records import Opened, Segment
 from pipeline.sources.replay.lines import LinesReader
 from pipeline.sources.replay.source import ReplaySource
@@ -60,7 +60,7 @@ async def played(path: Path | str, **options: Any) -> tuple[list[list[Record]], 
     return batches, events, progress, problem
 
 
-@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstandard.compress])
+@pytest.mark.parametrize("pack", [bytes, gzip.compress, zstd.compress])
 @pytest.mark.anyio
 async def test_recordings_and_lines(tmp_path: Path, pack: Any) -> None:
     """Files of both kinds, compressed or not, play in order of name, each as what it is."""
