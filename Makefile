@@ -1,7 +1,8 @@
-# make run     see the HTTP traffic of this host          make demo   the same pipeline on a capture file, without privileges
-# make test    every check and every test                 make bench  measure everything that the documentation states
+# make run     see the HTTP traffic of this host          make demo    the same pipeline on a capture file, without privileges
+# make test    every check and every test                 make bench   measure everything that the documentation states
 # make dev     .venv with what `make unit` and `make check` need, no servers
-# make unit    what needs neither root nor a server, in seconds
+# make unit    what needs neither root nor a server, in about half a minute
+# make check   the linters and the type checker           make newer   `make unit` under every newer Python of this machine
 PYTHON ?= python3.11
 export PYTHON
 # Some containers set it. Without bytecode each process of a test run compiles every test again, which takes longer than running them.

@@ -1,8 +1,11 @@
 """The documentation is true: its pipelines validate, its commands exist, its code runs, and the generated page is fresh."""
 
 import importlib.util
+import os
 import re
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -126,6 +129,15 @@ def test_every_command_in_the_docs_exists(block: Block, line: str) -> None:
         name, following, words = command.resolve_command(context, [*context._protected_args, *context.args])
         assert following is not None, f"{block}: {line}"
         command, context = following, following.make_context(name, words, parent=context)
+
+
+def test_lines_that_pages_show_are_those_that_the_demo_prints() -> None:
+    """To the blank: whoever runs `make demo` compares the two."""
+    command = [Path(sys.executable).with_name("httpipe"), "run", "examples/demo.toml"]
+    printed = subprocess.run(command, cwd=ROOT, env={**os.environ, "TZ": "UTC"}, capture_output=True, text=True, check=True)
+    shown = [line for page in PAGES for line in re.findall(r"^\d\d:\d\d:\d\d\.\d{3} .*$", page.read_text(), re.MULTILINE)]
+    assert len(shown) >= 3
+    assert [line for line in shown if line not in printed.stdout.splitlines()] == []
 
 
 def test_the_generated_page_is_fresh() -> None:
