@@ -150,8 +150,8 @@ class Decoder:
         table = self._table
         try:
             for direction in list(self._shared.out_of_order):
-                direction.settle(now_ns)
-            table.settle_resets(now_ns)
+                direction.give_up_overdue(now_ns)
+            table.expire_resets(now_ns)
             for client, idle in table.timers.due(now_ns):
                 if idle or (client.ended and client.other.ended):
                     table.close(client, now_ns, End.TIMEOUT)

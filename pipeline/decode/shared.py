@@ -11,7 +11,7 @@ from pipeline.model.events.event import Event
 class Patient(Protocol):
     """A direction that waits for missing bytes."""
 
-    def settle(self, now_ns: int) -> None:
+    def give_up_overdue(self, now_ns: int) -> None:
         """Give up what has been missing for too long."""
 
 

@@ -6,7 +6,7 @@ the next message again behind a gap or behind bytes that are no HTTP. It never r
 
 import re
 
-from pipeline.decode.http1 import requests, responses
+from pipeline.decode.http1 import requests, response_bodies, responses
 from pipeline.decode.http1.framing import CHUNKED, DESYNCHRONISED, LENGTH, UNTIL_CLOSE, Body
 from pipeline.decode.http1.phase import BODY, HEAD, OTHER, SEEK, Step
 from pipeline.decode.http1.recognition import BLANKS, ENOUGH_OF_HEAD, may_begin_request, may_begin_response
@@ -191,7 +191,7 @@ class Reader(State, gc=False, eq=False):
             return pos
         client = self.client
         if not pos:
-            next_begins = requests.next_begins if client else responses.next_begins
+            next_begins = requests.next_begins if client else response_bodies.next_begins
             if next_begins(self, body, data, at.seq) or self.body is not body:
                 return pos
         message = body.message
@@ -209,16 +209,16 @@ class Reader(State, gc=False, eq=False):
             stop = body.feed(data, pos)
             self.context.shared.memory += content.kept - before
         if body.done:
-            self.end_body(message, 0 if client else responses.surplus(self, data, stop), None)
+            self.end_body(message, 0 if client else response_bodies.surplus(self, data, stop), None)
         elif framing is CHUNKED and message.framing is DESYNCHRONISED and not client:
-            responses.desynchronised(self, message)
+            response_bodies.desynchronised(self, message)
         return stop
 
     def _gap_in_body(self, body: Body, count: int, at: At, why: Missing) -> int:
         """``count`` bytes are missing inside the body. Returns how many of them lie behind it."""
         message = body.message
         if not self.client:
-            beyond = responses.ends_at_gap(self, body, count, at)
+            beyond = response_bodies.ends_at_gap(self, body, count, at)
             if beyond is not None:
                 return beyond
         body.cross(count)

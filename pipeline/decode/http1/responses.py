@@ -1,23 +1,23 @@
 """The direction from the server: responses. The requests say where they may begin, and which of them have a body."""
 
 import re
-from collections.abc import Iterator
 
 from pipeline.decode.http1 import requests
-from pipeline.decode.http1.framing import CHUNKED, CHUNKED_TOO_EARLY, DESYNCHRONISED, LENGTH, NONE, UNTIL_CLOSE, Body
-from pipeline.decode.http1.phase import HEAD, SEEK, Step
+from pipeline.decode.http1.expectations import early, expected, turn
+from pipeline.decode.http1.framing import CHUNKED, CHUNKED_TOO_EARLY, LENGTH, NONE, UNTIL_CLOSE
+from pipeline.decode.http1.phase import HEAD, Step
 from pipeline.decode.http1.recognition import (
     BLANKS,
     ENOUGH_OF_HEAD,
     STATUS,
-    begins_request,
     may_begin_response,
     resumes_response,
 )
+from pipeline.decode.http1.response_bodies import surplus
 from pipeline.decode.http1.startline import parse_status_line
 from pipeline.decode.http1.state import Partial, State
-from pipeline.decode.marks import AMBIGUOUS_FRAMING, GAP, PROTOCOL_ERROR
-from pipeline.decode.message import NO_FIELDS, Message, Request, Response
+from pipeline.decode.marks import GAP, PROTOCOL_ERROR
+from pipeline.decode.message import NO_FIELDS, Request, Response
 from pipeline.decode.position import MASK, UNKNOWN, At
 
 _STATUS_BEHIND = re.compile(rb"(?<=\n)" + STATUS.pattern.replace(b"(?i)", b""), re.IGNORECASE).search
@@ -37,7 +37,7 @@ def lead_in(reader: State, data: bytes, pos: int) -> int:
 
 def interrupted(reader: State, partial: Partial, data: bytes, pos: int) -> int | None:
     """Where to go on when ``data[pos:]`` shows that a head in parts does not go on there; None where it may."""
-    if pos or not resumes_response(data) or not _expected(reader, partial.seq + len(partial.data) & MASK):
+    if pos or not resumes_response(data) or not expected(reader, partial.seq + len(partial.data) & MASK):
         return None
     # The client took the head for whole, as it went on with a request: an empty line that was none, such as CR CR LF.
     break_off(reader, PROTOCOL_ERROR)
@@ -84,7 +84,7 @@ def _lead(reader: State, response: Response) -> None:
     """Blanks in front belong to it from where its request acknowledges what came before."""
     led, reader.led = reader.led, 0
     begin = response.seq - led & MASK
-    place = min(reader.pairing.boundaries(begin, 0, led, _early(reader)), default=led)
+    place = min(reader.pairing.boundaries(begin, 0, led, early(reader)), default=led)
     response.seq = begin + place & MASK
     response.size += led - place
 
@@ -202,7 +202,7 @@ def _uncalled_for(reader: State, response: Response, data: bytes, stop: int) -> 
         end = announced
     else:
         seq = response.seq + response.size - stop & MASK
-        end = min(reader.pairing.boundaries(seq, stop, len(data), _early(reader)), default=len(data))
+        end = min(reader.pairing.boundaries(seq, stop, len(data), early(reader)), default=len(data))
         following = STATUS.search(data, stop, end)
         end = end if following is None else following.start()
         if reader.pairing.waiting:
@@ -212,77 +212,6 @@ def _uncalled_for(reader: State, response: Response, data: bytes, stop: int) -> 
     response.size += end - stop
     response.marks |= PROTOCOL_ERROR
     return end
-
-
-# -- bodies ----------------------------------------------------------------------------------------------------------
-
-
-def next_begins(reader: State, body: Body, data: bytes, seq: int) -> bool:
-    """Whether another response begins in a segment where this one's body should go on: then this one ends.
-
-    A response's body is shorter than its head said when the client, having received everything up to here, has already
-    sent its next request. A response whose request was not seen may answer a HEAD: then what its head announces does not
-    come. Where framing was lost, any message that begins a segment is the next one.
-    """
-    message = body.message
-    expected = False
-    if not may_begin_response(data):
-        if not _outlived(reader, message, seq):
-            return False
-    else:
-        unasked = isinstance(message, Response) and message.request is None and message.size == (seq - message.seq & MASK)
-        expected = _expected(reader, seq)
-        resumes = resumes_response(data)
-        if not (resumes and (expected or unasked or message.framing is DESYNCHRONISED)) and not _turn(reader, seq):
-            if reader.pairing.waiting and resumes:
-                # By its framing this is of the body; by what it says it is the next answer of a server that announced too
-                # much.
-                message.marks |= AMBIGUOUS_FRAMING
-                reader.lost(seq, seq, 0, AMBIGUOUS_FRAMING)
-            return False
-    expected = expected or _expected(reader, seq)
-    reader.replace_body(body, seq, PROTOCOL_ERROR if message.framing is not DESYNCHRONISED and expected else 0)
-    return True
-
-
-def _outlived(reader: State, message: Message, seq: int) -> bool:
-    """Whether a body that says nothing of its end is over at ``seq``, as its client has gone on with the next request."""
-    endless = message.framing is UNTIL_CLOSE and isinstance(message, Response) and message.line.status is None
-    return (endless or message.framing is DESYNCHRONISED) and _turn(reader, seq)
-
-
-def surplus(reader: State, data: bytes, end: int) -> int:
-    """The mark of a response whose body ends at ``data[end]`` when bytes stand behind it that nobody asked for."""
-    if end == len(data) or reader.pairing.waiting:
-        return 0
-    rest = data[end : end + ENOUGH_OF_HEAD].lstrip(BLANKS)
-    return PROTOCOL_ERROR if rest and not may_begin_response(rest) else 0
-
-
-def desynchronised(reader: State, message: Message) -> None:
-    """Chunked framing makes no sense any more: what follows may be the answers to others."""
-    if reader.pairing.waiting:
-        end = message.seq + message.size & MASK
-        reader.lost(end, end, 0, PROTOCOL_ERROR)
-
-
-def ends_at_gap(reader: State, body: Body, count: int, at: At) -> int | None:
-    """Whether the body is over where ``count`` bytes are missing: how many of them lie behind it; None where it goes on."""
-    message = body.message
-    if isinstance(message, Response):
-        if message.request is None and _asked_head(reader, message):
-            if not message.body_size:  # what its head announces does not come
-                reader.end_body(message, 0, None)
-        elif _outlived(reader, message, at.seq):
-            reader.end_body(message, PROTOCOL_ERROR, None)
-        if reader.body is not body:
-            return count
-        if message.request is None and not message.body_size:
-            # It may answer a HEAD, and what is missing be the next response.
-            reader.lost(at.seq, at.seq + count & MASK, 0, GAP)
-            if reader.body is not body:
-                return 0
-    return None
 
 
 # -- what is no response ---------------------------------------------------------------------------------------------
@@ -316,31 +245,7 @@ def resumes(reader: State, data: bytes, pos: int, seq: int) -> int:
     """
     if not pos and resumes_response(data):
         return pos
-    for place in reader.pairing.boundaries(seq, pos, len(data), _early(reader)):
-        if _turn(reader, seq + place & MASK) or resumes_response(data[place:]):
+    for place in reader.pairing.boundaries(seq, pos, len(data), early(reader)):
+        if turn(reader, seq + place & MASK) or resumes_response(data[place:]):
             return place
     return len(data)
-
-
-# -- what the client is known to have received -------------------------------------------------------------------------
-
-
-def _early(reader: State) -> Iterator[int]:
-    """Up to where the client had received the answers when it sent requests that cannot be read yet."""
-    return (ack for ack, data in reader.pairing.requests.early() if begins_request(data))
-
-
-def _expected(reader: State, seq: int) -> bool:
-    """Whether the client, having received everything before ``seq``, has sent another request."""
-    return reader.pairing.expects(seq, _early(reader))
-
-
-def _turn(reader: State, seq: int) -> bool:
-    """Whether the response to a request that waits must begin at ``seq``, as its client has the one before."""
-    return reader.pairing.turn(seq, _early(reader), seeking=reader.phase is SEEK)
-
-
-def _asked_head(reader: State, response: Response) -> bool:
-    """Whether the request of a response that is not known yet must be a HEAD: its client waited for all before."""
-    early = {data.startswith(b"HEAD ") for ack, data in reader.pairing.requests.early() if ack == response.seq}
-    return reader.pairing.asks_head(response, early)

@@ -1,15 +1,41 @@
 """What came on a connection since a gap may have swallowed messages: which response answers which request, if that is certain.
 
 Until a gap, requests and responses are in sync: the next response answers the oldest request. Behind it they are not, and this
-holds both in the order of their streams, gaps among them, until it is certain which belong together:
+holds both in the order of their streams, gaps among them, until it is certain which belong together. Whatever comes, the oldest
+of both sides are looked at first (``_front``):
 
-* From the front, up to the first gap of either side: nothing is missing there.
-* By causality. A response answers no request that its server had not received, nor one whose client had received a part of it.
-* By number. No more responses come than requests were sent: where as many requests wait as there are responses and gaps at
-  the least, each gap was one.
-* From the back, where the two are in sync again: at a request that its client sent when all before it had been answered, and
-  at the end of a connection that both ends closed. What such a request looks like depends on the client's behaviour, as far as
-  the connection has shown it.
+===============  ==========================================================  =================================================
+oldest request   oldest response                                             then
+===============  ==========================================================  =================================================
+request          response that it may have by causality                      they belong together
+request          response that its client had a part of before it asked,     the response answers what is missing
+                 or whose server had not received it
+request          gap of which its client had received a part before it       the gap begins behind that part, and is no gap
+                 asked                                                       where nothing is left of it
+request          any other gap                                               ask the number, then the back
+gap              response whose server had received no more than the gap     the response answers what is missing, which holds
+                                                                             one request less
+gap              any other response                                          ask the number, then the back
+none             any                                                         wait for requests
+any              none                                                        in sync again where no gap is left
+===============  ==========================================================  =================================================
+
+* By number (``_by_number``). No more responses come than requests were sent: where as many requests wait as there are responses
+  and gaps at the least, each gap was one.
+* From the back (``_back``), where the two are in sync again: at a request that its client sent when all before it had been
+  answered, and at the end of a connection that both ends closed. What such a request looks like depends on the client's
+  behaviour, as far as the connection has shown it.
+
+An example. A client that waits for each response sends request A, bytes 1000 to 1099, which acknowledges 5000, and has its
+response, bytes 5000 to 5199. It sends B (1100 to 1199, acknowledges 5200). The response to B, bytes 5200 to 5449, is lost: here
+are now ``requests = [B]``, ``responses = [MessageGap(5200, 5450, least=1)]``. The front does not know whether one message was in
+the gap or two, and the latest response is a gap, so that numbers say nothing. Then C comes (1200 to 1299, acknowledges 5450). Its
+client waits, so when it sent C it had the answer to everything before: the gap, which ends at 5450, held that. B is reported
+without a response and marked ``gap``, C waits alone, both are in sync, and the response that begins at 5450 is C's.
+
+Had the client sent A, B and C at once, C would acknowledge 5000 and say nothing. When a response then comes at 5450 whose server
+had received all up to 1300, two requests wait, and a gap of at least one message and that response stand against them: so the
+gap was the response to B, and this one is C's. With D behind C, sent at once too, it could be C's or D's: it waits.
 """
 
 import msgspec
@@ -86,7 +112,7 @@ class Ambiguous(msgspec.Struct, gc=False):
         if messages and isinstance(messages[-1], MessageGap):
             messages[-1].end = end
 
-    def settle(self, asked: int, answered: int) -> list[Pair]:
+    def resolve(self, asked: int, answered: int) -> list[Pair]:
         """What has become certain, as all requests in front of ``asked`` and all responses in front of ``answered`` are here.
 
         ``answered`` UNKNOWN: it is too early to look from the back.
@@ -216,7 +242,7 @@ class Ambiguous(msgspec.Struct, gc=False):
     # -- from the back ---------------------------------------------------------------------------------------------------
 
     def _back(self, out: list[Pair], answered: int) -> bool:
-        """Look for a request that was sent when all before it had been answered, and settle what is before it."""
+        """Look for a request that was sent when all before it had been answered, and resolve what is before it."""
         if answered == UNKNOWN:
             return False
         tally, requests = self._tally, self.requests
@@ -254,15 +280,15 @@ class Ambiguous(msgspec.Struct, gc=False):
         behind_gap = isinstance(self.requests[tally.requests - 1], MessageGap)
         if not self._all_answered(tally, Behaviour.MAY_BATCH if behind_gap else Behaviour.WINDOW):
             return False
-        requests, settled = self.requests[: tally.requests], responses[: tally.responses]
+        requests, certain = self.requests[: tally.requests], responses[: tally.responses]
         self._drop_requests(len(requests))
-        self._drop_responses(len(settled))
+        self._drop_responses(len(certain))
         self._tally = None
         if isinstance(latest, MessageGap) and ahead(latest.end, ack) > 0:
             self.responses.insert(0, MessageGap(ack, latest.end, 1, sure=True))
             self._least += 1
-        pair_back(requests, settled, out)
-        leave(requests, settled, out)
+        pair_back(requests, certain, out)
+        leave(requests, certain, out)
         return True
 
     def _all_answered(self, tally: Tally, otherwise: Behaviour) -> bool:

@@ -8,20 +8,15 @@ Readers tell what they find, and ask what the other direction shows. Pairing cal
 over, though its reader cannot see that, it is reported and returned, and its reader lets go of it.
 """
 
-from collections.abc import Iterable, Iterator
-
-import msgspec
-
 from pipeline.decode.marks import GAP, MID_STREAM, PROTOCOL_ERROR, SIZE_ESTIMATED, UNMATCHED_REQUEST, UNMATCHED_RESPONSE
 from pipeline.decode.message import Framing, Message, Request, Response
 from pipeline.decode.pairing.ambiguous import Ambiguous
 from pipeline.decode.pairing.build import build
 from pipeline.decode.pairing.gaps import Behaviour, MessageGap, Pair, possible
 from pipeline.decode.pairing.multipath import subflow_marks
+from pipeline.decode.pairing.waiting import Waiting
 from pipeline.decode.position import MASK, UNKNOWN, Progress, ahead
 from pipeline.decode.protocol import CLOSED
-from pipeline.decode.shared import Shared
-from pipeline.model.connection import Connection
 
 WAITING_BYTES = 700
 """What a request or a response costs while it waits, beside its own texts: its fields and what decode says of it."""
@@ -29,32 +24,8 @@ MAX_LATE = 1024
 """So many more may wait while segments of the other direction wait for one that is late: as many as these are at the most."""
 
 
-class Pairing(msgspec.Struct, gc=False, eq=False):
-    """What waits for the other half on one connection. Why ``gc=False``: see ``Direction``.
-
-    ``requests`` and ``responses`` say how far the two directions have been read. ``pending`` waits for responses while both are
-    in sync, ``ambiguous`` holds both sides while they are not. ``asking`` and ``answering`` are the messages whose bodies are
-    being read. ``answers`` counts responses, ``replied`` is what the server had received when it sent the latest one.
-    ``last_informational``: from where to where it last said 1xx, which answers nothing. ``rejoined``: how many answers there had
-    been when the two came in sync behind requests that were not seen. ``batch``: the acknowledgement that the requests of one
-    share. ``tunnel``: what follows may be anything.
-    """
-
-    requests: Progress
-    responses: Progress
-    connection: Connection
-    shared: Shared
-    answers: int = 0
-    replied: int = UNKNOWN
-    last_informational: tuple[int, int] | None = None
-    pending: list[Request] = []  # a list of its own for each: msgspec copies it
-    ambiguous: Ambiguous | None = None
-    asking: Request | None = None
-    answering: Response | None = None
-    behaviour: Behaviour = Behaviour.WAITS
-    batch: int = UNKNOWN
-    rejoined: int = UNKNOWN
-    tunnel: bool = False
+class Pairing(Waiting, gc=False, eq=False):
+    """Joins what waits with what comes."""
 
     # -- what the readers tell -------------------------------------------------------------------------------------------
 
@@ -106,7 +77,7 @@ class Pairing(msgspec.Struct, gc=False, eq=False):
         ambiguous.respond(response)
         self._hold(response, 0)
         self.shared.held += 1
-        over = self._settle(self._asked, response.seq)
+        over = self._resolve(self._asked, response.seq)
         if self._full(len(ambiguous.responses), self.requests):
             return self._overflow() or over
         return over
@@ -126,7 +97,7 @@ class Pairing(msgspec.Struct, gc=False, eq=False):
             # It is the latest, with a gap behind it at the most.
             if self.ambiguous is not None and any(each is response for each in self.ambiguous.responses[-2:]):
                 response.done = True
-                return self._settle(self._asked, response.seq if end == UNKNOWN else end)
+                return self._resolve(self._asked, response.seq if end == UNKNOWN else end)
             self._emit(None, response)
             return None
         if self.pending and end != UNKNOWN:
@@ -149,9 +120,9 @@ class Pairing(msgspec.Struct, gc=False, eq=False):
             least = 0
         self._ambiguous(mark).gap(client=client, seq=seq, end=end, least=least)
         if client:
-            return self._settle(end, self._answered)
+            return self._resolve(end, self._answered)
         # Of a client that pipelines the next response may say more.
-        return self._settle(self._asked, end if self.behaviour is Behaviour.WAITS else UNKNOWN)
+        return self._resolve(self._asked, end if self.behaviour is Behaviour.WAITS else UNKNOWN)
 
     def passed(self, seq: int, upto: int, ack: int, *, client: bool) -> Message | None:
         """What a direction said from ``seq`` to ``upto``, having received all before ``ack``, was no message that is known."""
@@ -202,75 +173,6 @@ class Pairing(msgspec.Struct, gc=False, eq=False):
         """The requests that wait have waited for too long."""
         self._flush("timeout")
 
-    # -- what the readers ask --------------------------------------------------------------------------------------------
-
-    @property
-    def waiting(self) -> "list[Request] | list[Request | MessageGap]":
-        """Requests that wait for their responses, gaps among them."""
-        return self.pending if self.ambiguous is None else self.ambiguous.requests
-
-    def answers_simply(self) -> bool:
-        """Whether bytes that are no response can be one of HTTP/0.9: the first ones on a connection with a request."""
-        return bool(self.pending) and not (self.answers or self.connection.marks or self.last_informational)
-
-    def asks_head(self, response: Response, early: Iterable[bool]) -> bool:
-        """Whether the request of a response that is not known yet must be a HEAD: its client waited for all before.
-
-        ``early``: for what the client sent when it had received all before the response, and that cannot be read yet, whether it
-        begins with HEAD.
-        """
-        if self.behaviour is not Behaviour.WAITS:
-            return False
-        seq = response.seq
-        heads = {request.line.method == "HEAD" for request in self.waiting if isinstance(request, Request) and request.ack == seq}
-        return heads.union(early) == {True}
-
-    def _acknowledged(self, seq: int, early: Iterable[int]) -> Iterator[int]:
-        """Up to where the client had received the answers when it sent the requests that wait, or that are ``early``.
-
-        The latest first, as far as they do not lie before ``seq``: thousands may wait that do.
-        """
-        yield from early
-        for request in reversed(self.waiting):
-            if request.ack != UNKNOWN:
-                if ahead(request.ack, seq) < 0:
-                    return
-                yield request.ack
-
-    def expects(self, seq: int, early: Iterable[int]) -> bool:
-        """Whether the client, having received everything before ``seq``, has sent another request.
-
-        ``early``: what it had received when it sent requests that cannot be read yet.
-        """
-        return seq in self._acknowledged(seq, early)
-
-    def turn(self, seq: int, early: Iterable[int], *, seeking: bool) -> bool:
-        """Whether the response to a request that waits must begin at ``seq``, as its client has the one before.
-
-        ``seeking``: the responses' reader looks for the next one.
-        """
-        if self.behaviour is Behaviour.WAITS:
-            return self.expects(seq, early)
-        return seeking and bool(self.pending) and self.pending[0].ack == seq
-
-    def asks(self, seq: int) -> bool:
-        """Whether the next request must begin at ``seq``, as its server has answered everything before."""
-        return self.behaviour is Behaviour.WAITS and self.replied == seq and not self.waiting
-
-    def boundaries(self, seq: int, pos: int, size: int, early: Iterable[int]) -> list[int]:
-        """Where in ``size`` bytes at ``seq``, not before ``pos``, responses may begin: what waiting requests acknowledge."""
-        begin = seq + pos & MASK
-        acks = self._acknowledged(begin, early)
-        return sorted({pos + ahead(ack, begin) for ack in acks if 0 <= ahead(ack, begin) < size - pos})
-
-    @property
-    def held_bytes(self) -> int:
-        """Bytes held by messages: their bodies, and what they cost while they wait."""
-        messages = [self.asking, self.answering, *self.waiting, *(self.ambiguous.responses if self.ambiguous is not None else ())]
-        if self.asking is not None:
-            messages.append(self.asking.response)
-        return sum(each.held_bytes for each in {id(each): each for each in messages}.values() if isinstance(each, Message))
-
     # -- in sync ---------------------------------------------------------------------------------------------------------
 
     def _pipelined(self, pending: list[Request], request: Request) -> Message | None:
@@ -309,7 +211,7 @@ class Pairing(msgspec.Struct, gc=False, eq=False):
     def _overflow(self) -> Message | None:
         """Too many wait: they are reported as they are, and what comes is ambiguous."""
         self.shared.count("decoder_pipeline_overflow", sum(isinstance(each, Request) for each in self.waiting))
-        over = self._settled(self._ambiguous(0).end(closed=False), 0)
+        over = self._report(self._ambiguous(0).end(closed=False), 0)
         asked, answered = self.requests.next_seq, self.responses.next_seq
         self.ambiguous = Ambiguous(self.behaviour)
         self.ambiguous.gap(client=True, seq=asked, end=asked, least=0)
@@ -336,7 +238,7 @@ class Pairing(msgspec.Struct, gc=False, eq=False):
             ambiguous.behaviour = max(ambiguous.behaviour, Behaviour.MAY_BATCH)
         ambiguous.requests.append(request)
         self._hold(request, request.line.size)
-        over = self._settle(request.seq + request.size & MASK, self._answered)
+        over = self._resolve(request.seq + request.size & MASK, self._answered)
         if self._full(len(self.waiting), self.responses):
             return self._overflow() or over
         return over
@@ -358,23 +260,23 @@ class Pairing(msgspec.Struct, gc=False, eq=False):
 
     def review(self) -> Message | None:
         """Look at what has become certain, as both directions have been read as far as they came."""
-        return self._settle(self._asked, self._answered)
+        return self._resolve(self._asked, self._answered)
 
-    def _settle(self, asked: int, answered: int) -> Message | None:
+    def _resolve(self, asked: int, answered: int) -> Message | None:
         """The same, where they have been read up to ``asked`` and ``answered``."""
         ambiguous = self.ambiguous
         if ambiguous is None:
             return None
         gaps = bool(ambiguous.requests) and isinstance(ambiguous.requests[0], MessageGap)
-        pairs = ambiguous.settle(asked, answered)
+        pairs = ambiguous.resolve(asked, answered)
         self.behaviour = ambiguous.behaviour
         if ambiguous.over:
             self.ambiguous = None
             self.pending.extend(each for each in ambiguous.requests if isinstance(each, Request))
             self.rejoined = self.answers if gaps else UNKNOWN
-        return self._settled(pairs, ambiguous.marks) if pairs else None
+        return self._report(pairs, ambiguous.marks) if pairs else None
 
-    def _settled(self, pairs: list[Pair], mark: int) -> Message | None:
+    def _report(self, pairs: list[Pair], mark: int) -> Message | None:
         """Report what belongs together, and what belongs to nothing; what is not whole yet when it is.
 
         A response to HEAD has no body, whatever its head announces (RFC 9110, section 9.3.2). At most one message turns out to
@@ -408,7 +310,7 @@ class Pairing(msgspec.Struct, gc=False, eq=False):
             for request, response in pairs:
                 if request is not None and response is None:
                     request.error = error or request.error
-            self._settled(pairs, ambiguous.marks)
+            self._report(pairs, ambiguous.marks)
         pending, self.pending = self.pending, []
         for request in pending:
             self._unmatched(request, error, 0)

@@ -65,7 +65,7 @@ class Direction(msgspec.Struct, gc=False, eq=False):
             disorder.add(seg, seq)
             self.shared.memory += disorder.bytes - before
         self._drain(seg.ts_ns)
-        self.settle(seg.ts_ns)
+        self.give_up_overdue(seg.ts_ns)
 
     def acknowledge(self, ack: int, now_ns: int) -> None:
         """The receiver has everything before ``ack``, which lies ahead of what was delivered."""
@@ -77,7 +77,7 @@ class Direction(msgspec.Struct, gc=False, eq=False):
         disorder = self._disorder(now_ns)
         if disorder.acked == UNKNOWN or ahead(ack, disorder.acked) > 0:
             disorder.acked = ack
-        self.settle(now_ns)
+        self.give_up_overdue(now_ns)
 
     def end(self, why: End) -> None:
         """No more bytes will come. The other direction may then wait for nothing but a FIN that the capture lost."""
@@ -117,7 +117,7 @@ class Direction(msgspec.Struct, gc=False, eq=False):
 
     # -- what is missing -------------------------------------------------------------------------------------------------
 
-    def settle(self, now_ns: int) -> None:
+    def give_up_overdue(self, now_ns: int) -> None:
         """Give up what has been missing for too long."""
         while (disorder := self.disorder) is not None and not self.ended:
             age = now_ns - disorder.since_ns

@@ -98,7 +98,7 @@ class Table:
         if not direction.protocol.busy:
             self.close(direction, seg.ts_ns, End.RESET)
 
-    def settle_resets(self, now_ns: int) -> None:
+    def expire_resets(self, now_ns: int) -> None:
         """Close the connections that were reset, but not those whose reset end sent more."""
         for connection, (direction, seg) in list(self._resets.items()):
             if direction.next_seq != UNKNOWN and ahead(direction.next_seq, seg.seq) > 0:
