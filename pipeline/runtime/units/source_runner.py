@@ -13,17 +13,17 @@ import anyio.to_thread
 
 from pipeline.api import CaptureError, Event, EventBatch, InputError, RecordBatch, Source
 from pipeline.delivery.acknowledgement import Positions, Ticket
-from pipeline.delivery.batch import size_of
 from pipeline.delivery.buffer import Buffer
 from pipeline.delivery.clock import Backoff, Clock
 from pipeline.delivery.dead_letter import DeadLetter
-from pipeline.delivery.fanout import Fanout, Refused, drop
+from pipeline.delivery.fanout import Fanout
 from pipeline.delivery.health import SLOW_START_SECS, Health, Logger, Reported, describe
 from pipeline.delivery.ledger import Ledger, Reason
 from pipeline.delivery.session import CLOSE_SECS, timed
 from pipeline.delivery.signal import Signal
 from pipeline.model.snapshot import State
 from pipeline.runtime.units.decoding import Decoding
+from pipeline.runtime.units.outlet import Outlet
 
 RESTART_BACKOFF_SECS = (0.5, 30.0)
 
@@ -52,7 +52,6 @@ class SourceRunner:
     ) -> None:
         self._make = make
         self.decoding = decoding
-        self.fanout = fanout
         self.ledger = ledger
         self.health = health
         self._log = log
@@ -62,7 +61,7 @@ class SourceRunner:
         self._moved = Signal()
         self.source = health.call(make, SLOW_START_SECS)
         self.positions = self._new_positions()
-        self._refused: Refused = []
+        self._outlet = Outlet(fanout, ledger)
         self._turn_began = 0.0
         self._reading = self._stopping = False
         self.damaged: InputError | None = None
@@ -102,17 +101,15 @@ class SourceRunner:
 
     async def finish(self) -> None:
         """After reading has ended, or was cancelled: what queues had no room for, and what the decoder still holds, marked."""
-        await self._push_refused()
+        await self._outlet.wait_for_room()
         if self.decoding is not None:
             await self._push(self.decoding.finish(), None)
 
     def discard_rest(self) -> int:
         """The shutdown deadline has passed: what still stands before a full queue is counted there as lost. Returns how many."""
-        if self.decoding is not None and (events := self.decoding.finish()):  # ``finish`` did not come so far
-            self._refused += self._distribute(events, None)
-        lost = drop(self._refused, Reason.SHUTDOWN)
-        self._refused.clear()
-        return lost
+        if self.decoding is not None:  # ``finish`` may not have come so far
+            self._outlet.push(self.decoding.finish(), None)
+        return self._outlet.drop(Reason.SHUTDOWN)
 
     async def acknowledge(self) -> None:
         """Acknowledge positions to the source as long as it runs. It may take its time: one call covers several batches."""
@@ -138,8 +135,8 @@ class SourceRunner:
         Records bring their own time. Ahead of those that still wait to be read the clock would call late what is not.
         """
         if self.decoding is not None and (events := self.decoding.expire(now_ns)):
-            self._refused += self._distribute(events, None)
-            self._drop_refused()
+            self._outlet.push(events, None)
+            self._outlet.drop(Reason.QUEUE_FULL)
 
     async def aclose(self) -> None:
         """Let go of the source and of its recording. Never hangs, never raises but for cancellation."""
@@ -247,35 +244,11 @@ class SourceRunner:
             self._turn_began = time.monotonic()
 
     async def _push(self, events: Sequence[Event], ticket: Ticket | None) -> None:
-        if not events:
-            return
-        self._refused += self._distribute(events, ticket)
-        if self._refused:
-            if self.source.can_wait:
-                await self._push_refused()
-            else:
-                self._drop_refused()
-
-    async def _push_refused(self) -> None:
-        """Wait for room. What is cancelled here is still in the list, and ``finish`` tries again."""
-        while self._refused:
-            await self._refused[0].wait()
-            del self._refused[0]
-
-    def _drop_refused(self) -> None:
-        drop(self._refused, Reason.QUEUE_FULL)
-        self._refused.clear()
-
-    def _distribute(self, events: Sequence[Event], ticket: Ticket | None) -> Refused:
-        refused: Refused = []
-        size = size_of(events)
-        self.ledger.received += len(events)
-        self.fanout.push(events, size, (ticket,) if ticket else (), refused)
-        if self.fanout.read:
-            self.ledger.sent += len(events)
+        self._outlet.push(events, ticket)
+        if self.source.can_wait:
+            await self._outlet.wait_for_room()
         else:
-            self.ledger.discard(Reason.UNREAD, len(events))
-        return refused
+            self._outlet.drop(Reason.QUEUE_FULL)
 
     def _new_positions(self) -> Positions | None:
         wants = type(self.source).acknowledge is not Source.acknowledge
