@@ -169,7 +169,7 @@ class Context:
 
 
 class RecordBatch(msgspec.Struct, frozen=True, gc=False):
-    """Records of one read, in the order they were captured. They pass decode. ``position`` is what ``acknowledge`` gets."""
+    """Records of one read, in the order they were captured, for decode. ``position`` is what ``acknowledge`` gets."""
 
     records: Sequence[Record]
     position: object = None
@@ -193,7 +193,7 @@ class Emits(Enum):
     EVENTS = "events"
     """``EventBatch``: events skip decode."""
     RECORDS = "records"
-    """``RecordBatch``: records pass decode, which knows what headers and bodies the source's table asks for."""
+    """``RecordBatch``: records go through decode, which knows what headers and bodies the source's table asks for."""
     EITHER = "either"
     """Both, as its files have it. ``httpipe validate`` then cannot know which headers its events have."""
 

@@ -37,7 +37,7 @@ _HARMFUL = re.compile(r"[^A-Za-z0-9._-]|(?<![^.])\.|\.(?=\.)")
 
 
 class Template:
-    """Literal texts and values in turn. A missing value is the empty text."""
+    """Literal texts and values in turn; ``render(event)`` puts them together. A missing value is the empty text."""
 
     __slots__ = ("_first", "_rest", "fields", "is_literal", "text")
 
@@ -63,7 +63,10 @@ class Template:
 
 
 class SanitisedTemplate(Template):
-    """For names of topics and files. ``new_overflows()`` tells how many events got ``other`` since it was last asked."""
+    """For names of topics and files; ``render(event)`` gives one.
+
+    ``new_overflows()`` tells how many events got ``other`` since it was last asked.
+    """
 
     __slots__ = ("_limit", "_overflows", "_results")
 

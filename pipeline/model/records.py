@@ -34,7 +34,7 @@ MULTIPATH = 0x100
 class Segment(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
     """One TCP segment, or a run of consecutive ones that was merged because its bytes were not copied.
 
-    ``key``      the direction it travelled.
+    ``key``      the direction it travelled: source address, destination address, source port, destination port, as in the packet.
     ``ts_ns``    capture time, nanoseconds since 1970-01-01 UTC, of its first byte.
     ``seq``      sequence number of the first payload byte (of the SYN itself when it carries SYN), 0…2³²-1.
     ``ack``      acknowledgement number, 0 where the ACK flag is absent.
@@ -134,7 +134,10 @@ _STREAM_KEY_BYTES = 17
 
 
 def stream_key(observer: int, number: int, *, sent: bool) -> FlowKey:
-    """The key of bytes that a process sends or receives: the process as ``observer`` and its connection, 64 bits each."""
+    """The key of bytes that a process sends or receives: the process as ``observer`` and its connection, 64 bits each.
+
+    For the other direction of the same connection: the opposite of ``sent``.
+    """
     return observer.to_bytes(8, "big") + number.to_bytes(8, "big") + (b"\1" if sent else b"\0")
 
 
