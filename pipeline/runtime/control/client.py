@@ -103,13 +103,13 @@ class Instance(NamedTuple):
     """A pipeline that runs here."""
 
     path: str
-    status: Snapshot
+    snapshot: Snapshot
 
     def is_called(self, name: str) -> bool:
         """By its pipeline file, that file's name with or without the ending, its process, or its socket."""
-        file = self.status.file
+        file = self.snapshot.file
         base = file.rpartition("/")[2]
-        return name in (file, base, base.removesuffix(".toml"), str(self.status.pid), self.path)
+        return name in (file, base, base.removesuffix(".toml"), str(self.snapshot.pid), self.path)
 
 
 def instances(paths: Sequence[str] | None = None) -> list[Instance]:
@@ -118,7 +118,7 @@ def instances(paths: Sequence[str] | None = None) -> list[Instance]:
     for path in sockets_here() if paths is None else paths:
         try:
             with ControlClient(path, LOOK_SECS) as client:
-                found += [Instance(path, status) for status in [next(client.snapshots(), None)] if status is not None]
+                found += [Instance(path, snapshot) for snapshot in [next(client.snapshots(), None)] if snapshot is not None]
         except HttpipeError:
             continue  # nobody listens there any more, or it is somebody else's
     return found
@@ -143,5 +143,5 @@ def find(name: str | None = None) -> str:
 
 def listing(running: Sequence[Instance]) -> list[str]:
     """A line for each pipeline."""
-    width = max((len(each.status.file) for each in running), default=0)
-    return [f"  {each.status.file:<{width}}  PID {each.status.pid}  {each.path}" for each in running]
+    width = max((len(each.snapshot.file) for each in running), default=0)
+    return [f"  {each.snapshot.file:<{width}}  PID {each.snapshot.pid}  {each.path}" for each in running]

@@ -22,14 +22,14 @@ from pipeline.runtime.engine import Engine
 MAX_PER_SEC = 10_000
 """Events that one tap may show in a second."""
 
-Reload = Callable[[], Awaitable[Sequence[str]]]
+ReloadFile = Callable[[], Awaitable[Sequence[str]]]
 """Reads the pipeline file again. Gives what is wrong; nothing when the file runs now."""
 
 
 class ControlService:
     """The outside of one run. ``snapshot``, ``measurements`` and ``silence_secs`` may be called from any thread."""
 
-    def __init__(self, engine: Engine, reload: Reload) -> None:
+    def __init__(self, engine: Engine, reload: ReloadFile) -> None:
         self._engine = engine
         self._reload = reload
 
