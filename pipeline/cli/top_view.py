@@ -110,7 +110,7 @@ def _row(now: ComponentSnapshot, before: ComponentSnapshot | None, secs: float, 
 
 def _slowest(now: ComponentSnapshot) -> str:
     """The bound below which 99 of 100 latencies lie; what is read from a file was captured long ago, beyond every bound."""
-    secs = now.latency.quantile_secs(0.99) if now.latency is not None else None
+    secs = now.latency.quantile(0.99) if now.latency is not None else None
     if secs is None:
         return ""
     return duration(secs) if secs <= BOUNDS_SECS[-1] else f">{duration(BOUNDS_SECS[-1])}"

@@ -12,7 +12,7 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pipeline.model.histogram import BOUNDS_SECS, Histogram
+from pipeline.model.histogram import Histogram
 from pipeline.model.metric import Metric as Measurement
 from pipeline.model.snapshot import Snapshot
 from pipeline.telemetry.http_server import StartResponse, listen
@@ -145,13 +145,9 @@ class _Collector:
 
 def _buckets(histogram: Histogram | None) -> tuple[list[tuple[str, float]], float]:
     """Cumulative, as Prometheus wants them."""
-    counts = histogram.buckets if histogram is not None else [0] * (len(BOUNDS_SECS) + 1)
-    total = 0
-    buckets: list[tuple[str, float]] = []
-    for bound, count in zip((*map(str, BOUNDS_SECS), "+Inf"), counts, strict=True):
-        total += count
-        buckets.append((bound, total))
-    return buckets, histogram.sum_secs if histogram is not None else 0.0
+    observed = histogram or Histogram()
+    buckets = [(str(bound), count) for bound, count in observed.cumulative()]
+    return [*buckets, ("+Inf", observed.count)], observed.sum
 
 
 class _MeasurementsCollector:

@@ -131,10 +131,10 @@ class Aggregate(Transform):
             labels = {name: "" if value is None else to_str(value) for name, value in zip(self.names, group, strict=True)}
             found.append(Metric("http_requests_total", "counter", "Requests seen.", labels, red.requests))
             found.append(Metric("http_errors_total", "counter", "Requests that count as errors.", labels, red.errors))
-            seconds = tuple((bound / 1000, count) for bound, count in red.cumulative())
+            seconds = tuple((bound / 1000, count) for bound, count in red.durations.cumulative())
             text = "Duration of requests."
             found.append(
-                Metric("http_request_duration_seconds", "histogram", text, labels, red.timed, red.total_ms / 1000, seconds)
+                Metric("http_request_duration_seconds", "histogram", text, labels, red.timed, red.durations.sum / 1000, seconds)
             )
         return found
 
@@ -191,8 +191,8 @@ class Aggregate(Transform):
         attributes |= dict(zip(RATIOS, rates, strict=True))
         if red.timed:
             quantiles = (red.quantile_ms(each) or 0.0 for each in QUANTILES)
-            latency = (round(red.total_ms / red.timed, 3), round(red.largest, 3), *quantiles)
+            latency = (round(red.durations.sum / red.timed, 3), round(red.largest, 3), *quantiles)
             attributes |= dict(zip(LATENCY, latency, strict=True))
             if self.config.histogram:
-                attributes |= dict(zip(BUCKETS, (round(count) for _, count in red.cumulative()), strict=True))
+                attributes |= dict(zip(BUCKETS, (round(count) for _, count in red.durations.cumulative()), strict=True))
         return Measurement(start, attributes)
