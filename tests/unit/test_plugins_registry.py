@@ -219,7 +219,7 @@ def test_metadata_of_megabytes_costs_nothing(site: Path) -> None:
         ),
     ],
 )
-def test_a_plugin_that_is_no_good_is_told_as_a_problem_of_that_plugin(site: Path, code: str, said: str) -> None:
+def test_a_plugin_that_is_wrong_is_reported_as_a_problem_of_that_plugin(site: Path, code: str, said: str) -> None:
     """Whatever its import does."""
     install(site, "p_dist", "[httpipe.sinks]\np = p_code:S\n", p_code=code)
     complained = complaint(registry(TrustAll()), "p")

@@ -103,7 +103,7 @@ async def test_fields_have_columns_and_the_rest_is_kept(table: str) -> None:
 
 
 @pytest.mark.anyio
-async def test_what_strangers_send_is_in_the_table(table: str) -> None:
+async def test_what_untrusted_peers_send_is_in_the_table(table: str) -> None:
     """Not one of the odd events is refused."""
     await written(make(table), odd_events())
     assert query("SELECT count(*) FROM {}", table) == [(len(odd_events()),)]
