@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from pipeline.api import AttributeValue, Event, FieldType
+from pipeline.api import AttributeValue, Event, Exchange, FieldType
 from pipeline.expressions import ExpressionError
 from pipeline.model.events.fields import EVENT_NAME
 from pipeline.model.events.kinds import families, field_named, is_held, kind_of
@@ -127,8 +127,8 @@ class Changes:
 
 
 def types_of(places: Sequence[Place]) -> Mapping[str, FieldType]:
-    """The attributes among the places, for ``Transform.adds``."""
-    return {each.name: each.type for each in places if each.is_attribute}
+    """What exchanges get as attributes, for ``Transform.adds``: also fields that only other kinds hold."""
+    return {each.name: each.type for each in places if each.is_attribute or each.field not in held_by(Exchange)}
 
 
 def headers_of(places: Sequence[Place]) -> Sequence[str]:

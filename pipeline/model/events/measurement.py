@@ -25,7 +25,7 @@ MEASUREMENT = Kind(
     attributes=(
         Field("httpipe.requests", INT, "Requests of the group; one that stands for several (`sample`) counts as so many."),
         Field("httpipe.errors", INT, "Those of them for which the condition `errors` holds."),
-        Field("httpipe.window_secs", FLOAT, "Length of the window.", "s"),
+        Field("httpipe.window_secs", FLOAT, "Length of the window.", "secs"),
         Field("httpipe.requests_per_sec", FLOAT, "Requests by the length of the window."),
         Field("httpipe.errors_ratio", FLOAT, "Errors by requests, 0 to 1."),
         Field("httpipe.latency_ms.mean", FLOAT, "Mean of the durations.", "ms"),

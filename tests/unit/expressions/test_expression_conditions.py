@@ -309,6 +309,7 @@ def test_usual_attributes_of_another_kind_have_their_types() -> None:
     """So a filter behind Kafka knows the numbers of measurements, which no transform upstream has declared."""
     slow = Measurement(1, {"httpipe.requests": 9, "httpipe.latency_ms.p99": 1500.0})
     odd = Measurement(2, {"httpipe.requests": "9", "httpipe.latency_ms.p99": True})
+    assert compile_condition('httpipe.window_secs <= "1m"').select([Measurement(1, {"httpipe.window_secs": 60.0}), slow]) != []
     assert compile_condition('httpipe.latency_ms.p99 > "1s" and httpipe.requests >= 9').select([slow, odd, FULL]) == [slow]
     with pytest.raises(ExpressionError, match="compares a number with the text"):
         compile_condition('httpipe.requests == "nine"')

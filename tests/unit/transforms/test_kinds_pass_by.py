@@ -78,7 +78,9 @@ def test_fields_of_any_kind_are_set_removed_renamed_limited_and_redacted() -> No
     )
     changed = Driven(Set, {"texts": {"server.address": "b", "httpipe.websocket.opcode": "text"}}).one(message)
     assert changed == message.replace(server_address="b", httpipe_websocket_opcode="text")
-    plain = Driven(Set, {"texts": {"httpipe.websocket.opcode": "text"}}).one(exchange(0))
+    opcode = Driven(Set, {"texts": {"httpipe.websocket.opcode": "text", "url.path": "/"}})
+    assert opcode.transform.adds == {"httpipe.websocket.opcode": "string"}
+    plain = opcode.one(exchange(0))
     assert plain.attributes["httpipe.websocket.opcode"] == "text"
     assert Driven(Remove, {"fields": ["httpipe.websocket.*"]}).one(message) == message.replace(httpipe_websocket_content=None)
     renamed = Driven(Rename, {"fields": {"url.path": "was"}}).one(message)
