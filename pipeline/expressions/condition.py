@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
 
-from pipeline.expressions.assembly import VIEW, Misses, build
+from pipeline.expressions.assembly import Misses, build, view_for
 from pipeline.expressions.compiler import Compiler
 from pipeline.expressions.grammar import parse
 from pipeline.model.events.event import Event
@@ -11,17 +11,17 @@ from pipeline.model.events.fields import FieldType
 
 NO_EXTRA: Mapping[str, FieldType] = MappingProxyType({})
 
-SOURCE = f"""
+SOURCE = """
 def test(event):
-    x = {VIEW}
-    return {{condition}}
+    x = {view}
+    return {condition}
 
 def select(events):
     kept = []
     keep = kept.append
     for event in events:
-        x = {VIEW}
-        if {{condition}}:
+        x = {view}
+        if {condition}:
             keep(event)
     return kept
 
@@ -29,8 +29,8 @@ def split(events):
     kept, rest = [], []
     keep, leave = kept.append, rest.append
     for event in events:
-        x = {VIEW}
-        if {{condition}}:
+        x = {view}
+        if {condition}:
             keep(event)
         else:
             leave(event)
@@ -55,7 +55,7 @@ class Condition:
         self.fields = frozenset(compiler.scope.fields)
         misses = Misses()
         self.new_misses = misses.new
-        functions = build(SOURCE.format(condition=self.source), compiler.scope.constants, misses)
+        functions = build(SOURCE.format(condition=self.source, view=view_for(self.source)), compiler.scope.constants, misses)
         self.test: Callable[[Event], bool] = functions["test"]
         self.select: Callable[[Sequence[Event]], list[Event]] = functions["select"]
         self.split: Callable[[Sequence[Event]], tuple[list[Event], list[Event]]] = functions["split"]

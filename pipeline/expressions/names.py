@@ -7,14 +7,14 @@ from pipeline.expressions.elsewhere import ELSEWHERE
 from pipeline.expressions.errors import ExpressionError
 from pipeline.expressions.helpers import PYTHON_TYPES, reader_of
 from pipeline.expressions.term import Scope, Term
-from pipeline.model.events.exchange import BY_ALIAS, BY_NAME, FAMILIES
+from pipeline.model.events.exchange import BY_ALIAS, BY_NAME, FAMILIES, Exchange
 from pipeline.model.events.fields import EVENT_NAME, Field, FieldType
 from pipeline.model.events.kinds import field_named, field_names, is_held
 
 NUMBER_UNITS = {"_ms": "ms", "_secs": "secs", "_ns": "ns", "_bytes": "bytes", ".size": "bytes"}
 """Units by the ending of an attribute's name: the house's own rule for names."""
 
-KIND = "(event.event_name if event.__class__ is Exchange else name_of(event))"
+KIND = f"({Exchange.event_name!r} if event.__class__ is Exchange else name_of(event))"
 """The code of ``event.name``."""
 
 QUERY = ("url.query", "query")

@@ -3,17 +3,17 @@
 from collections.abc import Callable, Mapping
 
 from pipeline.codecs.timestamp import rfc3339
-from pipeline.expressions.assembly import VIEW, Misses, build
+from pipeline.expressions.assembly import Misses, build, view_for
 from pipeline.expressions.compiler import Compiler
 from pipeline.expressions.condition import NO_EXTRA
 from pipeline.expressions.grammar import parse
 from pipeline.model.events.event import AttributeValue, Event
 from pipeline.model.events.fields import FieldType
 
-SOURCE = f"""
+SOURCE = """
 def value(event):
-    x = {VIEW}
-    return {{code}}
+    x = {view}
+    return {code}
 """
 
 
@@ -40,7 +40,9 @@ class Value:
         misses = Misses()
         self.new_misses = misses.new
         constants = {**compiler.scope.constants, "rfc3339": rfc3339}
-        self.of: Callable[[Event], AttributeValue | None] = build(SOURCE.format(code=code), constants, misses)["value"]
+        self.of: Callable[[Event], AttributeValue | None] = build(
+            SOURCE.format(code=code, view=view_for(code)), constants, misses
+        )["value"]
 
 
 def compile_value(text: str, extra: Mapping[str, FieldType] = NO_EXTRA) -> Value:
