@@ -169,6 +169,18 @@ def test_trust_lists_in_the_docs_are_right() -> None:
     assert set(parse_trust(commented[0].replace("\n# ", "\n").encode(), "plugins.toml")) == {"httpipe-slack"}
 
 
+def test_the_architecture_page_knows_every_folder_and_names_only_files_that_are_there() -> None:
+    """A folder that is added, or a file that is moved, is a line of that page, too."""
+    text = (ROOT / "docs/ARCHITECTURE.md").read_text()
+    paths = [path for top in ("pipeline", "httpipe", "tests") for path in (ROOT / top, *(ROOT / top).rglob("*"))]
+    known = [f"/{path.relative_to(ROOT).as_posix()}{'/' * path.is_dir()}" for path in paths if "__pycache__" not in path.parts]
+    named = re.findall(r"`((?:[\w.]+/)+|(?:[\w.]+/)*[\w.]+\.(?:py|h|c))`", text)
+    ours = [path for path in known if not path.startswith("/tests/")]
+    assert [name for name in named if not any(path.endswith(f"/{name}") for path in ours) and f"/{name}" not in known] == []
+    tops = [path.removeprefix("/pipeline/") for path in known if re.fullmatch(r"/pipeline/(?:\w+/|(?!__init__)\w+\.py)", path)]
+    assert [name for name in tops if f"`{name}`" not in text] == []
+
+
 def test_links_between_pages_lead_somewhere() -> None:
     """Files exist, and so do headings."""
     broken = []
