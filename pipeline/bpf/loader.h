@@ -10,6 +10,13 @@
 #ifndef HTTPIPE_LOADER_H
 #define HTTPIPE_LOADER_H
 
+/* How the kernel's helpers reach a map. */
+#define HTTPIPE_HANDLE(number, name)                                                                         \
+	static __always_inline void *name##_map(void)                                                        \
+	{                                                                                                    \
+		return HTTPIPE_POINTER(number, name);                                                        \
+	}
+
 #ifdef HTTPIPE_BCC
 
 #include <uapi/linux/bpf.h>
@@ -18,11 +25,7 @@
 #define bpf_tail_call ((long (*)(void *, void *, __u32))BPF_FUNC_tail_call)
 
 #define HTTPIPE_PROGRAM(section)
-#define HTTPIPE_HANDLE(number, name)                                                                         \
-	static __always_inline void *name##_map(void)                                                        \
-	{                                                                                                    \
-		return (void *)bpf_pseudo_fd(1, -(number));                                                  \
-	}
+#define HTTPIPE_POINTER(number, name) (void *)bpf_pseudo_fd(1, -(number))
 #define HTTPIPE_RINGBUF(number, name, bytes)                                                                 \
 	BPF_RINGBUF_OUTPUT(name, (bytes) / PAGE_SIZE);                                                       \
 	HTTPIPE_HANDLE(number, name)
@@ -41,8 +44,15 @@
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
 
-#define HTTPIPE_PROGRAM(section) SEC(section)
-#define HTTPIPE_TABLE(kind, name, key_type, value_type, entries, flags)                                      \
+#define HTTPIPE_PROGRAM(section)      SEC(section)
+#define HTTPIPE_POINTER(number, name) &name
+#define HTTPIPE_RINGBUF(number, name, bytes)                                                                 \
+	struct {                                                                                             \
+		__uint(type, BPF_MAP_TYPE_RINGBUF);                                                          \
+		__uint(max_entries, bytes);                                                                  \
+	} name SEC(".maps");                                                                                 \
+	HTTPIPE_HANDLE(number, name)
+#define HTTPIPE_TABLE(number, kind, name, key_type, value_type, entries, flags)                              \
 	struct {                                                                                             \
 		__uint(type, BPF_MAP_TYPE_##kind);                                                           \
 		__uint(max_entries, entries);                                                                \
@@ -50,23 +60,13 @@
 		__type(key, key_type);                                                                       \
 		__type(value, value_type);                                                                   \
 	} name SEC(".maps");                                                                                 \
-	static __always_inline void *name##_map(void)                                                        \
-	{                                                                                                    \
-		return &name;                                                                                \
-	}
+	HTTPIPE_HANDLE(number, name)
 #define HTTPIPE_MAP(number, kind, bcc_kind, name, key, value, entries)                                       \
-	HTTPIPE_TABLE(kind, name, key, value, entries, 0)
-#define HTTPIPE_MMAP_ARRAY(number, name, value) HTTPIPE_TABLE(ARRAY, name, __u32, value, 1, BPF_F_MMAPABLE)
-#define HTTPIPE_PROGRAMS(number, name, entries) HTTPIPE_TABLE(PROG_ARRAY, name, __u32, __u32, entries, 0)
-#define HTTPIPE_RINGBUF(number, name, bytes)                                                                 \
-	struct {                                                                                             \
-		__uint(type, BPF_MAP_TYPE_RINGBUF);                                                          \
-		__uint(max_entries, bytes);                                                                  \
-	} name SEC(".maps");                                                                                 \
-	static __always_inline void *name##_map(void)                                                        \
-	{                                                                                                    \
-		return &name;                                                                                \
-	}
+	HTTPIPE_TABLE(number, kind, name, key, value, entries, 0)
+#define HTTPIPE_MMAP_ARRAY(number, name, value)                                                              \
+	HTTPIPE_TABLE(number, ARRAY, name, __u32, value, 1, BPF_F_MMAPABLE)
+#define HTTPIPE_PROGRAMS(number, name, entries)                                                              \
+	HTTPIPE_TABLE(number, PROG_ARRAY, name, __u32, __u32, entries, 0)
 
 char LICENSE[] SEC("license") = "Dual BSD/GPL";
 
