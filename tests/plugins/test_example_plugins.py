@@ -1,4 +1,4 @@
-"""The plugins of examples/plugins as strangers get them: wheels in a clean environment, trusted, in one pipeline, for real."""
+"""The plugins of examples/plugins as others get them: wheels in a clean environment, trusted, in one pipeline, for real."""
 
 import importlib.util
 import json
