@@ -46,21 +46,20 @@ def _place(name: str) -> tuple[str, str, bool]:
     return parent, key, key == "ip"
 
 
-class _Places(dict[str, tuple[tuple[str, str, bool], ...]]):
-    """By name: parent, key and whether the value must be an address, for each place of a declared field.
+_PLACES: dict[str, tuple[tuple[str, str, bool], ...]] = {}
+"""By name: parent, key and whether the value must be an address, for each place of a declared field that was met."""
+
+
+def _places(name: str) -> tuple[tuple[str, str, bool], ...] | None:
+    """The places of a name that is met for the first time; None where no kind of event declares it.
 
     Measurements have names of exchanges among their attributes, such as ``server.address``, and they mean the same.
     """
-
-    def __missing__(self, name: str) -> tuple[tuple[str, str, bool], ...] | None:
-        field = next((kind.by_name[name] for kind in kinds() if name in kind.by_name), None)
-        if field is None:
-            return None  # not kept: attributes may have any name
-        self[name] = places = tuple(map(_place, ecs_names(field)))
-        return places
-
-
-_PLACES = _Places()
+    field = next((kind.by_name[name] for kind in kinds() if name in kind.by_name), None)
+    if field is None:
+        return None  # not kept: attributes may have any name
+    _PLACES[name] = places = tuple(map(_place, ecs_names(field)))
+    return places
 
 
 class EcsCodec:
@@ -89,9 +88,10 @@ class EcsCodec:
             _object_at(target, objects, "network")["transport"] = "tcp"
         if (duration := flat.get(_DURATION)) is not None:
             flat[_DURATION] = _nanoseconds(duration)
+        known = _PLACES.get
         for name, value in flat.items():
-            places = _PLACES[name]
-            if places is None:
+            places = known(name)
+            if places is None and (places := _places(name)) is None:
                 _put_undeclared(target, objects, name, value)
                 continue
             for parent, key, is_address in places:
