@@ -15,6 +15,9 @@ from pipeline.model.records import FlowKey, Opened, Owner, Process, is_stream_ke
 _IPV4 = Struct("!4s4sHH").unpack
 
 
+NO_PROCESS = Process()
+
+
 class Names(msgspec.Struct, frozen=True, gc=False):
     """The endpoints as text, shared by all exchanges of a connection; ``client`` is the end that sends requests.
 
@@ -43,6 +46,7 @@ class Connection(msgspec.Struct, gc=False, eq=False):
     ``security``    as in ``Opened``: empty for clear text, else who protects it.
     ``observed``, ``opposite``  the processes at the end that is observed and at the other one; of packets the server and the
                     client, as what serves is what people look for.
+    ``known``       its source said something of it that packets do not show.
     """
 
     key: FlowKey
@@ -57,6 +61,7 @@ class Connection(msgspec.Struct, gc=False, eq=False):
     security: str = ""
     observed: Process | None = None
     opposite: Process | None = None
+    known: bool = False
 
     @property
     def scheme(self) -> str:
@@ -64,12 +69,13 @@ class Connection(msgspec.Struct, gc=False, eq=False):
         return "https" if self.security else "http"
 
     @property
-    def process(self) -> Process | None:
+    def process(self) -> Process:
         """Whose exchanges these are: the process at the observed end, else the one at the other."""
-        return self.observed or self.opposite
+        return self.observed or self.opposite or NO_PROCESS
 
     def opened(self, opened: Opened) -> None:
         """What its source said when it began."""
+        self.known = True
         client, server = (opened.client, opened.server) if opened.key == self.key else (opened.server, opened.client)
         self._learn(client, server)
         self.security = opened.security
@@ -78,6 +84,7 @@ class Connection(msgspec.Struct, gc=False, eq=False):
 
     def owned(self, owner: Owner) -> None:
         """Who sits at one end, and what that end knows of addresses."""
+        self.known = True
         by_client = owner.key == self.key
         self._learn(*((owner.local, owner.remote) if by_client else (owner.remote, owner.local)))
         observed_is_client = is_stream_key(self.key) and sent_by_observer(self.key) == self.key

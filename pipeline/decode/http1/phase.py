@@ -40,6 +40,7 @@ class Step(IntEnum):
     ENDED = 6
 
 
+# A global is found in a tenth of the time that a member of an enum takes.
 HEAD, BODY, SEEK, OTHER = Phase
 BODY_BEGINS, BODY_ENDS, UNREADABLE, GAP, FOUND, SWITCHED, ENDED = Step
 

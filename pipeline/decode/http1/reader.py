@@ -8,7 +8,7 @@ import re
 
 from pipeline.decode.http1 import requests, response_bodies, responses
 from pipeline.decode.http1.framing import CHUNKED, DESYNCHRONISED, LENGTH, UNTIL_CLOSE, Body
-from pipeline.decode.http1.phase import BODY, HEAD, OTHER, SEEK, Step
+from pipeline.decode.http1.phase import BODY, FOUND, HEAD, OTHER, SEEK, UNREADABLE, Step
 from pipeline.decode.http1.recognition import BLANKS, ENOUGH_OF_HEAD, may_begin_request, may_begin_response
 from pipeline.decode.http1.state import Partial, State
 from pipeline.decode.marks import GAP, PROTOCOL_ERROR, SIZE_ESTIMATED, TRUNCATED
@@ -109,7 +109,7 @@ class Reader(State, gc=False, eq=False):
 
     def behind_unread(self, upto: int) -> None:
         """Of this direction bytes have come that nobody could read; ``upto`` there they may have been a response, if known."""
-        self.go(Step.UNREADABLE)
+        self.go(UNREADABLE)
         if upto != UNKNOWN:
             self.lost(upto - 1 & MASK, upto, 0, PROTOCOL_ERROR)
 
@@ -252,5 +252,5 @@ class Reader(State, gc=False, eq=False):
             self.context.shared.count("decoder_skipped_bytes", place - pos)
             self.passed(at.seq + pos & MASK, at.seq + place & MASK, at.ack)
         if place < len(data):
-            self.go(Step.FOUND)
+            self.go(FOUND)
         return place

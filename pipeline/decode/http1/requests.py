@@ -3,7 +3,7 @@
 import msgspec
 
 from pipeline.decode.http1.framing import CHUNKED, CHUNKED_TOO_EARLY, DESYNCHRONISED, LENGTH, NONE, Body
-from pipeline.decode.http1.phase import Step
+from pipeline.decode.http1.phase import UNREADABLE
 from pipeline.decode.http1.recognition import BLANKS, begins_request, interrupts, may_begin_request, preamble, request_inside
 from pipeline.decode.http1.startline import parse_request_line
 from pipeline.decode.http1.state import Partial, State
@@ -56,7 +56,7 @@ def begins(reader: State, data: bytes, start: int, stop: int, first: At, end_ns:
     )  # fmt: skip
     if fields.coded:
         # RFC 9112, section 6.3: "the server MUST respond with the 400 status code and then close the connection".
-        reader.go(Step.UNREADABLE)
+        reader.go(UNREADABLE)
         request.complete = True
     elif not fields.bare:
         reader.begin_body(request, CHUNKED if fields.chunked else LENGTH)
@@ -68,7 +68,7 @@ def begins(reader: State, data: bytes, start: int, stop: int, first: At, end_ns:
 
 def garbage(reader: State) -> int:
     """What is no request belongs to the one before, if to any. Returns how many bytes are done with."""
-    reader.go(Step.UNREADABLE)
+    reader.go(UNREADABLE)
     reader.pairing.garbage()
     reader.context.shared.count("decoder_skipped_bytes", 1)
     return 1
@@ -82,7 +82,7 @@ def break_off(reader: State, mark: int, added: int = 0) -> None:
     partial = reader.take_head()
     if partial is None:
         return
-    reader.go(Step.UNREADABLE)
+    reader.go(UNREADABLE)
     line, newline, rest = partial.data.partition(b"\n")
     endless = not newline and mark == TRUNCATED  # a target that is longer than any head may be
     if endless:

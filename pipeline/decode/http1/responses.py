@@ -5,7 +5,7 @@ import re
 from pipeline.decode.http1 import requests
 from pipeline.decode.http1.expectations import early, expected, turn
 from pipeline.decode.http1.framing import CHUNKED, CHUNKED_TOO_EARLY, LENGTH, NONE, UNTIL_CLOSE
-from pipeline.decode.http1.phase import HEAD, Step
+from pipeline.decode.http1.phase import HEAD, SWITCHED, UNREADABLE
 from pipeline.decode.http1.recognition import (
     BLANKS,
     ENOUGH_OF_HEAD,
@@ -97,7 +97,7 @@ def break_off(reader: State, mark: int, error: str | None = None) -> None:
     partial = reader.take_head()
     if partial is None:
         return
-    reader.go(Step.UNREADABLE)
+    reader.go(UNREADABLE)
     line, newline, rest = partial.data.partition(b"\n")
     if not newline:
         if mark == PROTOCOL_ERROR:
@@ -184,7 +184,7 @@ def _switched(reader: State, response: Response, status: int) -> None:
         for each in (reader, reader.peer):
             if each.body is not None:
                 each.end_body(each.body.message, 0, None)
-            each.go(Step.SWITCHED)
+            each.go(SWITCHED)
             each.upgrade = response.fields.upgrade or "unknown"
     reader.pairing.switched(tunnel=status != 101)
 
@@ -220,7 +220,7 @@ def _uncalled_for(reader: State, response: Response, data: bytes, stop: int) -> 
 def garbage(reader: State, first: At, seq: int) -> int:
     """A server's first bytes may be the answer of an HTTP/0.9 server: nothing but a body."""
     pairing = reader.pairing
-    reader.go(Step.UNREADABLE)
+    reader.go(UNREADABLE)
     _take_request_as_it_is(reader)
     if pairing.answers_simply():
         response = Response(NO_FIELDS, first.ts_ns, first.ts_ns, seq, first.ack, 0, 0)

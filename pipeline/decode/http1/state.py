@@ -9,7 +9,7 @@ import msgspec
 from pipeline.decode.http1.chunked import Chunks
 from pipeline.decode.http1.context import Context
 from pipeline.decode.http1.framing import CHUNKED, DESYNCHRONISED, Body
-from pipeline.decode.http1.phase import HEAD, NEXT, Phase, Step
+from pipeline.decode.http1.phase import BODY_BEGINS, BODY_ENDS, HEAD, NEXT, Phase, Step
 from pipeline.decode.marks import GAP, PROTOCOL_ERROR
 from pipeline.decode.message import Framing, Message, Request, Response
 from pipeline.decode.pairing.pairing import Pairing
@@ -53,7 +53,7 @@ class State(msgspec.Struct, gc=False, eq=False):
             for each in (self, self.peer):
                 if each.body is not None and each.body.message is over:
                     each.body = None
-                    each.go(Step.BODY_ENDS)
+                    each.go(BODY_ENDS)
 
     def lost(self, seq: int, end: int, least: int, mark: int) -> None:
         """See ``Pairing.lost``."""
@@ -87,7 +87,7 @@ class State(msgspec.Struct, gc=False, eq=False):
         if self.context.bodies is not None:
             message.content = self.context.collector(message)
         body = self.body = Body(message, self.client)
-        self.go(Step.BODY_BEGINS)
+        self.go(BODY_BEGINS)
         if isinstance(message, Request):
             self.pairing.asking = message
         else:
@@ -103,12 +103,14 @@ class State(msgspec.Struct, gc=False, eq=False):
         message.marks |= marks
         message.error = error or None
         self.body = None
-        self.go(Step.BODY_ENDS)
+        self.go(BODY_ENDS)
         if isinstance(message, Request):
             message.complete = True
             self.pairing.uploaded(message)
         elif isinstance(message, Response):
-            self.finish(self.pairing.answered(message, message.seq + message.size & MASK))
+            over = self.pairing.answered(message, message.seq + message.size & MASK)
+            if over is not None:
+                self.finish(over)
 
     def replace_body(self, body: Body, seq: int, marks: int) -> None:
         """Another message begins at ``seq``, where the body should go on."""

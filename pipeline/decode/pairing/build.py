@@ -2,12 +2,11 @@
 
 from pipeline.decode.content import Content
 from pipeline.decode.marks import NAMES, TRUNCATED
-from pipeline.decode.message import NO_REQUEST, NO_RESPONSE, Message, Request, Response
+from pipeline.decode.message import NO_REQUEST, NO_RESPONSE, Message, Request, RequestLine, Response
 from pipeline.decode.shared import Shared
 from pipeline.model.connection import Connection
 from pipeline.model.events.event import NO_ATTRIBUTES
 from pipeline.model.events.exchange import Exchange
-from pipeline.model.records import Process
 
 _EXCHANGE_BYTES = 900
 """What an exchange costs in memory beside its own texts: the struct, its integers, floats and times."""
@@ -39,10 +38,9 @@ def build(request: Request | None, response: Response | None, connection: Connec
     if address is None:
         address, port = asked.address, asked.port
     marks |= request.marks | response.marks
-    scheme = line.scheme if line.address is not None or not connection.security else connection.scheme
     exchange = Exchange(
         start_ns, NO_ATTRIBUTES, _EXCHANGE_BYTES + line.size + asked.size + answered.size,
-        line.method, line.method_original, scheme, line.path, line.query,
+        line.method, line.method_original, line.scheme, line.path, line.query,
         address or names.server_address, port or names.server_port, names.client_address, names.client_port,
         names.server_address, names.server_port, names.network_type, protocol, line.version or reply.version,
         status, request.body_size, response.body_size, request.size, response.size, asked.user_agent, asked.reported,
@@ -51,13 +49,14 @@ def build(request: Request | None, response: Response | None, connection: Connec
     )  # fmt: skip
     if shared.keep_heads or shared.bodies is not None:
         exchange = with_contents(exchange, content(request, shared), content(response, shared), marks)
+    return with_known(exchange, connection, line) if connection.known else exchange
+
+
+def with_known(exchange: Exchange, connection: Connection, line: RequestLine) -> Exchange:
+    """The exchange with what its source said of the connection: whose it is, and the scheme where the target does not say it."""
     process = connection.process
-    return exchange if process is None else with_process(exchange, process)
-
-
-def with_process(exchange: Exchange, process: Process) -> Exchange:
-    """The exchange with whose it is."""
     return exchange.replace(
+        url_scheme=connection.scheme if line.address is None else line.scheme,
         process_pid=process.pid or None,
         process_executable_name=process.executable or None,
         container_id=process.container or None,
