@@ -23,7 +23,7 @@ class At(Protocol):
     """Where some bytes stand in their stream, and when they were seen.
 
     A segment that brings nothing but the next bytes is its own position (making another object of each would cost 3 % of all
-    time); everywhere else it is a ``Position``.
+    time); everywhere else it is a ``StreamPosition``.
     """
 
     @property
@@ -43,7 +43,7 @@ class At(Protocol):
         """Up to where their sender had received the other direction, UNKNOWN where nothing says so."""
 
 
-class Position(msgspec.Struct, frozen=True, gc=False):
+class StreamPosition(msgspec.Struct, frozen=True, gc=False):
     """See ``At``."""
 
     seq: int

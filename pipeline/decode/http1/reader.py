@@ -12,7 +12,7 @@ from pipeline.decode.http1.phase import BODY, FOUND, HEAD, OTHER, SEEK, UNREADAB
 from pipeline.decode.http1.recognition import BLANKS, ENOUGH_OF_HEAD, may_begin_request, may_begin_response
 from pipeline.decode.http1.state import Partial, State
 from pipeline.decode.marks import GAP, PROTOCOL_ERROR, SIZE_ESTIMATED, TRUNCATED
-from pipeline.decode.position import MASK, UNKNOWN, At, Position
+from pipeline.decode.position import MASK, UNKNOWN, At, StreamPosition
 from pipeline.decode.protocol import End, Missing, Switch
 
 _NOT_YET = BLANKS + b"P"
@@ -150,7 +150,7 @@ class Reader(State, gc=False, eq=False):
             done = responses.begins(self, joined, 0, empty.end(), partial.at, at.ts_ns, partial.seq)
         if not done:  # a body and nothing else
             begun = partial.at
-            self._in_body(joined[:held], 0, Position(partial.seq, begun.ts_ns, begun.last_ns, begun.ack))
+            self._in_body(joined[:held], 0, StreamPosition(partial.seq, begun.ts_ns, begun.last_ns, begun.ack))
         return pos + max(0, done - held)
 
     def _incomplete(self, data: bytes, start: int, at: At) -> int:

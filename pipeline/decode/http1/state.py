@@ -100,6 +100,8 @@ class State(msgspec.Struct, gc=False, eq=False):
         """The body of a message is as whole as it will get, and so is the message."""
         if message.framing is DESYNCHRONISED:
             self.passed(message.seq, message.seq + message.size & MASK, message.ack)
+            if self.body is None:
+                return  # pairing has ended it
         message.marks |= marks
         message.error = error or None
         self.body = None

@@ -9,7 +9,7 @@ from itertools import islice
 
 import msgspec
 
-from pipeline.decode.position import MASK, UNKNOWN, At, Position, ahead
+from pipeline.decode.position import MASK, UNKNOWN, At, StreamPosition, ahead
 from pipeline.decode.protocol import End, Missing, Protocol
 from pipeline.decode.shared import Shared
 from pipeline.decode.transport.disorder import Disorder, ends
@@ -166,7 +166,7 @@ class Direction(msgspec.Struct, gc=False, eq=False):
             # A capture that shows one direction alone has lost nothing of the other.
             self.shared.count("decoder_unseen_bytes" if unseen else "decoder_lost_bytes", count)
             self.unheard = upto if unseen else UNKNOWN
-            at = Position(begin, now_ns) if seg is None else position(seg, begin)
+            at = StreamPosition(begin, now_ns) if seg is None else stream_position(seg, begin)
             self.protocol.gap(count, at, Missing.UNSEEN if unseen else Missing.LOST)
         self._drain(now_ns)
 
@@ -180,7 +180,7 @@ class Direction(msgspec.Struct, gc=False, eq=False):
             return True  # all of it was there before
         payload = seg.payload[skip:] if skip else seg.payload
         self.next_seq = seq + seg.length & MASK
-        self.take(payload, length, position(seg, seq + skip & MASK), cut=seg.cut)
+        self.take(payload, length, stream_position(seg, seq + skip & MASK), cut=seg.cut)
         if ends(seg):
             self.end(End.FINISHED)
         return True
@@ -196,7 +196,7 @@ class Direction(msgspec.Struct, gc=False, eq=False):
 
     def skip(self, count: int, at: At, *, cut: bool) -> None:
         """The ``count`` bytes before ``next_seq`` were on the wire and are not in the record that came with ``at``."""
-        begin = Position(self.next_seq - count & MASK, at.ts_ns, at.last_ns, at.ack)
+        begin = StreamPosition(self.next_seq - count & MASK, at.ts_ns, at.last_ns, at.ack)
         self.protocol.gap(count, begin, Missing.LOST if cut else Missing.LEFT_OUT)
 
     def _drain(self, now_ns: int) -> None:
@@ -224,6 +224,6 @@ class Direction(msgspec.Struct, gc=False, eq=False):
         return disorder
 
 
-def position(seg: Segment, seq: int) -> Position:
+def stream_position(seg: Segment, seq: int) -> StreamPosition:
     """Where and when bytes of a segment were seen, from ``seq`` on."""
-    return Position(seq, seg.ts_ns, seg.last_ns, seg.ack if seg.flags & ACK else UNKNOWN)
+    return StreamPosition(seq, seg.ts_ns, seg.last_ns, seg.ack if seg.flags & ACK else UNKNOWN)

@@ -6,7 +6,7 @@ SYNs and FINs, resets, segments out of order, and those of another connection be
 from pipeline.decode.position import HALF, MASK, UNKNOWN, ahead
 from pipeline.decode.protocol import End
 from pipeline.decode.transport.arrivals import Arrivals
-from pipeline.decode.transport.direction import Direction, position
+from pipeline.decode.transport.direction import Direction, stream_position
 from pipeline.decode.transport.disorder import ends
 from pipeline.decode.transport.openings import MAX_EARLY
 from pipeline.decode.transport.strays import far
@@ -41,7 +41,7 @@ class Segments:
         """The first segment with payload of a connection that is followed from here on."""
         if seg.seq == direction.next_seq and not seg.flags & UNUSUAL and seg.length == len(seg.payload):
             direction.next_seq = seg.seq + seg.length & MASK
-            direction.protocol.data(seg.payload, seg if seg.flags & ACK else position(seg, seg.seq))
+            direction.protocol.data(seg.payload, seg if seg.flags & ACK else stream_position(seg, seg.seq))
         else:
             self.unusual(direction, seg)
 

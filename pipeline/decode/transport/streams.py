@@ -4,7 +4,7 @@ Streams have offsets in place of sequence numbers, from 0 on, and nothing acknow
 may be said of packets, too.
 """
 
-from pipeline.decode.position import MASK, Position
+from pipeline.decode.position import MASK, StreamPosition
 from pipeline.decode.protocol import End, Missing, Start
 from pipeline.decode.transport.direction import Direction
 from pipeline.decode.transport.table import Table
@@ -50,9 +50,9 @@ class Streams:
         direction.take(chunk.payload, chunk.length, at, cut=chunk.cut)
 
     @staticmethod
-    def _next(direction: Direction, count: int, ts_ns: int) -> Position:
+    def _next(direction: Direction, count: int, ts_ns: int) -> StreamPosition:
         """Where the next ``count`` bytes of a stream stand."""
-        at = Position(max(direction.next_seq, 0), ts_ns)
+        at = StreamPosition(max(direction.next_seq, 0), ts_ns)
         direction.next_seq = at.seq + count & MASK
         return at
 
