@@ -100,7 +100,7 @@ class Detect:
     def switch(self, direction: Direction, switch: Switch) -> None:
         """Both directions go on with another protocol, and ``switch.rest`` is for the new one. None of them is read yet.
 
-        What follows CONNECT (RFC 9110, section 9.3.6) is no switch: anything may come in a tunnel, HTTP/1 too, and HTTP/1's
+        What follows CONNECT (RFC 9110, section 9.3.6) is not a switch: anything may come in a tunnel, HTTP/1 too, and HTTP/1's
         readers find it.
         """
         for each in (direction, direction.other):

@@ -12,7 +12,7 @@ from pipeline.decode.shared import Shared
 
 CACHED_LINES = 2048
 CACHED_LINE_BYTES = 512
-"""Start lines repeat: health checks, polling, status lines. Full, the cache starts anew: at most 2 MB, commonly 0.5."""
+"""Start lines repeat: health checks, polling, status lines. Full, the cache starts empty: at most 2 MB, commonly 0.5."""
 
 
 class Context:

@@ -14,7 +14,7 @@ from pipeline.model.events.event import NO_HEADERS
 
 CACHED_BLOCKS = 1024
 CACHED_BLOCK_BYTES = 4096
-"""Clients repeat their header blocks, servers do within a second. Full, the cache starts anew: at most 8 MB, commonly 1."""
+"""Clients repeat their header blocks, servers do within a second. Full, the cache starts empty: at most 8 MB, commonly 1."""
 RARELY = 7
 """Of blocks that were not remembered one in eight is from now on (a bit mask): what repeats is soon among them, and what never
 does (identifiers, dates) does not fill memory that the processor's caches could hold."""
@@ -196,7 +196,7 @@ def content_length(found: Sequence[bytes]) -> tuple[int | None, int]:
     """The body's length by Content-Length, and marks.
 
     RFC 9110, section 8.6: a list of equal values is one value. Values that differ are an error that no recipient should
-    survive; those that do take the first. A value that is no number, or too large for anybody's counter, frames nothing.
+    survive; those that do take the first. A value that is not a number, or too large for anybody's counter, frames nothing.
     """
     if len(found) == 1 and found[0].isdigit() and len(found[0]) < 19:
         return int(found[0]), 0

@@ -25,7 +25,7 @@ LENGTH            a gap                     LENGTH, with fewer bytes to come; a 
 CHUNKED           the last chunk            done
 CHUNKED           a gap inside a chunk      CHUNKED
 CHUNKED           another gap, or a line    DESYNCHRONISED: bytes are counted as they come, framing and all
-                  that is no chunk size
+                  that is not a chunk size
 DESYNCHRONISED    a last chunk that ends a  done
                   segment
 DESYNCHRONISED    a request line inside a   done: a server that does not see the fault takes it for the next request

@@ -10,7 +10,7 @@ OTHER                              OTHER       OTHER         OTHER     OTHER
 =====  ============  ============  ==========  =====  =====  ========  =====
 
 HEAD: a message must begin here, or goes on with its head. BODY: in a body (``framing`` says how that ends). SEEK: bytes are
-missing, or were no HTTP, so the next message must be found. OTHER: nothing is read, as another protocol is spoken or the stream
+missing, or were not HTTP, so the next message must be found. OTHER: nothing is read, as another protocol is spoken or the stream
 has ended. A gap inside a body leaves BODY as it is; one that reaches beyond it ends the body first. An HTTP/0.9 response, which
 is a body and nothing else, begins in SEEK: its bytes were unreadable as a head.
 """

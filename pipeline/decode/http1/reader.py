@@ -1,7 +1,7 @@
 """One direction of an HTTP/1 connection: ordered bytes → messages, handed to pairing as they begin and end.
 
 A tolerant observer of RFC 9112: it decodes what servers and clients would make of the bytes, marks what is doubtful, and finds
-the next message again behind a gap or behind bytes that are no HTTP. It never raises and holds no more than one head.
+the next message again behind a gap or behind bytes that are not HTTP. It never raises and holds no more than one head.
 """
 
 import re
@@ -154,7 +154,7 @@ class Reader(State, gc=False, eq=False):
         return pos + max(0, done - held)
 
     def _incomplete(self, data: bytes, start: int, at: At) -> int:
-        """The end of the head is not here yet: keep what there is, unless it can be no head. Returns where to go on."""
+        """The end of the head is not here yet: keep what there is, unless it cannot be a head. Returns where to go on."""
         head = data[start:] if start else data
         seq = at.seq + start & MASK
         if not self._may_begin(head):
@@ -243,7 +243,7 @@ class Reader(State, gc=False, eq=False):
             marks = SIZE_ESTIMATED if endless else GAP
         self.end_body(message, marks, None if endless and why is End.FINISHED else why.error)
 
-    # -- what is no message ----------------------------------------------------------------------------------------------
+    # -- what is not a message ----------------------------------------------------------------------------------------------
 
     def _seek(self, data: bytes, pos: int, at: At) -> int:
         """Look for the next message: at the start of a segment, or where it surely begins."""

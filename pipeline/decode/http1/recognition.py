@@ -19,7 +19,7 @@ KNOWN_METHODS = frozenset(
 )
 """The kernel's program has the same ones (``bpf/classify/methods.h``); a test compares the two."""
 HTTP2 = b"PRI * HTTP/2"
-"""RFC 9113, section 3.4: how a client that knows that its server speaks HTTP/2 begins; made to be no request of HTTP/1."""
+"""RFC 9113, section 3.4: how a client that knows that its server speaks HTTP/2 begins. It is not a request of HTTP/1."""
 
 BLANKS = b" \t\v\f\r\n"
 """What may stand in front of a start line: empty lines (RFC 9112, section 2.2) and white space (sections 3 and 4)."""

@@ -67,7 +67,7 @@ def begins(reader: State, data: bytes, start: int, stop: int, first: At, end_ns:
 
 
 def garbage(reader: State) -> int:
-    """What is no request belongs to the one before, if to any. Returns how many bytes are done with."""
+    """What is not a request belongs to the one before, if to any. Returns how many bytes are done with."""
     reader.go(UNREADABLE)
     reader.pairing.garbage()
     reader.context.shared.count("decoder_skipped_bytes", 1)

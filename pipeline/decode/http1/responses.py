@@ -214,7 +214,7 @@ def _uncalled_for(reader: State, response: Response, data: bytes, stop: int) -> 
     return end
 
 
-# -- what is no response ---------------------------------------------------------------------------------------------
+# -- what is not a response ---------------------------------------------------------------------------------------------
 
 
 def garbage(reader: State, first: At, seq: int) -> int:
@@ -241,7 +241,7 @@ def resumes(reader: State, data: bytes, pos: int, seq: int) -> int:
     """Where in ``data[pos:]`` the next response begins; its end for nowhere. ``data`` begins at ``seq``.
 
     By the acknowledgement numbers of requests.
-    Of a client that waits, whatever stands there: it may be no response, and then it is all that the request got.
+    Of a client that waits, whatever stands there: it may not be a response, and then it is all that the request got.
     """
     if not pos and resumes_response(data):
         return pos

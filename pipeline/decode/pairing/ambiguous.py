@@ -10,7 +10,7 @@ oldest request   oldest response                                             the
 request          response that it may have by causality                      they belong together
 request          response that its client had a part of before it asked,     the response answers what is missing
                  or whose server had not received it
-request          gap of which its client had received a part before it       the gap begins behind that part, and is no gap
+request          gap of which its client had received a part before it       the gap begins behind that part, and is not a gap
                  asked                                                       where nothing is left of it
 request          any other gap                                               ask the number, then the back
 gap              response whose server had received no more than the gap     the response answers what is missing, which holds

@@ -1,7 +1,7 @@
 """What can be said of messages on one of several subflows of MPTCP (RFC 8684): what is missing went another way.
 
 In which order the bytes of subflows belong together is told in an option that records do not carry. So a body that stops short,
-or bytes where a message should begin, are no fault of anybody on such a connection, as they would be on any other.
+or bytes where a message should begin, are nobody's fault on such a connection, as they would be on any other.
 """
 
 from pipeline.decode.marks import GAP, PROTOCOL_ERROR

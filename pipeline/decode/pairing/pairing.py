@@ -125,7 +125,7 @@ class Pairing(Waiting, gc=False, eq=False):
         return self._resolve(self._asked, end if self.behaviour is Behaviour.WAITS else UNKNOWN)
 
     def passed(self, seq: int, upto: int, ack: int, *, client: bool) -> Message | None:
-        """What a direction said from ``seq`` to ``upto``, having received all before ``ack``, was no message that is known."""
+        """What a direction said from ``seq`` to ``upto``, having received all before ``ack``, was not a message that is known."""
         if self.ambiguous is not None:
             self.ambiguous.extend(client=client, end=upto)
         elif not client and (self.pending or self.requests.awaits(ack)):
@@ -134,13 +134,13 @@ class Pairing(Waiting, gc=False, eq=False):
         return None
 
     def garbage(self) -> None:
-        """The client sent what is no request: it belongs to the one before, if to any."""
+        """The client sent what is not a request: it belongs to the one before, if to any."""
         for request in self.waiting[-1:]:
             if isinstance(request, Request):
                 request.marks |= PROTOCOL_ERROR
 
     def uncalled_for(self, ack: int, *, apart: bool) -> None:
-        """The server, having received all before ``ack``, sent what is no response; ``apart``: in a segment of its own.
+        """The server, having received all before ``ack``, sent what is not a response; ``apart``: in a segment of its own.
 
         It is on the exchange that waits, if there is one; else on the one whose upload goes on, or on the next: see ``_emit``.
         """
@@ -187,7 +187,7 @@ class Pairing(Waiting, gc=False, eq=False):
                 self.batch = ack
                 self.behaviour = max(self.behaviour, Behaviour.MAY_BATCH)
                 if self.rejoined == self.answers:
-                    # It was no client that waits: what was taken for the first of a batch may have been another of it.
+                    # It was not a client that waits: what was taken for the first of a batch may have been another of it.
                     self.rejoined, first = UNKNOWN, pending[0].seq
                     self._ambiguous(0 if self.connection.marks & MID_STREAM else GAP).begin(first)
         elif ahead(ack, self.responses.next_seq) <= 0:

@@ -45,7 +45,7 @@ class Waiting(msgspec.Struct, gc=False, eq=False):
         return self.pending if self.ambiguous is None else self.ambiguous.requests
 
     def answers_simply(self) -> bool:
-        """Whether bytes that are no response can be one of HTTP/0.9: the first ones on a connection with a request."""
+        """Whether bytes that are not a response can be one of HTTP/0.9: the first ones on a connection with a request."""
         return bool(self.pending) and not (self.answers or self.connection.marks or self.last_informational)
 
     def asks_head(self, response: Response, early: Iterable[bool]) -> bool:

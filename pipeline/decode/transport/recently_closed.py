@@ -48,7 +48,7 @@ class RecentlyClosed:
         return end != UNKNOWN and -MAX_EARLY < ahead(seg.seq + seg.length & MASK, end) <= 0
 
     def look(self, seg: Segment) -> None:
-        """Count what comes of a connection that we let go, once each byte, until it or another of its name begins anew."""
+        """Count what comes of a connection that we let go, once each byte, until it or another of its name begins again."""
         end = self._let_go.get(seg.key)
         if end is None:
             return

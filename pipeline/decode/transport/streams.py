@@ -19,7 +19,7 @@ class Streams:
         self._table = table
 
     def feed(self, direction: Direction | None, record: Record) -> None:
-        """One record that is no segment; ``direction`` is what its key belongs to, None where that is not followed."""
+        """One record that is not a segment; ``direction`` is what its key belongs to, None where that is not followed."""
         match record:
             case Chunk():
                 self._chunk(direction or self._begin(record), record)
