@@ -64,6 +64,11 @@ class Connection(msgspec.Struct, gc=False, eq=False):
     known: bool = False
 
     @property
+    def observer(self) -> int | None:
+        """Whose view it is: the process that ``stream_key`` was told; None for what packets show."""
+        return int.from_bytes(self.key[:8], "big") if is_stream_key(self.key) else None
+
+    @property
     def scheme(self) -> str:
         """Of URLs on it, where they do not say (RFC 9110, section 4.2)."""
         return "https" if self.security else "http"
@@ -120,7 +125,7 @@ class Connection(msgspec.Struct, gc=False, eq=False):
 
     def _stream_names(self) -> Names:
         key = self.key
-        text = f"{int.from_bytes(key[:8], 'big'):x}-{int.from_bytes(key[8:16], 'big'):x}"
+        text = f"{self.observer:x}-{int.from_bytes(key[8:16], 'big'):x}"
         client, client_port = endpoint_text(self.client)
         server, server_port = endpoint_text(self.server)
         known = client or server

@@ -6,6 +6,7 @@ from ipaddress import ip_address
 import pytest
 from decode_support import brief, decode
 
+from pipeline.model.connection import Connection
 from pipeline.model.records import Chunk, Closed, Gap, Opened, Owner, Process, Record, is_stream_key, reverse, stream_key
 from pipeline.testing.packets import Talk, flow_key, request, response
 
@@ -33,6 +34,12 @@ def test_the_other_direction_of_the_other_direction(key: bytes) -> None:
     """Is the direction itself, for every kind of key."""
     assert reverse(reverse(key)) == key != reverse(key)
     assert is_stream_key(key) == is_stream_key(reverse(key)) == (len(key) == 17)
+
+
+def test_observer() -> None:
+    """A connection knows whose view it is: a process, or nobody's in particular where packets show it."""
+    assert Connection(stream_key(100, 7, sent=False), 1).observer == 100
+    assert Connection(flow_key(), 1).observer is None
 
 
 def test_both_ends_of_a_local_connection() -> None:
