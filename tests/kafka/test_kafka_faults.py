@@ -41,7 +41,7 @@ PER_SEC = 4000 if FULL else 1500
 
 def leader_of(out: Engine, cluster: Cluster, topic: str, partition: int) -> Broker:
     """The broker that the sink believes to lead a partition."""
-    sink = out.sinks["out"].worker.session._sink
+    sink = out.graph.sinks["out"].worker.session._sink
     assert isinstance(sink, KafkaSink)
     where = sink._producer.leader(topic, partition)
     return next(broker for broker in cluster.brokers if f"broker {broker.address} " in where)
@@ -119,7 +119,7 @@ async def test_nothing_is_lost_whatever_the_cluster_does(three: Cluster, capsys:
             await run.aclose()
         records = [(record.key, record.partition, number_of(record)) for record in await topics.read(topic)]
 
-    ledger = run.sinks["out"].worker.buffer.ledger
+    ledger = run.graph.sinks["out"].worker.buffer.ledger
     numbers = Counter(number for _, _, number in records)
     repeated = len(records) - len(numbers)
     with capsys.disabled():
@@ -130,7 +130,7 @@ async def test_nothing_is_lost_whatever_the_cluster_does(three: Cluster, capsys:
     assert {partition for _, partition, _ in records} == set(range(12))
     assert not out_of_order(records)
     # A request that was cut off is repeated under its sequence number; only a connection that was given up may repeat events.
-    assert not repeated or run.sinks["out"].worker.session.generation > 1
+    assert not repeated or run.graph.sinks["out"].worker.session.generation > 1
 
 
 async def test_a_source_goes_on_after_all_brokers_were_away(three: Cluster) -> None:
