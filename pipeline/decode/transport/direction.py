@@ -85,7 +85,7 @@ class Direction(msgspec.Struct, gc=False, eq=False):
             self.ended = True
             self.protocol.end(why)
             if self.other.closing:
-                self.other.surrender(self.connection.last_ns)
+                self.other.give_up_all(self.connection.last_ns)
 
     # -- what others may know: ``position.Progress`` -----------------------------------------------------------------------
 
@@ -135,7 +135,7 @@ class Direction(msgspec.Struct, gc=False, eq=False):
                 return
             self._give_up(first, seg, now_ns)
 
-    def surrender(self, now_ns: int) -> None:
+    def give_up_all(self, now_ns: int) -> None:
         """Nothing more will come: deliver what waits behind gaps."""
         while (disorder := self.disorder) is not None and not self.ended:
             if disorder.segments:

@@ -75,7 +75,7 @@ class Table:
             if not held:
                 return
             for each in patient:
-                each.surrender(now_ns)
+                each.give_up_all(now_ns)
                 shared.count("decoder_memory_pressure", 1)
             if patient:
                 heappush(most, (-_held_bytes(client), number))
@@ -116,8 +116,8 @@ class Table:
                 direction.acknowledge(seg.seq, now_ns)  # so much was sent in front of it
         client = either if either.client else either.other
         server = client.other
-        client.surrender(now_ns)
-        server.surrender(now_ns)
+        client.give_up_all(now_ns)
+        server.give_up_all(now_ns)
         if why is End.TIMEOUT or why is End.UNSEEN:
             self.recently_closed.let_go(client)
             self.recently_closed.let_go(server)

@@ -15,7 +15,7 @@ from pipeline.model.events.fields import FieldType
 LONGEST_TOPIC = 249
 """Kafka's limit: a topic's name is part of a folder's name there."""
 
-_HOLE = re.compile(r"\{\{.*?\}\}", re.DOTALL)
+_INSERTED = re.compile(r"\{\{.*?\}\}", re.DOTALL)
 _TOPIC = re.compile(r"[A-Za-z0-9._-]+")
 
 
@@ -47,7 +47,7 @@ def compile_topic(text: str, context: Context) -> Topic:
         template = compile_sanitised(text, context.attributes)
     except ExpressionError as error:
         raise ConfigError(error.at("topic")) from error
-    fixed = _HOLE.sub("", text)
+    fixed = _INSERTED.sub("", text)
     if not _TOPIC.fullmatch(fixed) or fixed in (".", "..") or len(fixed) > LONGEST_TOPIC:
         raise ConfigError(
             [Problem("topic", f'"{text}" is not a topic name: letters, digits, ".", "_" and "-", at most {LONGEST_TOPIC}')]

@@ -34,7 +34,7 @@ class Offsets:
         self._number = 0
         self._under_way: deque[tuple[int, tuple[Handed, ...]]] = deque()
         self._unsettled: Counter[tuple[Partition, int]] = Counter()
-        self._settled: dict[Partition, int] = {}
+        self._acknowledged: dict[Partition, int] = {}
         self._committed: dict[Partition, int] = {}
 
     def assign(self, partitions: Collection[Partition]) -> None:
@@ -46,7 +46,7 @@ class Offsets:
         """The term of these ends."""
         for partition in partitions:
             self._terms.pop(partition, None)
-            self._settled.pop(partition, None)
+            self._acknowledged.pop(partition, None)
             self._committed.pop(partition, None)
 
     def owns(self, partition: Partition) -> bool:
@@ -70,7 +70,7 @@ class Offsets:
                 if not self._unsettled[place]:
                     del self._unsettled[place]
                 if self._terms.get(part.partition) == part.term:
-                    self._settled[part.partition] = max(part.next_offset, self._settled.get(part.partition, 0))
+                    self._acknowledged[part.partition] = max(part.next_offset, self._acknowledged.get(part.partition, 0))
 
     def unacknowledged(self, partitions: Collection[Partition]) -> bool:
         """Whether any batch with records of these, in their present term, is still under way."""
@@ -78,7 +78,7 @@ class Offsets:
 
     def to_commit(self) -> dict[Partition, int]:
         """Acknowledged offsets that are not committed yet."""
-        return {each: offset for each, offset in self._settled.items() if self._committed.get(each) != offset}
+        return {each: offset for each, offset in self._acknowledged.items() if self._committed.get(each) != offset}
 
     def committed(self, offsets: Mapping[Partition, int]) -> None:
         """The brokers have these."""
