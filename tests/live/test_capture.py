@@ -378,13 +378,13 @@ def test_a_crash_leaves_nothing_attached(namespace: Namespace, tmp_path: Path) -
     script = tmp_path / "capture.py"
     script.write_text(OPEN.replace('print("capturing")', 'print("capturing", flush=True); await anyio.sleep_forever()'))
     before = programs()
-    process = subprocess.Popen(namespace.command(sys.executable, str(script)), stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "capturing\n"
-    assert programs() > before
-    process.send_signal(signal.SIGKILL)
-    process.wait(WAIT_SECS)
-    process.stdout.close()
+    with subprocess.Popen(namespace.command(sys.executable, str(script)), stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            assert process.stdout.readline() == "capturing\n"
+            assert programs() - before, "of those before some may still have been on their way out"
+        finally:
+            process.kill()
     deadline = time.monotonic() + WAIT_SECS
     while programs() - before and time.monotonic() < deadline:
         os.sched_yield()  # the kernel lets go of programs after a grace period
