@@ -10,6 +10,8 @@ import pytest
 
 from pipeline.cli.exit_codes import ExitCode
 
+pytestmark = pytest.mark.slow  # each starts the command, up to three times
+
 ROOT = Path(__file__).resolve().parents[2]
 DEMO = ROOT / "examples" / "demo.pcap"
 
