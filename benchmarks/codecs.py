@@ -10,12 +10,12 @@ import msgspec
 import orjson
 
 from pipeline.codecs.ecs import EcsCodec
-from pipeline.codecs.flat import exchange_to_object
+from pipeline.codecs.flat import to_object_of
 from pipeline.codecs.json import JsonCodec
 from pipeline.codecs.protobuf import ProtobufCodec
 from pipeline.codecs.selection import Selection
 from pipeline.codecs.timestamp import rfc3339
-from pipeline.model.events.exchange import FIELDS, Exchange
+from pipeline.model.events.exchange import EXCHANGE, FIELDS, Exchange
 
 ROUNDS = 15
 EVENTS = 1000
@@ -77,7 +77,7 @@ def cases() -> dict[str, Callable[[Sequence[Exchange]], object]]:
     """Name and work of each line: the work is done on a batch of one exchange many times over."""
     json, protobuf, ecs = JsonCodec(), ProtobufCodec(), EcsCodec()
     selected = JsonCodec(Selection(None, ("user_agent", "httpipe")))
-    flat = exchange_to_object(Selection())
+    flat = to_object_of(EXCHANGE, Selection())
     line, message = json.encode(TYPICAL), protobuf.encode(TYPICAL)
     ready = flat(TYPICAL)
     return {

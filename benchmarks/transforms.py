@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from pipeline.api import Context, Event, Exchange, Transform
-from pipeline.expressions import compile_condition, compile_confined, compile_template, compile_value
+from pipeline.expressions import compile_condition, compile_sanitised, compile_template, compile_value
 from pipeline.transforms.aggregate import Aggregate
 from pipeline.transforms.dedupe import Dedupe
 from pipeline.transforms.enrich import Enrich
@@ -120,8 +120,8 @@ def expressions() -> Iterator[tuple[str, Callable[[Sequence[Event]], object], Se
     yield "value: host and path", lambda batch: [value(event) for event in batch], TYPICAL, ""
     template = compile_template("{{method}} {{host}}{{path}}").render
     yield "template of three", lambda batch: [template(event) for event in batch], TYPICAL, ""
-    confined = compile_confined("http-{{host}}").render
-    yield "confined template of one", lambda batch: [confined(event) for event in batch], TYPICAL, ""
+    sanitised = compile_sanitised("http-{{host}}").render
+    yield "sanitised template of one", lambda batch: [sanitised(event) for event in batch], TYPICAL, ""
 
 
 def transforms() -> Iterator[tuple[str, Callable[[Sequence[Event]], object], Sequence[Event], str]]:

@@ -31,12 +31,17 @@ def attributes_bytes(attributes: Mapping[str, AttributeValue]) -> int:
     return total
 
 
-def _field_bytes(value: object) -> int:
-    """The same for a field: text, raw bytes, headers, marks."""
-    if isinstance(value, str | bytes):
+def _field_bytes(value: Any) -> int:  # noqa: ANN401  of any field
+    """The same for a field: text, raw bytes, headers. By the exact type, which costs a quarter of ``isinstance``."""
+    kind = type(value)
+    if kind is str or kind is bytes:
         return len(value)
-    if isinstance(value, dict | MappingProxyType):
-        return sum([ENTRY_BYTES + sum(map(len, texts)) for texts in value.values()])
+    if kind is dict or kind is MappingProxyType:
+        total = ENTRY_BYTES * len(value)
+        for texts in value.values():
+            for text in texts:
+                total += len(text)
+        return total
     return 0
 
 
