@@ -105,7 +105,7 @@ class Detect:
         """
         for each in (direction, direction.other):
             each.protocol = Unread(each.protocol)
-        direction.protocol.data(switch.rest, switch.at)
+        direction.take(switch.rest, len(switch.rest), switch.at, cut=False)
 
 
 class Unread:

@@ -52,6 +52,11 @@ class StreamPosition(msgspec.Struct, frozen=True, gc=False):
     ack: int = UNKNOWN
 
 
+def behind(at: At, count: int) -> StreamPosition:
+    """The place ``count`` bytes further on, of bytes that came together."""
+    return StreamPosition(at.seq + count & MASK, at.ts_ns, at.last_ns, at.ack)
+
+
 class Progress(Protocol):
     """How far one direction has been read. Its transport alone changes it; who stands behind may look."""
 

@@ -12,7 +12,7 @@ from pipeline.decode.http1.phase import BODY, FOUND, HEAD, OTHER, SEEK, UNREADAB
 from pipeline.decode.http1.recognition import BLANKS, ENOUGH_OF_HEAD, may_begin_request, may_begin_response
 from pipeline.decode.http1.state import Partial, State
 from pipeline.decode.marks import GAP, PROTOCOL_ERROR, SIZE_ESTIMATED, TRUNCATED
-from pipeline.decode.position import MASK, UNKNOWN, At, StreamPosition
+from pipeline.decode.position import MASK, UNKNOWN, At, StreamPosition, behind
 from pipeline.decode.protocol import End, Missing, Switch
 
 _NOT_YET = BLANKS + b"P"
@@ -38,7 +38,7 @@ class Reader(State, gc=False, eq=False):
             elif phase is SEEK:
                 pos = self._seek(data, pos, at)
             else:
-                return Switch(self.upgrade, data[pos:], at) if self.upgrade else None
+                return Switch(self.upgrade, data[pos:], behind(at, pos)) if self.upgrade else None
         return None
 
     def gap(self, count: int, at: At, why: Missing) -> None:

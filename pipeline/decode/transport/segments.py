@@ -41,7 +41,7 @@ class Segments:
         """The first segment with payload of a connection that is followed from here on."""
         if seg.seq == direction.next_seq and not seg.flags & UNUSUAL and seg.length == len(seg.payload):
             direction.next_seq = seg.seq + seg.length & MASK
-            direction.protocol.data(seg.payload, seg if seg.flags & ACK else stream_position(seg, seg.seq))
+            direction.take(seg.payload, seg.length, seg if seg.flags & ACK else stream_position(seg, seg.seq), cut=False)
         else:
             self.unusual(direction, seg)
 

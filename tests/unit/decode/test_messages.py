@@ -7,6 +7,7 @@ import pytest
 from decode_support import brief, decode, talk_of
 
 from pipeline.decode import BodyOptions, DecodeOptions, Decoder
+from pipeline.decode.protocol import Switch
 from pipeline.model.events.exchange import Exchange
 from pipeline.model.records import ACK, FIN
 from pipeline.testing.packets import Talk, flow_key, request, response
@@ -352,6 +353,31 @@ def test_websocket() -> None:
     talk = talk_of(("C", switch), ("S", b"HTTP/1.1 101 Switching\r\nUpgrade: WebSocket\r\n\r\n\x81\x01a"), ("C", GET), ("S", OK))
     (exchange,) = decode(talk.segments)
     assert (exchange.http_response_status_code, exchange.network_protocol_name) == (101, "websocket")
+
+
+@pytest.mark.parametrize("found", ["from its opening", "at the answer", "out of order"])
+def test_the_bytes_behind_a_switch_are_for_the_next_protocol(found: str) -> None:
+    """With the number of their first one, in whichever segment the connection was found."""
+    head = b"HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\n\r\n"
+    ask = b"GET /ws HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\r\n"
+    segments = talk_of(("C", ask), ("S", head + b"\x81\x01a"), ("S", b"\x81\x01b"), close=False).segments
+    answer = next(each for each in segments if each.payload.startswith(head))
+    if found == "at the answer":
+        segments = segments[segments.index(answer) :]
+    elif found == "out of order":
+        last = segments.pop()
+        segments.insert(segments.index(answer), last)
+    decoder = Decoder(DecodeOptions(), source="t")
+    seen: list[tuple[str, bytes, int]] = []
+    switch = decoder._shared.switch
+
+    def note(direction: Any, said: Switch) -> None:
+        seen.append((said.protocol, said.rest, said.at.seq))
+        switch(direction, said)
+
+    decoder._shared.switch = note
+    decoder.feed(segments)
+    assert seen == [("websocket", b"\x81\x01a", answer.seq + len(head))]
 
 
 def test_upload_that_another_protocol_interrupts() -> None:
