@@ -8,55 +8,8 @@ import. The test kit is ``httpipe.testing``.
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from pipeline.api import (
-    API_VERSION,
-    DEFAULT,
-    FIELDS,
-    AttributeValue,
-    BackOff,
-    BatchError,
-    CaptureError,
-    Chunk,
-    Closed,
-    Config,
-    ConfigError,
-    Context,
-    Delivery,
-    Emits,
-    Event,
-    EventBatch,
-    EventField,
-    EventKind,
-    Exchange,
-    FieldType,
-    FileNames,
-    Finished,
-    Gap,
-    GlobOption,
-    HttpipeError,
-    InputError,
-    Mark,
-    Measurement,
-    Metric,
-    NotConnected,
-    Opened,
-    Outputs,
-    Owner,
-    PathOption,
-    PathTemplateOption,
-    Problem,
-    Process,
-    Record,
-    RecordBatch,
-    Reject,
-    Segment,
-    Sink,
-    SinkDefaults,
-    Source,
-    Transform,
-    register_kind,
-    stream_key,
-)
+from pipeline import api as _api
+from pipeline.api import *  # noqa: F403  its names are listed there, and only there
 from pipeline.decorators import sink, transform
 
 if TYPE_CHECKING:
@@ -95,59 +48,14 @@ _LATER = {
 }
 
 __all__ = [
-    "API_VERSION",
-    "DEFAULT",
-    "FIELDS",
-    "AttributeValue",
-    "BackOff",
-    "BatchError",
-    "CaptureError",
-    "Chunk",
-    "Closed",
     "Codec",
     "Condition",
-    "Config",
-    "ConfigError",
-    "Context",
     "Decoder",
     "DecodingOptions",
-    "Delivery",
-    "Emits",
     "EncodingOptions",
-    "Event",
-    "EventBatch",
-    "EventField",
-    "EventKind",
-    "Exchange",
     "ExpressionError",
-    "FieldType",
-    "FileNames",
-    "Finished",
-    "Gap",
-    "GlobOption",
-    "HttpipeError",
-    "InputError",
-    "Mark",
-    "Measurement",
-    "Metric",
-    "NotConnected",
-    "Opened",
-    "Outputs",
-    "Owner",
-    "PathOption",
-    "PathTemplateOption",
-    "Problem",
-    "Process",
-    "Record",
-    "RecordBatch",
-    "Reject",
     "SanitisedTemplate",
-    "Segment",
-    "Sink",
-    "SinkDefaults",
-    "Source",
     "Template",
-    "Transform",
     "Value",
     "codec",
     "compile_condition",
@@ -156,16 +64,17 @@ __all__ = [
     "compile_value",
     "decoder",
     "flat",
-    "register_kind",
     "sink",
-    "stream_key",
     "transform",
 ]
+__all__ += _api.__all__
 
 
-def __getattr__(name: str) -> object:
-    """A name that is imported when it is first asked for (PEP 562)."""
-    if name not in _LATER:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(_LATER[name]), name)
-    return value
+if not TYPE_CHECKING:  # else every name would exist to a type checker
+
+    def __getattr__(name: str) -> object:
+        """A name that is imported when it is first asked for (PEP 562)."""
+        if name not in _LATER:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        value = globals()[name] = getattr(import_module(_LATER[name]), name)
+        return value

@@ -40,6 +40,9 @@ def of_one(exchange: Exchange) -> Event | None:
     return exchange
 
 
+from httpipe import NoSuchName
+
+
 @sink("no_context", api_version=1, context=True)
 async def without_context(batch: Sequence[Event]) -> None: ...
 
@@ -80,4 +83,4 @@ def test_examples_are_accepted_in_strict_mode_and_mistakes_are_not(tmp_path: Pat
     wrong = tmp_path / "wrong.py"
     wrong.write_text(WRONG)
     refused = mypy(tmp_path, wrong)
-    assert len(re.findall(r"^.*wrong\.py:\d+: error:", refused.stdout, re.MULTILINE)) >= 6, refused.stdout
+    assert len(re.findall(r"^.*wrong\.py:\d+: error:", refused.stdout, re.MULTILINE)) >= 7, refused.stdout
