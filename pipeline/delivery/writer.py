@@ -107,11 +107,10 @@ class Writer:
 
     def _next_delivery(self, events: Sequence[Event]) -> Delivery:
         """The same batch as before, once more, or another one."""
-        same = events is self._written
-        self._written = events
-        self._delivery = Delivery(
-            self._delivery.batch if same else next(self._shared.batch_ids), self._delivery.attempt * same + 1
-        )
+        if events is self._written:
+            self._delivery = self._delivery._replace(attempt=self._delivery.attempt + 1)
+        else:
+            self._written, self._delivery = events, Delivery(next(self._shared.batch_ids), 1)
         return self._delivery
 
     def _works(self) -> None:
@@ -128,6 +127,7 @@ class Writer:
 
     def _close_batch(self, batch: Batch) -> None:
         self.batch = None
+        self._written = ()
         self._shared.buffer.done(batch)
         self._shared.idle.set()
 

@@ -6,10 +6,10 @@ stop, new ones take their place, and the outputs are connected to what reads the
 counters of the old one; unchanged sources, programs in the kernel included, run on.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 
@@ -75,25 +75,18 @@ class Reload:
 
     def _make(self) -> None:
         """The new graph, not opened. Raises ``HttpipeError``."""
-        old, options = self.old, self._engine.options
-        for name, source in self.plan.sources.items():
-            reader = old.sources.get(name)
-            if reader is None or source_changed(reader.spec, source):
-                with _refusing(name, "made"):
-                    reader = SourceUnit(source, old.fanouts, options, reader)
-            self._sources[name] = reader
-        for name, transform in self.plan.transforms.items():
-            node = old.transforms.get(name)
-            if node is None or transform_changed(node.spec, transform):
-                with _refusing(name, "made"):
-                    node = TransformUnit(transform, old.fanouts, options, node)
-            self._transforms[name] = node
-        for name, sink in self.plan.sinks.items():
-            writer = old.sinks.get(name)
-            if writer is None or sink_changed(writer.spec, sink):
-                with _refusing(name, "made"):
-                    writer = SinkUnit(sink, self.plan, options, changed=self._engine.changed, before=writer)
-            self._sinks[name] = writer
+        plan, old, options, changed = self.plan, self.old, self._engine.options, self._engine.changed
+        _fill(
+            self._sources, plan.sources, old.sources, source_changed, lambda new, was: SourceUnit(new, old.fanouts, options, was)
+        )
+        _fill(
+            self._transforms, plan.transforms, old.transforms, transform_changed,
+            lambda new, was: TransformUnit(new, old.fanouts, options, was),
+        )  # fmt: skip
+        _fill(
+            self._sinks, plan.sinks, old.sinks, sink_changed,
+            lambda new, was: SinkUnit(new, plan, options, changed=changed, before=was),
+        )  # fmt: skip
 
     async def _open(self) -> None:
         """Sources and queues. Raises ``HttpipeError``."""
@@ -186,6 +179,22 @@ async def reload(engine: Engine, plan: Plan) -> str:
     await change.prepare()
     await change.carry_out()
     return str(change)
+
+
+def _fill(
+    units: dict[str, U],
+    specs: Mapping[str, Any],
+    old: Mapping[str, U],
+    changed: Callable[[Any, Any], bool],
+    make: Callable[[Any, U | None], U],
+) -> None:
+    """A unit for each component of the new plan: the one that runs, or another where it changed."""
+    for name, spec in specs.items():
+        unit = old.get(name)
+        if unit is None or changed(unit.spec, spec):
+            with _refusing(name, "made"):
+                unit = make(spec, unit)
+        units[name] = unit
 
 
 def _added(before: Mapping[str, U], after: Mapping[str, U]) -> Iterator[U]:
