@@ -261,7 +261,7 @@ class Transform(ABC):
     api_version: ClassVar[int]
     """As for sources: ``api_version = 1``, without a default."""
     plugin_name: ClassVar[str] = ""
-    """What a decorator was told; must be the name in the entry points. Empty for classes."""
+    """The name that a decorator was given; must be the name in the entry points. Empty for classes."""
     discard_reason: ClassVar[str] = "filtered"
     takes: Sequence[str] | None = None
     """Names of the kinds of events that it takes, such as ``("http.exchange",)``; others pass by it, to the default output and in
@@ -333,7 +333,7 @@ class Sink(ABC):
     api_version: ClassVar[int]
     """As for sources: ``api_version = 1``, without a default."""
     plugin_name: ClassVar[str] = ""
-    """What a decorator was told; must be the name in the entry points. Empty for classes."""
+    """The name that a decorator was given; must be the name in the entry points. Empty for classes."""
     defaults: ClassVar[SinkDefaults] = SinkDefaults()
     """Batches and time limit that suit the other end, such as the most events that one request may carry."""
     writes: Sequence[FileNames] = ()

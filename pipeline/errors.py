@@ -59,7 +59,7 @@ class InputError(HttpipeError):
 
 
 class UnhealthyError(HttpipeError):
-    """A sink cannot take events, and the run was told not to begin without it. Nothing has been read (exit code 69)."""
+    """A sink cannot take events, and the run must not begin without it. Nothing has been read (exit code 69)."""
 
 
 class InterruptedEarlyError(HttpipeError):

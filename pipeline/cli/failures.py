@@ -35,8 +35,8 @@ def reported(error: BaseException) -> tuple[ExitCode, str]:  # noqa: PLR0911  on
             case _:
                 continue
     first = leaves[0]
-    said = str(first).partition("\n")[0]
-    what = f"{type(first).__name__}: {said}" if said else type(first).__name__
+    first_line = str(first).partition("\n")[0]
+    what = f"{type(first).__name__}: {first_line}" if first_line else type(first).__name__
     return ExitCode.INTERNAL, f"httpipe: internal error: {what}\n  Run it again as `httpipe --debug …` and report what it prints."
 
 

@@ -204,7 +204,7 @@ def _verify(trusted: TrustList, distribution: str, found: list[Plugin]) -> bool:
 
     plugin = found[0]
     off = trusted.entries[distribution].disabled
-    refusal = next((said for each in found if each.name not in off and (said := trusted.refusal(each))), "")
+    refusal = next((reason for each in found if each.name not in off and (reason := trusted.refusal(each))), "")
     fault = refusal or (altered(plugin.folder) if record_sha256(plugin.folder) and plugin.folder else "")
     mark = click.style("changed", fg="red") if fault else click.style("ok     ", fg="green")
     click.echo(f"{mark} {distribution} {plugin.version}{f': {fault}' if fault else ''}")

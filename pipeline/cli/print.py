@@ -9,7 +9,7 @@ import os
 import re
 import shlex
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
 
@@ -27,7 +27,8 @@ from pipeline.topology.build import build
 from pipeline.topology.plan import Plan
 
 Value = str | int | list[str] | list[int]
-Tables = dict[str, dict[str, Value]]
+Table = dict[str, Value]
+Tables = dict[str, Table]
 
 OPTIONS = {
     "sources.http.interfaces": "--interface",
@@ -98,7 +99,11 @@ def print_(  # noqa: PLR0913  one for each option
         raise click.UsageError("--headers has no effect without --format json")
     if bodies is not None and style == "line":
         raise click.UsageError("--bodies has no effect with --format line: say --format json or --format raw")
-    text = _config(_tables(interfaces, ports, capture, where, count, style, headers, bodies))
+    tables: Tables = {"sources.http": _source(capture, interfaces, ports, headers, bodies)}
+    if where is not None:
+        tables["transforms.wanted"] = {"type": "filter", "inputs": ["http"], "where": where}
+    tables["sinks.out"] = _sink("http" if where is None else "wanted", style, count)
+    text = _config(tables)
     plan = _plan(text)
     if as_config:
         click.echo(_as_file(text, for_secs, output))
@@ -112,17 +117,11 @@ def print_(  # noqa: PLR0913  one for each option
     return carry_out(plan, partial(_plan, text), quiet=quiet, for_secs=for_secs)
 
 
-def _tables(  # noqa: PLR0913, PLR0917  what the options say
-    interfaces: Iterable[str],
-    ports: Iterable[int],
-    capture: str | None,
-    where: str | None,
-    count: int | None,
-    style: str,
-    headers: str | None,
-    bodies: int | None,
-) -> Tables:
-    source: dict[str, Value] = {"type": "bpf"} if capture is None else {"type": "pcap", "path": capture}
+def _source(
+    capture: str | None, interfaces: Iterable[str], ports: Iterable[int], headers: str | None, bodies: int | None
+) -> Table:
+    """Where exchanges come from, and what is reported of them."""
+    source: Table = {"type": "bpf"} if capture is None else {"type": "pcap", "path": capture}
     if interfaces := list(interfaces):
         source["interfaces"] = interfaces
     if ports := list(ports):
@@ -132,18 +131,20 @@ def _tables(  # noqa: PLR0913, PLR0917  what the options say
         source |= {"request_headers": names, "response_headers": names}
     if bodies is not None:
         source["bodies.max_bytes"] = bodies
-    tables: Tables = {"sources.http": source}
-    if where is not None:
-        tables["transforms.wanted"] = {"type": "filter", "inputs": ["http"], "where": where}
-    sink: dict[str, Value] = {"type": "stdout", "inputs": ["http" if where is None else "wanted"]}
+    return source
+
+
+def _sink(reads: str, style: str, count: int | None) -> Table:
+    """Standard output, and what makes it end."""
+    sink: Table = {"type": "stdout", "inputs": [reads]}
     if style != "line":
         sink["format"] = style
     if count is not None:
         sink["stop_after_events"] = count
-    return {**tables, "sinks.out": sink}
+    return sink
 
 
-def _config(tables: Mapping[str, Mapping[str, Value]]) -> str:
+def _config(tables: Tables) -> str:
     """The text of a pipeline file. A basic string of TOML is written like one of JSON, but for DEL (TOML 1.0, String)."""
     lines: list[str] = []
     for name, table in tables.items():

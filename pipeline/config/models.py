@@ -155,8 +155,8 @@ def _sentence(details: list[ErrorDetails], place: tuple[str | int, ...], known: 
         case "missing":
             return "is required"
         case "value_error" | "assertion_error":
-            said = str(first.get("ctx", {}).get("error", first["msg"]))
-            return _joined("" if isinstance(first["input"], dict) else value, said)
+            message = str(first.get("ctx", {}).get("error", first["msg"]))
+            return _joined("" if isinstance(first["input"], dict) else value, message)
     wanted = [_wanted(detail) for detail in details]
     if len(details) == 1 and first["type"] in BOUNDS:
         return f"{value} {_bound(first)}"
@@ -167,11 +167,11 @@ def _sentence(details: list[ErrorDetails], place: tuple[str | int, ...], known: 
     return f"{value}: " + ", or ".join(dict.fromkeys(messages))
 
 
-def _joined(value: str, said: str) -> str:
+def _joined(value: str, message: str) -> str:
     """A validator's own words behind the value: as one sentence where they go on like one."""
     if not value:
-        return said
-    return f"{value} {said}" if said.startswith(("is ", "has ", "does ")) else f"{value}: {said}"
+        return message
+    return f"{value} {message}" if message.startswith(("is ", "has ", "does ")) else f"{value}: {message}"
 
 
 def _wanted(detail: ErrorDetails) -> str:

@@ -88,8 +88,8 @@ def _range(schema: Schema) -> str:
         f"from {_number(low)}" if low is not None else f"above {_number(above)}" if above is not None else "",
         f"to {_number(high)}" if high is not None else f"below {_number(below)}" if below is not None else "",
     ]
-    said = " ".join(filter(None, parts))
-    return f" {said}" if said else ""
+    text = " ".join(filter(None, parts))
+    return f" {text}" if text else ""
 
 
 def _number(value: float) -> str:

@@ -105,8 +105,8 @@ def _with_variables(schema: Mapping[str, Any]) -> dict[str, Any]:
     found = deepcopy(dict(schema))
     for name, value in found.get("properties", {}).items():
         if value.get("type") in ("integer", "number", "boolean") or "enum" in value or "anyOf" in value:
-            said = {key: value.pop(key) for key in ("title", "description", "default") if key in value}
-            found["properties"][name] = {**said, "anyOf": [*value.pop("anyOf", [value]), VARIABLE]}
+            about = {key: value.pop(key) for key in ("title", "description", "default") if key in value}
+            found["properties"][name] = {**about, "anyOf": [*value.pop("anyOf", [value]), VARIABLE]}
     return found
 
 

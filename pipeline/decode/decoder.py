@@ -1,6 +1,6 @@
 """The decoder: records of any number of connections → events. One dictionary look-up finds the direction a record belongs to.
 
-Time is that of the records, or what ``expire`` is told. Nothing off the wire raises: a failure of decode itself is counted as
+Time is that of the records, or what ``expire`` is given. Nothing off the wire raises: a failure of decode itself is counted as
 ``decoder_internal_errors`` and costs the record that met it.
 """
 
@@ -128,7 +128,7 @@ class Decoder:
         """Keep the bound on memory, and let time go on, as far as two records in a row say.
 
         So a single stamp of garbage from the far future does not end all connections. Time goes back where one capture follows
-        another; a little disorder, as in a merged one, is no reason to.
+        another; a little disorder, as in a merged one, does not turn it back.
         """
         self._relieve(before_ns)
         if min(before_ns, ts_ns) >= self._next_expiry_ns:

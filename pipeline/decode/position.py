@@ -9,7 +9,7 @@ from typing import Protocol
 import msgspec
 
 UNKNOWN = -1
-"""A number of a stream that nobody told."""
+"""A number of a stream that is not known."""
 MASK = 0xFFFFFFFF
 HALF = 0x80000000
 

@@ -80,7 +80,7 @@ def _one_writer(method: Callable[Concatenate["DiskStore", P], T]) -> Callable[Co
 
 
 class DiskStore:
-    """One queue's database in ``folder``. ``report`` is told of damage, in a sentence."""
+    """One queue's database in ``folder``. ``report`` is called with damage, as a sentence."""
 
     def __init__(self, folder: str, max_bytes: int, report: Callable[[str], None]) -> None:
         self.path = Path(folder) / "queue.db"

@@ -98,7 +98,7 @@ class Opened(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
 
 
 class Owner(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
-    """Who owns one end of a connection, told when it becomes known: before its bytes, or after the first of them.
+    """Who owns one end of a connection, reported when it becomes known: before its bytes, or after the first of them.
 
     ``key``     the direction that the owner sends.
     ``local``   its endpoint, as in ``Opened``; empty where that is known already, or not known.

@@ -65,10 +65,10 @@ def altered(folder: Path) -> str:
 def editable(folder: Path) -> bool:
     """Installed with ``pip install -e``: the code lies elsewhere, and RECORD says nothing about it (PEP 610)."""
     try:
-        said = json.loads((folder / "direct_url.json").read_bytes())
+        origin = json.loads((folder / "direct_url.json").read_bytes())
     except (OSError, ValueError):
         return False
-    return isinstance(said, dict) and bool(said.get("dir_info", {}).get("editable"))
+    return isinstance(origin, dict) and bool(origin.get("dir_info", {}).get("editable"))
 
 
 def writable_by_others(folder: Path, uid: int) -> list[Path]:

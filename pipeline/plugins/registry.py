@@ -159,8 +159,8 @@ def _in_time(plugin: Plugin) -> object:
     if raised:  # in that thread nothing but the module itself raises KeyboardInterrupt
         raise SystemExit(raised[0]) if isinstance(raised[0], KeyboardInterrupt) else raised[0]
     if not given:
-        said = f"the import of {plugin.value} has not come back after {IMPORT_SECS:g} s; a module must not wait for anything"
-        raise BrokenPluginError(f"{_who(plugin)} cannot be imported: {said}")
+        reason = f"the import of {plugin.value} has not come back after {IMPORT_SECS:g} s; a module must not wait for anything"
+        raise BrokenPluginError(f"{_who(plugin)} cannot be imported: {reason}")
     return given[0]
 
 

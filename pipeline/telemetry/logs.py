@@ -121,7 +121,7 @@ def configure(level: str, style: str, stream: TextIO | None = None) -> None:
 
 
 def speaks_json() -> bool:
-    """Whether ``configure`` was told ``json``: then nothing else may be on standard error."""
+    """Whether ``configure`` was given ``json``: then nothing else may be on standard error."""
     return any(isinstance(each.formatter, JsonFormatter) for each in logging.getLogger(ROOT).handlers)
 
 

@@ -126,7 +126,7 @@ class SinkContract:
     async def test_nothing_is_lost_while_the_other_end_is_away(self, tmp_path: Path) -> None:
         """It says so by an error, and after the other end is back everything arrives, at least once."""
         if self.down is None:
-            pytest.skip("this contract was not told how to take the other end away")
+            pytest.skip("this contract has no way to take the other end away: pass `down`")
         worker = self._worker(tmp_path, "block")
         async with anyio.create_task_group() as group:
             async with type(self).down(tmp_path):  # type: ignore[misc]

@@ -33,10 +33,10 @@ def _unreported(draft: Draft, drafts: Mapping[str, Draft], wiring: Wiring) -> li
             headers = [name.rpartition(".header.")[2] for name in names]
             listed = ", ".join(f'"{header}"' for header in headers)
             where = " or ".join(f"[{source.entry.path}]" for source in sources)
-            said = f"reads {names[0]}, which is not" if len(names) == 1 else "reads one of these headers, none of which is"
+            subject = f"reads {names[0]}, which is not" if len(names) == 1 else "reads one of these headers, none of which is"
             near = did_you_mean(headers[0], {name.rpartition(".header.")[2] for name in given}) if len(names) == 1 else ""
             hint = f"{near.rstrip('?')}, which is? Else add" if near else "; add"
-            found.append(f"{draft.entry.path}: {said} reported{hint} {option} = [{listed}] to {where}")
+            found.append(f"{draft.entry.path}: {subject} reported{hint} {option} = [{listed}] to {where}")
     return found
 
 

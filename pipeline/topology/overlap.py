@@ -21,8 +21,8 @@ def file_problems(drafts: Sequence[Draft], data_dir: str) -> list[Problem]:
             found = ((_meeting(names, theirs), owner.entry.path) for owner, theirs in others)
             common, owner = next((each for each in found if each[0] is not None), (None, ""))
             if common is not None:
-                said = f'"{common}" may be a file of [{owner}] as well: give each a folder or a name of its own'
-                problems.append(Problem(where, said))
+                advice = f'"{common}" may be a file of [{owner}] as well: give each a folder or a name of its own'
+                problems.append(Problem(where, advice))
             claims.setdefault(where, (draft, []))[1].append(names)
     return problems
 

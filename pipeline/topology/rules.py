@@ -109,8 +109,8 @@ def is_live(source: Draft) -> bool:
 
 def when_full(sink: Draft, sources: Sequence[Draft]) -> WhenFull:
     """What the file says; else reading a file never drops, and a live capture keeps what is fresh."""
-    said = sink.sink_options.buffer.when_full
-    return said or ("drop_oldest" if any(is_live(source) for source in sources) else "block")
+    stated = sink.sink_options.buffer.when_full
+    return stated or ("drop_oldest" if any(is_live(source) for source in sources) else "block")
 
 
 def warnings(drafts: Mapping[str, Draft], wiring: Wiring) -> list[str]:
@@ -126,9 +126,9 @@ def warnings(drafts: Mapping[str, Draft], wiring: Wiring) -> list[str]:
             live = [source.id for source in feeders(draft, drafts, wiring) if is_live(source)]
             if live:
                 names = ", ".join(f'"{name}"' for name in live)
-                said = f'"block" behind the live source {names}, which cannot wait'
+                reason = f'"block" behind the live source {names}, which cannot wait'
                 found.append(
-                    f"{draft.entry.path}.buffer.when_full: {said}: while this sink is slow, every sink behind it loses events"
+                    f"{draft.entry.path}.buffer.when_full: {reason}: while this sink is slow, every sink behind it loses events"
                 )
         if draft.entry.kind == "sinks":
             found += _batches_beyond_the_queue(draft)

@@ -19,7 +19,7 @@ from pipeline.telemetry.logs import ComponentLog
 MAX_CLIENTS = 8
 """Each may cost some milliseconds a second, and a descriptor that a sink may want. One more gets an error and is disconnected."""
 BACKLOG = 64
-"""What may stand in the kernel before it is let in; it costs the process nothing."""
+"""What may stand in the kernel before it is accepted; it costs the process nothing."""
 PAUSE_SECS = 0.005
 """Between two clients: whoever connects as fast as it can takes a few percent of the loop."""
 FAILED_PAUSE_SECS = 0.5

@@ -69,8 +69,8 @@ class SourceUnit:
             if await self.runner.stop():
                 await self.task.ended.wait()
         if waiting.cancelled_caught:
-            said = "its input has not ended in time after stop(); cancelling it, what it still holds is not read"
-            self.log.warning(said, extra={"waited_secs": CLOSE_SECS})
+            sentence = "its input has not ended in time after stop(); cancelling it, what it still holds is not read"
+            self.log.warning(sentence, extra={"waited_secs": CLOSE_SECS})
         await self.task.stop()
 
     @property

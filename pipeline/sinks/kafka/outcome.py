@@ -46,8 +46,8 @@ def without_topic(topic: str | None, *, denied: bool, hopeless: bool) -> Excepti
     """Why an event has nowhere to go. ``hopeless``: traffic chose a topic that does not exist, so waiting for it is pointless."""
     if topic is None:
         return Reject("its topic's name would be longer than Kafka allows")
-    said = f'topic "{topic}" {"may not be seen by this user" if denied else "does not exist"}'
-    return Reject(said) if hopeless else BackOff(MISSING_SECS, said)
+    reason = f'topic "{topic}" {"may not be seen by this user" if denied else "does not exist"}'
+    return Reject(reason) if hopeless else BackOff(MISSING_SECS, reason)
 
 
 RANK = (NotConnected, BackOff, Reject)
