@@ -112,7 +112,7 @@ def _other(message: bytes) -> Event:
     kind = kind_named(name)
     reading = _reading(kind or EVENT)
     event = _event(reading, list(reading.layout.blank), found, len(message))
-    return event if kind else event.replace(attributes={EVENT_NAME: name, **event.attributes})
+    return event if kind else event.with_all_attributes({EVENT_NAME: name, **event.attributes})
 
 
 def _event(reading: Reading, values: list[Any], rest: Iterable[tuple[int, int, wire.Value]], size: int) -> Event:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from pipeline.api import Event
+from pipeline.api import AttributeValue, Event
 from pipeline.delivery.acknowledgement import Tickets, hold
 from pipeline.delivery.batch import Batch, size_of
 from pipeline.delivery.buffer import Buffer
@@ -11,9 +11,6 @@ from pipeline.delivery.health import describe
 REASON = "httpipe.dead_letter.reason"
 SINK = "httpipe.dead_letter.sink"
 ATTEMPTS = "httpipe.dead_letter.attempts"
-
-LABEL_BYTES = 256
-"""What the three attributes add to an event's size."""
 
 
 class DeadLetter:
@@ -25,10 +22,7 @@ class DeadLetter:
 
     async def send(self, events: Sequence[Event], error: BaseException, attempts: int, tickets: Tickets, now: float) -> None:
         """Queue the events there; their tickets are released when that sink has dealt with them."""
-        marks = {REASON: describe(error), SINK: self._sink_id, ATTEMPTS: attempts}
-        marked = [
-            event.replace(attributes={**event.attributes, **marks}, memory_bytes=event.memory_bytes + LABEL_BYTES)
-            for event in events
-        ]
+        marks: dict[str, AttributeValue] = {REASON: describe(error), SINK: self._sink_id, ATTEMPTS: attempts}
+        marked = [event.with_all_attributes({**event.attributes, **marks}) for event in events]
         hold(tickets)
         await self._buffer.offer(Batch(marked, size_of(marked), tickets, now))

@@ -74,7 +74,7 @@ class Enrich(Transform):
             key = self.key(event)
             row = None if key is None else table.get(key if isinstance(key, str) else to_str(key))
             unknown += row is None
-            enriched.append(event if row is None else event.replace(attributes={**event.attributes, **row}))
+            enriched.append(event if row is None else event.with_all_attributes({**event.attributes, **row}))
         self.count_misses()
         if unknown:
             self.count("unknown_key", unknown)

@@ -144,7 +144,7 @@ class MatchList(Transform):
         attributes: dict[str, AttributeValue] = {**event.attributes, self.config.into: verdict}
         if entry is not None:
             attributes[self.entry_name] = entry
-        return event.replace(attributes=attributes)
+        return event.with_all_attributes(attributes)
 
 
 def _understand(data: bytes) -> UrlList:

@@ -62,9 +62,9 @@ class Sample(Transform):
         kept = []
         for event in batch:
             if self.always is not None and self.always(event):
-                kept.append(event.replace(attributes={**event.attributes, RATE: 1.0}))
+                kept.append(event.with_all_attributes({**event.attributes, RATE: 1.0}))
             elif self._draw(event) < self.ratio:
-                kept.append(event.replace(attributes={**event.attributes, RATE: self.rate}))
+                kept.append(event.with_all_attributes({**event.attributes, RATE: self.rate}))
         self.count_misses()
         return {DEFAULT: kept}
 

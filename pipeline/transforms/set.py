@@ -67,11 +67,10 @@ class Set(Transform):
                 self.count("missing_value", 1)
             else:
                 attributes[where.name] = value
-        grown = attributes_bytes(attributes) - attributes_bytes(event.attributes)
-        return replace(event, attributes=attributes, memory_bytes=event.memory_bytes + grown)
+        return event.with_all_attributes(attributes)
 
     def _anything(self, event: Event) -> Event:
-        changes = Changes(event.replace(attributes={**event.attributes, **self.constants}) if self.constants else event)
+        changes = Changes(event.with_all_attributes({**event.attributes, **self.constants}) if self.constants else event)
         for where, of in self.values:
             value = of(event)
             if value is None:

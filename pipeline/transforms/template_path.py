@@ -96,7 +96,7 @@ class TemplatePath(Transform):
             template = self.template(path) if len(path) <= LONGEST_PATH else OTHER
             if template is OTHER:
                 self.count("other_templates", 1)
-            outputs.append(event.replace(attributes={**event.attributes, self.into: template}))
+            outputs.append(event.with_all_attributes({**event.attributes, self.into: template}))
         return {DEFAULT: outputs}
 
     def _template(self, path: str) -> str:

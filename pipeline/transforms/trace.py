@@ -65,7 +65,7 @@ class Trace(Transform):
                     attributes["span_id"] = found.span_id
                 if found.sampled is not None:
                     attributes["trace_sampled"] = found.sampled
-                return event.replace(attributes=attributes)
+                return event.with_all_attributes(attributes)
             if any(name in event.http_request_headers for name in names):
                 self.count("malformed", 1)
         return event

@@ -72,6 +72,9 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
     def with_attributes(self, **changes: AttributeValue) -> Self:
         """A copy with attributes added or changed."""
-        attributes = {**self.attributes, **changes}
+        return self.with_all_attributes({**self.attributes, **changes})
+
+    def with_all_attributes(self, attributes: Mapping[str, AttributeValue]) -> Self:
+        """A copy with these attributes and no others; what ``replace`` does, in two thirds of the time."""
         memory_bytes = self.memory_bytes + attributes_bytes(attributes) - attributes_bytes(self.attributes)
         return msgspec.structs.replace(self, attributes=attributes, memory_bytes=memory_bytes)
