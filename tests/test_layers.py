@@ -23,6 +23,7 @@ LAYERS: tuple[set[str], ...] = (
     {"telemetry"},
     {"decorators"},
     {"model", "errors", "api", "cancellation", "prctl"},
+    {"native"},
 )
 """From the top. A package may import those of lower layers and itself."""
 
@@ -233,6 +234,12 @@ def test_a_heavy_import_has_one_home(name: str) -> None:
     users = {found.file for found in IMPORTS if found.name.split(".")[0] == name}
     strangers = {file for file in users if not any(Path(file).match(home) for home in HOMES[name])}
     assert not strangers
+
+
+def test_one_module_imports_the_compiled_extension() -> None:
+    """It may be absent, and whoever uses it asks there."""
+    users = {found.file for found in IMPORTS if "_lane" in (*found.name.split("."), *found.names)}
+    assert users == {"native.py"}
 
 
 def test_pure_packages_import_nothing_that_does_io() -> None:

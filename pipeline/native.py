@@ -1,0 +1,25 @@
+"""The compiled lane (``lane/``, Rust), where this installation has it. No other module imports the extension.
+
+Without it everything works, slower: ``lane`` is None then, and ``missing`` says why. ``HTTPIPE_LANE=0`` switches it off.
+"""
+
+import os
+from types import ModuleType
+
+VERSION = 1
+"""Of what Python calls; an extension that was built from other sources is left alone."""
+
+
+def _load() -> tuple[ModuleType | None, str]:
+    if os.environ.get("HTTPIPE_LANE") == "0":
+        return None, "switched off by HTTPIPE_LANE=0"
+    try:
+        from pipeline import _lane  # noqa: PLC0415  it may be absent
+    except ImportError as error:
+        return None, f"not built ({error})"
+    if _lane.VERSION != VERSION:
+        return None, f"built from other sources (version {_lane.VERSION}, this is {VERSION}); build it again"
+    return _lane, ""
+
+
+lane, missing = _load()
