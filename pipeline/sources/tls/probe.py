@@ -1,0 +1,94 @@
+"""What is probed: the places in a file that a TLS library's calls pass, and what stands in their registers there.
+
+Comes in: what ``targets`` found in a file. Goes out: programs of ``pipeline/bpf/tls.bpf.c`` and the cookies that they are attached with.
+Nothing here does I/O. ``enum tls_call`` in ``pipeline/bpf/tls.h`` has the same numbers as ``Call``.
+"""
+
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+
+
+class Program(StrEnum):
+    """The BPF programs (all ``SEC("uprobe")``) by their names in the object; each takes one kind of calling convention.
+
+    ``ENTER``       C: first instruction of a function, or a later one before which no argument register was changed.
+    ``LEAVE``       C, and rustls: its return, as a uretprobe, or on each RET instruction (``rax``, ``rdx`` are read; the stack is not).
+    ``GO_ENTER``    Go's register ABI: behind the stack check, before ``rax``, ``rbx``, ``rcx``, ``r14`` were changed.
+    ``GO_LEAVE``    Go: each RET instruction. Never a uretprobe: Go moves its stacks.
+    ``RUST_ENTER``  ``<rustls::conn::Writer as Write>::write``: entry.
+    ``RUST_TAKE``   ``CommonState::take_received_plaintext``: entry; no return.
+    ``FREE``        C: entry of what frees or closes the connection in the first argument.
+    ``GO_FREE``     Go: the same, in ``rax``.
+    """
+
+    ENTER = "tls_enter"
+    LEAVE = "tls_leave"
+    GO_ENTER = "go_enter"
+    GO_LEAVE = "go_leave"
+    RUST_ENTER = "rust_enter"
+    RUST_TAKE = "rust_take"
+    FREE = "tls_free"
+    GO_FREE = "go_free"
+
+
+class Call(IntEnum):
+    """The arguments of a function, and how it returns the number of bytes; odd numbers write. The low byte of a cookie.
+
+    ``READ``, ``WRITE``          (connection, buffer, size) → n > 0: ``SSL_read``, ``gnutls_record_recv``, ``gnutls_record_send``.
+    ``READ_EX``, ``WRITE_EX``    (connection, buffer, size, size_t *n) → 1: ``SSL_read_ex``, ``ssl_read_internal``.
+    ``WRITE_EX2``                (connection, buffer, size, flags, size_t *n) → 1: ``ssl_write_internal`` from OpenSSL 3.2 on.
+    ``NSPR_READ``, ``NSPR_WRITE``  as ``READ`` and ``WRITE``, by functions that serve plain sockets and files too: ``PR_Read``, ``PR_Send``.
+    ``GO_READ``, ``GO_WRITE``    ``crypto/tls.(*Conn).Read`` and ``Write``: (conn, buffer, size) → n. ``GO_WRITE`` has no ``GO_LEAVE``.
+    ``RUST_READ``                ``take_received_plaintext``: pointer and length are the second and third word of the second argument.
+    ``RUST_WRITE``               (writer, buffer, size) → tag in ``rax`` (0 for Ok), n in ``rdx``; the writer's first word names the connection.
+    ``FREE``                     (connection): ``SSL_free``, ``gnutls_deinit``, ``PR_Close``, ``crypto/tls.(*Conn).Close``.
+    """
+
+    READ = 2
+    WRITE = 3
+    READ_EX = 4
+    WRITE_EX = 5
+    WRITE_EX2 = 7
+    GO_READ = 8
+    GO_WRITE = 9
+    RUST_READ = 10
+    RUST_WRITE = 11
+    NSPR_READ = 12
+    NSPR_WRITE = 13
+    FREE = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """One place: ``offset`` in the file of the instruction; ``at_return`` makes it a uretprobe; ``function`` is for people."""
+
+    program: Program
+    offset: int
+    call: Call
+    at_return: bool = False
+    function: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class FileIdentity:
+    """A file whatever its path: two overlay mounts show one file with different ``st_dev``, so that is no part of it."""
+
+    inode: int
+    size: int
+    mtime_ns: int
+    ctime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A file with a TLS library in it: ``library`` as in ``httpipe.tls.library``, ``version`` empty where it is not known."""
+
+    library: str
+    version: str
+    file: FileIdentity
+    probes: tuple[Probe, ...]
+
+
+def cookie(call: Call, number: int) -> int:
+    """Of a probe of the target that the source gave ``number``, counted from 1: records say it, so that the library is known."""
+    return call | number << 8
