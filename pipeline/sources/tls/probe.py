@@ -1,7 +1,7 @@
 """What is probed: the places in a file that a TLS library's calls pass, and what stands in their registers there.
 
-Comes in: what ``targets`` found in a file. Goes out: programs of ``pipeline/bpf/tls.bpf.c`` and the cookies that they are attached with.
-Nothing here does I/O. ``enum tls_call`` in ``pipeline/bpf/tls.h`` has the same numbers as ``Call``.
+Comes in: what ``targets`` found in a file. Goes out: programs of ``pipeline/bpf/tls.bpf.c``, and the cookies that they are
+attached with. Nothing here does I/O. ``enum tls_call`` in ``pipeline/bpf/tls.h`` has the same numbers as ``Call``.
 """
 
 from dataclasses import dataclass
@@ -11,8 +11,8 @@ from enum import IntEnum, StrEnum
 class Program(StrEnum):
     """The BPF programs (all ``SEC("uprobe")``) by their names in the object; each takes one kind of calling convention.
 
-    ``ENTER``       C: first instruction of a function, or a later one before which no argument register was changed.
-    ``LEAVE``       C, and rustls: its return, as a uretprobe, or on each RET instruction (``rax``, ``rdx`` are read; the stack is not).
+    ``ENTER``       C: first instruction of a function, or a later one where the argument registers still hold their values.
+    ``LEAVE``       C, and rustls: its return, as a uretprobe, or on each RET instruction (``rax`` and ``rdx`` are read).
     ``GO_ENTER``    Go's register ABI: behind the stack check, before ``rax``, ``rbx``, ``rcx``, ``r14`` were changed.
     ``GO_LEAVE``    Go: each RET instruction. Never a uretprobe: Go moves its stacks.
     ``RUST_ENTER``  ``<rustls::conn::Writer as Write>::write``: entry.
@@ -34,14 +34,15 @@ class Program(StrEnum):
 class Call(IntEnum):
     """The arguments of a function, and how it returns the number of bytes; odd numbers write. The low byte of a cookie.
 
-    ``READ``, ``WRITE``          (connection, buffer, size) → n > 0: ``SSL_read``, ``gnutls_record_recv``, ``gnutls_record_send``.
-    ``READ_EX``, ``WRITE_EX``    (connection, buffer, size, size_t *n) → 1: ``SSL_read_ex``, ``ssl_read_internal``.
-    ``WRITE_EX2``                (connection, buffer, size, flags, size_t *n) → 1: ``ssl_write_internal`` from OpenSSL 3.2 on.
-    ``NSPR_READ``, ``NSPR_WRITE``  as ``READ`` and ``WRITE``, by functions that serve plain sockets and files too: ``PR_Read``, ``PR_Send``.
-    ``GO_READ``, ``GO_WRITE``    ``crypto/tls.(*Conn).Read`` and ``Write``: (conn, buffer, size) → n. ``GO_WRITE`` has no ``GO_LEAVE``.
-    ``RUST_READ``                ``take_received_plaintext``: pointer and length are the second and third word of the second argument.
-    ``RUST_WRITE``               (writer, buffer, size) → tag in ``rax`` (0 for Ok), n in ``rdx``; the writer's first word names the connection.
-    ``FREE``                     (connection): ``SSL_free``, ``gnutls_deinit``, ``PR_Close``, ``crypto/tls.(*Conn).Close``.
+    ``READ``, ``WRITE``        (connection, buffer, size) → n > 0: ``SSL_read``, ``gnutls_record_recv``, ``gnutls_record_send``.
+    ``READ_EX``, ``WRITE_EX``  (connection, buffer, size, size_t *n) → 1: ``SSL_read_ex``, ``ssl_read_internal``.
+    ``WRITE_EX2``              (connection, buffer, size, flags, size_t *n) → 1: ``ssl_write_internal`` since OpenSSL 3.2.
+    ``NSPR_READ``, ``NSPR_WRITE``  as ``READ`` and ``WRITE``, of functions that serve plain sockets and files, too: ``PR_Read``.
+    ``GO_READ``, ``GO_WRITE``  ``crypto/tls.(*Conn).Read``, ``Write``: (conn, buffer, size) → n; ``Write`` without ``GO_LEAVE``.
+    ``RUST_READ``              ``take_received_plaintext``: words 2 and 3 of the second argument are pointer and length.
+    ``RUST_WRITE``             (writer, buffer, size) → tag in ``rax`` (0 for Ok), n in ``rdx``; the writer's first word is the
+                               connection.
+    ``FREE``                   (connection): ``SSL_free``, ``gnutls_deinit``, ``PR_Close``, ``crypto/tls.(*Conn).Close``.
     """
 
     READ = 2
