@@ -44,6 +44,7 @@ dev:
 test:
 	@tools/setup.sh test
 	@$(MAKE) --no-print-directory check
+	tools/lane.sh test
 	$(BIN)/pytest -q
 	@$(MAKE) --no-print-directory newer
 
@@ -51,6 +52,7 @@ check:
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
+	tools/lane.sh check
 	clang-format --dry-run --Werror $(C_FILES)
 
 unit: dev
@@ -89,4 +91,4 @@ docs:
 	$(BIN)/python -m tools.quoted_examples
 
 clean:
-	rm -rf .venv .cache build dist pipeline/bpf/*.bpf.o .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .cache build dist lane/target pipeline/_lane.abi3.so pipeline/bpf/*.bpf.o .mypy_cache .ruff_cache .pytest_cache .hypothesis

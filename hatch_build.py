@@ -1,18 +1,26 @@
-"""Puts the compiled BPF program into wheel, sdist and editable installs.
+"""Puts the compiled BPF program into wheel, sdist and editable installs, and the compiled lane into wheels and editable installs.
 
-Also a script: ``python hatch_build.py`` builds it in place.
+Also a script: ``python hatch_build.py`` builds the program in place, ``python hatch_build.py lane`` the lane.
 
 Comes in: the C files of ``pipeline/bpf``. Goes out: ``pipeline/bpf/http_trace.bpf.o`` beside them. An object that is
 newer than its sources is taken as it is, and so is the one that an sdist brings: installing either needs no clang.
 BPF is one little-endian target, so one object serves x86-64 and arm64.
 
+Comes in: the crate ``lane``. Goes out: ``pipeline/_lane.abi3.so``, one extension for every CPython since 3.11, and a wheel
+that names its platform. Where there is no Rust, or no way to the crates, the Python decoder serves alone and the wheel is for
+any platform.
+
 ``HTTPIPE_NO_BPF=1`` leaves the program out: no live capture, everything else works. ``CLANG`` names another compiler.
+``HTTPIPE_LANE=0`` leaves the lane out, ``HTTPIPE_LANE=1`` fails where it cannot be built. ``HTTPIPE_LANE_TARGET=aarch64`` (or
+``x86_64``) builds it for manylinux2014 of that processor, by cargo-zigbuild (``make wheels``).
 """
 
 import os
+import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +42,11 @@ MISSING = f"""{{what}}, so the BPF program cannot be compiled.
   Install the Debian packages {PACKAGES}:  apt-get install -y clang libbpf-dev
   or do without live capture:  HTTPIPE_NO_BPF=1"""
 
+LANE = HERE / "lane"
+EXTENSION = HERE / "pipeline" / "_lane.abi3.so"
+MANYLINUX = "manylinux_2_17_{0}.manylinux2014_{0}"
+"""The oldest C library that Rust's own standard library works with is 2.17."""
+
 FLAGS = ("-target", "bpf", "-mcpu=v2", "-O2", "-g", "-Wall", "-Wextra", "-Werror", "-fdebug-compilation-dir=.", "-iquote.")
 
 
@@ -41,16 +54,27 @@ class CannotBuildError(Exception):
     """The BPF program cannot be compiled here; the text says what to do."""
 
 
+class NoLaneError(Exception):
+    """The lane cannot be compiled here; the text says why, and what to do."""
+
+
 class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
     """Called by hatchling before it collects files."""
 
     def initialize(self, _version: str, build_data: dict[str, Any]) -> None:
-        """Compile where needed; carry the object though git ignores it."""
+        """Compile where needed; carry what was compiled though git ignores it."""
         try:
             if build():
                 build_data["artifacts"].append(f"/{OBJECT.relative_to(HERE)}")
-        except CannotBuildError as error:
+            if self.target_name == "wheel" and build_lane():
+                build_data["artifacts"].append(f"/{EXTENSION.relative_to(HERE)}")
+                build_data["pure_python"] = False
+                build_data["tag"] = f"cp311-abi3-{lane_platform()}"
+        except (CannotBuildError, NoLaneError) as error:
             sys.exit(f"httpipe: {error}")  # hatchling would show a traceback
+
+
+# --- the BPF program -----------------------------------------------------------------------------------------------------------
 
 
 def build() -> bool:
@@ -102,8 +126,75 @@ def includes() -> list[str]:
     ]
 
 
+# --- the lane ------------------------------------------------------------------------------------------------------------------
+
+
+def build_lane() -> bool:
+    """Compile unless the extension is up to date; false where it is to be left out, or cannot be had and nobody insists."""
+    asked = os.environ.get("HTTPIPE_LANE", "")
+    if asked == "0":
+        return False
+    try:
+        if not lane_up_to_date():
+            compile_lane()
+    except NoLaneError as error:
+        if asked == "1" or lane_target():
+            raise
+        EXTENSION.unlink(missing_ok=True)  # of other sources
+        sys.stderr.write(f"httpipe: {error}; without the compiled lane httpipe works, but slower\n")
+        return False
+    return True
+
+
+def lane_target() -> str:
+    """The processor that the lane is built for, empty for this machine."""
+    return os.environ.get("HTTPIPE_LANE_TARGET", "")
+
+
+def lane_platform() -> str:
+    """The last part of the wheel's name."""
+    return MANYLINUX.format(lane_target()) if lane_target() else re.sub(r"[-.]", "_", sysconfig.get_platform())
+
+
+def lane_up_to_date() -> bool:
+    """The extension is there, for this machine, and newer than its sources."""
+    if lane_target() or not EXTENSION.is_file():
+        return False
+    built = EXTENSION.stat().st_mtime_ns
+    sources = (*LANE.joinpath("src").rglob("*"), LANE / "Cargo.toml", LANE / "Cargo.lock")
+    return all(path.stat().st_mtime_ns <= built for path in sources)
+
+
+def compile_lane() -> None:
+    """Fetch the crates, compile without a network. The extension appears whole or not at all."""
+    cargo = shutil.which("cargo")
+    if cargo is None:
+        raise NoLaneError("no cargo (Rust) here")
+    run_cargo(cargo, "fetch", "--locked", failed="the crates of lane/Cargo.lock cannot be fetched")
+    command: list[str] = ["build"]
+    where = "release"
+    if lane_target():
+        triple = f"{lane_target()}-unknown-linux-gnu"
+        command, where = ["zigbuild", f"--target={triple}.2.17"], f"{triple}/release"
+    run_cargo(cargo, *command, "--release", "--locked", "--offline", failed="the lane does not compile")
+    folder = Path(os.environ.get("CARGO_TARGET_DIR", LANE / "target"))
+    unfinished = EXTENSION.with_suffix(f".{os.getpid()}.tmp")
+    shutil.copy(folder / where / "lib_lane.so", unfinished)
+    unfinished.replace(EXTENSION)
+
+
+def run_cargo(cargo: str, *arguments: str, failed: str) -> None:
+    """In the crate's folder. One extension serves every Python, so PyO3 need not look for one."""
+    env = {**os.environ, "PYO3_NO_PYTHON": "1", "CARGO_PROFILE_RELEASE_STRIP": "debuginfo"}
+    done = subprocess.run([cargo, *arguments], cwd=LANE, env=env, capture_output=True, text=True, check=False)  # noqa: S603  our own command
+    if done.returncode:
+        raise NoLaneError(f"{failed}:\n{done.stderr.strip()}\n")
+
+
 if __name__ == "__main__":
     try:
+        if sys.argv[1:] == ["lane"]:
+            sys.exit(0 if build_lane() else 1)
         sys.exit(0 if build() else "httpipe: HTTPIPE_NO_BPF is set, nothing built")
-    except CannotBuildError as error:
+    except (CannotBuildError, NoLaneError) as error:
         sys.exit(f"httpipe: {error}")

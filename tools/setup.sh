@@ -1,7 +1,8 @@
 #!/bin/sh
 # Makes a clone ready to run (`setup.sh run`), to work on (`setup.sh dev`: what `make unit` and `make check` need) or to test whole
-# (`setup.sh test`: real servers and brokers too): Debian packages, .venv, the package with its BPF object.
-# `setup.sh demo` does without the BPF object where it is not built yet: what reads capture files needs no compiler and no privileges.
+# (`setup.sh test`: real servers and brokers too): Debian packages, .venv, the package with its BPF object and its compiled lane.
+# `setup.sh demo` does without both where they are not built yet: what reads capture files needs no compiler and no privileges.
+# Where no current Rust can be had, the Python decoder serves instead of the lane; HTTPIPE_LANE=0 does without on purpose.
 # Repeats safely and quickly: each step looks first whether there is anything to do. Installs Debian packages only as root or through sudo,
 # and names them before it does.
 set -eu
@@ -17,10 +18,14 @@ command -v "$python" >/dev/null || die "no $python here; name another interprete
 "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || die "$python is older than 3.11; name another: make PYTHON=… $purpose"
 
 sources=$(find pipeline/bpf -name '*.[ch]' | LC_ALL=C sort | xargs cat | cksum)
+lane_sources=$(find lane/src lane/Cargo.* -type f | LC_ALL=C sort | xargs cat | cksum)
 if [ "$purpose" = demo ]; then
     purpose=run
     [ "$(cat .venv/.object 2>/dev/null)" = "$sources" ] || export HTTPIPE_NO_BPF=1
+    [ "$(cat .venv/.lane 2>/dev/null)" = "$lane_sources" ] || export HTTPIPE_LANE=0
 fi
+lane=${HTTPIPE_LANE:-}
+[ ! -e pipeline/_lane.abi3.so ] || [ "$(cat .venv/.lane 2>/dev/null)" != "$lane_sources" ] || lane=built
 
 # --- Debian packages -------------------------------------------------------------------------------------------------------------------------------
 
@@ -29,6 +34,19 @@ want() { # PACKAGE TEST…: wanted where the test fails
     package=$1
     shift
     if ! "$@" >/dev/null 2>&1; then wanted="$wanted $package"; fi
+}
+oldest_rust=$(sed -n 's/^rust-version = "\(.*\)"/\1/p' lane/Cargo.toml)
+has_rust() { # new enough for the lane
+    command -v cargo && version=$(rustc --version 2>/dev/null) && version=${version#rustc } &&
+        [ "$(printf '%s\n' "$oldest_rust" "${version%% *}" | sort -V | head -n 1)" = "$oldest_rust" ]
+}
+rust_packages() { # COMPILER CARGO RUSTFMT CLIPPY: of these what is needed here, if they are new enough
+    candidate=$(apt-cache policy "$1" 2>/dev/null | sed -n 's/^  Candidate: //p')
+    dpkg --compare-versions "${candidate:-0}" ge "$oldest_rust" 2>/dev/null || return
+    case $purpose in dev | test) echo "$@" ;; *) echo "$1 $2" ;; esac
+}
+any_rust() { # Debian 12 keeps a current Rust beside its own, for browsers
+    rust_packages rustc-web cargo-web rustfmt-web rust-web-clippy || rust_packages rustc cargo rustfmt rust-clippy || true
 }
 installed() { [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]; }
 
@@ -41,6 +59,7 @@ if [ -z "${HTTPIPE_NO_BPF:-}" ]; then
 fi
 [ "$purpose" != dev ] || want clang-format command -v clang-format
 if [ "$purpose" = test ]; then
+    want libpython3-dev "$python" -c 'import os, sysconfig as s; os.stat(os.path.join(s.get_config_var("LIBDIR"), s.get_config_var("LDLIBRARY")))'
     headers=linux-headers-$(dpkg --print-architecture 2>/dev/null || echo amd64)
     for package in clang-format python3-bpfcc nghttp2-client "$headers" bpftool nginx-light wrk curl iproute2 tcpdump libcap2-bin maven kcat postgresql \
         qemu-system-x86 cpio kmod e2fsprogs debian-archive-keyring; do
@@ -50,6 +69,11 @@ if [ "$purpose" = test ]; then
     want nodejs command -v node
 fi
 
+rust=""
+case $lane in 0 | built) ;; *) has_rust >/dev/null || rust=wanted ;; esac
+case $purpose in dev | test) [ "$lane" = 0 ] || cargo clippy --version >/dev/null 2>&1 || rust=wanted ;; esac
+# Where nothing but Rust is missing, what apt knows without fetching its lists says whether it can be had.
+if [ -n "$rust" ] && [ -z "$wanted" ] && { [ "$(id -u)" = 0 ] || command -v sudo >/dev/null; }; then wanted=$(any_rust); fi
 if [ -n "$wanted" ]; then
     command -v apt-get >/dev/null || die "please install by your distribution's means:$wanted"
     root=""
@@ -58,7 +82,7 @@ if [ -n "$wanted" ]; then
         command -v sudo >/dev/null || die "needs these Debian packages; as root: apt-get install$wanted
   Without root, see httpipe on a capture file: make demo"
     fi
-    say "installing Debian packages:$wanted"
+    say "installing Debian packages: ${wanted# }${rust:+, and a current Rust for the compiled lane}"
     # Packages of servers start them when installed; nothing here needs that.
     quiet=/usr/sbin/policy-rc.d
     if [ ! -e $quiet ]; then
@@ -67,6 +91,7 @@ if [ -n "$wanted" ]; then
         trap '$root rm -f $quiet' EXIT
     fi
     $root apt-get update -qq
+    [ -z "$rust" ] || wanted="$wanted $(any_rust)"
     # shellcheck disable=SC2086
     $root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $wanted >/dev/null
 fi
@@ -104,6 +129,17 @@ if [ "$(cat .venv/.requirements-dev.lock 2>/dev/null)" != "$state" ] && [ "$(cat
     rm -f .venv/.object
     printf '%s\n' "$state" > ".venv/.$lock"
 fi
+case $lane in
+    0 | built) ;;
+    *)
+        if has_rust >/dev/null; then
+            say "compiling the lane (lane/, Rust)"
+            if .venv/bin/python hatch_build.py lane; then printf '%s\n' "$lane_sources" > .venv/.lane; fi
+        else
+            say "no Rust $oldest_rust or later here (Debian 12: apt-get install rustc-web cargo-web; elsewhere: rustup.rs): without the compiled lane httpipe works, but slower"
+        fi
+        ;;
+esac
 if [ "$(cat .venv/.object 2>/dev/null)" != "$sources${HTTPIPE_NO_BPF:-}" ] || { [ -z "${HTTPIPE_NO_BPF:-}" ] && [ ! -e $object ]; }; then
     say "installing httpipe into .venv"
     .venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .

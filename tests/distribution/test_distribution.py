@@ -1,10 +1,11 @@
-"""What a clone builds: wheel and sdist that carry the BPF program, and what installing them needs.
+"""What a clone builds: wheel and sdist that carry the BPF program and the compiled lane, and what installing them needs.
 
 The environment they are installed in is fresh; what httpipe depends on is not fetched but linked from the one that the tests
 run in.
 """
 
 import os
+import platform
 import shutil
 import subprocess
 import sys
@@ -19,6 +20,7 @@ pytestmark = pytest.mark.wheel
 
 ROOT = Path(__file__).resolve().parents[2]
 OBJECT = "pipeline/bpf/http_trace.bpf.o"
+LANE = "pipeline/_lane.abi3.so"
 PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check", "-q"]
 
 DEMO = """
@@ -51,7 +53,12 @@ def clone(folder: Path) -> Path:
 def build(folder: Path, *targets: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     """Into ``dist``, without a network."""
     command = [sys.executable, "-m", "hatchling", "build", "-d", "dist", *(f"-t{target}" for target in targets)]
-    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=180, env=env)
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, timeout=180, env=env or with_rust())
+
+
+def with_rust() -> dict[str, str]:
+    """An environment in which the lane must be built, with the crates that the checkout has compiled already."""
+    return {**os.environ, "HTTPIPE_LANE": "1", "CARGO_TARGET_DIR": str(ROOT / "lane" / "target")}
 
 
 @pytest.fixture(scope="module")
@@ -59,6 +66,7 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a wheel and an sdist from a fresh clone."""
     folder = clone(tmp_path_factory.mktemp("clone"))
     assert not (folder / OBJECT).exists()
+    assert not (folder / LANE).exists()
     done = build(folder, "sdist", "wheel")
     assert done.returncode == 0, done.stderr
     return folder / "dist"
@@ -81,6 +89,13 @@ class Installed:
         subprocess.run(install, check=True, timeout=120, env=env)
         shutil.copy(ROOT / "examples" / "demo.pcap", folder)
         (folder / "pipeline.toml").write_text(DEMO)
+
+    def python(self, code: str) -> str:
+        """What some code prints there."""
+        command = [self.folder / "venv" / "bin" / "python", "-c", code]
+        return subprocess.run(
+            command, cwd=self.folder, capture_output=True, text=True, check=True, timeout=60, env=self.env
+        ).stdout
 
     def httpipe(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         """The installed command, in a folder from which the checkout cannot be imported."""
@@ -133,6 +148,40 @@ def test_an_sdist_needs_no_compiler(built: Path, tmp_path: Path, no_compiler: di
         carried = member.read()
     assert zipfile.ZipFile(wheel).read(OBJECT) == carried
     assert zipfile.ZipFile(again).read(OBJECT) == carried
+
+
+def test_the_wheel_carries_the_lane_and_names_its_platform(built: Path, installed: Installed) -> None:
+    """One extension for every Python since 3.11, which the installed package imports."""
+    [wheel] = built.glob("*.whl")
+    assert f"-cp311-abi3-linux_{platform.machine()}." in wheel.name
+    assert LANE in zipfile.ZipFile(wheel).namelist()
+    code = "from pipeline import native; print(native.lane.__file__ if native.lane else native.missing)"
+    assert installed.python(code).endswith(f"{LANE}\n")
+
+
+def test_the_sdist_carries_the_crate(built: Path) -> None:
+    """Its sources and its lock file, and nothing that was compiled."""
+    [sdist] = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    assert {"lane/Cargo.toml", "lane/Cargo.lock", "lane/src/lib.rs"} <= names
+    assert not [name for name in names if name.startswith("lane/target") or name.endswith(".so")]
+
+
+def test_without_rust_python_serves(built: Path, tmp_path: Path, no_compiler: dict[str, str]) -> None:
+    """The wheel made where there is no cargo is for any platform, says so, and fails only where the lane is insisted on."""
+    [sdist] = built.glob("*.tar.gz")
+    with tarfile.open(sdist) as archive:
+        archive.extractall(tmp_path, filter="data")
+    [folder] = tmp_path.iterdir()
+    done = build(folder, "wheel", env=no_compiler)
+    assert done.returncode == 0, done.stderr
+    assert "no cargo (Rust) here; without the compiled lane httpipe works, but slower" in done.stderr
+    [wheel] = (folder / "dist").glob("*.whl")
+    assert wheel.name.endswith("-py3-none-any.whl")
+    insisted = build(folder, "wheel", env={**no_compiler, "HTTPIPE_LANE": "1"})
+    assert insisted.returncode != 0
+    assert "no cargo (Rust) here" in insisted.stderr
 
 
 def test_a_clone_without_a_compiler_names_what_to_install(tmp_path: Path, no_compiler: dict[str, str]) -> None:

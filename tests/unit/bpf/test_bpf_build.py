@@ -123,7 +123,7 @@ def test_hook_adds_the_object(clone_with_object: Path, monkeypatch: pytest.Monke
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    hook = object.__new__(module.CustomBuildHook)
+    hook = module.CustomBuildHook(str(clone_with_object), {}, None, None, "", "sdist")
     data: dict[str, list[str]] = {"artifacts": []}
     hook.initialize("standard", data)
     assert data["artifacts"] == ["/pipeline/bpf/http_trace.bpf.o"]
