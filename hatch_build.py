@@ -1,16 +1,17 @@
-"""Puts the compiled BPF program into wheel, sdist and editable installs, and the compiled lane into wheels and editable installs.
+"""Puts compiled BPF programs into wheel, sdist and editable installs, and the compiled lane into wheels and editable installs.
 
-Also a script: ``python hatch_build.py`` builds the program in place, ``python hatch_build.py lane`` the lane.
+Also a script: ``python hatch_build.py`` builds the programs in place, ``python hatch_build.py lane`` the lane.
 
-Comes in: the C files of ``pipeline/bpf``. Goes out: ``pipeline/bpf/http_trace.bpf.o`` beside them. An object that is
-newer than its sources is taken as it is, and so is the one that an sdist brings: installing either needs no clang.
-BPF is one little-endian target, so one object serves x86-64 and arm64.
+Comes in: the C files of ``pipeline/bpf``. Goes out: an object for each ``*.bpf.c``, beside it, such as ``http_trace.bpf.o``.
+Objects that are newer than the sources are taken as they are, and so are those that an sdist brings: installing either needs no
+clang. BPF is one little-endian target, so one object serves x86-64 and arm64; but a program that reads the registers of
+processes has one for each, such as ``tls.x86_64.bpf.o``, and every wheel has both.
 
 Comes in: the crate ``lane``. Goes out: ``pipeline/_lane.abi3.so``, one extension for every CPython since 3.11, and a wheel
 that names its platform. Where there is no Rust, or no way to the crates, the Python decoder serves alone and the wheel is for
 any platform.
 
-``HTTPIPE_NO_BPF=1`` leaves the program out: no live capture, everything else works. ``CLANG`` names another compiler.
+``HTTPIPE_NO_BPF=1`` leaves the programs out: no live capture, everything else works. ``CLANG`` names another compiler.
 ``HTTPIPE_LANE=0`` leaves the lane out, ``HTTPIPE_LANE=1`` fails where it cannot be built. ``HTTPIPE_LANE_TARGET=aarch64`` (or
 ``x86_64``) builds it for manylinux2014 of that processor, by cargo-zigbuild (``make wheels``).
 """
@@ -34,11 +35,12 @@ except ImportError:  # run as a script
 
 HERE = Path(__file__).resolve().parent
 FOLDER = HERE / "pipeline" / "bpf"
-SOURCE = FOLDER / "http_trace.bpf.c"
-OBJECT = SOURCE.with_suffix(".o")
+READS_REGISTERS = ("tls.bpf.c",)
+ARCHITECTURES = {"x86_64": "x86", "aarch64": "arm64"}
+"""As ``platform.machine()`` names them, and as libbpf's headers do."""
 
 PACKAGES = "clang and libbpf-dev"
-MISSING = f"""{{what}}, so the BPF program cannot be compiled.
+MISSING = f"""{{what}}, so the BPF programs cannot be compiled.
   Install the Debian packages {PACKAGES}:  apt-get install -y clang libbpf-dev
   or do without live capture:  HTTPIPE_NO_BPF=1"""
 
@@ -51,7 +53,7 @@ FLAGS = ("-target", "bpf", "-mcpu=v2", "-O2", "-g", "-Wall", "-Wextra", "-Werror
 
 
 class CannotBuildError(Exception):
-    """The BPF program cannot be compiled here; the text says what to do."""
+    """The BPF programs cannot be compiled here; the text says what to do."""
 
 
 class NoLaneError(Exception):
@@ -65,7 +67,7 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         """Compile where needed; carry what was compiled though git ignores it."""
         try:
             if build():
-                build_data["artifacts"].append(f"/{OBJECT.relative_to(HERE)}")
+                build_data["artifacts"] += [f"/{path.relative_to(HERE)}" for path in objects()]
             if self.target_name == "wheel" and build_lane():
                 build_data["artifacts"].append(f"/{EXTENSION.relative_to(HERE)}")
                 build_data["pure_python"] = False
@@ -74,35 +76,50 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
             sys.exit(f"httpipe: {error}")  # hatchling would show a traceback
 
 
-# --- the BPF program -----------------------------------------------------------------------------------------------------------
+# --- the BPF programs ----------------------------------------------------------------------------------------------------------
 
 
 def build() -> bool:
-    """Compile unless the object is up to date; false where it is to be left out."""
+    """Compile unless the objects are up to date; false where they are to be left out."""
     if os.environ.get("HTTPIPE_NO_BPF", "0") not in {"", "0"}:
         return False
     if not up_to_date():
-        compile_object()
+        for path, (source, flags) in objects().items():
+            compile_object(source, flags, path)
     return True
 
 
+def objects() -> dict[Path, tuple[Path, tuple[str, ...]]]:
+    """Every object: its source, and the flags that are its own."""
+    found: dict[Path, tuple[Path, tuple[str, ...]]] = {}
+    for source in sorted(FOLDER.glob("*.bpf.c")):
+        if source.name not in READS_REGISTERS:
+            found[source.with_suffix(".o")] = source, ()
+            continue
+        name = source.name.removesuffix(".bpf.c")
+        for machine, architecture in ARCHITECTURES.items():
+            found[source.with_name(f"{name}.{machine}.bpf.o")] = source, (f"-D__TARGET_ARCH_{architecture}",)
+    return found
+
+
 def up_to_date() -> bool:
-    """The object is there and newer than its sources, or came with an sdist (whose files all have the same time)."""
-    if not OBJECT.is_file():
+    """The objects are there and newer than the sources, or came with an sdist (whose files all have the same time)."""
+    there = list(objects())
+    if not all(path.is_file() for path in there):
         return False
     if (HERE / "PKG-INFO").is_file():
         return True
-    built = OBJECT.stat().st_mtime_ns
+    built = min(path.stat().st_mtime_ns for path in there)
     return all(path.stat().st_mtime_ns <= built for path in (*FOLDER.rglob("*.[ch]"), Path(__file__)))
 
 
-def compile_object() -> None:
+def compile_object(source: Path, flags: tuple[str, ...], path: Path) -> None:
     """One call of clang. The object appears whole or not at all."""
     clang = os.environ.get("CLANG") or next(filter(None, map(shutil.which, ("clang", "clang-19", "clang-16", "clang-14"))), None)
     if clang is None:
         raise CannotBuildError(MISSING.format(what="clang is not installed"))
-    unfinished = OBJECT.with_suffix(f".{os.getpid()}.tmp")
-    command = [clang, *FLAGS, *includes(), "-c", SOURCE.name, "-o", str(unfinished)]
+    unfinished = path.with_suffix(f".{os.getpid()}.tmp")
+    command = [clang, *FLAGS, *flags, *includes(), "-c", source.name, "-o", str(unfinished)]
     try:
         done = subprocess.run(command, cwd=FOLDER, capture_output=True, text=True, check=False)  # noqa: S603  our own command
         if done.returncode:
@@ -112,7 +129,7 @@ def compile_object() -> None:
                 else "clang failed"
             )
             raise CannotBuildError(f"{done.stderr}\n{MISSING.format(what=what)}")
-        unfinished.replace(OBJECT)
+        unfinished.replace(path)
     except FileNotFoundError as error:
         raise CannotBuildError(MISSING.format(what=f"{clang} cannot be started")) from error
     finally:

@@ -10,6 +10,7 @@
 #define HTTPIPE_HTTP_TRACE_H
 
 #include "parse/key.h"
+#include "shed/parts.h"
 
 /* Bytes of one record's payload at most; longer segments are cut into several records. A power of two, so
  * that a mask proves the bound to the verifier; and scratch space must fit a per-CPU array's 32 KiB. */
@@ -27,11 +28,6 @@
 #define HTTP_FOLLOW_BYTES    (1 << 30)
 /* A batch is worth waking the reader for. */
 #define HTTP_WAKE_BYTES	     65536
-/* Connections fall into so many parts by a hash; under overload only some of the parts are captured. */
-#define HTTP_PARTS	     256
-/* So many parts more at a time, at most once in so many nanoseconds: all of them again after 8 s. */
-#define HTTP_KEEP_STEP	     8
-#define HTTP_KEEP_NS	     (250 * 1000 * 1000ULL)
 
 /* http_record.bits */
 #define HTTP_BIT_IPV6	  1  /* the key is 36 bytes long, else 12 */

@@ -1,7 +1,7 @@
-"""Load the prebuilt object with the system's libbpf.so.1, through ctypes. The one home of libbpf.
+"""Load prebuilt objects with the system's libbpf.so.1, through ctypes. The one home of libbpf.
 
-Comes in: the object file. Goes out: a ``Program`` or ``CaptureError``. libbpf's own log goes to Python's at debug
-level; of a refusal the verifier's last words are kept for the error.
+Comes in: an object file. Goes out: an ``Object``, for the packet source a ``Program``, or ``CaptureError``. libbpf's own log
+goes to Python's at debug level; of a refusal the verifier's last words are kept for the error.
 """
 
 import ctypes
@@ -44,6 +44,8 @@ def library() -> ctypes.CDLL:
         ("bpf_map__set_max_entries", integer, (pointer, ctypes.c_uint32)),
         ("bpf_map__fd", integer, (pointer,)),
         ("bpf_program__fd", integer, (pointer,)),
+        ("bpf_program__set_expected_attach_type", integer, (pointer, integer)),
+        ("bpf_program__set_autoload", integer, (pointer, ctypes.c_bool)),
         ("ring_buffer__new", pointer, (integer, pointer, pointer, pointer)),
         ("ring_buffer__consume", integer, (pointer,)),
         ("ring_buffer__free", None, (pointer,)),
@@ -74,49 +76,84 @@ def version() -> str:
     return text.decode()
 
 
-def load(sizes: programs.Sizes, path: Path = programs.OBJECT) -> programs.Program:
-    """Load the object; nothing is attached yet."""
-    programs.prepare()
-    try:
-        lib = library()
-    except OSError as error:
-        raise CaptureError(f"{LIBRARY} is not on this host", remedy=INSTALL) from error
-    if not path.exists():
-        raise CaptureError(f"the prebuilt BPF program is missing: {path}", remedy='reinstall httpipe, or set loader = "bcc"')
-    handle = lib.bpf_object__open_file(os.fsencode(path), None)
-    if not handle:
-        raise _refused("libbpf cannot read the BPF program", ctypes.get_errno())
-    try:
-        lib.bpf_map__set_max_entries(_map(lib, handle, "events"), sizes.ring_bytes)
-        lib.bpf_map__set_max_entries(_map(lib, handle, "connections"), sizes.max_connections)
+class Object:
+    """An object file: opened by the constructor, loaded by ``load``; between the two its sizes and programs may be chosen."""
+
+    def __init__(self, path: Path, instead: str = "") -> None:
+        """``instead``: the end of the sentence that says what to do where the file is missing."""
+        try:
+            self._lib = lib = library()
+        except OSError as error:
+            raise CaptureError(f"{LIBRARY} is not on this host", remedy=INSTALL) from error
+        if not path.exists():
+            raise CaptureError(f"the prebuilt BPF program is missing: {path}", remedy=f"reinstall httpipe{instead}")
+        self._handle = lib.bpf_object__open_file(os.fsencode(path), None)
+        if not self._handle:
+            raise _refused("libbpf cannot read the BPF program", ctypes.get_errno())
+
+    def size(self, name: str, entries: int) -> None:
+        """Of a map: entries, of a ring bytes."""
+        self._lib.bpf_map__set_max_entries(self._map(name), entries)
+
+    def attach_type(self, name: str, kind: int) -> None:
+        """How a program will be attached, where its section does not say it (``enum bpf_attach_type``)."""
+        self._lib.bpf_program__set_expected_attach_type(self._program(name), kind)
+
+    def leave_out(self, name: str) -> None:
+        """Do not load this program: this kernel has nothing to attach it to."""
+        self._lib.bpf_program__set_autoload(self._program(name), value=False)
+
+    def load(self) -> None:
+        """Into the kernel; nothing is attached yet."""
         _last_words.clear()
-        _check(lib.bpf_object__load(handle))
-        maps = {name: lib.bpf_map__fd(_map(lib, handle, name)) for name in programs.MAPS}
-        entry, program = (_program(lib, handle, name) for name in (programs.ENTRY, programs.PROGRAM))
-        programs.link(maps, program)
+        result = self._lib.bpf_object__load(self._handle)
+        if result:
+            raise _refused("the kernel refuses the BPF program", -result)
+
+    def map_fd(self, name: str) -> int:
+        """Of a map, once loaded."""
+        fd: int = self._lib.bpf_map__fd(self._map(name))
+        return fd
+
+    def program_fd(self, name: str) -> int:
+        """Of a program, once loaded."""
+        fd: int = self._lib.bpf_program__fd(self._program(name))
+        return fd
+
+    def close(self) -> None:
+        """Let go of programs and maps. Safe twice."""
+        if self._handle:
+            self._lib.bpf_object__close(self._handle)
+            self._handle = None
+
+    def _map(self, name: str) -> int:
+        return self._found(self._lib.bpf_object__find_map_by_name(self._handle, name.encode()), f"map {name}")
+
+    def _program(self, name: str) -> int:
+        return self._found(self._lib.bpf_object__find_program_by_name(self._handle, name.encode()), f"program {name}")
+
+    @staticmethod
+    def _found(found: int | None, what: str) -> int:
+        if not found:
+            remedy = "reinstall httpipe: program and package do not belong together"
+            raise CaptureError(f"the BPF program has no {what}", remedy=remedy)
+        return found
+
+
+def load(sizes: programs.Sizes, path: Path = programs.OBJECT) -> programs.Program:
+    """The program of the packet source; nothing is attached yet."""
+    programs.prepare()
+    loaded = Object(path, instead=', or set loader = "bcc"')
+    try:
+        loaded.size("events", sizes.ring_bytes)
+        loaded.size("connections", sizes.max_connections)
+        loaded.load()
+        maps = {name: loaded.map_fd(name) for name in programs.MAPS}
+        programs.link(maps, loaded.program_fd(programs.PROGRAM))
+        return programs.Program("libbpf", loaded.program_fd(programs.ENTRY), maps, loaded.close)
     except BaseException:
-        lib.bpf_object__close(handle)
+        loaded.close()
         raise
-    return programs.Program("libbpf", entry, maps, lambda: lib.bpf_object__close(handle))
-
-
-def _check(result: int) -> None:
-    if result:
-        raise _refused("the kernel refuses the BPF program", -result)
-
-
-def _map(lib: ctypes.CDLL, handle: int, name: str) -> int:
-    found: int | None = lib.bpf_object__find_map_by_name(handle, name.encode())
-    if not found:
-        raise CaptureError(
-            f"the BPF program has no map {name}", remedy="reinstall httpipe: program and package do not belong together"
-        )
-    return found
-
-
-def _program(lib: ctypes.CDLL, handle: int, name: str) -> int:
-    fd: int = lib.bpf_program__fd(lib.bpf_object__find_program_by_name(handle, name.encode()))
-    return fd
 
 
 def _refused(what: str, code: int) -> CaptureError:

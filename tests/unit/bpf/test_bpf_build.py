@@ -32,8 +32,9 @@ def object_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def clone_with_object(clone: Path, object_file: Path) -> Path:
-    """A clone in which the object is there, and newer than its sources."""
-    shutil.copyfile(object_file, built(clone))
+    """A clone in which the objects are there, and newer than the sources."""
+    for path in object_file.parent.glob("*.bpf.o"):
+        shutil.copyfile(path, built(clone).with_name(path.name))
     return clone
 
 
@@ -126,7 +127,11 @@ def test_hook_adds_the_object(clone_with_object: Path, monkeypatch: pytest.Monke
     hook = module.CustomBuildHook(str(clone_with_object), {}, None, None, "", "sdist")
     data: dict[str, list[str]] = {"artifacts": []}
     hook.initialize("standard", data)
-    assert data["artifacts"] == ["/pipeline/bpf/http_trace.bpf.o"]
+    sources = [path.name.removesuffix(".bpf.c") for path in (ROOT / "pipeline" / "bpf").glob("*.bpf.c")]
+    names = {name.rsplit("/", 1)[1].split(".")[0] for name in data["artifacts"]}
+    assert "/pipeline/bpf/http_trace.bpf.o" in data["artifacts"]
+    assert {"/pipeline/bpf/tls.x86_64.bpf.o", "/pipeline/bpf/tls.aarch64.bpf.o"} <= set(data["artifacts"])
+    assert names == set(sources)
     monkeypatch.setenv("HTTPIPE_NO_BPF", "1")
     data = {"artifacts": []}
     hook.initialize("standard", data)

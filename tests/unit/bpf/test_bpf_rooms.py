@@ -13,7 +13,9 @@ MAY_INCLUDE = {
     "parse": HELP | {"parse"},
     "classify": HELP | {"parse", "classify"},
     "emit": HELP | SHARED | {"parse", "emit"},
-    "policy": HELP | SHARED | {"parse", "classify", "emit", "policy"},
+    "policy": HELP | SHARED | {"parse", "classify", "emit", "policy", "shed"},
+    "shed": HELP | {"shed"},
+    "tls": HELP | {"classify", "shed", "process", "tls.h", "tls"},
 }
 """Folders and files, by folder. Data goes one way, and what knows the maps and the records is not in the first two."""
 

@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Calls of TLS libraries, from their entry to their return.
+ */
+#ifndef HTTPIPE_TLS_CALLS_H
+#define HTTPIPE_TLS_CALLS_H
+
+#include "tls/processes.h"
+#include "tls/rust.h"
+
+#define IS_WRITE(cookie) ((cookie)&1)
+
+static __always_inline __u32 call_of(__u64 cookie)
+{
+	return cookie & 255;
+}
+
+/* `key` names the thread, or the goroutine. A call within another one is told by its stack pointer, so that
+ * one that never returned (an exception passed through it) does no harm. */
+static __always_inline int on_enter(struct tls_pending *call, __u64 key)
+{
+	struct tls_pending *outer = bpf_map_lookup_elem(&calls, &key);
+
+	if (outer && call->stack < outer->stack && outer->connection == call->connection &&
+	    outer->buffer == call->buffer)
+		return 0; /* SSL_write within SSL_write_ex, gnutls_record_send2 within gnutls_record_send */
+	if (!watched(bpf_get_current_pid_tgid() >> 32))
+		return 0;
+	count(TLS_COUNT_CALLS);
+	call->ts_ns = bpf_ktime_get_boot_ns();
+	if (bpf_map_update_elem(&calls, &key, call, BPF_ANY))
+		count(TLS_COUNT_TABLE_FULL);
+	return 0;
+}
+
+/* The number of bytes that the call read or wrote; 0 for none, and where it failed. */
+static __always_inline __u32 bytes_of(const struct tls_pending *call, __s64 result, __u64 second)
+{
+	__u64 n = 0;
+
+	switch (call_of(call->cookie)) {
+	case TLS_CALL_READ_EX:
+	case TLS_CALL_WRITE_EX:
+	case TLS_CALL_WRITE_EX2:
+		if ((__s32)result > 0)
+			bpf_probe_read_user(&n, sizeof(n), (void *)call->written);
+		return n;
+	case TLS_CALL_GO_READ:
+		return result > 0 ? result : 0;
+	case TLS_CALL_RUST_WRITE:
+		return result == 0 ? second : 0;
+	default:
+		return (__s32)result > 0 ? (__u32)result : 0;
+	}
+}
+
+/* NSPR's functions serve plain sockets, too: there, what passes the socket is what the program sees. */
+static __always_inline int is_plain(const struct tls_pending *call, __u32 n)
+{
+	__u32 kind = call_of(call->cookie);
+
+	return (kind == TLS_CALL_NSPR_READ || kind == TLS_CALL_NSPR_WRITE) && call->wire == n;
+}
+
+/* What the sockets that the thread used say of the connection's. */
+static __always_inline void gather(const struct tls_pending *call, const struct tls_key *key,
+				   struct tls_connection *connection, struct tls_thread *thread, __u32 n)
+{
+	if (call->socket.sk) {
+		bind(key, connection, &call->socket, TLS_HOW_NESTED);
+		if (IS_WRITE(call->cookie))
+			learn_version(connection, call->wire - n, records_of(n));
+	} else if (thread && !is_proof(connection->how)) {
+		if (IS_WRITE(call->cookie))
+			evidence_of_write(key, thread, n);
+		else
+			evidence_of_read(key, connection, thread, n);
+	}
+}
+
+static __always_inline void on_object(__u64 id, const struct tls_pending *call, struct tls_text *text)
+{
+	struct tls_key key = {.address = call->connection, .tgid = id >> 32};
+	struct tls_connection *connection = connection_of(&key, call->cookie);
+
+	if (!connection)
+		return;
+	gather(call, &key, connection, thread_of(id), text->bytes);
+	if (!connection->protocol && is_plain(call, text->bytes)) {
+		connection->protocol = TLS_PROTOCOL_OTHER;
+		count(TLS_COUNT_NOT_TLS);
+	}
+	on_text(&key, connection, text);
+}
+
+static __always_inline int on_leave(__u64 key, __u64 stack, __s64 result, __u64 second)
+{
+	struct tls_pending *call = bpf_map_lookup_elem(&calls, &key);
+	__u64 id = bpf_get_current_pid_tgid();
+	struct tls_text text = {};
+
+	if (!call) {
+		if (known(id >> 32))
+			count(TLS_COUNT_NO_CALL);
+		return 0;
+	}
+	if (stack < call->stack)
+		return 0; /* a call within it returns */
+	text.bytes = bytes_of(call, result, second);
+	text.from = call->buffer;
+	text.sent = IS_WRITE(call->cookie);
+	text.ts_ns = text.sent ? call->ts_ns : bpf_ktime_get_boot_ns();
+	if (text.bytes && call_of(call->cookie) == TLS_CALL_RUST_WRITE)
+		on_rust_write(id, call->connection, call->cookie, &text);
+	else if (text.bytes)
+		on_object(id, call, &text);
+	bpf_map_delete_elem(&calls, &key);
+	return 0;
+}
+
+/* The library frees or closes the connection. */
+static __always_inline int on_free(__u64 object)
+{
+	struct tls_key key = {.address = object, .tgid = bpf_get_current_pid_tgid() >> 32};
+	struct tls_connection *connection = bpf_map_lookup_elem(&connections, &key);
+	struct tls_key *carried;
+	__u64 sk;
+
+	if (!connection)
+		return 0;
+	sk = connection->socket.sk;
+	carried = bpf_map_lookup_elem(&carriers, &sk);
+	if (carried && carried->address == key.address && carried->tgid == key.tgid)
+		bpf_map_delete_elem(&carriers, &sk);
+	report_end(&key, connection);
+	bpf_map_delete_elem(&connections, &key);
+	return 0;
+}
+
+#endif

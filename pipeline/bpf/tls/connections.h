@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * TLS connections and their sockets. What is bound stays bound, unless proof says otherwise; a number names
+ * one connection, also where the library uses the memory of its object again.
+ */
+#ifndef HTTPIPE_TLS_CONNECTIONS_H
+#define HTTPIPE_TLS_CONNECTIONS_H
+
+#include "tls/maps.h"
+
+static __always_inline int is_proof(__u32 how)
+{
+	return how == TLS_HOW_NESTED || how == TLS_HOW_FD;
+}
+
+/* Nanoseconds since boot, mixed with the CPU: two threads may ask at once. */
+static __always_inline __u64 next_number(void)
+{
+	return bpf_ktime_get_ns() << 8 | (bpf_get_smp_processor_id() & 255);
+}
+
+static __always_inline struct tls_connection *connection_of(const struct tls_key *key, __u64 cookie)
+{
+	struct tls_connection *found = bpf_map_lookup_elem(&connections, key);
+
+	if (found)
+		return found;
+	bpf_map_update_elem(&connections, key, &no_connection, BPF_NOEXIST);
+	found = bpf_map_lookup_elem(&connections, key);
+	if (!found) {
+		count(TLS_COUNT_TABLE_FULL);
+		return 0;
+	}
+	found->number = next_number();
+	found->target = cookie >> 8;
+	return found;
+}
+
+/* The same object is another connection now. */
+static __always_inline void renew(struct tls_connection *connection)
+{
+	connection->number = next_number();
+	connection->protocol = TLS_PROTOCOL_UNKNOWN;
+	connection->speaker = 0;
+	connection->left = 0;
+	connection->version = 0;
+	connection->votes = 0;
+	connection->conflicts = 0;
+	connection->mid = 0;
+	connection->shed = 0;
+}
+
+static __always_inline int same_socket(const struct tls_socket *a, const struct tls_socket *b)
+{
+	return a->sk == b->sk && a->ends.local_port == b->ends.local_port &&
+	       a->ends.remote_port == b->ends.remote_port;
+}
+
+/* `socket` was seen to carry the connection. */
+static __always_inline void bind(const struct tls_key *key, struct tls_connection *connection,
+				 const struct tls_socket *socket, __u32 how)
+{
+	__u64 sk = socket->sk;
+	struct tls_key *carried;
+
+	if (connection->how) {
+		if (same_socket(&connection->socket, socket)) {
+			connection->votes++;
+			if (is_proof(how))
+				connection->how = how;
+			return;
+		}
+		if (!is_proof(how)) {
+			connection->conflicts++;
+			count(TLS_COUNT_CONFLICTS);
+			return;
+		}
+		if (is_proof(connection->how))
+			renew(connection);
+	}
+	if (!is_proof(how)) {
+		carried = bpf_map_lookup_elem(&carriers, &sk);
+		if (carried && carried->tgid == key->tgid && carried->address != key->address)
+			return; /* it carries another connection of this process */
+	}
+	connection->socket = *socket;
+	connection->how = how;
+	bpf_map_update_elem(&carriers, &sk, key, BPF_ANY);
+	count(TLS_COUNT_BOUND);
+}
+
+#endif

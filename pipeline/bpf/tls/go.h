@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Go's crypto/tls: arguments in registers, calls that return on another thread, and a file descriptor in the
+ * object.
+ *
+ * tls.Conn begins with its net.Conn, an interface: type, data. The data is a *net.TCPConn, which begins with
+ * a *netFD, of which poll.FD is the first member: fdMutex (16 bytes), Sysfd.
+ */
+#ifndef HTTPIPE_TLS_GO_H
+#define HTTPIPE_TLS_GO_H
+
+#include "tls/calls.h"
+
+#define GO_INTERFACE_DATA 8
+#define GO_SYSFD	  16
+
+/* A goroutine, whichever thread it runs on: its g, in r14, and its process. */
+static __always_inline __u64 goroutine(__u64 id, __u64 g)
+{
+	return (id >> 32 << 48) ^ g;
+}
+
+static __always_inline int fd_of(__u64 connection)
+{
+	__u64 data = 0, net_fd = 0;
+	int fd = -1;
+
+	if (bpf_probe_read_user(&data, sizeof(data), (void *)(connection + GO_INTERFACE_DATA)) ||
+	    bpf_probe_read_user(&net_fd, sizeof(net_fd), (void *)data) ||
+	    bpf_probe_read_user(&fd, sizeof(fd), (void *)(net_fd + GO_SYSFD)))
+		return -1;
+	return fd;
+}
+
+static __always_inline int on_go_enter(struct tls_pending *call, __u64 g)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct tls_key key = {.address = call->connection, .tgid = id >> 32};
+	struct tls_connection *connection;
+	struct tls_socket socket = {};
+	struct tls_thread *thread;
+	struct tls_text text = {};
+
+	if (!watched(id >> 32))
+		return 0;
+	connection = connection_of(&key, call->cookie);
+	if (!connection)
+		return 0;
+	if (socket_of_fd(fd_of(call->connection), &socket))
+		bind(&key, connection, &socket, TLS_HOW_FD);
+	if (call_of(call->cookie) == TLS_CALL_GO_READ)
+		return on_enter(call, goroutine(id, g));
+	/* Reported at once: the answer may be read before Write returns. */
+	count(TLS_COUNT_CALLS);
+	text.from = call->buffer;
+	text.bytes = call->size;
+	text.ts_ns = bpf_ktime_get_boot_ns();
+	text.sent = 1;
+	thread = thread_of(id);
+	if (thread)
+		evidence_of_write(&key, thread, text.bytes);
+	on_text(&key, connection, &text);
+	return 0;
+}
+
+#endif

@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * rustls: its objects move, their memory is used again, and nothing frees a connection. So a connection is
+ * its socket. What is read belongs to the socket that the thread received on since it last read, else to the
+ * one that is known for the object; what is written gets a token, and its socket when the thread sends.
+ */
+#ifndef HTTPIPE_TLS_RUST_H
+#define HTTPIPE_TLS_RUST_H
+
+#include "tls/turns.h"
+
+static __always_inline struct tls_connection *rust_connection(struct tls_key *key,
+							      const struct tls_socket *socket, __u64 cookie)
+{
+	struct tls_connection *connection;
+	__u64 sk = socket->sk;
+
+	key->address = sk;
+	key->name = TLS_NAME_SOCKET;
+	connection = connection_of(key, cookie);
+	if (!connection || (connection->how && same_socket(&connection->socket, socket)))
+		return connection;
+	if (connection->how)
+		renew(connection);
+	connection->socket = *socket;
+	connection->how = TLS_HOW_TAKEN;
+	bpf_map_update_elem(&carriers, &sk, key, BPF_ANY);
+	count(TLS_COUNT_BOUND);
+	return connection;
+}
+
+/* `object` gave plain text to the program. */
+static __always_inline void on_rust_read(__u64 id, __u64 object, __u64 cookie, struct tls_text *text)
+{
+	struct tls_key name = {.address = object, .tgid = id >> 32}, key = {.tgid = id >> 32};
+	struct tls_thread *thread = thread_of(id);
+	struct tls_connection *connection;
+	__u64 *sk;
+
+	if (!thread)
+		return;
+	if (thread->fresh) {
+		thread->fresh = 0;
+		connection = rust_connection(&key, &thread->received, cookie);
+		bpf_map_update_elem(&objects, &name, &thread->received.sk, BPF_ANY);
+	} else {
+		sk = bpf_map_lookup_elem(&objects, &name);
+		if (!sk)
+			return;
+		key.address = *sk;
+		key.name = TLS_NAME_SOCKET;
+		connection = bpf_map_lookup_elem(&connections, &key);
+	}
+	if (connection)
+		on_text(&key, connection, text);
+}
+
+/* What the thread wrote since its last send went to `connection`; 0: nobody can tell. */
+static __always_inline void report_sent(__u32 tgid, struct tls_thread *thread, const struct tls_key *key,
+					const struct tls_connection *connection)
+{
+	struct tls_record record = {};
+
+	if (connection)
+		draft(&record, key, connection);
+	record.kind = TLS_SENT;
+	record.tgid = tgid;
+	record.token = thread->token;
+	record.ts_ns = bpf_ktime_get_boot_ns();
+	put(&record, 0, 0);
+	thread->token = 0;
+}
+
+/* The program wrote to `object`; its thread's next send says whose it was. */
+static __always_inline void on_rust_write(__u64 id, __u64 object, __u64 cookie, struct tls_text *text)
+{
+	struct tls_key key = {.address = object, .tgid = id >> 32, .name = TLS_NAME_WRITER};
+	struct tls_thread *thread = thread_of(id);
+	struct tls_connection *writer = connection_of(&key, cookie);
+
+	if (!thread || !writer)
+		return;
+	if (thread->token && thread->token_object != object)
+		report_sent(id >> 32, thread, &key, 0); /* two objects, one send: not known */
+	if (!thread->token) {
+		thread->token_plain = 0;
+		thread->token_records = 0;
+		writer->number = next_number();
+	}
+	text->token = 1;
+	on_text(&key, writer, text);
+	if (writer->protocol != TLS_PROTOCOL_HTTP1 && writer->protocol != TLS_PROTOCOL_HTTP2)
+		return;
+	thread->token = writer->number;
+	thread->token_object = object;
+	thread->token_cookie = cookie;
+	thread->token_plain += text->bytes;
+	thread->token_records += records_of(text->bytes);
+}
+
+/* The thread sent: what it wrote since its last send went there, if so many bytes can hold it. */
+static __always_inline void on_rust_send(__u32 tgid, struct tls_thread *thread,
+					 const struct tls_socket *socket, __u64 bytes)
+{
+	struct tls_key key = {.tgid = tgid};
+	struct tls_connection *connection;
+	__u64 over = bytes - thread->token_plain;
+
+	if (over > OVER_MOST || over < OVER_TLS_1_2_CHACHA * thread->token_records) {
+		count(TLS_COUNT_CONFLICTS);
+		report_sent(tgid, thread, &key, 0);
+		return;
+	}
+	connection = rust_connection(&key, socket, thread->token_cookie);
+	if (connection) {
+		learn_version(connection, over, thread->token_records);
+		if (!connection->protocol)
+			connection->protocol = TLS_PROTOCOL_HTTP1;
+	}
+	report_sent(tgid, thread, &key, connection && !connection->shed ? connection : 0);
+}
+
+#endif

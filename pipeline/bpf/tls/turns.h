@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * Which connections are copied, and how much of them: those that speak HTTP, the first `budget` bytes of each
+ * turn. What lies beyond crosses the ring as a length.
+ *
+ * A turn begins when the other side has spoken last, or where the bytes of a call start like a message. A
+ * request that opens a turn is where a connection is left under load, and taken up again (shed/keep.h).
+ */
+#ifndef HTTPIPE_TLS_TURNS_H
+#define HTTPIPE_TLS_TURNS_H
+
+#include "classify/start.h"
+#include "shed/keep.h"
+#include "tls/evidence.h"
+#include "tls/ring.h"
+
+/* Bytes that a process read or wrote on a connection. */
+struct tls_text {
+	__u64 from; /* their address in the process */
+	__u64 ts_ns;
+	__u32 bytes;
+	__u32 sent; /* written, else read */
+	__u32 token;
+	enum start start;
+};
+
+#define H2_PREFACE_BYTES 8
+#define H2_HEADERS	 1
+/* END_STREAM, END_HEADERS, PADDED, PRIORITY; RFC 9113, section 6.2 */
+#define H2_HEADERS_FLAGS 0x2d
+
+/* Does this look like a HEADERS frame of an HTTP/2 connection whose beginning was not seen? RFC 9113, section
+ * 4.1: length (3 bytes), type, flags, stream. */
+static __always_inline int looks_like_headers(const __u64 *word, __u32 n)
+{
+	const __u8 *byte = (const __u8 *)word;
+	__u32 length = byte[0] << 16 | byte[1] << 8 | byte[2];
+
+	return n >= 10 && length && length <= TLS_RECORD_BYTES && byte[3] == H2_HEADERS &&
+	       !(byte[4] & ~H2_HEADERS_FLAGS) && byte[5] < 128 && (byte[8] & 1);
+}
+
+static __always_inline int is_message(enum start start)
+{
+	return start > START_PARTIAL && start < START_TLS;
+}
+
+static __always_inline int is_request(enum start start)
+{
+	return start == START_REQUEST || start == START_CONNECT;
+}
+
+/* Which end the observed process is: the client writes requests and reads responses. */
+static __always_inline __u32 end_of(const struct tls_text *text)
+{
+	return is_request(text->start) == !!text->sent ? TLS_END_CLIENT : TLS_END_SERVER;
+}
+
+/* What the connection speaks, from the first bytes of a call. */
+static __always_inline __u32 protocol_of(struct tls_connection *connection, const struct tls_text *text,
+					 const __u64 *word, struct tls_settings *settings)
+{
+	if (text->start == START_NONE || text->start == START_TLS) {
+		if (!looks_like_headers(word, text->bytes)) {
+			count(TLS_COUNT_NOT_HTTP);
+			return TLS_PROTOCOL_UNKNOWN;
+		}
+		connection->mid = 1;
+		count(TLS_COUNT_CONNECTIONS);
+		return TLS_PROTOCOL_HTTP2;
+	}
+	if (text->start != START_PARTIAL && !(settings->ends & end_of(text))) {
+		count(TLS_COUNT_OTHER_END);
+		return TLS_PROTOCOL_OTHER;
+	}
+	count(TLS_COUNT_CONNECTIONS);
+	return word[0] == WORD("PRI * HT") ? TLS_PROTOCOL_HTTP2 : TLS_PROTOCOL_HTTP1;
+}
+
+/* 0…HTTP_PARTS-1 */
+static __always_inline __u32 part_of_number(__u64 number)
+{
+	return (__u32)(number * 0x9E3779B97F4A7C15ULL >> 56);
+}
+
+static __always_inline int is_kept(__u64 number, struct tls_settings *settings, __u64 now_ns)
+{
+	__u64 size = bpf_ringbuf_query(&events, BPF_RB_RING_SIZE);
+	__u64 used = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
+
+	return part_of_number(number) < parts_kept(&settings->keep, &settings->looked_ns, size, used, now_ns);
+}
+
+static __always_inline void draft(struct tls_record *record, const struct tls_key *key,
+				  const struct tls_connection *connection)
+{
+	__u32 tgid = key->tgid;
+	struct tls_process *process = bpf_map_lookup_elem(&processes, &tgid);
+
+	record->connection = connection->number;
+	record->tgid = tgid;
+	record->target = connection->target;
+	record->version = connection->version;
+	record->how = connection->how;
+	record->votes = connection->votes;
+	record->conflicts = connection->conflicts;
+	record->ends = connection->socket.ends;
+	if (connection->mid)
+		record->bits = TLS_BIT_MID;
+	if (process) {
+		record->process_votes = process->votes;
+		record->process_conflicts = process->conflicts;
+	}
+}
+
+/* A request that opens a turn: go on with the connection, leave it, or take it up again. HTTP/2 cannot be
+ * taken up in the middle: its compression of fields has a history. */
+static __always_inline void decide(const struct tls_key *key, struct tls_connection *connection,
+				   struct tls_settings *settings, const struct tls_text *text,
+				   struct tls_record *record)
+{
+	if (is_kept(connection->number, settings, text->ts_ns)) {
+		if (connection->protocol == TLS_PROTOCOL_HTTP1 || !connection->speaker)
+			connection->shed = 0;
+		return;
+	}
+	if (connection->shed)
+		return;
+	connection->shed = 1;
+	count(TLS_COUNT_SHED_CONNECTIONS);
+	draft(record, key, connection);
+	record->kind = TLS_SHED;
+	record->ts_ns = text->ts_ns;
+	put(record, 0, 0);
+}
+
+/* The copied part of a text, by the budget of its turn. */
+static __always_inline __u32 spend(struct tls_connection *connection, const struct tls_text *text,
+				   struct tls_settings *settings)
+{
+	__u32 speaker = text->sent ? TLS_SPEAKER_SELF : TLS_SPEAKER_PEER;
+	__u32 left = connection->left, take;
+
+	if (connection->speaker != speaker || is_message(text->start))
+		left = settings->budget;
+	take = text->bytes < left ? text->bytes : left;
+	connection->speaker = speaker;
+	connection->left = left - take;
+	add(TLS_COUNT_LEFT_OUT_BYTES, text->bytes - take);
+	return take;
+}
+
+/* Plain text of a connection: is it HTTP, and what of it is copied? */
+static __always_inline void on_text(const struct tls_key *key, struct tls_connection *connection,
+				    struct tls_text *text)
+{
+	struct tls_settings *settings = settings_lookup();
+	struct tls_record record = {};
+	__u64 word[START_BYTES / 8] = {};
+	__u32 n = text->bytes < START_BYTES ? text->bytes : START_BYTES;
+	__u32 speaker = text->sent ? TLS_SPEAKER_SELF : TLS_SPEAKER_PEER;
+
+	if (!settings || !n || connection->protocol == TLS_PROTOCOL_OTHER)
+		return;
+	if (bpf_probe_read_user(word, ((n - 1) & (START_BYTES - 1)) + 1, (void *)text->from))
+		count(TLS_COUNT_COPY_FAILED);
+	text->start = classify(word, n);
+	if (!connection->protocol) {
+		connection->protocol = protocol_of(connection, text, word, settings);
+		if (connection->protocol != TLS_PROTOCOL_HTTP1 && connection->protocol != TLS_PROTOCOL_HTTP2)
+			return;
+	}
+	if (is_request(text->start) && connection->speaker != speaker)
+		decide(key, connection, settings, text, &record);
+	if (connection->shed) {
+		connection->speaker = speaker;
+		if (is_request(text->start))
+			count(TLS_COUNT_SHED_REQUESTS);
+		return;
+	}
+	draft(&record, key, connection);
+	record.kind = TLS_DATA;
+	record.ts_ns = text->ts_ns;
+	record.length = text->bytes;
+	if (text->sent)
+		record.bits |= TLS_BIT_SENT;
+	if (text->token)
+		record.bits |= TLS_BIT_TOKEN;
+	put_call(&record, text->from, spend(connection, text, settings));
+}
+
+/* Tell user space that a connection is over, if it knows it. */
+static __always_inline void report_end(const struct tls_key *key, struct tls_connection *connection)
+{
+	struct tls_record record = {};
+
+	if (connection->protocol != TLS_PROTOCOL_HTTP1 && connection->protocol != TLS_PROTOCOL_HTTP2)
+		return;
+	count(TLS_COUNT_ENDED);
+	draft(&record, key, connection);
+	record.kind = TLS_CLOSED;
+	record.ts_ns = bpf_ktime_get_boot_ns();
+	put(&record, 0, 0);
+}
+
+#endif
