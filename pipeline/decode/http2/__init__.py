@@ -1,0 +1,11 @@
+"""HTTP/2 (RFC 9113): bytes of both directions of a connection → exchanges, one for each stream.
+
+==================  ====================================================================================================
+file                what it knows
+==================  ====================================================================================================
+``huffman``         the code of header strings (RFC 7541, appendix B)
+``static_table``    the fields that need no sending (RFC 7541, appendix A)
+``hpack``           header block → fields, also of a connection whose beginning nobody saw
+``frames``          what a frame looks like, and where one begins in bytes of which nothing is known
+==================  ====================================================================================================
+"""
