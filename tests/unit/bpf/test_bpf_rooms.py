@@ -15,6 +15,7 @@ MAY_INCLUDE = {
     "emit": HELP | SHARED | {"parse", "emit"},
     "policy": HELP | SHARED | {"parse", "classify", "emit", "policy", "shed"},
     "shed": HELP | {"shed"},
+    "process": HELP | {"parse", "process"},
     "tls": HELP | {"classify", "shed", "process", "tls.h", "tls"},
 }
 """Folders and files, by folder. Data goes one way, and what knows the maps and the records is not in the first two."""
