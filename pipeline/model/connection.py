@@ -43,7 +43,7 @@ class Connection(msgspec.Struct, gc=False, eq=False):
     ``multipath``   it is one of the subflows of MPTCP, so that what is missing may have gone another way.
     ``marks``       of its next exchange, as bits; ``exchanges`` counts them.
     ``client``      endpoint as in ``Opened``, where the key does not say it; ``server`` the same.
-    ``security``    as in ``Opened``: empty for clear text, else who protects it.
+    ``security``    as in ``Opened``: empty for clear text, else who protects it; ``tls_version``  such as ``1.3``, or empty.
     ``observed``, ``opposite``  the processes at the end that is observed and at the other one; of packets the server and the
                     client, as what serves is what people look for.
     ``known``       its source said something of it that packets do not show.
@@ -59,6 +59,7 @@ class Connection(msgspec.Struct, gc=False, eq=False):
     client: bytes = b""
     server: bytes = b""
     security: str = ""
+    tls_version: str = ""
     observed: Process | None = None
     opposite: Process | None = None
     known: bool = False
@@ -84,6 +85,7 @@ class Connection(msgspec.Struct, gc=False, eq=False):
         client, server = (opened.client, opened.server) if opened.key == self.key else (opened.server, opened.client)
         self._learn(client, server)
         self.security = opened.security
+        self.tls_version = opened.tls_version
         if opened.process is not None:
             self.owned(Owner(sent_by_observer(opened.key), opened.ts_ns, opened.process))
 
@@ -91,6 +93,7 @@ class Connection(msgspec.Struct, gc=False, eq=False):
         """Who sits at one end, and what that end knows of addresses."""
         self.known = True
         by_client = owner.key == self.key
+        self.tls_version = owner.tls_version or self.tls_version
         self._learn(*((owner.local, owner.remote) if by_client else (owner.remote, owner.local)))
         observed_is_client = is_stream_key(self.key) and sent_by_observer(self.key) == self.key
         if by_client == observed_is_client:

@@ -87,6 +87,8 @@ class Opened(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
     ``process``   who sits at the observed end: the sender of ``sent_by_observer(key)``.
     ``security``  how the bytes were protected on the wire: empty for not at all, else the library that did, such as
                   ``openssl``; ``tls`` where that is not known.
+    ``tls_version``  such as ``1.3``; empty where it is not known (yet).
+    ``mid_stream``   bytes were exchanged before it, which nobody saw.
     """
 
     key: FlowKey
@@ -95,6 +97,8 @@ class Opened(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
     server: bytes = b""
     process: Process | None = None
     security: str = ""
+    tls_version: str = ""
+    mid_stream: bool = False
 
 
 class Owner(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
@@ -103,6 +107,7 @@ class Owner(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
     ``key``     the direction that the owner sends.
     ``local``   its endpoint, as in ``Opened``; empty where that is known already, or not known.
     ``remote``  that of the other end.
+    ``tls_version``  as in ``Opened``, where it became known since.
     """
 
     key: FlowKey
@@ -110,6 +115,7 @@ class Owner(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
     process: Process
     local: bytes = b""
     remote: bytes = b""
+    tls_version: str = ""
 
 
 class Gap(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):

@@ -60,6 +60,8 @@ def with_known(exchange: Exchange, connection: Connection, line: RequestLine) ->
         process_pid=process.pid or None,
         process_executable_name=process.executable or None,
         container_id=process.container or None,
+        tls_protocol_version=connection.tls_version or None,
+        httpipe_tls_library=connection.security or None,
     )
 
 

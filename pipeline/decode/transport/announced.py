@@ -22,8 +22,9 @@ class Announced:
         """Remember it until the connection is followed or over."""
         if isinstance(record, Opened):
             self._put(self._opened, record.key, record)
-            self._put(self._fresh, record.key, None)
-            self._put(self._fresh, reverse(record.key), None)
+            if not record.mid_stream:
+                self._put(self._fresh, record.key, None)
+                self._put(self._fresh, reverse(record.key), None)
         else:
             self._put(self._owners, record.key, record)
 

@@ -77,6 +77,8 @@ class Exchange(Event, frozen=True, gc=False):
     process_pid: int | None = None
     process_executable_name: str | None = None
     container_id: str | None = None
+    tls_protocol_version: str | None = None
+    httpipe_tls_library: str | None = None
 
 
 STRING, INT, FLOAT, TIMESTAMP, STRINGS = FieldType.STRING, FieldType.INT, FieldType.FLOAT, FieldType.TIMESTAMP, FieldType.STRINGS
@@ -116,11 +118,13 @@ FIELDS: tuple[Field, ...] = (
     Field("process.pid", INT, "Process at the observed end of the connection, else at the other one; only where the source tells owners.", number=31, ecs=("process.pid",)),
     Field("process.executable.name", STRING, "Executable of that process, without its path.", number=32, ecs=("process.name",)),
     Field("container.id", STRING, "Container of that process.", number=33, ecs=("container.id",)),
+    Field("tls.protocol.version", STRING, "The version of TLS: `1.0` to `1.3`, of SSL `3`.", number=46, ecs=("tls.version",)),
+    Field("httpipe.tls.library", STRING, "The TLS library whose plain text was seen: `openssl`, `boringssl`, `gnutls`, `nss`, `go` or `rustls`.", number=130),
     Field("httpipe.duration_ms", FLOAT, "First byte of the request to last byte of the response.", "ms", alias="duration_ms", number=34, ecs=("event.duration",)),
     Field("httpipe.ttfb_ms", FLOAT, "First byte of the request to first byte of the final response.", "ms", alias="ttfb_ms", number=35),
     Field("httpipe.request.target", STRING, "Request target as sent; secret parameters read `REDACTED`.", alias="target", number=36, ecs=("url.original",)),
     Field("httpipe.source", STRING, "Id of the source in the pipeline file.", number=37),
-    Field("httpipe.capture", STRING, "How the bytes were seen: `packet`.", number=38),
+    Field("httpipe.capture", STRING, "How the bytes were seen: `packet`, or `probe` on a TLS library.", number=38),
     Field("httpipe.connection", STRING, "Names the connection within one capture.", number=39),
     Field("httpipe.sequence", INT, "Place of the exchange in its connection, from 0.", number=40, ecs=("event.sequence",)),
     Field("httpipe.marks", STRINGS, "What is not whole about the exchange.", alias="marks", number=41),
