@@ -7,9 +7,18 @@ from pathlib import Path
 
 import pytest
 
-NEVER_SKIPPED_IN_CI = ("live", "kernels", "kafka", "corpus", "postgres")
+NEVER_SKIPPED_IN_CI = ("live", "tls", "kernels", "kafka", "corpus", "postgres")
 
-LONGER_SECS = {"kernels": 900, "kafka": 240, "crash": 240, "distribution": 300, "plugins": 300, "live": 240, "isolation": 120}
+LONGER_SECS = {
+    "kernels": 900,
+    "kafka": 240,
+    "crash": 240,
+    "distribution": 300,
+    "plugins": 300,
+    "live": 240,
+    "tls": 240,
+    "isolation": 120,
+}
 """Time-outs of the tests in folders that boot machines, start brokers, build wheels or move gigabytes."""
 
 

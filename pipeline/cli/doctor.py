@@ -13,15 +13,23 @@ if TYPE_CHECKING:  # start-up: the help of every command is instant
 
 
 @click.command()
+@click.option("--tls", is_flag=True, help="List the processes that speak TLS: library, and whether HTTPS can be captured there.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line, for scripts.")
-def doctor(*, as_json: bool) -> int:
+def doctor(*, tls: bool, as_json: bool) -> int:
     """Check this host: kernel, privileges, loaders, interfaces.
 
     Exits with 69 where httpipe cannot capture as it is now. Capture files, replays and Kafka need none of this.
     """
-    from pipeline.sources.bpf.host import checks  # noqa: PLC0415  start-up
+    if tls:
+        from pipeline.cli.doctor_tls import show_tls  # noqa: PLC0415  start-up
+        from pipeline.sources.tls.survey import survey  # noqa: PLC0415  start-up
 
-    found = checks()
+        show_tls(survey(), as_json=as_json)
+        return ExitCode.OK
+    from pipeline.sources.bpf.host import checks  # noqa: PLC0415  start-up
+    from pipeline.sources.tls import host as tls_host  # noqa: PLC0415  start-up
+
+    found = [*checks(), *tls_host.checks()]
     if as_json:
         for check in found:
             point = {

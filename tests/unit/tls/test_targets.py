@@ -15,6 +15,7 @@ SITE = Path(sys.prefix) / "lib" / f"python{sys.version_info.major}.{sys.version_
 PLAIN = "{} int main(void) {{ return 0; }}"
 BODY = "{{ volatile char held[64]; held[0] = (long)s; return held[0]; }}"
 BORING = "".join(f"int {name}(void *s, void *b, int n) {BODY}\n".format() for name in ("SSL_read", "SSL_write", "SSL_free"))
+SOURCE = """const char *source = "../ssl/ssl_lib.cc";"""
 
 
 def only(found: list[Target | Unsupported]) -> Target:
@@ -71,12 +72,20 @@ def test_stripped_boringssl_is_named() -> None:
 
 def test_boringssl_with_symbols(tmp_path: Path) -> None:
     """Has no SSL_read_ex; its functions may be local ones."""
-    target = only(looked(compiled(tmp_path, BORING + PLAIN.format(""))))
+    program = compiled(tmp_path, BORING + PLAIN.format(SOURCE))
+    target = only(looked(program))
     assert target.library == "boringssl"
     assert calls(target, Program.LEAVE) == {Call.READ, Call.WRITE}
-    rets = only(looked(compiled(tmp_path, BORING + PLAIN.format("")), uretprobes=False))
+    rets = only(looked(program, uretprobes=False))
     assert not any(probe.at_return for probe in rets.probes)
     assert calls(rets, Program.LEAVE) == {Call.READ, Call.WRITE}
+
+
+def test_static_openssl_of_which_little_is_used(tmp_path: Path) -> None:
+    """Is OpenSSL all the same: without SSL_read_ex, which BoringSSL has not either."""
+    target = only(looked(compiled(tmp_path, BORING + PLAIN.format("""const char *v = "OpenSSL 3.5.4 30 Sep 2025";"""))))
+    assert (target.library, target.version) == ("openssl", "3.5.4")
+    assert calls(target, Program.LEAVE) == {Call.READ, Call.WRITE}
 
 
 def test_gnutls(tmp_path: Path) -> None:

@@ -5,26 +5,21 @@
 
 from pipeline.sources.tls.probe import Call, Program
 from pipeline.sources.tls.targets.code import ONLY_BY_RETURN_PROBES, Code, Found, Unsupported
+from pipeline.sources.tls.targets.traces import BORINGSSL_SOURCE
 
 LIBRARY = "boringssl"
 
 _CALLS = {"SSL_read": Call.READ, "SSL_write": Call.WRITE}
 _FREE = "SSL_free"
-_OPENSSL = "SSL_read_ex"
-"""What OpenSSL has and BoringSSL has not."""
-_SOURCE_FILE = b"ssl/ssl_lib.cc\0"
-"""In its error messages. OpenSSL's is ``ssl_lib.c``."""
 
 
 def find(code: Code) -> Found | Unsupported | None:
     """By symbols."""
-    functions = code.functions([*_CALLS, _OPENSSL, _FREE])
-    if _OPENSSL in functions:
+    if BORINGSSL_SOURCE not in code.traces.names:
         return None
+    functions = code.functions([*_CALLS, _FREE])
     if not functions.keys() >= _CALLS.keys():
-        if any(_SOURCE_FILE in piece for piece in code.strings()):
-            return Unsupported(LIBRARY, "", "it was stripped of the names of its functions")
-        return None
+        return Unsupported(LIBRARY, "", "it was stripped of the names of its functions")
     probes = []
     for name, call in _CALLS.items():
         found = code.call(functions[name], call)

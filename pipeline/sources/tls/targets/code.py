@@ -4,21 +4,19 @@ Whether a return is caught by a uretprobe or on each RET is decided here, once: 
 the stack, which C++ exceptions and, on some kernels, seccomp do not survive; RETs miss what a function hands on by a jump.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cached_property
 
 from pipeline.sources.tls.elf import arm64, places, symbols
 from pipeline.sources.tls.elf.file import ElfFile, Machine
 from pipeline.sources.tls.elf.symbols import Function
 from pipeline.sources.tls.probe import Call, Probe, Program
+from pipeline.sources.tls.targets import traces
 
 MAX_FUNCTION_BYTES = 64 << 10
 UNKNOWN_SIZE_BYTES = 512
 """Looked at where the linker does not say how long a function is: enough for where it begins."""
-PIECE_BYTES = 4 << 20
-OVERLAP_BYTES = 128
-MAX_CONSTANT_BYTES = 128 << 20
-"""node has 47 MiB of constants, browsers about as many."""
 
 ONLY_BY_RETURN_PROBES = "its functions end in jumps, so that only return probes see what they return"
 
@@ -48,6 +46,11 @@ class Code:
         self.elf = elf
         self.uretprobes = uretprobes
         self.x86 = elf.machine == Machine.X86_64
+
+    @cached_property
+    def traces(self) -> traces.Traces:
+        """What its constants tell."""
+        return traces.of(self.elf)
 
     def functions(self, names: Iterable[str]) -> dict[str, Function]:
         """Those of these names that are defined here."""
@@ -81,11 +84,3 @@ class Code:
         """Offsets of its RETs; none where some of its calls end elsewhere."""
         code = self.text(function) if function.size else b""
         return (places.returns(code) if self.x86 else arm64.returns(code)) or []
-
-    def strings(self) -> Iterator[bytes]:
-        """The file's constants, in pieces that overlap by as much as a version takes."""
-        constants = self.elf.sections.get(".rodata")
-        if constants is None:
-            return
-        for skip in range(0, min(constants.size, MAX_CONSTANT_BYTES), PIECE_BYTES):
-            yield self.elf.read(constants.offset + skip, min(PIECE_BYTES + OVERLAP_BYTES, constants.size - skip))

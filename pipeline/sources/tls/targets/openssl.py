@@ -5,13 +5,12 @@ of them 10), and which BIO_f_ssl calls too. They have no exported name: they are
 or the one function that refers to the string of its own name, which OpenSSL 3 puts into its errors.
 """
 
-import re
-
 from pipeline.sources.tls.elf import places, references
 from pipeline.sources.tls.elf.symbols import Function
 from pipeline.sources.tls.elf.x86 import instructions
 from pipeline.sources.tls.probe import Call, Probe, Program
 from pipeline.sources.tls.targets.code import ONLY_BY_RETURN_PROBES, Code, Found, Unsupported
+from pipeline.sources.tls.targets.traces import BORINGSSL_SOURCE, OPENSSL_READ
 
 LIBRARY = "openssl"
 
@@ -21,22 +20,21 @@ _CALLS = _READ | _WRITE
 _FREE = "SSL_free"
 _INNER = {"ssl_read_internal": Call.READ_EX, "ssl_write_internal": Call.WRITE_EX}
 
-_VERSION = re.compile(rb"OpenSSL (\d+\.\d+\.\d+[a-z]?)[^\0]{0,16} \d{1,2} [A-Z][a-z]{2} \d{4}\0")
 _R8 = 8
 
 
 def find(code: Code) -> Found | Unsupported | None:
-    """By symbols, else by strings."""
+    """By symbols, else by strings. A program that links it statically has only what it uses of it."""
     functions = code.functions([*_CALLS, _FREE])
-    if "SSL_read" in functions and "SSL_write" in functions and "SSL_read_ex" in functions:
-        return _by_symbols(code, functions)
-    if "SSL_read" in functions or not code.x86:
-        return None  # BoringSSL
-    return _by_strings(code)
+    if functions.keys() >= {"SSL_read", "SSL_write"}:
+        if "SSL_read_ex" in functions or BORINGSSL_SOURCE not in code.traces.names:
+            return _by_symbols(code, functions)
+        return None
+    return _by_strings(code) if code.x86 and OPENSSL_READ in code.traces.names else None
 
 
 def _by_symbols(code: Code, functions: dict[str, Function]) -> Found | Unsupported:
-    version = _version(code)
+    version = code.traces.version(LIBRARY)
     probes = _inner_calls(code, functions) if code.x86 and code.uretprobes else []
     if not probes:
         probes = [probe for name, call in _CALLS.items() if name in functions for probe in code.call(functions[name], call)]
@@ -62,12 +60,13 @@ def _inner(code: Code, functions: dict[str, Function], plain: str, extended: str
 
     node's compiler puts the inner function into its callers and keeps a copy that nobody calls.
     """
-    called = _first_call(code.text(functions[plain]))
-    passed = places.passed_on(code.text(functions[extended])) if extended in functions else None
+    if extended not in functions:
+        return None
+    called, passed = _first_call(code.text(functions[plain])), places.passed_on(code.text(functions[extended]))
     if called is None or passed is None:
         return None
     address = functions[plain].address + called
-    if functions[extended].address + passed != address:
+    if address != functions[extended].address + passed:
         return None
     inner = Function(f"{plain} → inner", address, 0)
     entry = code.entry(inner)
@@ -89,10 +88,8 @@ def _write_call(code: Code, write: Function) -> Call:
     return Call.WRITE_EX
 
 
-def _by_strings(code: Code) -> Found | Unsupported | None:
-    if not any(b"\0ssl_read_internal\0" in piece for piece in code.strings()):
-        return None
-    version = _version(code)
+def _by_strings(code: Code) -> Found | Unsupported:
+    version = code.traces.version(LIBRARY)
     functions = references.functions(code.elf, _INNER)
     if len(functions) < len(_INNER):
         return Unsupported(LIBRARY, version, "linked statically and stripped, and its functions cannot be told apart")
@@ -104,11 +101,3 @@ def _by_strings(code: Code) -> Found | Unsupported | None:
             return Unsupported(LIBRARY, version, ONLY_BY_RETURN_PROBES)
         probes += found
     return Found(LIBRARY, version, tuple(probes))
-
-
-def _version(code: Code) -> str:
-    for piece in code.strings():
-        match = _VERSION.search(piece)
-        if match:
-            return match[1].decode()
-    return ""

@@ -16,14 +16,13 @@ _TAKE = ("take_received_plaintext", "rustls", "CommonState")
 _WRITER = ("rustls", "Writer", "5write")
 _WRITE = re.compile(r"(?<!\d)5write(17h[0-9a-f]{16}E)?$")
 """The last part of the name, in both manglings: not ``write_all``, ``write_vectored`` or a closure."""
-_VERSION = re.compile(rb"/rustls-(\d+\.\d+\.\d+)")
 
 
 def find(code: Code) -> Found | Unsupported | None:
     """By symbols."""
     takes = symbols.containing(code.elf, *_TAKE)
     writers = [function for function in symbols.containing(code.elf, *_WRITER) if _WRITE.search(function.name)] if takes else []
-    version = next((match[1].decode() for piece in code.strings() if (match := _VERSION.search(piece))), "")
+    version = code.traces.version(LIBRARY)
     if not takes or not writers:
         why = "it was stripped of the names of its functions, or these were inlined"
         return Unsupported(LIBRARY, version, why) if takes or version else None
