@@ -27,9 +27,8 @@ class Progress:
         now = self._clock()
         if self._enabled and now >= self._next:
             self._next = now + INTERVAL_SECS
-            self._terminal.write(f"\r\x1b[K{self.line()}")
-            self._terminal.flush()
             self._shown = True
+            self._write(f"\r\x1b[K{self.line()}")
 
     def line(self) -> str:
         """All sources in one line: a bar where the total is known."""
@@ -38,9 +37,16 @@ class Progress:
     def clear(self) -> None:
         """Leave the terminal as if nothing had been there."""
         if self._shown:
-            self._terminal.write("\r\x1b[K")
-            self._terminal.flush()
             self._shown = False
+            self._write("\r\x1b[K")
+
+    def _write(self, text: str) -> None:
+        """A terminal that is gone does not make the run fail."""
+        try:
+            self._terminal.write(text)
+            self._terminal.flush()
+        except OSError:
+            self._enabled = False
 
 
 def _part(source: str, done: int, total: int, events: int) -> str:

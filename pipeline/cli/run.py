@@ -41,8 +41,8 @@ def run(  # noqa: PLR0913  one for each option
     """Run a pipeline until its inputs end, --for is over, or Ctrl-C.
 
     FILE defaults to pipeline.toml; - is standard input. The first Ctrl-C or SIGTERM delivers what is queued, a second one, or
-    one after --for is over, stops at once; SIGHUP reads FILE again. Output goes to standard output, everything about the
-    run to standard error.
+    one after --for is over, stops at once; SIGHUP reads FILE again, or ends the run when its terminal was closed. Output goes to
+    standard output, everything about the run to standard error.
     """
     if ready_file is not None and not os.access(Path(ready_file).absolute().parent, os.W_OK):
         raise click.UsageError(f"--ready-file: cannot create {ready_file}: its folder is missing or not writable")

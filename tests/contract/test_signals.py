@@ -1,5 +1,7 @@
 """What SIGINT and SIGTERM do to `httpipe run` before it has begun, after it has ended, and where the parent ignores them."""
 
+import os
+import pty
 import signal
 import subprocess
 import sys
@@ -95,6 +97,23 @@ def test_ctrl_c_stays_ignored_where_the_parent_ignores_it(tmp_path: Path) -> Non
         process.send_signal(signal.SIGTERM)
         _, said = process.communicate(timeout=60)
     assert (process.returncode, "3 exchanges seen" in said) == (ExitCode.OK, True), said
+
+
+def test_a_terminal_that_is_closed_ends_the_run(tmp_path: Path) -> None:
+    """Its SIGHUP asks for an end, in good order, where that of an administrator asks for a reload."""
+    (tmp_path / "pipeline.toml").write_text(PIPELINE)
+    os.mkfifo(tmp_path / "events")
+    ours, theirs = pty.openpty()
+    command = ["setsid", "--ctty", "sh", "-c", 'exec "$@" <events', "sh", *COMMAND, "run"]
+    with subprocess.Popen(command, cwd=tmp_path, stdin=theirs, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        with (tmp_path / "events").open("w") as events:
+            events.write(EVENT)
+            events.flush()
+            until(partial(written, tmp_path / "out.jsonl", 1))
+            os.close(ours)
+            process.wait(timeout=60)
+    assert process.returncode == ExitCode.OK
 
 
 def written(path: Path, events: int) -> bool:

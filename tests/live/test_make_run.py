@@ -2,6 +2,7 @@
 
 import os
 import pty
+import signal
 import subprocess
 from pathlib import Path
 
@@ -24,6 +25,7 @@ async def test_ctrl_c_ends_make_run_without_a_word_of_make(namespace: Namespace,
     process, terminal = pty.fork()
     if process == 0:  # pragma: no cover  the child
         os.chdir(ROOT)
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # as in a terminal; tests that run behind `&` of a script inherit it ignored
         command = namespace.command("make", "--no-print-directory", "run")
         os.execvp(command[0], command)  # noqa: S606  as typed in a terminal
     shown = b""

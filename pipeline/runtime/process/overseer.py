@@ -7,11 +7,13 @@ timer, which needs no lock, ends the process then.
 """
 
 import asyncio
+import errno
 import faulthandler
 import os
 import select
 import signal
 import socket
+import termios
 import threading
 import time
 from collections.abc import Callable
@@ -37,10 +39,10 @@ STOPS = (signal.SIGINT, signal.SIGTERM)
 class Overseer:
     """``with Overseer(engine, …)``: inside the loop's thread, around everything from opening to closing.
 
-    ``on_stop`` is called in the loop with the first signal that asks for an end, ``on_reload`` with each SIGHUP. SIGINT stays
-    ignored where the parent ignores it (nohup, ``&`` in a shell without job control). With ``handle_signals`` the signals are
-    the run's for good: afterwards the first of a kind is passed over, since the run has ended anyway, and the next ends the
-    process.
+    ``on_stop`` is called in the loop with the first signal that asks for an end, ``on_reload`` with each SIGHUP, unless that one
+    says that the terminal is gone: then nobody is left who could end the run. SIGINT stays ignored where the parent ignores it
+    (nohup, ``&`` in a shell without job control). With ``handle_signals`` the signals are the run's for good: afterwards the
+    first of a kind is passed over, since the run has ended anyway, and the next ends the process.
     """
 
     def __init__(
@@ -103,7 +105,7 @@ class Overseer:
                 log_briefly(partial(self._log.error, "internal error while looking at the event loop", exc_info=error))
 
     def _hear(self, number: int) -> None:
-        if number == signal.SIGHUP:
+        if number == signal.SIGHUP and not _terminal_closed():
             self._call_soon(self._on_reload)
         elif number in self._numbers and self._leave_at is None:
             if self._stopping():
@@ -169,6 +171,20 @@ def _heeded() -> tuple[signal.Signals, ...]:
     """Those that the run answers."""
     ignored = signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     return (signal.SIGTERM, signal.SIGHUP) if ignored else (*STOPS, signal.SIGHUP)
+
+
+def _terminal_closed() -> bool:
+    """Whether a standard stream is a terminal that was hung up."""
+    return any(map(_hung_up, (0, 1, 2)))
+
+
+def _hung_up(stream: int) -> bool:
+    """A terminal has no attributes any more then (EIO); what is none has never had any (ENOTTY)."""
+    try:
+        termios.tcgetattr(stream)
+    except termios.error as error:
+        return bool(error.args[0] == errno.EIO)
+    return False
 
 
 def _heard(_number: int, _frame: object) -> None:
