@@ -1,14 +1,17 @@
-"""The record layout: what the C compiler makes of ``http_trace.h`` against the mirror in ``abi.py``."""
+"""The record layouts: what the C compiler makes of ``http_trace.h`` and ``tls.h`` against the mirrors in ``abi.py``."""
 
 import re
 import subprocess
 from pathlib import Path
+from struct import Struct
 
 import pytest
 
 from pipeline.sources.bpf import abi
+from pipeline.sources.tls import abi as tls
+from pipeline.sources.tls.probe import Call
 
-HEADER = Path(__file__).parents[1] / "pipeline" / "bpf" / "http_trace.h"
+FOLDER = Path(__file__).parents[1] / "pipeline" / "bpf"
 
 FIELDS = {
     "http_record": ("ts_ns last_ns seq ack length captured ifindex vlan flags bits flow pad", abi.RECORD),
@@ -41,17 +44,44 @@ CONSTANTS = {
     "__builtin_offsetof(struct http_settings, want)": abi.WANT_OFFSET,
     "__builtin_offsetof(struct http_settings, keep)": abi.KEEP_OFFSET,
 }
+TLS_RECORD = """ts_ns connection position tgid length captured target version kind bits how pad votes conflicts process_votes
+    process_conflicts ends.local ends.remote ends.local_port ends.remote_port ends.family pad2"""
+TLS_FIELDS = {
+    "tls_record": (TLS_RECORD, tls.RECORD),
+    "tls_settings": ("want budget ends keep looked_ns own pad", tls.SETTINGS),
+    "tls_process": ("verdict votes conflicts pad", tls.PROCESS),
+}
+TLS_CONSTANTS = {
+    "TLS_RECORD_PAYLOAD": tls.RECORD_PAYLOAD,
+    "TLS_CALL_RECORDS": tls.CALL_RECORDS,
+    "TLS_WAKE_BYTES": tls.WAKE_BYTES,
+    "HTTP_PARTS": tls.PARTS,
+    "TLS_COUNTS": len(tls.COUNTS),
+    "sizeof(struct tls_record)": tls.RECORD.size,
+    "sizeof(struct tls_settings)": tls.SETTINGS.size,
+    "sizeof(struct tls_process)": tls.PROCESS.size,
+    "__builtin_offsetof(struct tls_settings, want)": tls.WANT_OFFSET,
+    "__builtin_offsetof(struct tls_settings, keep)": tls.KEEP_OFFSET,
+    **{f"TLS_CALL_{each.name}": each for each in Call},
+    **{f"TLS_{each.name}": each for each in tls.Kind},
+    **{f"TLS_BIT_{each.name}": each for each in tls.Bit},
+    **{f"TLS_HOW_{each.name}": each for each in tls.How},
+    **{f"TLS_WANT_{each.name}": each for each in tls.Want},
+    **{f"TLS_END_{each.name}": each for each in tls.End},
+    **{f"TLS_{each.name}": each for each in tls.Verdict},
+}
 
 
-def agree(folder: Path, statements: list[str]) -> subprocess.CompletedProcess[str]:
+def agree(folder: Path, statements: list[str], header: str = "http_trace.h") -> subprocess.CompletedProcess[str]:
     """Let clang check the statements, for the target of the program itself."""
     source = folder / "agree.c"
     asserts = "\n".join(f'_Static_assert({statement}, "{statement}");' for statement in statements)
     types = "\n".join(
         f"typedef unsigned {c} {name};" for c, name in (("char", "__u8"), ("short", "__u16"), ("int", "__u32"), ("long", "__u64"))
     )
-    source.write_text(f'{types}\n#include "{HEADER}"\n{asserts}\n')
-    command = ["clang", "-target", "bpf", "-fsyntax-only", f"-iquote{HEADER.parent}", str(source)]
+    includes = "".join(f'#include "{FOLDER / name}"\n' for name in ("shed/parts.h", header))
+    source.write_text(f"{types}\n{includes}{asserts}\n")
+    command = ["clang", "-target", "bpf", "-fsyntax-only", f"-iquote{FOLDER}", str(source)]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
@@ -66,21 +96,26 @@ def offsets(layout: str) -> list[int]:
     return places
 
 
-def test_layout(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("header", "structs", "constants"), [("http_trace.h", FIELDS, CONSTANTS), ("tls.h", TLS_FIELDS, TLS_CONSTANTS)]
+)
+def test_layout(tmp_path: Path, header: str, structs: dict[str, tuple[str, Struct]], constants: dict[str, int]) -> None:
     """Every field lies where abi.py thinks, and every constant has the same value."""
-    statements = [f"{name} == {int(value)}" for name, value in CONSTANTS.items()]
-    for struct, (fields, layout) in FIELDS.items():
+    statements = [f"{name} == {int(value)}" for name, value in constants.items()]
+    for struct, (fields, layout) in structs.items():
         places = offsets(layout.format)
         assert len(places) == len(fields.split())
         for field, place in zip(fields.split(), places, strict=True):
             statements.append(f"__builtin_offsetof(struct {struct}, {field}) == {place}")
-    done = agree(tmp_path, statements)
+    done = agree(tmp_path, statements, header)
     assert done.returncode == 0, done.stderr
 
 
 def test_counters_in_order(tmp_path: Path) -> None:
     """Counters have the names of the enum, in its order."""
     done = agree(tmp_path, [f"HTTP_COUNT_{name.upper()} == {place}" for place, name in enumerate(abi.COUNTS)])
+    assert done.returncode == 0, done.stderr
+    done = agree(tmp_path, [f"TLS_COUNT_{name.upper()} == {place}" for place, name in enumerate(tls.COUNTS)], "tls.h")
     assert done.returncode == 0, done.stderr
 
 

@@ -9,6 +9,8 @@
 #ifndef HTTPIPE_TLS_H
 #define HTTPIPE_TLS_H
 
+#include "process/ends.h"
+
 /* Bytes of one record's payload at most: the largest class of size. */
 #define TLS_RECORD_PAYLOAD 16384
 /* Records a call at most, 1 MiB: programs that write more at once exist, and wait for none of it. */
@@ -38,8 +40,8 @@ enum tls_kind {
 	TLS_DATA,   /* plain text; `captured` bytes of it follow */
 	TLS_CLOSED, /* the connection is over */
 	TLS_SHED,   /* from here on the connection is left out */
-	TLS_SENT, /* rustls: what was written as connection `token` was sent on `connection`; 0: not known */
-	TLS_PROCESS, /* first sight of a process: struct process_identity follows */
+	TLS_SENT,   /* rustls: `length` bytes written under a token were sent on `connection`; 0: not known */
+	TLS_PROCESS, /* first sight of a process: struct process_facts follows, as far as it is filled */
 	TLS_EXIT,    /* the process is over, and so are its connections */
 };
 
@@ -59,20 +61,10 @@ enum tls_how {
 	TLS_HOW_TAKEN,	/* rustls: received and decrypted by one call of the program */
 };
 
-/* Two ends of a socket, as the process that owns it sees them. */
-struct tls_ends {
-	__u32 local[4]; /* IPv4: the first word, others 0 */
-	__u32 remote[4];
-	__u16 local_port;
-	__u16 remote_port;
-	__u16 family; /* 4, 6; 0 for not known */
-	__u16 pad;
-};
-
 struct tls_record {
 	__u64 ts_ns;	  /* CLOCK_BOOTTIME */
 	__u64 connection; /* number of the TLS connection, never used again */
-	__u64 token;	  /* of TLS_SENT */
+	__u64 position;	  /* bytes of its direction before these; of TLS_SENT the token */
 	__u32 tgid;
 	__u32 length;	/* bytes of plain text */
 	__u32 captured; /* bytes that follow */
@@ -86,7 +78,7 @@ struct tls_record {
 	__u32 conflicts;
 	__u32 process_votes; /* the same over all connections of the process */
 	__u32 process_conflicts;
-	struct tls_ends ends;
+	struct socket_ends ends; /* family 0: not known */
 	__u32 pad2;
 };
 
@@ -154,7 +146,6 @@ struct tls_counters {
 	__u64 value[TLS_COUNTS];
 };
 
-_Static_assert(sizeof(struct tls_ends) == 40, "tls_ends has padding");
 _Static_assert(sizeof(struct tls_record) == 104, "tls_record has padding");
 _Static_assert(sizeof(struct tls_settings) == 32, "tls_settings has padding");
 _Static_assert(sizeof(struct tls_process) == 16, "tls_process has padding");

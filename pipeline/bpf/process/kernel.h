@@ -80,8 +80,33 @@ struct path {
 	struct dentry *dentry;
 };
 
+struct inode {
+	unsigned short i_mode;
+};
+
 struct file {
 	struct path f_path;
+	struct inode *f_inode;
+	void *private_data;
+};
+
+struct fdtable {
+	unsigned int max_fds;
+	struct file **fd;
+};
+
+struct files_struct {
+	struct fdtable *fdt;
+};
+
+struct socket {
+	struct sock *sk;
+};
+
+struct signal_struct {
+	struct {
+		int counter;
+	} live;
 };
 
 struct mm_struct {
@@ -118,6 +143,9 @@ struct task_struct {
 	int tgid;
 	struct mm_struct *mm;
 	struct css_set *cgroups;
+	struct files_struct *files;
+	struct signal_struct *signal;
+	struct task_struct *real_parent;
 };
 
 #pragma clang attribute pop

@@ -6,22 +6,13 @@
 #define HTTPIPE_PROCESS_SOCKET_H
 
 #include "parse/key.h"
+#include "process/ends.h"
 #include "process/kernel.h"
 #include "verifier.h"
 
 #define AF_INET	    2
 #define AF_INET6    10
 #define IPPROTO_TCP 6
-
-/* In network byte order, as packets have them. IPv4: the first word of an address, others 0. */
-struct socket_ends {
-	__u32 local[4];
-	__u32 remote[4];
-	__u16 local_port;
-	__u16 remote_port;
-	__u32 family; /* 4 or 6: of the packets, which is 4 for an IPv6 socket that speaks to ::ffff:a.b.c.d
-		       */
-};
 
 /* The ports as one word; 0 until the local one is chosen. */
 static __always_inline __u32 socket_ports(struct sock *sk)

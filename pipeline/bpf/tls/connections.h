@@ -48,6 +48,8 @@ static __always_inline void renew(struct tls_connection *connection)
 	connection->conflicts = 0;
 	connection->mid = 0;
 	connection->shed = 0;
+	connection->bytes_read = 0;
+	connection->bytes_sent = 0;
 }
 
 static __always_inline int same_socket(const struct tls_socket *a, const struct tls_socket *b)

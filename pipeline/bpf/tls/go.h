@@ -10,6 +10,7 @@
 #define HTTPIPE_TLS_GO_H
 
 #include "tls/calls.h"
+#include "tls/socket.h"
 
 #define GO_INTERFACE_DATA 8
 #define GO_SYSFD	  16
@@ -46,7 +47,7 @@ static __always_inline int on_go_enter(struct tls_pending *call, __u64 g)
 	connection = connection_of(&key, call->cookie);
 	if (!connection)
 		return 0;
-	if (socket_of_fd(fd_of(call->connection), &socket))
+	if (read_socket(socket_of_descriptor(fd_of(call->connection)), &socket))
 		bind(&key, connection, &socket, TLS_HOW_FD);
 	if (call_of(call->cookie) == TLS_CALL_GO_READ)
 		return on_enter(call, goroutine(id, g));

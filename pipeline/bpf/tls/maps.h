@@ -8,6 +8,8 @@
 #ifndef HTTPIPE_TLS_MAPS_H
 #define HTTPIPE_TLS_MAPS_H
 
+#include <linux/bpf.h>
+#include <bpf/bpf_helpers.h>
 #include "tls.h"
 
 /* What names a TLS connection in the kernel: an object of the library, or a socket. */
@@ -26,7 +28,7 @@ struct tls_key {
 /* The socket of a connection. `sk` names it while it lives; the address is used again afterwards. */
 struct tls_socket {
 	__u64 sk;
-	struct tls_ends ends;
+	struct socket_ends ends;
 };
 
 enum tls_protocol { TLS_PROTOCOL_UNKNOWN, TLS_PROTOCOL_HTTP1, TLS_PROTOCOL_HTTP2, TLS_PROTOCOL_OTHER };
@@ -42,8 +44,9 @@ struct tls_connection {
 	__u32 left;	/* bytes of the turn that may still be copied */
 	__u32 version;
 	__u32 target;
-	__u32 mid;  /* HTTP/2 joined after its beginning */
-	__u32 shed; /* left out, until the ring has room again */
+	__u32 mid;		      /* HTTP/2 joined after its beginning */
+	__u32 shed;		      /* left out, until the ring has room again */
+	__u64 bytes_read, bytes_sent; /* of plain text, since it is known to be HTTP */
 };
 
 #define TLS_SPEAKER_PEER 1 /* read */

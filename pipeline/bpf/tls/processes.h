@@ -6,7 +6,7 @@
 #ifndef HTTPIPE_TLS_PROCESSES_H
 #define HTTPIPE_TLS_PROCESSES_H
 
-#include "tls/kernel.h"
+#include "process/task.h"
 #include "tls/ring.h"
 
 /* How many generations of children of httpipe are known as such. */
@@ -27,20 +27,38 @@ static __always_inline int is_own(__u32 tgid, __u32 own)
 	return 0;
 }
 
+/* Told at once: when user space looks, the process may be gone. */
+static __always_inline void report_process(__u32 tgid, struct tls_settings *settings)
+{
+	struct tls_record *record;
+	struct process_facts *facts;
+
+	record = bpf_ringbuf_reserve(&events, sizeof(*record) + sizeof(*facts), 0);
+	if (!record) {
+		count(TLS_COUNT_RING_FULL);
+		return;
+	}
+	facts = (void *)(record + 1);
+	__builtin_memset(record, 0, sizeof(*record));
+	record->kind = TLS_PROCESS;
+	record->tgid = tgid;
+	record->ts_ns = bpf_ktime_get_boot_ns();
+	read_process(facts);
+	record->captured = PROCESS_FACTS + facts->text_bytes;
+	bpf_ringbuf_submit(record, wake_flag(settings));
+}
+
 static __always_inline void first_sight(__u32 tgid)
 {
 	struct tls_settings *settings = settings_lookup();
 	struct tls_process process = {};
-	struct tls_record record = {};
 
-	if (settings && is_own(tgid, settings->own))
-		process.verdict = TLS_IGNORED;
-	if (bpf_map_update_elem(&processes, &tgid, &process, BPF_NOEXIST) || process.verdict)
+	if (!settings)
 		return;
-	record.kind = TLS_PROCESS;
-	record.tgid = tgid;
-	record.ts_ns = bpf_ktime_get_boot_ns();
-	put(&record, 0, 0);
+	if (is_own(tgid, settings->own))
+		process.verdict = TLS_IGNORED;
+	if (!bpf_map_update_elem(&processes, &tgid, &process, BPF_NOEXIST) && !process.verdict)
+		report_process(tgid, settings);
 }
 
 /* A process that called a TLS library before, and is not ignored. */

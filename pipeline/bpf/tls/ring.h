@@ -85,6 +85,7 @@ __noinline int put_call(struct tls_record *head, __u64 from, __u32 take)
 		put(head, from, piece);
 		from += piece;
 		rest -= piece;
+		head->position += piece;
 		if (!take)
 			break;
 	}

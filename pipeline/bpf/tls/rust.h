@@ -65,7 +65,8 @@ static __always_inline void report_sent(__u32 tgid, struct tls_thread *thread, c
 		draft(&record, key, connection);
 	record.kind = TLS_SENT;
 	record.tgid = tgid;
-	record.token = thread->token;
+	record.position = thread->token;
+	record.length = thread->token_plain;
 	record.ts_ns = bpf_ktime_get_boot_ns();
 	put(&record, 0, 0);
 	thread->token = 0;

@@ -6,6 +6,7 @@
 #define HTTPIPE_TLS_SOCKETS_H
 
 #include "tls/calls.h"
+#include "tls/socket.h"
 
 static __always_inline void on_receive(struct tls_thread *thread, const struct tls_socket *socket,
 				       __u32 bytes)

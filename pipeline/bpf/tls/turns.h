@@ -150,6 +150,18 @@ static __always_inline __u32 spend(struct tls_connection *connection, const stru
 	return take;
 }
 
+/* Where a text begins in its direction. A record that is lost leaves a gap between two others. */
+static __always_inline __u64 pass(struct tls_connection *connection, const struct tls_text *text)
+{
+	__u64 before = text->sent ? connection->bytes_sent : connection->bytes_read;
+
+	if (text->sent)
+		connection->bytes_sent = before + text->bytes;
+	else
+		connection->bytes_read = before + text->bytes;
+	return before;
+}
+
 /* Plain text of a connection: is it HTTP, and what of it is copied? */
 static __always_inline void on_text(const struct tls_key *key, struct tls_connection *connection,
 				    struct tls_text *text)
@@ -182,6 +194,7 @@ static __always_inline void on_text(const struct tls_key *key, struct tls_connec
 	record.kind = TLS_DATA;
 	record.ts_ns = text->ts_ns;
 	record.length = text->bytes;
+	record.position = pass(connection, text);
 	if (text->sent)
 		record.bits |= TLS_BIT_SENT;
 	if (text->token)

@@ -101,7 +101,7 @@ class Object:
 
     def leave_out(self, name: str) -> None:
         """Do not load this program: this kernel has nothing to attach it to."""
-        self._lib.bpf_program__set_autoload(self._program(name), value=False)
+        self._lib.bpf_program__set_autoload(self._program(name), False)
 
     def load(self) -> None:
         """Into the kernel; nothing is attached yet."""

@@ -10,7 +10,9 @@ Plain loads and stores are enough on x86-64, whose memory order keeps them as th
 
 import mmap
 import select
+from abc import ABC, abstractmethod
 from struct import Struct
+from typing import Generic, TypeVar
 
 from pipeline.model.records import Closed, Record, Segment
 from pipeline.sources.bpf import abi
@@ -35,8 +37,12 @@ DRAIN_BYTES = 256 << 10
 """Taken at once at most: about 600 small exchanges, some milliseconds of work, after which sinks have their turn."""
 
 
-class Ring:
-    """The reader's end. One reader only."""
+Found = TypeVar("Found")
+"""What the records of a ring become."""
+
+
+class MappedRing(ABC, Generic[Found]):
+    """The reader's end. One reader only; subclasses know the records of one program."""
 
     def __init__(self, fd: int, size: int) -> None:
         self._size = size
@@ -68,19 +74,36 @@ class Ring:
         """Bytes not read yet."""
         return self._produced[0] - self._position[0]
 
-    def drain(self, offset_ns: int, limit_bytes: int = DRAIN_BYTES) -> list[Record]:
+    def drain(self, offset_ns: int, limit_bytes: int = DRAIN_BYTES) -> list[Found]:
         """Whatever is there, up to the limit; ``offset_ns`` is added to the kernel's time."""
         start = self._position[0]
         end = min(self._produced[0], start + limit_bytes)
         if start == end:
             return []
-        records: list[Record] = []
+        records: list[Found] = []
         try:
             self._position[0] = self._take(start, end, offset_ns, records)
         except BaseException:
             self._position[0] = end  # never the same bytes again
             raise
         return records
+
+    @abstractmethod
+    def _take(self, position: int, end: int, offset_ns: int, records: list[Found]) -> int:
+        """Append what lies between ``position`` and ``end`` as far as it is finished; returns the position behind that."""
+
+    def close(self) -> None:
+        """Unmap."""
+        if self._wake is not None:
+            self._wake.close()
+        self._position.release()
+        self._produced.release()
+        self._consumer.close()
+        self._memory.close()
+
+
+class Ring(MappedRing[Record]):
+    """Of ``http_trace.bpf.c``."""
 
     def _take(self, position: int, end: int, offset_ns: int, records: list[Record]) -> int:
         memory, mask, unpack, append = self._memory, self._mask, _RECORD.unpack_from, records.append
@@ -120,12 +143,3 @@ class Ring:
                 )
             )
         return position
-
-    def close(self) -> None:
-        """Unmap."""
-        if self._wake is not None:
-            self._wake.close()
-        self._position.release()
-        self._produced.release()
-        self._consumer.close()
-        self._memory.close()

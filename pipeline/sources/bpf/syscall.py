@@ -21,6 +21,10 @@ _MAP_LOOKUP_ELEM, _MAP_UPDATE_ELEM, _MAP_DELETE_ELEM, _MAP_GET_NEXT_KEY, _PROG_T
 _ELEMENT = Struct("=IIQQQ")
 """``union bpf_attr`` for map elements: map_fd, padding, key, value or next_key, flags."""
 
+_RAW_TRACEPOINT_OPEN = 17
+_RAW_TRACEPOINT = Struct("=QII")
+"""``union bpf_attr`` for raw tracepoints: name, prog_fd, padding."""
+
 _LINK_CREATE = 28
 _LINK_PERF_EVENT, _LINK_UPROBE_MULTI = 41, 48
 _MULTI_RETURN = 1
@@ -152,6 +156,12 @@ def link_uprobes(program_fd: int, path: str, places: Mapping[int, int], *, at_re
 def link_perf_event(program_fd: int, event_fd: int, cookie: int) -> int:
     """Attach a program to a perf event (cookies: Linux 5.15)."""
     return _bpf_fd(_LINK_CREATE, _PERF_LINK.pack(program_fd, event_fd, _LINK_PERF_EVENT, 0, cookie))
+
+
+def open_raw_tracepoint(program_fd: int, name: str) -> int:
+    """Run the program at a tracepoint of the kernel's, until the file descriptor is closed; ``FileNotFoundError`` for none."""
+    text = ctypes.create_string_buffer(name.encode())
+    return _bpf_fd(_RAW_TRACEPOINT_OPEN, _RAW_TRACEPOINT.pack(ctypes.addressof(text), program_fd, 0))
 
 
 def open_perf_event(attributes: bytes, *, pid: int = -1, cpu: int = 0) -> int:

@@ -1,0 +1,85 @@
+"""One capture by probes: program, ring, prober and streams, opened in this order.
+
+``load`` wants privileges and takes up to a second; from then on ``read`` gives records, and ``detach`` ends it.
+"""
+
+import platform
+import time
+from collections.abc import Callable
+
+from pipeline.model.records import Record
+from pipeline.sources.bpf.capture import MAX_BODY_BYTES, TURN_BYTES
+from pipeline.sources.bpf.clock import wall_minus_boot_ns
+from pipeline.sources.tls import abi
+from pipeline.sources.tls.config import TlsConfig
+from pipeline.sources.tls.prober import Log, Prober
+from pipeline.sources.tls.processes import Processes
+from pipeline.sources.tls.program import TlsProgram
+from pipeline.sources.tls.ring import TlsLibbpfRing, TlsRing
+from pipeline.sources.tls.streams import Streams
+from pipeline.sources.tls.wanted import Wanted
+
+
+class TlsCapture:
+    """Not safe against two readers."""
+
+    def __init__(self, config: TlsConfig, log: Log, count: Callable[[str, int], None], body_bytes: int = 0) -> None:
+        self.program = TlsProgram(config, TURN_BYTES + min(body_bytes, MAX_BODY_BYTES))
+        ring = TlsRing if platform.machine() == "x86_64" else TlsLibbpfRing
+        self.ring: TlsRing | TlsLibbpfRing = ring(self.program.ring_fd, config.ring_bytes)
+        wanted = Wanted(config.executables, config.exclude)
+        self._prober = Prober(self.program, wanted, config.files, log)
+        self._processes = Processes(wanted, self._prober.library)
+        self._streams = Streams(self._processes.describe, count, config.kernel_connections)
+        self._returns = config.returns
+        self._offset_ns = 0
+        self._offset_due = 0.0
+
+    def attach(self) -> int:
+        """Traffic is seen from now on; returns how many libraries are probed. Raises ``CaptureError``."""
+        self.program.want(abi.Want.ANY)
+        self.program.start()
+        self._prober.open(self._returns)
+        self._prober.start()
+        return self._prober.attached
+
+    @property
+    def waiting(self) -> bool:
+        """Whether something is kept back for a moment."""
+        return self._streams.waiting
+
+    def read(self) -> list[Record]:
+        """What the probes saw since."""
+        for seen in self.ring.drain(self._wall_minus_boot_ns()):
+            if seen.kind == abi.Kind.PROCESS:
+                wanted = self._processes.saw(seen)
+                self.program.decide(seen.tgid, abi.Verdict.WANTED if wanted else abi.Verdict.IGNORED)
+                continue
+            self._streams.feed(seen)
+            if seen.kind == abi.Kind.EXIT:
+                self._processes.gone(seen.tgid)
+        return self._streams.take(time.time_ns())
+
+    def rest(self) -> list[Record]:
+        """After ``detach``: everything that is left."""
+        records: list[Record] = []
+        while self.ring.waiting_bytes():
+            records += self.read()
+        return records + self._streams.finish()
+
+    def detach(self) -> None:
+        """No call passes a probe any more. Safe twice."""
+        self._prober.detach()
+
+    def close(self) -> None:
+        """Let go of everything. Safe twice."""
+        self._prober.close()
+        self.ring.close()
+        self.program.close()
+
+    def _wall_minus_boot_ns(self) -> int:
+        """Measured every second."""
+        now = time.monotonic()
+        if now >= self._offset_due:
+            self._offset_ns, self._offset_due = wall_minus_boot_ns(), now + 1.0
+        return self._offset_ns

@@ -1,0 +1,132 @@
+"""Attaches to TLS libraries: those in use when the capture begins, and from a thread of its own those that come.
+
+Comes in: what is wanted, and the loaded program. Goes out: probes, and the name of each library by the number in its cookies. The
+thread exists because reading a file takes up to a tenth of a second, in which the ring must go on being read.
+"""
+
+import logging
+import os
+import select
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from pipeline.errors import CaptureError
+from pipeline.sources.tls.attach import Attacher
+from pipeline.sources.tls.canary import return_probes_are_safe
+from pipeline.sources.tls.discovery import Discovery, Finding
+from pipeline.sources.tls.probe import Target
+from pipeline.sources.tls.program import TlsProgram
+
+MAX_TARGETS = 0xFFFF
+"""Numbers of targets have 16 bits in records; none is used again."""
+
+TIDY_SECS = 60
+"""How often it is looked for files that nobody uses any more."""
+
+Log = logging.Logger | logging.LoggerAdapter[logging.Logger]
+
+
+class Prober:
+    """``open``, then ``start``; ``close`` takes every probe away."""
+
+    def __init__(self, program: TlsProgram, wanted: Callable[[str], bool], files: Sequence[str], log: Log) -> None:
+        self._wanted = wanted
+        self._files = files
+        self._log = log
+        self._attacher = Attacher(program.programs, multi=program.multi)
+        self._discovery: Discovery | None = None
+        self._libraries: dict[int, str] = {}
+        self._numbers: dict[str, list[int]] = {}
+        self._stop = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
+        self._thread: threading.Thread | None = None
+
+    @property
+    def attached(self) -> int:
+        """How many libraries have probes."""
+        return len(self._attacher.attached)
+
+    def library(self, number: int) -> str:
+        """The name of a target."""
+        return self._libraries.get(number, "tls")
+
+    def open(self, returns: Literal["auto", "probes", "instructions"]) -> None:
+        """Attach to what is in use. Takes up to a second; raises ``CaptureError``."""
+        uretprobes = returns == "probes" or (returns == "auto" and return_probes_are_safe(self._attacher))
+        self._discovery = discovery = Discovery(self._wanted, self._files, uretprobes=uretprobes)
+        discovery.open()
+        self._log.info("ends of calls are seen by %s", "return probes" if uretprobes else "probes on return instructions")
+        for finding in discovery.scan():
+            self._take(finding)
+
+    def start(self) -> None:
+        """Look for libraries that come."""
+        self._thread = threading.Thread(target=self._run, name="httpipe-tls-discovery", daemon=True)
+        self._thread.start()
+
+    def detach(self) -> None:
+        """Take every probe away, and look for no more. Safe twice."""
+        if self._thread is not None:
+            os.eventfd_write(self._stop, 1)
+            self._thread.join()
+            self._thread = None
+        self._attacher.close()
+
+    def close(self) -> None:
+        """Let go of everything. Safe twice."""
+        self.detach()
+        if self._discovery is not None:
+            self._discovery.close()
+            self._discovery = None
+        if self._stop >= 0:
+            os.close(self._stop)
+            self._stop = -1
+
+    def _run(self) -> None:
+        discovery = self._discovery
+        if discovery is None:
+            return
+        poll = select.poll()
+        poll.register(self._stop, select.POLLIN)
+        poll.register(discovery.fileno(), select.POLLIN)
+        tidy_due = time.monotonic() + TIDY_SECS
+        while True:
+            ready = {fd for fd, _ in poll.poll(TIDY_SECS * 1000)}
+            if self._stop in ready:
+                return
+            try:
+                for finding in discovery.read():
+                    self._take(finding)
+            except (CaptureError, OSError) as error:
+                self._log.warning("cannot look for TLS libraries: %s", error)
+            if time.monotonic() >= tidy_due:
+                tidy_due = time.monotonic() + TIDY_SECS
+                self._tidy(discovery)
+
+    def _take(self, finding: Finding) -> None:
+        who = finding.executable or finding.path
+        if not isinstance(finding.target, Target):
+            self._log.warning("%s cannot be captured: %s", who, finding.target.why)
+            return
+        number = len(self._libraries) + 1
+        if number > MAX_TARGETS:
+            return
+        self._libraries[number] = finding.target.library
+        try:
+            self._attacher.attach(finding.attach_by, finding.target, number)
+        except CaptureError as error:
+            if error.denied:
+                raise
+            self._log.warning("%s cannot be captured: %s", who, error)
+            return
+        self._numbers.setdefault(finding.attach_by, []).append(number)
+        version = f" {finding.target.version}" if finding.target.version else ""
+        self._log.info("capturing %s%s in %s, first used by %s", finding.target.library, version, finding.path, who)
+
+    def _tidy(self, discovery: Discovery) -> None:
+        """Detach from files that were deleted and that nobody uses any more, so that their file system can go."""
+        for attach_by in discovery.unused():
+            for number in self._numbers.pop(attach_by, []):
+                self._attacher.detach(number)
+            discovery.forget(attach_by)

@@ -1,0 +1,139 @@
+"""The ``tls`` source: the plain text of this host's TLS connections that speak HTTP, live.
+
+Waits for the kernel, drains whole batches, passes counters on. It never waits for a sink and never raises on traffic. The kernel
+wakes it for a batch, not for a record, in the rhythm of the ``bpf`` source.
+"""
+
+import time
+from collections.abc import AsyncIterator
+from typing import ClassVar
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+
+from pipeline.api import Context, Emits, RecordBatch, Source
+from pipeline.sources.bpf import kernel, rights
+from pipeline.sources.bpf.source import COUNT_SECS, IDLE_AFTER, IDLE_TICK_SECS, TICK_SECS
+from pipeline.sources.tls import abi
+from pipeline.sources.tls.capture import TlsCapture
+from pipeline.sources.tls.config import ANY, TlsConfig
+
+
+class TlsSource(Source):
+    """HTTPS of this host, live, by probes on TLS libraries."""
+
+    api_version = 1
+    Config = TlsConfig
+    emits: ClassVar[Emits] = Emits.RECORDS
+    capture: ClassVar[str] = "probe"
+    can_wait: ClassVar[bool] = False
+
+    def __init__(self, config: TlsConfig, context: Context) -> None:
+        self._config = config
+        self._context = context
+        self._capture: TlsCapture | None = None
+        self._empty_ticks = 0
+        self._count_due = 0.0
+        self._shedding = False
+        self._stopped = False
+        self._sleep: anyio.CancelScope | None = None
+
+    async def open(self) -> None:
+        """Load, look for libraries, attach, say so."""
+        if self._config.executables == (ANY,):
+            self._context.log.warning(
+                'executables = ["any"]: the plain text of every program that uses a known TLS library is read'
+            )
+        # The first use of these imports parts of anyio and asyncio: better now than while the ring fills.
+        with anyio.move_on_after(0):
+            await anyio.lowlevel.checkpoint()
+        context = self._context
+        self._capture = capture = TlsCapture(self._config, context.log, context.count, context.body_bytes)
+        try:
+            attached = await anyio.to_thread.run_sync(capture.attach)
+        except BaseException:
+            await self.aclose()
+            raise
+        if not capture.program.sees_lengths:
+            context.log.warning("before Linux 6.3 only sockets that a TLS library uses by itself are known by their addresses")
+        context.log.info("probes on %d TLS libraries; others as programs begin to use them", attached)
+
+    def capabilities(self) -> frozenset[int]:
+        """CAP_BPF where this kernel refuses to let anybody else look into maps."""
+        return frozenset({rights.CAP_BPF}) if kernel.maps_need_cap_bpf() else frozenset()
+
+    async def batches(self) -> AsyncIterator[RecordBatch]:
+        """Chunks, until ``stop``; what the ring still holds then is the last batch."""
+        capture = self._capture
+        if capture is None:
+            return
+        while not self._stopped:
+            records = capture.read()
+            self._count(capture)
+            if records:
+                self._empty_ticks = 0
+                yield RecordBatch(records)
+            else:
+                self._empty_ticks += 1
+            if not self._stopped and capture.ring.waiting_bytes() < abi.WAKE_BYTES:
+                await self._wait(capture)
+        await anyio.to_thread.run_sync(capture.detach)
+        records = capture.rest()
+        if records:
+            yield RecordBatch(records)
+
+    async def stop(self) -> None:
+        """Capture no more; ``batches`` wakes up and gives what is in the ring."""
+        self._stopped = True
+        if self._sleep is not None:
+            self._sleep.cancel()
+
+    async def aclose(self) -> None:
+        """Detach, read the counters for the last time, let go."""
+        capture, self._capture = self._capture, None
+        if capture is None:
+            return
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(capture.detach)
+        self._count_due = 0.0
+        self._count(capture)
+        unread = len(capture.rest())
+        if unread:
+            self._context.count("unread_at_stop", unread)
+        capture.close()
+
+    async def _wait(self, capture: TlsCapture) -> None:
+        """Until the kernel wakes us, or the tick is over."""
+        asleep = self._empty_ticks >= IDLE_AFTER and not capture.waiting
+        capture.ring.rearm()
+        capture.program.want(abi.Want.ANY if asleep else abi.Want.BATCH)
+        if asleep and capture.ring.waiting_bytes():
+            return  # it came just before the kernel knew that we want to be woken
+        with anyio.move_on_after(IDLE_TICK_SECS if asleep else TICK_SECS) as self._sleep:
+            await anyio.wait_readable(capture.ring.fileno())
+        capture.program.want(abi.Want.NOTHING)
+
+    def _count(self, capture: TlsCapture) -> None:
+        now = time.monotonic()
+        if now < self._count_due:
+            return
+        self._count_due = now + COUNT_SECS
+        for name, by in capture.program.news():
+            self._context.count(name, by)
+        self._report_shedding(capture)
+
+    def _report_shedding(self, capture: TlsCapture) -> None:
+        """Log when it begins and when it is over."""
+        kept = capture.program.kept()
+        if (kept < 1) == self._shedding:
+            return
+        self._shedding = not self._shedding
+        if self._shedding:
+            self._context.log.warning(
+                "more HTTPS than can be read in time: whole connections are left out, and counted as shed_connections and "
+                "shed_requests",
+                extra={"captured_now": f"{kept:.0%}"},
+            )
+        else:
+            self._context.log.info("every connection is captured again")

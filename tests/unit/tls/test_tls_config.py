@@ -1,0 +1,50 @@
+"""Options of the ``tls`` source, and which executables they want."""
+
+import pytest
+from pydantic import ValidationError
+
+from pipeline.sources.tls.config import TlsConfig
+from pipeline.sources.tls.wanted import Wanted
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, "executables"),
+        ({"executables": ()}, "executables"),
+        ({"executables": ("any", "curl")}, '"any" includes all others'),
+        ({"executables": ("bin/curl",)}, 'fits no path, which all begin with "/"'),
+        ({"executables": ("curl",), "exclude": ("curl",)}, "both in executables and in exclude"),
+        ({"executables": ("curl",), "files": ("libssl.so.3",)}, "files"),
+        ({"executables": ("curl",), "ring_bytes": 3 << 20}, "power of two, such as 4194304"),
+        ({"executables": ("curl",), "ends": "none"}, "'client', 'server' or 'both'"),
+    ],
+)
+def test_what_is_refused(options: dict[str, object], words: str) -> None:
+    """Each with a sentence that says what to do."""
+    with pytest.raises(ValidationError, match=words):
+        TlsConfig.model_validate(options)
+
+
+@pytest.mark.parametrize(
+    ("path", "wanted"),
+    [
+        ("/usr/sbin/nginx", True),
+        ("/usr/sbin/nginx (deleted)", True),
+        ("/opt/nginx", False),
+        ("/usr/bin/python3.11", True),
+        ("/home/someone/python3", True),
+        ("/home/python3/other", False),
+        ("/usr/bin/python3-secret", False),
+    ],
+)
+def test_wanted(path: str, wanted: bool) -> None:  # noqa: FBT001  a parameter of the test
+    """A glob with a slash is one of paths, one without of names; what is excluded is not wanted."""
+    assert Wanted(("/usr/sbin/nginx", "python3*"), ("*/python3-secret",))(path) is wanted
+
+
+def test_any() -> None:
+    """Every executable, but those that are excluded."""
+    wanted = Wanted(("any",), ("sshd",))
+    assert wanted("/x/y z")
+    assert not wanted("/usr/sbin/sshd")
