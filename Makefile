@@ -16,7 +16,7 @@ C_FILES := $(shell find pipeline tests -name '*.[ch]')
 # What needs neither root nor a server and takes less than a second each. As many processes as processors.
 UNIT := -q -n auto --dist worksteal -m 'not slow and not wheel' tests/unit tests/property tests/contract
 
-.PHONY: help setup run demo dev test check unit newer coverage bench kernels kafka lock docs clean
+.PHONY: help setup run demo dev test check unit newer coverage bench test-lane kernels kafka lock docs clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile | sed 's/  *make /\nmake /g'
@@ -69,6 +69,10 @@ coverage: dev
 bench:
 	@tools/setup.sh test
 	$(BIN)/python -m benchmarks
+
+# With and without the compiled lane, on millions of segments: what both report must be the same.
+test-lane: dev
+	$(BIN)/python -m tests.lane.differential --segments $(or $(SEGMENTS),5000000)
 
 kernels:
 	@tools/setup.sh test

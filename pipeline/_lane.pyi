@@ -1,1 +1,57 @@
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, overload
+
+from pipeline.model.events.event import Event
+from pipeline.model.records import Record
+
 VERSION: int
+MAX_ENDED: int
+RESET_WINDOW: int
+SECRETS: list[str]
+
+class PanicException(BaseException): ...
+
+class Records(Sequence[Record]):
+    first_ns: int | None
+    @staticmethod
+    def of(records: Iterable[Record]) -> Records: ...
+    def tolist(self) -> list[Record]: ...
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, index: int) -> Record: ...
+    @overload
+    def __getitem__(self, index: slice) -> Records: ...
+
+class Lane:
+    busy: int
+    held_bytes: int
+    done: int
+    stamp: int
+    def __init__(
+        self,
+        *,
+        source: str,
+        capture: str,
+        request_headers: list[str],
+        response_headers: list[str],
+        max_head_bytes: int,
+        max_connections: int,
+        max_held: int,
+        response_ns: int,
+        idle_ns: int,
+        known: dict[str, Any],
+    ) -> None: ...
+    def __len__(self) -> int: ...
+    def feed(
+        self,
+        records: Records,
+        events: list[Event],
+        before: int,
+        clock: tuple[int, int],
+        take: Callable[[list[Any]], Any],
+        look: Callable[[int, int], tuple[int, int]],
+    ) -> int: ...
+    def first(self) -> tuple[int, int] | None: ...
+    def look_at_first(self) -> list[Any]: ...
+    def due(self, now_ns: int) -> list[Any]: ...
+    def finish(self) -> list[Any]: ...

@@ -5,8 +5,14 @@ Without it everything works, slower: ``lane`` is None then, and ``missing`` says
 
 import os
 from types import ModuleType
+from typing import TYPE_CHECKING
 
-VERSION = 1
+if TYPE_CHECKING:  # the types, for those who hold them
+    from pipeline._lane import Lane, Records
+
+    __all__ = ["Lane", "Records", "lane", "missing"]
+
+VERSION = 2
 """Of what Python calls; an extension that was built from other sources is left alone."""
 
 

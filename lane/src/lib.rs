@@ -1,10 +1,41 @@
-//! The common case of httpipe's decode, compiled.
+//! The common case of httpipe's decode, compiled: plain HTTP/1 on connections of which nothing is missing.
+//!
+//! What it does not keep goes to the Python decoder in order (`lane`, `connection`), which alone decides about doubtful traffic.
+
+mod chunks;
+mod connection;
+mod exchange;
+mod fields;
+mod head;
+mod key;
+mod lane;
+mod message;
+mod records;
+mod segment;
+mod table;
+mod timers;
 
 use pyo3::prelude::*;
 
 #[pymodule]
 mod _lane {
+    use super::{Bound, PyModule, PyModuleMethods, PyResult};
+    use pyo3::panic::PanicException;
+
     /// Changes whenever what Python calls here changes: an extension of another version is left alone.
     #[pymodule_export]
-    const VERSION: u32 = 1;
+    const VERSION: u32 = 2;
+
+    #[pymodule_export]
+    use crate::lane::Lane;
+    #[pymodule_export]
+    use crate::records::Records;
+
+    #[pymodule_init]
+    fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        module.add("MAX_ENDED", crate::lane::MAX_ENDED)?;
+        module.add("RESET_WINDOW", crate::connection::RESET_WINDOW)?;
+        module.add("SECRETS", crate::head::SECRETS)?;
+        module.add("PanicException", module.py().get_type::<PanicException>())
+    }
 }

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from pipeline.config.options import DecodeOptions
 from pipeline.decode.detect import Detect
+from pipeline.decode.lane import Lane, why_not
 from pipeline.decode.position import MASK
 from pipeline.decode.protocol import End
 from pipeline.decode.shared import Shared
@@ -18,6 +19,7 @@ from pipeline.model.events.event import Event
 from pipeline.model.records import ACK, Record, Segment
 
 SECOND = 1_000_000_000
+FOREVER_NS = 1 << 64
 
 
 class Decoder:
@@ -40,24 +42,59 @@ class Decoder:
         self._streams = Streams(self._table)
         self._latest_ns = 0
         self._next_expiry_ns = self._rewound_ns = 0
+        self.python_because = why_not(options, keep_heads=keep_heads)
+        self._lane = None if self.python_because else Lane(options, shared, self._table, self._read_at_once)
+        if self._lane is not None:
+            self._table.elsewhere, self._table.idlest = self._lane.__len__, self._lane.make_room
 
     @property
     def held_exchanges(self) -> int:
         """Exchanges of which something was seen that is not reported yet."""
-        return self._shared.held
+        return self._shared.held + (self._lane.held_exchanges if self._lane is not None else 0)
 
     @property
     def connections(self) -> int:
         """Connections that are followed."""
-        return len(self._table.directions) // 2
+        return len(self._table.directions) // 2 + self._table.elsewhere()
 
     @property
     def held_bytes(self) -> int:
         """Bytes held back for heads, bodies and segments out of order."""
-        return self._shared.memory
+        return self._shared.memory + (self._lane.held_bytes if self._lane is not None else 0)
 
-    def feed(self, records: Sequence[Record]) -> list[Event]:  # noqa: C901, PLR0912  the hot loop: a call more per record costs 0.1 µs
+    def feed(self, records: Sequence[Record]) -> list[Event]:
         """The events that these records complete."""
+        if self._lane is None:
+            self._read(records)
+        else:
+            self._read_in_lane(self._lane, records)
+        if self._shared.memory > self._shared.max_memory:
+            self._relieve(self._latest_ns)
+        return self._take()
+
+    def _read_in_lane(self, lane: Lane, records: Sequence[Record]) -> None:
+        """Through the compiled lane. Where it fails, Python goes on with the record behind; what the lane held is lost."""
+        begun = lane.done
+        try:
+            clock = self._rewound_ns, self._next_expiry_ns
+            self._latest_ns = lane.feed(records, self._latest_ns, clock, self._look_for_lane)
+        except Exception:  # noqa: BLE001  as in _read
+            self._shared.count("decoder_internal_errors", 1)
+            self.python_because, self._lane = "the lane failed", None
+            self._table.elsewhere, self._table.idlest = int, self._table.timers.idlest
+            self._read(records[lane.done - begun :])
+
+    def _look_for_lane(self, before_ns: int, ts_ns: int) -> tuple[int, int]:
+        self._look(before_ns, ts_ns)
+        return self._rewound_ns, self._next_expiry_ns
+
+    def _read_at_once(self, records: Sequence[Record]) -> None:
+        """While the lane says what time it is: some of these are older than others that were read."""
+        clock, self._rewound_ns, self._next_expiry_ns = (self._rewound_ns, self._next_expiry_ns), 0, FOREVER_NS
+        self._read(records)
+        self._rewound_ns, self._next_expiry_ns = clock
+
+    def _read(self, records: Sequence[Record]) -> None:  # noqa: C901, PLR0912  the hot loop: a call more per record costs 0.1 µs
         find, arrival, unusual = self._table.directions.get, self._segments.arrival, self._segments.unusual
         shared, most = self._shared, self._shared.max_memory
         before = self._latest_ns
@@ -97,9 +134,6 @@ class Decoder:
             except Exception:  # noqa: BLE001  hostile bytes must not stop the capture; every test asserts that this stays 0
                 shared.count("decoder_internal_errors", 1)
         self._latest_ns = before
-        if shared.memory > most:
-            self._relieve(before)
-        return self._take()
 
     def expire(self, now_ns: int) -> list[Event]:
         """What is overdue at ``now_ns``: requests without a response, connections without traffic, segments that never came."""
@@ -109,6 +143,8 @@ class Decoder:
     def finish(self) -> list[Event]:
         """The end of input: everything that is held, marked. To be called always: it frees what no collector looks for."""
         table = self._table
+        if self._lane is not None:
+            self._lane.take(self._lane.finish())
         for direction in list(table.directions.values()):
             try:
                 if table.directions.get(direction.key) is direction:
@@ -149,6 +185,8 @@ class Decoder:
         self._set_clock(now_ns)
         table = self._table
         try:
+            if self._lane is not None:
+                self._lane.expire(now_ns)
             for direction in list(self._shared.out_of_order):
                 direction.give_up_overdue(now_ns)
             table.expire_resets(now_ns)

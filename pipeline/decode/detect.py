@@ -36,7 +36,7 @@ class Detect:
 
     def __init__(self, options: DecodeOptions, shared: Shared) -> None:
         self._shared = shared
-        self._http1 = Context(options, shared)
+        self._context = Context(options, shared)
 
     # -- what bytes are --------------------------------------------------------------------------------------------------
 
@@ -84,18 +84,26 @@ class Detect:
 
     def start(self, direction: Direction, start: Start) -> None:
         """HTTP/1, as there is no other yet."""
-        other = direction.other
-        requests, responses = (direction, other) if start.client else (other, direction)
-        pairing = Pairing(requests, responses, direction.connection, self._shared)
+        asks, answers = self._http1(direction if start.client else direction.other)
+        pairing = asks.pairing
         if start.mid_stream:
             direction.connection.marks = MID_STREAM
         if start.rejoined:
             pairing.rejoined = 0
-        asks, answers = Reader(True, self._http1, pairing), Reader(False, self._http1, pairing)
-        asks.peer, answers.peer = answers, asks
-        requests.protocol, responses.protocol = asks, answers
         if start.unread:
             (answers if start.client else asks).behind_unread(start.unread_upto)
+
+    def resume(self, client: Direction) -> None:
+        """See ``Detector``."""
+        self._http1(client)
+
+    def _http1(self, client: Direction) -> tuple[Reader, Reader]:
+        """HTTP/1 for both directions: who reads requests, and who reads responses."""
+        pairing = Pairing(client, client.other, client.connection, self._shared)
+        asks, answers = Reader(True, self._context, pairing), Reader(False, self._context, pairing)
+        asks.peer, answers.peer = answers, asks
+        client.protocol, client.other.protocol = asks, answers
+        return asks, answers
 
     def switch(self, direction: Direction, switch: Switch) -> None:
         """Both directions go on with another protocol, and ``switch.rest`` is for the new one. None of them is read yet.

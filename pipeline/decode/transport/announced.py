@@ -1,6 +1,6 @@
 """What sources said of connections before any of their bytes: that one was opened, and who owns an end. Bounded."""
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from pipeline.model.connection import Connection
 from pipeline.model.records import FlowKey, Opened, Owner, reverse
@@ -27,6 +27,11 @@ class Announced:
                 self._put(self._fresh, reverse(record.key), None)
         else:
             self._put(self._owners, record.key, record)
+
+    @property
+    def remembered(self) -> list[dict[FlowKey, Any]]:
+        """All that is, by direction."""
+        return [self._opened, self._owners, self._fresh]
 
     def __bool__(self) -> bool:
         """Whether anything is remembered."""

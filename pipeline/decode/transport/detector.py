@@ -29,3 +29,6 @@ class Detector(Protocol):
 
     def start(self, direction: Direction, start: Start) -> None:
         """Give both directions the protocol that they speak."""
+
+    def resume(self, client: Direction) -> None:
+        """Give both directions HTTP/1, which they have spoken elsewhere."""

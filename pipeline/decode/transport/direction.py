@@ -32,6 +32,8 @@ class Direction(msgspec.Struct, gc=False, eq=False):
 
     ``unheard`` is the same while the other direction alone tells of this one, and nothing of it was captured, no SYN either.
     ``disorder`` is None while nothing is missing. ``due`` is when to look at the connection again (``timers``).
+    Of the client: for how many exchanges the compiled lane does not get the connection back (``patience``), and until which one
+    it ``stays``.
 
     Directions and their protocols refer to each other, and the table takes these references away when it forgets a connection.
     So the collector of cycles need not know them: looking at those of 10,000 connections again and again cost a third of all
@@ -49,6 +51,8 @@ class Direction(msgspec.Struct, gc=False, eq=False):
     other: "Direction" = None  # type: ignore[assignment]  # these are set as soon as both are there
     protocol: Protocol = None  # type: ignore[assignment]
     due: int = 0
+    patience: int = 0
+    stays: int = 0
 
     # -- what segments tell ----------------------------------------------------------------------------------------------
 

@@ -65,22 +65,22 @@ class Evidence(NamedTuple):
 
 
 class Openings:
-    """Openings by direction; at most ``most`` directions, the oldest go first."""
+    """Openings by direction (``known``); at most ``most`` directions, the oldest go first."""
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._known: dict[FlowKey, Opening | Rivals] = {}
+        self.known: dict[FlowKey, Opening | Rivals] = {}
         self._multipath: dict[FlowKey, None] = {}
-        self.get = self._known.get
-        self.pop = self._known.pop
+        self.get = self.known.get
+        self.pop = self.known.pop
 
     def __contains__(self, key: FlowKey) -> bool:
         """Whether anything is remembered of a direction."""
-        return key in self._known
+        return key in self.known
 
     def put(self, key: FlowKey, opening: Opening) -> None:
         """All that is known of a direction."""
-        known = self._known
+        known = self.known
         known[key] = opening
         if len(known) > self._most:
             del known[next(iter(known))]
@@ -94,27 +94,27 @@ class Openings:
                 del self._multipath[next(iter(self._multipath))]
         elif self._multipath:
             self._multipath.pop(syn.key, None)
-        known = self._known.get(syn.key)
+        known = self.known.get(syn.key)
         if known is None or known is NOT_HTTP:
             self.put(syn.key, opening)
         elif opening not in rivals(known):
-            self._known[syn.key] = (*rivals(known), opening)[-MAX_RIVALS:]
+            self.known[syn.key] = (*rivals(known), opening)[-MAX_RIVALS:]
 
     def multipath(self, key: FlowKey) -> bool:
         """Whether those ends whose SYN was seen speak MPTCP: one that does falls back to TCP with one that does not."""
         if not self._multipath:
             return False
-        ends = [each for each in (key, reverse(key)) if each in self._known]
+        ends = [each for each in (key, reverse(key)) if each in self.known]
         return bool(ends) and all(each in self._multipath for each in ends)
 
     def agreed(self, key: FlowKey) -> bool:
         """Whether both ends said that they open the same connection: a SYN, and the answer that acknowledges it."""
-        mine, theirs = rivals(self._known.get(key)), rivals(self._known.get(reverse(key)))
+        mine, theirs = rivals(self.known.get(key)), rivals(self.known.get(reverse(key)))
         return any(_answers(theirs, each) for each in mine) or any(_answers(mine, each) for each in theirs)
 
     def evidence(self, seg: Segment, seq: int) -> Evidence:
         """What fits a segment whose data begins at ``seq``."""
-        syn, answer = self._known.get(seg.key), self._known.get(reverse(seg.key))
+        syn, answer = self.known.get(seg.key), self.known.get(reverse(seg.key))
         if type(syn) is Opening and type(answer) is Opening and answer.answers == seq == syn.first and syn.answers == UNKNOWN:
             first = answer.first
             if seg.ack - first & MASK <= MAX_EARLY:

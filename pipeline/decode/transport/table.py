@@ -3,6 +3,7 @@
 What begins one stands in ``arrivals``, what is said on one in ``segments`` and ``streams``.
 """
 
+from collections.abc import Callable
 from heapq import heapify, heappop, heappush
 
 from pipeline.config.options import DecodeOptions
@@ -17,14 +18,17 @@ from pipeline.decode.transport.recently_closed import RecentlyClosed
 from pipeline.decode.transport.strays import Strays
 from pipeline.decode.transport.timers import Timers
 from pipeline.model.connection import Connection
-from pipeline.model.records import FlowKey, Segment
+from pipeline.model.records import FlowKey, Segment, reverse
 
 RESET_NS = 1_000_000_000
 """How long after a reset segments of the other end may still be under way, or its sender may show that it was none."""
 
 
 class Table:
-    """Directions by key. ``directions`` is for look-ups; this class alone changes it."""
+    """Directions by key. ``directions`` is for look-ups; this class alone changes it.
+
+    ``elsewhere`` counts the connections that the compiled lane follows; ``idlest`` chooses among all of them.
+    """
 
     def __init__(self, options: DecodeOptions, shared: Shared, detector: Detector) -> None:
         self.directions: dict[FlowKey, Direction] = {}
@@ -37,22 +41,35 @@ class Table:
         self.detector = detector
         self._resets: dict[Connection, tuple[Direction, Segment]] = {}
         self._max_directions = 2 * options.max_connections
+        self.elsewhere: Callable[[], int] = lambda: 0
+        self.idlest: Callable[[], Direction | None] = self.timers.idlest
 
     def follow(self, key: FlowKey, back: FlowKey, connection: Connection, *, client: bool) -> Direction:
         """The direction of ``key`` of a new connection, ``client`` where it carries requests; ``back`` is that of the other.
 
         Their protocols are for the detector.
         """
-        shared, directions = self.shared, self.directions
-        if len(directions) >= self._max_directions:
-            self._evict(self.timers.idlest())
-        direction, other = Direction(key, shared, connection, client), Direction(back, shared, connection, not client)
-        direction.other, other.other = other, direction
+        directions = self.directions
+        if len(directions) + 2 * self.elsewhere() >= self._max_directions:
+            self._evict(self.idlest())
+        direction, other = self._enter(key, back, connection, client=client)
         if self.announced:
             self.announced.tell(connection)
-        directions[key], directions[back] = direction, other
         self.timers.add(direction if client else other)
         return direction
+
+    def restore(self, key: FlowKey, back: FlowKey, connection: Connection, due: tuple[int, int]) -> Direction:
+        """The client's direction of a connection that was followed elsewhere, to be looked at when it was ``due``."""
+        client, _ = self._enter(key, back, connection, client=True)
+        self.timers.put(client, *due)
+        return client
+
+    def _enter(self, key: FlowKey, back: FlowKey, connection: Connection, *, client: bool) -> tuple[Direction, Direction]:
+        shared, directions = self.shared, self.directions
+        direction, other = Direction(key, shared, connection, client), Direction(back, shared, connection, not client)
+        direction.other, other.other = other, direction
+        directions[key], directions[back] = direction, other
+        return direction, other
 
     # -- bounds ----------------------------------------------------------------------------------------------------------
 
@@ -133,15 +150,27 @@ class Table:
             self._resets.pop(connection, None)
         if self.strays.kept:
             self.strays.forget(connection)
+        for direction in (client, client.other):
+            self.recently_closed.end(direction, connection.generation)
+            if direction.disorder is not None:
+                direction.forget()
+        self.leave(client)
+
+    def leave(self, client: Direction) -> None:
+        """Follow a connection no longer; it is over, or goes on elsewhere."""
         self.timers.remove(client)
         client.protocol.release()
         for direction in (client, client.other):
             del self.directions[direction.key]
-            self.recently_closed.end(direction, connection.generation)
-            if direction.disorder is not None:
-                direction.forget()
             del direction.protocol  # nobody looks for cycles of these: see Direction
         del client.other
+
+    def remembers(self, connection: Connection) -> bool:
+        """Whether there is more to be known of a connection: that it was reset, or that there may be another of its name."""
+        key = connection.key
+        return (
+            connection in self._resets or connection in self.strays.kept or key in self.openings or reverse(key) in self.openings
+        )
 
 
 def _held_bytes(client: Direction) -> int:

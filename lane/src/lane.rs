@@ -1,0 +1,479 @@
+//! The lane as Python sees it: records in, exchanges out; what it does not keep goes to `pipeline.decode.lane` in order.
+//!
+//! Python is called while nothing of the lane is borrowed: it may ask the lane for something meanwhile.
+
+use crate::connection::{Connection, Options, Phase, Rest, Step};
+use crate::exchange::Builder;
+use crate::key::Key;
+use crate::records::{Item, Records, to_python};
+use crate::segment::{ACK, SYN, Segment, UNUSUAL};
+use crate::table::{Followed, Table};
+use crate::timers::Timers;
+use pyo3::prelude::*;
+use pyo3::types::{PyBool, PyBytes, PyDict, PyList, PyTuple};
+
+/// As `pipeline.decode.transport.recently_closed.MAX_ENDED`.
+pub const MAX_ENDED: usize = 4096;
+/// For how many exchanges Python keeps a connection at most, on which something unusual happens again and again.
+const MAX_PATIENCE: u32 = 1023;
+
+/// What Python remembers, by key.
+#[derive(FromPyObject)]
+#[pyo3(from_item_all)]
+struct Known {
+    /// The directions that it follows.
+    directions: Py<PyDict>,
+    openings: Py<PyDict>,
+    /// In place of an opening: a direction whose bytes nobody can read.
+    not_http: Py<PyAny>,
+    /// Directions that have ended, with the number of the SYN and the last byte.
+    ended: Py<PyDict>,
+    let_go: Py<PyDict>,
+    /// What sources said of connections that are not followed.
+    announced: Vec<Py<PyDict>>,
+    /// The class of a connection that is handed over at rest.
+    clean: Py<PyAny>,
+}
+
+#[pyclass(module = "pipeline._lane")]
+pub struct Lane {
+    table: Table,
+    builder: Builder,
+    options: Options,
+    known: Known,
+    max_connections: usize,
+    max_held: usize,
+    done: usize,
+}
+
+/// What becomes of a record.
+enum Fate<'py> {
+    Taken,
+    /// It is Python's, behind these.
+    Python(Option<Bound<'py, PyList>>),
+    /// It is taken, and these are Python's.
+    Left(Bound<'py, PyList>),
+}
+
+#[pymethods]
+impl Lane {
+    #[new]
+    #[pyo3(signature = (*, source, capture, request_headers, response_headers, max_head_bytes, max_connections, max_held, response_ns, idle_ns, known))]
+    #[allow(clippy::too_many_arguments, reason = "named in Python")]
+    fn new(
+        py: Python<'_>,
+        source: Py<PyAny>,
+        capture: Py<PyAny>,
+        request_headers: Vec<String>,
+        response_headers: Vec<String>,
+        max_head_bytes: usize,
+        max_connections: usize,
+        max_held: usize,
+        response_ns: u64,
+        idle_ns: u64,
+        known: &Bound<'_, PyDict>,
+    ) -> PyResult<Lane> {
+        Ok(Lane {
+            table: Table::new(Timers::new(response_ns, idle_ns)),
+            builder: Builder::new(py, source, capture, [&request_headers, &response_headers])?,
+            options: Options {
+                request_headers,
+                response_headers,
+                max_head: max_head_bytes,
+            },
+            known: known.extract()?,
+            max_connections,
+            max_held,
+            done: 0,
+        })
+    }
+
+    /// Connections that it follows.
+    fn __len__(&self) -> usize {
+        self.table.open
+    }
+
+    /// Requests that are not reported yet.
+    #[getter]
+    fn busy(&self) -> usize {
+        self.table.busy
+    }
+
+    /// Bytes held for what is under way.
+    #[getter]
+    fn held_bytes(&self) -> usize {
+        self.table.held_bytes
+    }
+
+    /// How many records it has been given.
+    #[getter]
+    fn done(&self) -> usize {
+        self.done
+    }
+
+    /// How often a connection has been put among the timers, of Python or of the lane.
+    #[getter]
+    fn stamp(&self) -> u64 {
+        self.table.timers.stamp
+    }
+
+    #[setter]
+    fn set_stamp(&mut self, stamp: u64) {
+        self.table.timers.stamp = stamp;
+    }
+
+    /// Decode; exchanges are put into `events`. Returns the time of the last record.
+    ///
+    /// `take(records)` is given what is Python's, and returns a connection at rest or None; `look(before, now)` is called where
+    /// time goes beyond `clock`, from when to when it may go without, and returns the next one.
+    fn feed<'py>(
+        slf: &Bound<'py, Self>,
+        records: &Bound<'py, Records>,
+        events: &Bound<'py, PyList>,
+        before: i128,
+        mut clock: (i128, i128),
+        take: &Bound<'py, PyAny>,
+        look: &Bound<'py, PyAny>,
+    ) -> PyResult<i128> {
+        let (py, records, mut before) = (slf.py(), records.get(), before);
+        let mut lane = slf.borrow_mut();
+        for item in &records.batch.items[records.from..records.to] {
+            let ts_ns = match item {
+                Item::Native(seg) => i128::from(seg.ts_ns),
+                Item::Foreign(object) => object.getattr(py, "ts_ns")?.extract(py)?,
+            };
+            if ts_ns < clock.0 || ts_ns >= clock.1 {
+                drop(lane);
+                clock = look.call1((before, ts_ns))?.extract()?;
+                lane = slf.borrow_mut();
+            }
+            before = ts_ns;
+            lane.done += 1;
+            let left = match item {
+                Item::Native(seg) => {
+                    let payload = records.batch.payload(py, seg);
+                    match lane.segment(py, seg, payload, events)? {
+                        Fate::Taken => continue,
+                        Fate::Left(left) => left,
+                        Fate::Python(left) => {
+                            let left = left.unwrap_or_else(|| PyList::empty(py));
+                            left.append(to_python(py, seg, payload)?)?;
+                            left
+                        }
+                    }
+                }
+                Item::Foreign(object) => lane.foreign(py, object)?,
+            };
+            drop(lane);
+            let rested = take.call1((left,))?;
+            lane = slf.borrow_mut();
+            if !rested.is_none() {
+                lane.adopt(&rested)?;
+            }
+        }
+        Ok(before)
+    }
+
+    /// Follow a connection at rest, a `Clean`.
+    fn adopt(&mut self, clean: &Bound<'_, PyAny>) -> PyResult<()> {
+        let clean = clean.cast::<PyTuple>()?;
+        let Some(key) = Key::new(clean.get_item(0)?.cast::<PyBytes>()?.as_bytes()) else {
+            return Ok(());
+        };
+        let mut connection = Connection::at_rest(key, [clean.get_item(1)?.extract()?, clean.get_item(2)?.extract()?]);
+        connection.last_ns = clean.get_item(5)?.extract()?;
+        let due: (u64, u64) = clean.get_item(6)?.extract()?;
+        connection.generation = clean.get_item(7)?.extract()?;
+        connection.exchanges = clean.get_item(8)?.extract()?;
+        connection.answers = clean.get_item(9)?.extract()?;
+        connection.replied = clean.get_item(10)?.extract()?;
+        connection.marks = clean.get_item(11)?.extract()?;
+        connection.behaviour = clean.get_item(12)?.extract()?;
+        connection.batch = clean.get_item(13)?.extract()?;
+        connection.rejoined = clean.get_item(14)?.extract()?;
+        connection.informational = clean.get_item(15)?.extract()?;
+        connection.rest.informational = connection.informational;
+        let known = clean.get_item(17)?;
+        let place = self.table.insert(
+            connection,
+            clean.get_item(16)?.extract()?,
+            (!known.is_none()).then(|| known.unbind()),
+        );
+        self.table.look_at(place, due.0, Some(due.1));
+        Ok(())
+    }
+
+    /// The place of the connection that stands first to be looked at: its second and stamp.
+    fn first(&mut self) -> Option<(u64, u64)> {
+        self.table.first().map(|(_, place)| place)
+    }
+
+    /// That connection, if it belongs there, for Python; else it is put where it does.
+    fn look_at_first<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let left = PyList::empty(py);
+        if let Some(place) = self.table.look_at_first() {
+            self.hand_over(py, place, &left)?;
+        }
+        Ok(left)
+    }
+
+    /// What is overdue, for Python to say what that means.
+    fn due<'py>(&mut self, py: Python<'py>, now_ns: u64) -> PyResult<Bound<'py, PyList>> {
+        let left = PyList::empty(py);
+        for place in self.table.take_due(now_ns) {
+            let (idle_ns, response_ns) = (self.table.timers.idle_ns, self.table.timers.response_ns);
+            let Some(followed) = self.table.at(place) else { continue };
+            let last_ns = followed.connection.last_ns;
+            let idle = now_ns.saturating_sub(last_ns);
+            if idle >= idle_ns || (idle >= response_ns && followed.connection.waiting()) {
+                self.hand_over(py, place, &left)?;
+            } else {
+                let second = self.table.timers.next_look(last_ns, now_ns);
+                self.table.look_at(place, second, None);
+            }
+        }
+        Ok(left)
+    }
+
+    /// The end: what is under way, for Python; what rests is forgotten.
+    fn finish<'py>(&mut self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let left = PyList::empty(py);
+        for (place, _) in self.table.ids() {
+            if self.table.at(place).is_some_and(|followed| followed.connection.busy()) {
+                self.hand_over(py, place, &left)?;
+            } else {
+                self.table.remove(place);
+            }
+        }
+        Ok(left)
+    }
+}
+
+impl Lane {
+    fn segment<'py>(
+        &mut self,
+        py: Python<'py>,
+        seg: &Segment,
+        payload: &[u8],
+        events: &Bound<'py, PyList>,
+    ) -> PyResult<Fate<'py>> {
+        let Some(place) = self.table.find(&seg.key) else {
+            return self.unknown(py, seg, payload);
+        };
+        let full = self.table.open + self.known.directions.bind(py).len() / 2 >= self.max_connections;
+        let options = &self.options;
+        let Some(followed) = self.table.at(place) else {
+            return Ok(Fate::Python(None));
+        };
+        let connection = &mut followed.connection;
+        let side = usize::from(connection.key != seg.key);
+        let (was_open, was_busy, held) = (connection.is_open(), connection.busy(), connection.held_bytes);
+        // Where there is no room for one more, Python makes it.
+        let step = if full && !was_open && seg.length > 0 {
+            Step::Unusual
+        } else {
+            connection.step(side, seg, payload, options)
+        };
+        let (open, busy, holds, last_ns) = (
+            connection.is_open(),
+            connection.busy(),
+            connection.held_bytes,
+            connection.last_ns,
+        );
+        self.table.busy = self.table.busy + usize::from(busy) - usize::from(was_busy);
+        self.table.held_bytes = self.table.held_bytes + holds - held;
+        if open && !was_open {
+            self.table.open += 1;
+            let second = self.table.timers.first_look(last_ns);
+            self.table.look_at(place, second, None);
+        }
+        match step {
+            Step::Taken if self.table.held_bytes > self.max_held => self.relieve(py),
+            Step::Taken => Ok(Fate::Taken),
+            Step::Whole { end } => self.report(py, place, seg, events, end),
+            Step::Closed => self.close(py, place),
+            Step::Unusual => {
+                let left = PyList::empty(py);
+                self.hand_over(py, place, &left)?;
+                Ok(Fate::Python(Some(left)))
+            }
+        }
+    }
+
+    /// An exchange is whole.
+    fn report<'py>(
+        &mut self,
+        py: Python<'py>,
+        place: u32,
+        seg: &Segment,
+        events: &Bound<'py, PyList>,
+        end: bool,
+    ) -> PyResult<Fate<'py>> {
+        let Some(followed) = self.table.at(place) else {
+            return Ok(Fate::Taken);
+        };
+        let connection = &mut followed.connection;
+        let (sequence, marks, held) = (connection.exchanges, connection.marks, connection.held_bytes);
+        let Some((request, response)) = connection.settle() else {
+            return Ok(Fate::Taken);
+        };
+        let step = if end { connection.end(1, seg.ts_ns) } else { Step::Taken };
+        let ends = match followed.ends.take() {
+            Some(ends) => ends,
+            None => self.builder.ends(py, &followed.connection, followed.known.as_ref())?,
+        };
+        events.append(self.builder.exchange(py, &request, &response, &ends, sequence, marks)?)?;
+        followed.ends = Some(ends);
+        self.table.busy -= 1;
+        self.table.held_bytes -= held;
+        if step == Step::Closed {
+            self.close(py, place)
+        } else {
+            Ok(Fate::Taken)
+        }
+    }
+
+    /// Both ends are done, or one of them has reset a connection at rest.
+    fn close<'py>(&mut self, py: Python<'py>, place: u32) -> PyResult<Fate<'py>> {
+        let Some(followed) = self.table.remove(place) else {
+            return Ok(Fate::Taken);
+        };
+        let connection = &followed.connection;
+        if connection.is_open() {
+            let ended = self.known.ended.bind(py);
+            for (key, next) in [
+                (connection.key, connection.next[0]),
+                (connection.key.reverse(), connection.next[1]),
+            ] {
+                if ended.len() >= MAX_ENDED {
+                    ended.clear();
+                }
+                ended.set_item(PyBytes::new(py, key.raw()), (connection.generation, next))?;
+            }
+        }
+        Ok(Fate::Taken)
+    }
+
+    /// Too much is held: Python, which does not need all of it, takes the connections with the most.
+    fn relieve<'py>(&mut self, py: Python<'py>) -> PyResult<Fate<'py>> {
+        let left = PyList::empty(py);
+        while self.table.held_bytes > self.max_held - self.max_held / 8 {
+            let Some(place) = self.table.largest() else { break };
+            self.hand_over(py, place, &left)?;
+        }
+        Ok(Fate::Left(left))
+    }
+
+    /// A segment of a connection that is not in the lane: an opening, nothing at all, or Python's business.
+    fn unknown<'py>(&mut self, py: Python<'py>, seg: &Segment, payload: &[u8]) -> PyResult<Fate<'py>> {
+        let known = &self.known;
+        let (directions, openings) = (known.directions.bind(py), known.openings.bind(py));
+        let key = PyBytes::new(py, seg.key.raw());
+        if seg.flags & UNUSUAL == 0 && seg.length == 0 && !directions.contains(&key)? {
+            return Ok(Fate::Taken);
+        }
+        if seg.flags & UNUSUAL == 0
+            && payload
+                .first()
+                .is_some_and(|first| !first.is_ascii_alphabetic() && !b"\r\n".contains(first))
+        {
+            // No message begins so in the middle of what nobody reads.
+            let unread = openings.get_item(&key)?.is_some_and(|opening| opening.is(&known.not_http));
+            if unread && !directions.contains(&key)? && !known.let_go.bind(py).contains(&key)? {
+                return Ok(Fate::Taken);
+            }
+        }
+        if seg.flags & (UNUSUAL | ACK) != SYN {
+            return Ok(Fate::Python(None));
+        }
+        let back = PyBytes::new(py, seg.key.reverse().raw());
+        for remembered in [&known.directions, &known.openings, &known.ended, &known.let_go]
+            .into_iter()
+            .chain(&known.announced)
+        {
+            let remembered = remembered.bind(py);
+            if !remembered.is_empty() && (remembered.contains(&key)? || remembered.contains(&back)?) {
+                return Ok(Fate::Python(None));
+            }
+        }
+        let Some(opened) = Connection::opened(seg) else {
+            return Ok(Fate::Python(None));
+        };
+        let place = self.table.insert(opened, 0, None);
+        match self.table.opened(place) {
+            None => Ok(Fate::Taken),
+            Some(oldest) => {
+                let left = PyList::empty(py);
+                self.hand_over(py, oldest, &left)?;
+                Ok(Fate::Left(left))
+            }
+        }
+    }
+
+    /// A record that is no segment: Python has to know the connection that it speaks of.
+    fn foreign<'py>(&mut self, py: Python<'py>, record: &Py<PyAny>) -> PyResult<Bound<'py, PyList>> {
+        let left = PyList::empty(py);
+        let raw = record.getattr(py, "key")?;
+        if let Some(place) = raw
+            .bind(py)
+            .cast::<PyBytes>()
+            .ok()
+            .and_then(|raw| self.table.find(&Key::new(raw.as_bytes())?))
+        {
+            self.hand_over(py, place, &left)?;
+        }
+        left.append(record)?;
+        Ok(left)
+    }
+
+    /// Tell Python where the connection rested, and what has come since.
+    fn hand_over(&mut self, py: Python<'_>, place: u32, left: &Bound<'_, PyList>) -> PyResult<()> {
+        let Some(followed) = self.table.remove(place) else {
+            return Ok(());
+        };
+        if followed.connection.phase == Phase::Open {
+            left.append(self.clean(py, &followed)?)?;
+        }
+        for held in &followed.connection.held {
+            left.append(to_python(py, &held.seg, &held.payload)?)?;
+        }
+        Ok(())
+    }
+
+    fn clean<'py>(&self, py: Python<'py>, followed: &Followed) -> PyResult<Bound<'py, PyAny>> {
+        let connection = &followed.connection;
+        let Rest { next, informational } = connection.rest;
+        let kept = connection.exchanges - followed.since;
+        let long = kept > 8 * (u64::from(followed.patience) + 1);
+        let patience = if long {
+            followed.patience / 2
+        } else {
+            (2 * followed.patience + 1).min(MAX_PATIENCE)
+        };
+        let values = [
+            PyBytes::new(py, connection.key.raw()).into_any(),
+            next[0].into_pyobject(py)?.into_any(),
+            next[1].into_pyobject(py)?.into_any(),
+            PyBool::new(py, connection.ended[0]).to_owned().into_any(),
+            PyBool::new(py, connection.ended[1]).to_owned().into_any(),
+            connection.last_ns.into_pyobject(py)?.into_any(),
+            followed.due.into_pyobject(py)?.into_any(),
+            connection.generation.into_pyobject(py)?.into_any(),
+            connection.exchanges.into_pyobject(py)?.into_any(),
+            connection.answers.into_pyobject(py)?.into_any(),
+            connection.replied.into_pyobject(py)?.into_any(),
+            connection.marks.into_pyobject(py)?.into_any(),
+            connection.behaviour.into_pyobject(py)?.into_any(),
+            connection.batch.into_pyobject(py)?.into_any(),
+            connection.rejoined.into_pyobject(py)?.into_any(),
+            informational.into_pyobject(py)?.into_any(),
+            patience.into_pyobject(py)?.into_any(),
+            followed
+                .known
+                .as_ref()
+                .map_or_else(|| py.None().into_bound(py), |known| known.bind(py).clone()),
+            connection.held.len().into_pyobject(py)?.into_any(),
+        ];
+        self.known.clean.bind(py).call1(PyTuple::new(py, values)?)
+    }
+}

@@ -1,0 +1,168 @@
+//! A batch of records in native memory. To Python it is a sequence of records, made when somebody looks.
+
+use crate::key::Key;
+use crate::segment::Segment;
+use pyo3::exceptions::{PyIndexError, PyTypeError};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBool, PyBytes, PyList, PySlice, PyTuple, PyType};
+use std::sync::Arc;
+
+pub enum Item {
+    Native(Segment),
+    /// What no segment of the lane's is: another kind of record, a key of another kind.
+    Foreign(Py<PyAny>),
+}
+
+pub struct Batch {
+    pub block: Py<PyBytes>,
+    pub items: Vec<Item>,
+}
+
+#[pyclass(frozen, sequence, module = "pipeline._lane")]
+pub struct Records {
+    pub batch: Arc<Batch>,
+    pub from: usize,
+    pub to: usize,
+}
+
+impl Batch {
+    pub fn payload<'a>(&'a self, py: Python<'a>, seg: &Segment) -> &'a [u8] {
+        &self.block.as_bytes(py)[seg.at as usize..(seg.at + seg.captured) as usize]
+    }
+
+    fn object<'py>(&self, py: Python<'py>, place: usize) -> PyResult<Bound<'py, PyAny>> {
+        match &self.items[place] {
+            Item::Native(seg) => to_python(py, seg, self.payload(py, seg)),
+            Item::Foreign(object) => Ok(object.bind(py).clone()),
+        }
+    }
+}
+
+impl Records {
+    pub fn new(block: Py<PyBytes>, items: Vec<Item>) -> Records {
+        let to = items.len();
+        Records {
+            batch: Arc::new(Batch { block, items }),
+            from: 0,
+            to,
+        }
+    }
+}
+
+#[pymethods]
+impl Records {
+    /// The same records; segments become native.
+    #[staticmethod]
+    fn of(py: Python<'_>, records: &Bound<'_, PyAny>) -> PyResult<Records> {
+        let kind = segment_type(py)?;
+        let (mut items, mut block) = (Vec::new(), Vec::new());
+        for record in records.try_iter()? {
+            let record = record?;
+            let native = if record.get_type().is(kind) {
+                native(&record, &mut block)
+            } else {
+                None
+            };
+            items.push(native.map_or_else(|| Item::Foreign(record.unbind()), Item::Native));
+        }
+        Ok(Records::new(PyBytes::new(py, &block).unbind(), items))
+    }
+
+    fn __len__(&self) -> usize {
+        self.to - self.from
+    }
+
+    fn __getitem__<'py>(&self, py: Python<'py>, index: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+        let size = self.to - self.from;
+        if let Ok(slice) = index.cast::<PySlice>() {
+            let found = slice.indices(size.try_into()?)?;
+            if found.step != 1 {
+                return Err(PyTypeError::new_err("records are sliced one by one"));
+            }
+            let from = self.from + usize::try_from(found.start)?;
+            let part = Records {
+                batch: self.batch.clone(),
+                from,
+                to: from + found.slicelength,
+            };
+            return Ok(Bound::new(py, part)?.into_any());
+        }
+        let place: isize = index.extract()?;
+        let place = if place < 0 {
+            size.checked_add_signed(place)
+        } else {
+            usize::try_from(place).ok()
+        };
+        match place.filter(|&place| place < size) {
+            Some(place) => self.batch.object(py, self.from + place),
+            None => Err(PyIndexError::new_err("no such record")),
+        }
+    }
+
+    /// When the first was captured; None where there is none.
+    #[getter]
+    fn first_ns(&self, py: Python<'_>) -> PyResult<Option<u64>> {
+        match self.batch.items[self.from..self.to].first() {
+            Some(Item::Native(seg)) => Ok(Some(seg.ts_ns)),
+            Some(Item::Foreign(object)) => Ok(Some(object.getattr(py, "ts_ns")?.extract(py)?)),
+            None => Ok(None),
+        }
+    }
+
+    fn tolist<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {
+        let found = PyList::empty(py);
+        for place in self.from..self.to {
+            found.append(self.batch.object(py, place)?)?;
+        }
+        Ok(found)
+    }
+}
+
+fn segment_type(py: Python<'_>) -> PyResult<&Bound<'_, PyType>> {
+    static SEGMENT: PyOnceLock<Py<PyType>> = PyOnceLock::new();
+    SEGMENT.import(py, "pipeline.model.records", "Segment")
+}
+
+pub fn to_python<'py>(py: Python<'py>, seg: &Segment, payload: &[u8]) -> PyResult<Bound<'py, PyAny>> {
+    let values = [
+        PyBytes::new(py, seg.key.raw()).into_any(),
+        seg.ts_ns.into_pyobject(py)?.into_any(),
+        seg.seq.into_pyobject(py)?.into_any(),
+        seg.ack.into_pyobject(py)?.into_any(),
+        seg.flags.into_pyobject(py)?.into_any(),
+        PyBytes::new(py, payload).into_any(),
+        seg.length.into_pyobject(py)?.into_any(),
+        seg.last_ns.into_pyobject(py)?.into_any(),
+        PyBool::new(py, seg.cut).to_owned().into_any(),
+        seg.vlan.into_pyobject(py)?.into_any(),
+        seg.interface.into_pyobject(py)?.into_any(),
+    ];
+    segment_type(py)?.call1(PyTuple::new(py, values)?)
+}
+
+/// A segment whose numbers all have their usual sizes; None for any other.
+fn native(record: &Bound<'_, PyAny>, block: &mut Vec<u8>) -> Option<Segment> {
+    fn number<'py, T: FromPyObjectOwned<'py>>(record: &Bound<'py, PyAny>, name: &str) -> Option<T> {
+        record.getattr(name).ok()?.extract().ok()
+    }
+    let key = record.getattr("key").ok()?;
+    let payload = record.getattr("payload").ok()?;
+    let payload = payload.cast::<PyBytes>().ok()?.as_bytes();
+    let seg = Segment {
+        key: Key::new(key.cast::<PyBytes>().ok()?.as_bytes())?,
+        ts_ns: number(record, "ts_ns")?,
+        last_ns: number(record, "last_ns")?,
+        seq: number(record, "seq")?,
+        ack: number(record, "ack")?,
+        length: number(record, "length")?,
+        at: block.len().try_into().ok()?,
+        captured: payload.len().try_into().ok()?,
+        interface: number(record, "interface")?,
+        vlan: number(record, "vlan")?,
+        flags: number(record, "flags")?,
+        cut: number(record, "cut")?,
+    };
+    block.extend_from_slice(payload);
+    Some(seg)
+}

@@ -1,0 +1,209 @@
+"""The decoder with and without the compiled lane must say the same of anything: ``python -m tests.lane.differential``.
+
+Captures, conversations, the loss simulator and random records, as they are and mutated, in any cut of batches, with any options
+that the lane knows. Events must be equal but for their order among connections, and so must counters, and what is held.
+"""
+
+import argparse
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import nullcontext
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+from unittest.mock import patch
+
+from msgspec import structs
+
+from pipeline import native
+from pipeline.decode import DecodeOptions, Decoder
+from pipeline.model.events.event import Event
+from pipeline.model.records import Record, Segment
+from pipeline.sources.files.damage import DamagedInputError
+from pipeline.sources.pcap.reader import read_segments
+from tests.fuzz.any_records import records as any_records
+from tests.lane.conversations import conversations
+from tests.lane.mutations import mutated
+from tests.lossy_captures import CLIENTS, Network, disordered
+
+TESTS = Path(__file__).parents[1]
+CAPTURES = TESTS / "replay" / "captures"
+CORPUS = TESTS.parents[1] / "shared" / "corpus"
+SEEDS = TESTS / "fuzz" / "seeds"
+PYTHON: dict[str, Any] = {"lane": None, "missing": "not wanted"}
+MAX_SEGMENTS = 3000
+"""Of a capture that is mutated."""
+
+OPTIONS = (
+    DecodeOptions(),
+    DecodeOptions(),
+    DecodeOptions(request_headers=("X-A", "host", "User-Agent"), response_headers=("server", "X-A", "Content-Length")),
+    DecodeOptions(max_head_bytes=1024, max_memory_bytes=1 << 20),
+    DecodeOptions(response_timeout_secs=1, idle_timeout_secs=2),
+)
+CROWDED = DecodeOptions(max_connections=2)
+"""Which connection makes room is told to within a look at all of them, so only for what takes less time than that; and not for
+captures, in which more connections are being opened at once than Python then remembers."""
+CROWDED_NS = 60_000_000_000
+
+
+class Outcome(NamedTuple):
+    """What a decoder made of some records."""
+
+    events: list[Event]
+    counts: Counter[str]
+    held: tuple[int, int]
+    end: tuple[int, int, int]
+
+
+class Case(NamedTuple):
+    """Records, and how they are decoded: in batches that end at ``cuts``."""
+
+    name: str
+    records: Sequence[Record]
+    cuts: Sequence[int]
+    options: DecodeOptions
+
+
+def outcome(case: Case, *, compiled: bool) -> Outcome:
+    """What is reported with or without the lane, sorted by connection."""
+    counts: Counter[str] = Counter()
+
+    def count(name: str, by: int) -> None:
+        counts[name] += by
+
+    with nullcontext() if compiled else patch.multiple(native, **PYTHON):
+        decoder = Decoder(case.options, source="test", count=count)
+    if compiled and decoder.python_because:
+        raise AssertionError(f"the lane does not serve: {decoder.python_because}")
+    events: list[Event] = []
+    begin = 0
+    for end in case.cuts:
+        events += decoder.feed(case.records[begin:end])
+        begin = end
+    events += decoder.expire(max((record.ts_ns for record in case.records), default=0) + 10**9)
+    held = decoder.connections, decoder.held_exchanges
+    events += decoder.finish()
+    events.sort(key=order)
+    return Outcome(events, counts, held, (decoder.connections, decoder.held_exchanges, decoder.held_bytes))
+
+
+def order(event: Event) -> tuple[str, int]:
+    """Connections by name; within one the order counts."""
+    return getattr(event, "httpipe_connection", None) or "", getattr(event, "httpipe_sequence", None) or 0
+
+
+def difference(case: Case) -> str:
+    """How the two ways differ; empty where they do not."""
+    python, compiled = outcome(case, compiled=False), outcome(case, compiled=True)
+    if python == compiled:
+        return ""
+    lines = [f"{case.name}: {len(case.records)} records, {case.options.model_dump(exclude_defaults=True)}, Python | lane"]
+    lines += [
+        f"  {name}: {mine} | {theirs}"
+        for name, mine, theirs in zip(Outcome._fields[1:], python[1:], compiled[1:], strict=True)
+        if mine != theirs
+    ]
+    if len(python.events) != len(compiled.events):
+        lines.append(f"  events: {len(python.events)} | {len(compiled.events)}")
+    for mine, theirs in zip(python.events, compiled.events, strict=False):
+        if mine != theirs:
+            lines.append(f"  {mine!r:.300}\n  {theirs!r:.300}")
+            lines += [f"    {name}: {a!r} | {b!r}" for name, a, b in _fields(mine, theirs) if a != b]
+            break
+    return "\n".join(lines)
+
+
+def _fields(mine: Event, theirs: Event) -> Iterator[tuple[str, Any, Any]]:
+    for name, value in structs.asdict(mine).items():
+        yield name, value, getattr(theirs, name, "absent")
+
+
+def captures() -> dict[str, list[Segment]]:
+    """The segments of all captures that are here, by the name of the file."""
+    found = {}
+    for path in sorted([*CAPTURES.rglob("*"), *CORPUS.rglob("*")]):
+        if path.is_file() and any(kind in path.name for kind in (".pcap", ".trace", ".cap")):
+            segments: list[Segment] = []
+            try:
+                for batch in read_segments(path):
+                    segments += batch
+            except DamagedInputError:
+                pass
+            if segments:
+                found[path.name] = segments
+    return found
+
+
+class Cases:
+    """Cases without end."""
+
+    def __init__(self, seed: int, known: dict[str, list[Segment]]) -> None:
+        self._rng = Random(seed)
+        self._captures = {name: segments for name, segments in known.items() if len(segments) <= MAX_SEGMENTS}
+        self._seeds = [path.read_bytes() for path in sorted(SEEDS.iterdir())]
+        self._kinds: tuple[Callable[[], tuple[str, Sequence[Record]]], ...] = (
+            self._capture, self._conversations, self._conversations, self._network, self._random,
+        )  # fmt: skip
+
+    def next(self) -> Case:
+        """One more."""
+        rng = self._rng
+        name, records = rng.choice(self._kinds)()
+        count = len(records)
+        cuts = sorted({*rng.sample(range(count + 1), min(count, rng.choice((0, 3, 20)))), count})
+        times = [record.ts_ns for record in records]
+        may_crowd = times and max(times) - min(times) < CROWDED_NS and name.split(", ")[0] not in self._captures
+        return Case(name, records, cuts, rng.choice((*OPTIONS, CROWDED) if may_crowd else OPTIONS))
+
+    def _mutated(self, name: str, segments: list[Segment]) -> tuple[str, Sequence[Record]]:
+        what, segments = mutated(segments, self._rng)
+        return f"{name}, {what}", segments
+
+    def _capture(self) -> tuple[str, Sequence[Record]]:
+        name = self._rng.choice(list(self._captures))
+        return self._mutated(name, self._captures[name])
+
+    def _conversations(self) -> tuple[str, Sequence[Record]]:
+        return self._mutated("conversations", conversations(self._rng))
+
+    def _network(self) -> tuple[str, Sequence[Record]]:
+        rng = self._rng
+        capture = Network(rng, rng.choice(CLIENTS), rng.choice((3, 20, 60))).run()
+        capture = disordered(capture, rng) if rng.random() < 0.3 else capture
+        loss = rng.choice((0.0, 0.01, 0.1))
+        return "network", [segment for segment in capture.segments if rng.random() >= loss]
+
+    def _random(self) -> tuple[str, Sequence[Record]]:
+        rng = self._rng
+        data = bytearray(rng.choice(self._seeds))
+        for _ in range(rng.randint(0, 6)):
+            if data:
+                data[rng.randrange(len(data))] = rng.randrange(256)
+        return "random records", any_records(bytes(data))
+
+
+def main() -> int:
+    """Compare until so many segments have been compared; 1 where anything differed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--segments", type=int, default=5_000_000)
+    parser.add_argument("--secs", type=float, default=1e9)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--most", type=int, default=3, help="differences after which to stop")
+    asked = parser.parse_args()
+    known = captures()
+    cases, done, segments, differences, until = Cases(asked.seed, known), 0, 0, 0, time.monotonic() + asked.secs
+    whole = [Case(name, each, [len(each)], DecodeOptions()) for name, each in known.items()]
+    while segments < asked.segments and differences < asked.most and time.monotonic() < until:
+        case = whole.pop() if whole else cases.next()
+        found = difference(case)
+        done, segments, differences = done + 1, segments + len(case.records), differences + bool(found)
+        if found:
+            print(f"case {done}: {found}", flush=True)  # noqa: T201  a program for people
+    print(f"{done:,} cases, {segments:,} segments, {differences} differences (seed {asked.seed})")  # noqa: T201  as above
+    return 1 if differences else 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,187 @@
+"""The border to the compiled lane: who decodes what, and what happens where the lane cannot."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+from unittest.mock import patch
+
+import pytest
+
+from pipeline import native
+from pipeline.config.options import BodyOptions
+from pipeline.decode import DecodeOptions, Decoder
+from pipeline.decode.lane import SERVED, Lane
+from pipeline.decode.transport import recently_closed, segments
+from pipeline.model.events.exchange import Exchange
+from pipeline.model.records import Owner, Process, Segment
+from pipeline.model.secrets import SENSITIVE_PARAMETERS
+from pipeline.testing.packets import Talk, flow_key, keep_alive, request, response
+
+pytestmark = pytest.mark.skipif(native.lane is None, reason=f"the lane: {native.missing}")
+
+
+class Watched:
+    """A decoder, and what its lane handed over to Python."""
+
+    def __init__(self, options: DecodeOptions | None = None) -> None:
+        self.counts: Counter[str] = Counter()
+        self.handed: list[Any] = []
+        take = Lane.take
+
+        def watch(lane: Lane, items: Sequence[Any]) -> None:
+            self.handed += items
+            take(lane, items)
+
+        self._patch = patch.object(Lane, "take", watch)
+        self.decoder = Decoder(options or DecodeOptions(), source="test", count=lambda name, by: self.counts.update({name: by}))
+
+    def decode(self, given: Sequence[Segment]) -> list[Exchange]:
+        """All exchanges of these records."""
+        with self._patch:
+            events = [*self.decoder.feed(given), *self.decoder.finish()]
+        return [event for event in events if isinstance(event, Exchange)]
+
+
+def test_plain_connections_never_reach_python() -> None:
+    """From the SYN to the last FIN."""
+    watched = Watched()
+    given = [*keep_alive(50), *keep_alive(1, flow_key("fd00::1", 2000, "fd00::2"))]
+    assert len(watched.decode(given)) == 51
+    last_acknowledgements = [each for each in watched.handed if each.length or each.flags != 0x10]
+    assert last_acknowledgements == []
+
+
+@pytest.mark.parametrize(
+    ("asks", "answers"),
+    [
+        (request(body=b"b" * 9000, method="POST"), response(b"x" * 90_000)),
+        (request(fields=["Transfer-Encoding: chunked"], method="PUT") + b"3\r\nabc\r\n0\r\n\r\n", response()),
+        (request(), b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\nBB8\r\n" + b"x" * 3000 + b"\r\n0\r\n\r\n"),
+        (request(fields=["Cookie: " + "c" * 4000]), response(fields=["Set-Cookie: " + "c" * 4000])),
+        (request(fields=["Expect: 100-continue"], method="POST", body=b"1"), b"HTTP/1.1 100 Continue\r\n\r\n" + response()),
+        (request(method="HEAD"), b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n"),
+        (request(), b"HTTP/1.1 304 Not Modified\r\n\r\n"),
+    ],
+    ids=["length", "chunked-upload", "chunked", "heads-in-segments", "informational", "head", "not-modified"],
+)
+def test_what_is_plain_is_taken_by_the_lane(asks: bytes, answers: bytes) -> None:
+    """Bodies with a length or in chunks, heads in several segments, 1xx, and responses without a body."""
+    watched = Watched(DecodeOptions(request_headers=("host",), response_headers=("set-cookie",)))
+    talk = Talk(acks=False)
+    for _ in range(3):
+        talk.exchange(asks, answers)
+    assert len(watched.decode(talk.segments)) == 3
+    assert watched.handed == []
+
+
+def test_a_connection_comes_back_when_it_is_at_rest() -> None:
+    """One pipelined pair of requests among a hundred exchanges costs Python these and no others."""
+    talk, watched = Talk(), Watched()
+    for number in range(50):
+        talk.exchange(request(f"/{number}"), response())
+    talk.client(request("/a") + request("/b")).server(response() + response())
+    for number in range(50):
+        talk.exchange(request(f"/{number}"), response())
+    exchanges = watched.decode(talk.segments)
+    assert [each.httpipe_sequence for each in exchanges] == list(range(102))
+    assert len(watched.handed) < 12
+
+
+def test_a_connection_that_is_unusual_again_and_again_stays_with_python() -> None:
+    """Handing it over and back each time would cost more than Python does."""
+    talk, watched = Talk(acks=False), Watched()
+    for _ in range(500):
+        talk.client(request("/a") + request("/b")).server(response() + response())
+    assert len(watched.decode(talk.segments)) == 1000
+    assert sum(not isinstance(each, Segment) for each in watched.handed) < 15
+
+
+def test_a_connection_whose_owner_is_known_is_python_s() -> None:
+    """Its exchanges say whose they are, as they do without the lane."""
+    watched = Watched()
+    talk = Talk().exchange(request(), response())
+    owner = Owner(talk.key, talk.now_ns, Process(7, "curl"))
+    given = [*talk.segments, owner]
+    talk.segments.clear()
+    given += talk.exchange(request(), response()).exchange(request(), response()).close().segments
+    exchanges = watched.decode(given)
+    assert [each.process_pid for each in exchanges] == [None, 7, 7]
+
+
+@pytest.mark.parametrize(
+    ("options", "why"),
+    [
+        (DecodeOptions(bodies=BodyOptions()), "bodies asked for"),
+        (DecodeOptions(request_headers=("Cookie",), max_connections=7), ""),
+    ],
+)
+def test_options_that_the_lane_does_not_know_leave_all_to_python(options: DecodeOptions, why: str) -> None:
+    """Also those that come later: only what is on the list is served."""
+    assert Decoder(options, source="test").python_because == why
+
+
+def test_raw_heads_leave_all_to_python() -> None:
+    """No other way keeps them."""
+    assert Decoder(DecodeOptions(), source="test", keep_heads=True).python_because == "a sink asks for raw heads"
+
+
+def test_the_list_of_served_options_names_options() -> None:
+    """One that is renamed must not stay on it."""
+    assert set(DecodeOptions.model_fields) >= SERVED
+
+
+def test_without_the_extension_python_serves() -> None:
+    """And says why."""
+    with patch.multiple(native, lane=None, missing="switched off"):
+        decoder = Decoder(DecodeOptions(), source="test")
+    assert decoder.python_because == "switched off"
+    assert len([*decoder.feed(keep_alive(3)), *decoder.finish()]) == 3
+
+
+@pytest.mark.parametrize("failure", [ValueError("a bug"), native.lane.PanicException("a panic") if native.lane else None])
+def test_a_lane_that_fails_is_left(failure: BaseException) -> None:
+    """It is counted, costs what the lane held, and Python goes on with the next record."""
+    watched = Watched()
+    first, second = keep_alive(3, flow_key(client_port=1)), keep_alive(3, flow_key(client_port=2))
+    assert len(watched.decoder.feed(first)) == 3
+    lane = watched.decoder._lane
+    assert lane is not None
+
+    class Failing:
+        """In place of the lane."""
+
+        done = lane.done
+
+        def feed(self, *_: object) -> int:
+            """Fail at the first record."""
+            self.done += 1
+            raise failure
+
+    lane._lane = Failing()  # type: ignore[assignment]
+    events = [*watched.decoder.feed(second), *watched.decoder.feed(keep_alive(3)), *watched.decoder.finish()]
+    assert len(events) == 6
+    assert watched.counts["decoder_internal_errors"] == 1
+    assert watched.decoder.python_because == "the lane failed"
+
+
+def test_records_in_native_memory_are_records() -> None:
+    """A sequence like any other, whose objects are made when somebody looks."""
+    assert native.lane is not None
+    odd = Owner(flow_key(), 5, Process(1))
+    given = [*keep_alive(1), odd]
+    records = native.lane.Records.of(given)
+    assert list(records) == records.tolist() == given
+    assert [records[0], records[-1], *records[2:4], *records[9:][:1]] == [given[0], odd, *given[2:4], *given[9:][:1]]
+    assert (len(records), len(records[:0]), records.first_ns) == (len(given), 0, given[0].ts_ns)
+    with pytest.raises(IndexError):
+        records[len(given)]
+    with pytest.raises(TypeError, match="one by one"):
+        records[::2]
+
+
+def test_constants_that_both_have_are_the_same() -> None:
+    """What Rust cannot import."""
+    assert native.lane is not None
+    assert set(native.lane.SECRETS) == SENSITIVE_PARAMETERS
+    assert native.lane.MAX_ENDED == recently_closed.MAX_ENDED
+    assert native.lane.RESET_WINDOW == segments.RESET_WINDOW
