@@ -26,8 +26,6 @@
 #define HTTP_RANGE_QUIET_NS  (50 * 1000 * 1000ULL)
 /* How far copy_until may lie behind what is left out. */
 #define HTTP_FOLLOW_BYTES    (1 << 30)
-/* A batch is worth waking the reader for. */
-#define HTTP_WAKE_BYTES	     65536
 
 /* http_record.bits */
 #define HTTP_BIT_IPV6	  1  /* the key is 36 bytes long, else 12 */
@@ -85,10 +83,9 @@ struct http_opening {
 	__u32 pad;
 };
 
-/* http_settings.want */
-#define HTTP_WANT_NOTHING 0 /* the reader is awake */
-#define HTTP_WANT_BATCH	  1 /* wake it at HTTP_WAKE_BYTES */
-#define HTTP_WANT_ANY	  2 /* wake it for the next record */
+/* http_settings.want; everything else is so many bytes in the ring, at which to wake the reader */
+#define HTTP_WANT_NOTHING 0 /* it is awake */
+#define HTTP_WANT_ANY	  1 /* wake it for the next record */
 
 /* Written by user space through a memory mapping. The kernel resets `want` when it wakes the reader, and
  * changes `keep` and `looked_ns` by itself. */

@@ -9,14 +9,13 @@
 #include "emit/record.h"
 #include "maps.h"
 
-/* The reader says what it wants to be woken for, once; a wake-up per record would cost the traced application
- * 18 µs each. */
+/* The reader says what it wants to be woken for, once; a wake-up for each record would cost the traced
+ * application 18 µs each. */
 static __always_inline __u64 wake_flag(struct http_settings *settings)
 {
 	__u32 want = settings->want;
 
-	if (want == HTTP_WANT_ANY ||
-	    (want == HTTP_WANT_BATCH && events_query(BPF_RB_AVAIL_DATA) >= HTTP_WAKE_BYTES)) {
+	if (want == HTTP_WANT_ANY || (want && events_query(BPF_RB_AVAIL_DATA) >= want)) {
 		settings->want = HTTP_WANT_NOTHING;
 		return BPF_RB_FORCE_WAKEUP;
 	}

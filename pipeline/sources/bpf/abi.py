@@ -12,7 +12,6 @@ RECORD_PAYLOAD = 16384
 SEGMENT_RECORDS = 9
 RANGE_BYTES = 4 << 20
 RANGE_QUIET_NS = 50_000_000
-WAKE_BYTES = 65536
 PARTS = 256
 
 
@@ -79,11 +78,10 @@ OPENING = Struct("=QQIIII")
 
 
 class Want(IntEnum):
-    """``http_settings.want``: what the kernel may wake the reader for, once."""
+    """``http_settings.want``: what the kernel may wake the reader for, once; every other number is so many bytes in the ring."""
 
     NOTHING = 0
-    BATCH = 1
-    ANY = 2
+    ANY = 1
 
 
 SETTINGS = Struct("=IIIIQ")

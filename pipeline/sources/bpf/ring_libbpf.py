@@ -21,6 +21,9 @@ _RECORD = Struct(f"={abi.RECORD_HEAD}{abi.FLOW_BYTES_IPV4}s")
 ENOUGH = 4096
 """Records taken at once; the callback stops libbpf with a negative answer, which keeps the rest for the next time."""
 
+MORE = 1 << 30
+"""For how much is left then nobody knows: enough to go on at once."""
+
 
 class CallbackRing(ABC, Generic[Found]):
     """The reader's end. One reader only; subclasses know the records of one program."""
@@ -50,7 +53,7 @@ class CallbackRing(ABC, Generic[Found]):
 
     def waiting_bytes(self) -> int:
         """More than none where the last drain stopped early."""
-        return abi.WAKE_BYTES if self._more else 0
+        return MORE if self._more else 0
 
     def drain(self, offset_ns: int, _limit_bytes: int = 0) -> list[Found]:
         """Whatever is there, up to a limit; ``offset_ns`` is added to the kernel's time."""

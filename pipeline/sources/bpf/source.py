@@ -21,7 +21,7 @@ from pipeline.sources.bpf.capture import Capture, load_program
 from pipeline.sources.bpf.config import BpfConfig
 
 TICK_SECS = 0.02
-"""While traffic flows."""
+"""While traffic flows: how long a record waits in the ring at most, unless so much comes that the kernel wakes us before."""
 
 IDLE_TICK_SECS = 0.5
 """While nothing flows: for counters, and for ranges that went quiet."""
@@ -94,7 +94,7 @@ class BpfSource(Source):
                 yield RecordBatch(records)
             else:
                 self._empty_ticks += 1
-            if not self._stopped and capture.ring.waiting_bytes() < abi.WAKE_BYTES:
+            if not self._stopped and capture.ring.waiting_bytes() < capture.wake_bytes:
                 await self._wait(capture)
         capture.detach()
         records = capture.rest()
@@ -124,7 +124,7 @@ class BpfSource(Source):
         """Until the kernel wakes us, or the tick is over."""
         asleep = self._empty_ticks >= IDLE_AFTER and not capture.sweep.busy
         capture.ring.rearm()
-        capture.want(abi.Want.ANY if asleep else abi.Want.BATCH)
+        capture.want(abi.Want.ANY if asleep else capture.wake_bytes)
         if asleep and capture.ring.waiting_bytes():
             return  # it came just before the kernel knew that we want to be woken
         with anyio.move_on_after(IDLE_TICK_SECS if asleep else TICK_SECS) as self._sleep:
