@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 ORDER = (
-    "startup", "codecs", "decode", "greedy", "loss", "transforms", "engine", "file_to_file", "live", "kernels", "kafka",
-    "isolation", "plugins",
+    "startup", "codecs", "decode", "stages", "greedy", "loss", "transforms", "engine", "file_to_file", "live",
+    "kernels", "kafka", "isolation", "plugins",
 )  # fmt: skip
 
 

@@ -61,7 +61,7 @@ fi
 if [ "$purpose" = test ]; then
     want libpython3-dev "$python" -c 'import os, sysconfig as s; os.stat(os.path.join(s.get_config_var("LIBDIR"), s.get_config_var("LDLIBRARY")))'
     headers=linux-headers-$(dpkg --print-architecture 2>/dev/null || echo amd64)
-    for package in clang-format python3-bpfcc nghttp2-client "$headers" bpftool nginx-light wrk curl iproute2 tcpdump libcap2-bin maven kcat postgresql \
+    for package in clang-format python3-bpfcc nghttp2-client "$headers" bpftool valgrind nginx-light wrk curl iproute2 tcpdump libcap2-bin maven kcat postgresql \
         qemu-system-x86 cpio kmod e2fsprogs debian-archive-keyring; do
         want "$package" installed "$package"
     done
@@ -73,16 +73,17 @@ rust=""
 case $lane in 0 | built) ;; *) has_rust >/dev/null || rust=wanted ;; esac
 case $purpose in dev | test) [ "$lane" = 0 ] || cargo clippy --version >/dev/null 2>&1 || rust=wanted ;; esac
 # Where nothing but Rust is missing, what apt knows without fetching its lists says whether it can be had.
-if [ -n "$rust" ] && [ -z "$wanted" ] && { [ "$(id -u)" = 0 ] || command -v sudo >/dev/null; }; then wanted=$(any_rust); fi
+if [ -n "$rust" ] && [ -z "$wanted" ] && { [ "$(id -u)" = 0 ] || command -v sudo >/dev/null; }; then wanted=" $(any_rust)" rust=""; fi
+wanted=${wanted# }
 if [ -n "$wanted" ]; then
-    command -v apt-get >/dev/null || die "please install by your distribution's means:$wanted"
+    command -v apt-get >/dev/null || die "please install by your distribution's means: $wanted"
     root=""
     if [ "$(id -u)" != 0 ]; then
         root=sudo
-        command -v sudo >/dev/null || die "needs these Debian packages; as root: apt-get install$wanted
+        command -v sudo >/dev/null || die "needs these Debian packages; as root: apt-get install $wanted
   Without root, see httpipe on a capture file: make demo"
     fi
-    say "installing Debian packages: ${wanted# }${rust:+, and a current Rust for the compiled lane}"
+    say "installing Debian packages: $wanted${rust:+, and a current Rust for the compiled lane (rustc-web or rustc)}"
     # Packages of servers start them when installed; nothing here needs that.
     quiet=/usr/sbin/policy-rc.d
     if [ ! -e $quiet ]; then

@@ -1,9 +1,10 @@
 """The ring buffer, read through its memory mapping: bytes in, records out, no system call per record.
 
 Comes in: the map's file descriptor. Goes out: lists of ``Segment``, with a ``Closed`` where a connection is left out
-from there on. Layout as in the kernel's Documentation/bpf/ringbuf.rst: one page with the consumer's position, which we
-write, one with the producer's, then the data. The kernel maps the data twice, so that no record wraps; we map it once,
-because pages count as resident memory once a mapping, and put the few records at the end together ourselves.
+from there on; or the bytes as they lie there, for the compiled lane. Layout as in the kernel's
+Documentation/bpf/ringbuf.rst: one page with the consumer's position, which we write, one with the producer's, then the
+data. The kernel maps the data twice, so that no record wraps; we map it once, because pages count as resident memory once
+a mapping, and put the few records at the end together ourselves.
 
 Plain loads and stores are enough on x86-64, whose memory order keeps them as they stand; elsewhere see ``ring_libbpf``.
 """
@@ -87,6 +88,21 @@ class MappedRing(ABC, Generic[Found]):
             self._position[0] = end  # never the same bytes again
             raise
         return records
+
+    def drain_bytes(self, limit_bytes: int = DRAIN_BYTES) -> bytes:
+        """Whatever is there, up to the limit, as it lies in the ring, whose place is not free again until ``advance``.
+
+        Whole records with the ring's own headers; where the limit cuts, the last one is there in part.
+        """
+        start = self._position[0]
+        size = min(self._produced[0] - start, limit_bytes)
+        base = PAGE + (start & self._mask)
+        taken = self._memory[base : base + size]
+        return taken if len(taken) == size else taken + self._memory[PAGE : PAGE + size - len(taken)]
+
+    def advance(self, size: int) -> None:
+        """So many bytes have been read."""
+        self._position[0] += size
 
     @abstractmethod
     def _take(self, position: int, end: int, offset_ns: int, records: list[Found]) -> int:

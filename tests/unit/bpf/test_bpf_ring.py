@@ -105,6 +105,20 @@ def test_ipv6_cut_and_range(kernel: Kernel, ring: Ring) -> None:
     assert (merged.ts_ns, merged.last_ns) == (500 + OFFSET_NS, 900 + OFFSET_NS)
 
 
+def test_bytes_are_those_of_the_ring_and_stay_until_they_are_done_with(kernel: Kernel, ring: Ring) -> None:
+    """Headers included, put together where the ring ends, and no more than was asked for."""
+    kernel.start_at(SIZE - 64)
+    kernel.write(record(b"GET / HTTP/1.1"))
+    kernel.write(record(b"two"))
+    [first, second] = [pack("=II", len(each), 0) + each for each in (record(b"GET / HTTP/1.1"), record(b"two"))]
+    whole = first.ljust(-(-len(first) // 8) * 8, b"\0") + second.ljust(-(-len(second) // 8) * 8, b"\0")
+    assert ring.drain_bytes() == ring.drain_bytes() == whole
+    assert ring.drain_bytes(70) == whole[:70]
+    ring.advance(len(first) + -len(first) % 8)
+    assert [segment.payload for segment in ring.drain(0)] == [b"two"]
+    assert ring.drain_bytes() == b""
+
+
 def test_stops_at_a_record_that_is_being_written(kernel: Kernel, ring: Ring) -> None:
     """What another CPU still writes is left for the next time, and everything behind it."""
     kernel.write(record(b"one"))
