@@ -53,10 +53,13 @@ static __always_inline __u32 version_of(__u64 over, __u64 records)
 	return over == records * OVER_TLS_1_2 || over == records * OVER_TLS_1_2_CHACHA ? TLS_1_2 : 0;
 }
 
+/* The latest counts: where lengths are all the evidence, an earlier one may have fitted by chance. */
 static __always_inline void learn_version(struct tls_connection *connection, __u64 over, __u64 records)
 {
-	if (!connection->version)
-		connection->version = version_of(over, records);
+	__u32 version = version_of(over, records);
+
+	if (version)
+		connection->version = version;
 }
 
 /* A socket and an object were used one after the other, and the lengths fit. */

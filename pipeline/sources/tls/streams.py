@@ -163,8 +163,9 @@ class Streams:
 
     def _learn(self, seen: Seen, stream: _Stream) -> None:
         """Its socket and version, as far as they are known by now."""
-        ends = (seen.local, seen.remote) if is_trusted(seen) else stream.ends
-        version = seen.version or stream.version
+        ends, version = stream.ends, stream.version
+        if is_trusted(seen):
+            ends, version = (seen.local, seen.remote), seen.version or version
         if ends == stream.ends and version == stream.version:
             return
         stream.ends, stream.version = ends, version
