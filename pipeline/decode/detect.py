@@ -96,7 +96,7 @@ class Detect:
         """What the first bytes are of, else HTTP/1."""
         client = direction if start.client else direction.other
         if self._tls is not None and start.first and self._tls.first(start.first, opener=start.client) is not None:
-            self._tls.start(client, client.other)
+            _read_tls(client, self._tls)
             return
         asks, answers = self._http1(client)
         pairing = asks.pairing
@@ -197,7 +197,7 @@ class Undecided(Unread):
         if client is None:
             self._decide()
         else:
-            self._tls.start(*((direction, direction.other) if client else (direction.other, direction)))
+            _read_tls(direction if client else direction.other, self._tls)
         return direction.protocol.data(data, at)
 
     def gap(self, count: int, at: At, why: Missing) -> None:
@@ -209,6 +209,10 @@ class Undecided(Unread):
         for each in (self._direction, self._direction.other):
             if isinstance(each.protocol, Undecided):
                 each.protocol = each.protocol._before  # noqa: SLF001  of the same class
+
+
+def _read_tls(client: Direction, tls: "Handshakes") -> None:
+    client.protocol, client.other.protocol = tls.readers(client, client.other, client.connection)
 
 
 def _tls(shared: Shared) -> "Handshakes":

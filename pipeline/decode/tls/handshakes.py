@@ -1,12 +1,13 @@
 """The handshakes of one decoder: which bytes begin one, who reads them, and what becomes of one that is over."""
 
+from pipeline.decode.position import Progress
 from pipeline.decode.shared import Shared
 from pipeline.decode.tls.build import build
 from pipeline.decode.tls.handshake import Handshake, Side
 from pipeline.decode.tls.messages import Messages
 from pipeline.decode.tls.reader import Reader
 from pipeline.decode.tls.recognition import begins, may_begin
-from pipeline.decode.transport.direction import Direction
+from pipeline.model.connection import Connection
 
 
 class Handshakes:
@@ -17,12 +18,11 @@ class Handshakes:
         self.first = may_begin
         self.midway = begins
 
-    def start(self, requests: Direction, responses: Direction) -> None:
-        """Both directions are read from here on."""
+    def readers(self, requests: Progress, responses: Progress, connection: Connection) -> tuple[Reader, Reader]:
+        """Those of a client and of its server."""
         self._shared.held += 1
-        handshake = Handshake(requests, responses, requests.connection, self._shared, self._report, Side(), Side())
-        requests.protocol = Reader(True, handshake, Messages())
-        responses.protocol = Reader(False, handshake, Messages())
+        handshake = Handshake(requests, responses, connection, self._shared, self._report, Side(), Side())
+        return Reader(True, handshake, Messages()), Reader(False, handshake, Messages())
 
     def _report(self, handshake: Handshake) -> None:
         self._shared.events.append(build(handshake))

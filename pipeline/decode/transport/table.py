@@ -142,7 +142,7 @@ class Table:
         server.end(why)
         self.forget(client)
 
-    def leave(self, clients: Iterable[Direction]) -> None:
+    def pass_by(self, clients: Iterable[Direction]) -> None:
         """Let go of connections that go on, and of which nothing more is read."""
         for client in clients:
             if self.directions.get(client.key) is client:
