@@ -1,10 +1,11 @@
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, overload
+from typing import Any, TypeAlias, overload
 
 from pipeline.model.events.event import Event
-from pipeline.model.records import Record
+from pipeline.model.records import Record, Segment
 
 VERSION: int
+MAX_CAPTURED: int
 MAX_ENDED: int
 RESET_WINDOW: int
 SECRETS: list[str]
@@ -55,3 +56,11 @@ class Lane:
     def look_at_first(self) -> list[Any]: ...
     def due(self, now_ns: int) -> list[Any]: ...
     def finish(self) -> list[Any]: ...
+
+ByLayers: TypeAlias = Callable[[bytes, int, int, int, int], list[Segment]]
+
+def classic(
+    block: bytes, big_endian: bool, unit_ns: int, header: int, link: int, by_layers: ByLayers
+) -> tuple[Sequence[Segment], int, int, int | None]: ...
+def dissect(block: bytes, frames: list[tuple[int, int, int, int, int, int]], by_layers: ByLayers) -> Sequence[Segment]: ...
+def ring(seen: bytes, block: bytes, offset_ns: int, closed: Callable[[bytes, int], Record]) -> tuple[Sequence[Record], int]: ...

@@ -2,10 +2,12 @@
 //!
 //! What it does not keep goes to the Python decoder in order (`lane`, `connection`), which alone decides about doubtful traffic.
 
+mod capture;
 mod chunks;
 mod connection;
 mod exchange;
 mod fields;
+mod frames;
 mod head;
 mod key;
 mod lane;
@@ -21,11 +23,14 @@ use pyo3::prelude::*;
 mod _lane {
     use super::{Bound, PyModule, PyModuleMethods, PyResult};
     use pyo3::panic::PanicException;
+    use pyo3::types::PySequence;
 
     /// Changes whenever what Python calls here changes: an extension of another version is left alone.
     #[pymodule_export]
-    const VERSION: u32 = 2;
+    const VERSION: u32 = 3;
 
+    #[pymodule_export]
+    use crate::capture::{classic, dissect, ring};
     #[pymodule_export]
     use crate::lane::Lane;
     #[pymodule_export]
@@ -33,6 +38,8 @@ mod _lane {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        PySequence::register::<crate::records::Records>(module.py())?;
+        module.add("MAX_CAPTURED", crate::capture::MAX_CAPTURED)?;
         module.add("MAX_ENDED", crate::lane::MAX_ENDED)?;
         module.add("RESET_WINDOW", crate::connection::RESET_WINDOW)?;
         module.add("SECRETS", crate::head::SECRETS)?;

@@ -5,7 +5,7 @@ use crate::segment::Segment;
 use pyo3::exceptions::{PyIndexError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyBool, PyBytes, PyList, PySlice, PyTuple, PyType};
+use pyo3::types::{PyBool, PyBytes, PyList, PySequence, PySlice, PyTuple, PyType};
 use std::sync::Arc;
 
 pub enum Item {
@@ -14,8 +14,34 @@ pub enum Item {
     Foreign(Py<PyAny>),
 }
 
+/// Payloads that do not lie in a batch's block: numbered from its end on.
+pub struct Side {
+    from: usize,
+    bytes: Vec<u8>,
+}
+
+impl Side {
+    pub fn behind(block: &Bound<'_, PyBytes>) -> Side {
+        Side {
+            from: block.as_bytes().len(),
+            bytes: Vec::new(),
+        }
+    }
+
+    /// A record that Python has made; a segment becomes native.
+    pub fn item(&mut self, record: Bound<'_, PyAny>) -> Item {
+        let native = if segment_type(record.py()).is_ok_and(|kind| record.get_type().is(kind)) {
+            native(&record, self)
+        } else {
+            None
+        };
+        native.map_or_else(|| Item::Foreign(record.unbind()), Item::Native)
+    }
+}
+
 pub struct Batch {
-    pub block: Py<PyBytes>,
+    block: Py<PyBytes>,
+    side: Side,
     pub items: Vec<Item>,
 }
 
@@ -28,7 +54,11 @@ pub struct Records {
 
 impl Batch {
     pub fn payload<'a>(&'a self, py: Python<'a>, seg: &Segment) -> &'a [u8] {
-        &self.block.as_bytes(py)[seg.at as usize..(seg.at + seg.captured) as usize]
+        let (at, captured) = (seg.at as usize, seg.captured as usize);
+        match at.checked_sub(self.side.from) {
+            Some(at) => &self.side.bytes[at..at + captured],
+            None => &self.block.as_bytes(py)[at..at + captured],
+        }
     }
 
     fn object<'py>(&self, py: Python<'py>, place: usize) -> PyResult<Bound<'py, PyAny>> {
@@ -40,10 +70,10 @@ impl Batch {
 }
 
 impl Records {
-    pub fn new(block: Py<PyBytes>, items: Vec<Item>) -> Records {
+    pub fn new(side: Side, block: Py<PyBytes>, items: Vec<Item>) -> Records {
         let to = items.len();
         Records {
-            batch: Arc::new(Batch { block, items }),
+            batch: Arc::new(Batch { block, side, items }),
             from: 0,
             to,
         }
@@ -55,18 +85,12 @@ impl Records {
     /// The same records; segments become native.
     #[staticmethod]
     fn of(py: Python<'_>, records: &Bound<'_, PyAny>) -> PyResult<Records> {
-        let kind = segment_type(py)?;
-        let (mut items, mut block) = (Vec::new(), Vec::new());
+        let block = PyBytes::new(py, b"");
+        let (mut side, mut items) = (Side::behind(&block), Vec::new());
         for record in records.try_iter()? {
-            let record = record?;
-            let native = if record.get_type().is(kind) {
-                native(&record, &mut block)
-            } else {
-                None
-            };
-            items.push(native.map_or_else(|| Item::Foreign(record.unbind()), Item::Native));
+            items.push(side.item(record?));
         }
-        Ok(Records::new(PyBytes::new(py, &block).unbind(), items))
+        Ok(Records::new(side, block.unbind(), items))
     }
 
     fn __len__(&self) -> usize {
@@ -98,6 +122,14 @@ impl Records {
             Some(place) => self.batch.object(py, self.from + place),
             None => Err(PyIndexError::new_err("no such record")),
         }
+    }
+
+    /// As lists compare, and with lists too.
+    fn __eq__(&self, py: Python<'_>, other: &Bound<'_, PyAny>) -> PyResult<bool> {
+        let Ok(other) = other.cast::<PySequence>() else {
+            return Ok(false);
+        };
+        self.tolist(py)?.eq(other.to_list()?)
     }
 
     /// When the first was captured; None where there is none.
@@ -142,7 +174,7 @@ pub fn to_python<'py>(py: Python<'py>, seg: &Segment, payload: &[u8]) -> PyResul
 }
 
 /// A segment whose numbers all have their usual sizes; None for any other.
-fn native(record: &Bound<'_, PyAny>, block: &mut Vec<u8>) -> Option<Segment> {
+fn native(record: &Bound<'_, PyAny>, side: &mut Side) -> Option<Segment> {
     fn number<'py, T: FromPyObjectOwned<'py>>(record: &Bound<'py, PyAny>, name: &str) -> Option<T> {
         record.getattr(name).ok()?.extract().ok()
     }
@@ -156,13 +188,13 @@ fn native(record: &Bound<'_, PyAny>, block: &mut Vec<u8>) -> Option<Segment> {
         seq: number(record, "seq")?,
         ack: number(record, "ack")?,
         length: number(record, "length")?,
-        at: block.len().try_into().ok()?,
+        at: (side.from + side.bytes.len()).try_into().ok()?,
         captured: payload.len().try_into().ok()?,
         interface: number(record, "interface")?,
         vlan: number(record, "vlan")?,
         flags: number(record, "flags")?,
         cut: number(record, "cut")?,
     };
-    block.extend_from_slice(payload);
+    side.bytes.extend_from_slice(payload);
     Some(seg)
 }

@@ -3,9 +3,13 @@
 It never looks into a packet and never keeps more than one incomplete record.
 """
 
+from collections.abc import Sequence
 from struct import Struct
 
+from pipeline import native
+from pipeline.model.records import Segment
 from pipeline.sources.files.damage import DamagedInputError
+from pipeline.sources.pcap.dissect import Dissector
 from pipeline.sources.pcap.frames import MAX_CAPTURED, Frame
 
 FILE_HEADER_BYTES = 24
@@ -28,6 +32,7 @@ class ClassicCapture:
     def __init__(self, header: bytes) -> None:
         """``header`` is the file header, ``FILE_HEADER_BYTES`` long, its magic number one of ``FORMATS``."""
         order, self._unit_ns, self._header_bytes = FORMATS[header[:4]]
+        self._big_endian = order == ">"
         # The upper 16 bits hold the length of a frame check sequence and flags.
         self.link_type = Struct(order + "I").unpack_from(header, 20)[0] & 0xFFFF
         self._record = Struct(order + "IIII")
@@ -50,8 +55,7 @@ class ClassicCapture:
             end = start + captured
             if end > size:
                 if captured > MAX_CAPTURED:
-                    message = f"a packet that claims {captured} captured bytes (at most {MAX_CAPTURED} are possible)"
-                    self.damage = DamagedInputError(message, self.offset + at)
+                    self.damage = _too_large(captured, self.offset + at)
                 break
             if seconds != second:  # many packets share theirs
                 second, second_ns = seconds, seconds * 1_000_000_000
@@ -61,9 +65,29 @@ class ClassicCapture:
         self.offset += at
         return block, frames
 
+    def segments(self, data: bytes, dissector: Dissector) -> Sequence[Segment]:
+        """The segments of the frames that are complete now."""
+        if native.lane is None:
+            return dissector.segments(*self.feed(data))
+        block = self._rest + data if self._rest else data
+        found: Sequence[Segment]
+        found, at, packets, claimed = native.lane.classic(
+            block, self._big_endian, self._unit_ns, self._header_bytes, self.link_type, dissector.by_layers
+        )
+        dissector.count("packets", packets)
+        if claimed is not None:
+            self.damage = _too_large(claimed, self.offset + at)
+        self._rest = block[at:]
+        self.offset += at
+        return found
+
     def finish(self) -> None:
         """No more bytes will come: sets ``damage`` when a record is incomplete."""
         if self._rest and self.damage is None:
             self.damage = DamagedInputError(
                 f"the last packet is cut off, only {len(self._rest)} bytes of it are there,", self.offset
             )
+
+
+def _too_large(captured: int, offset: int) -> DamagedInputError:
+    return DamagedInputError(f"a packet that claims {captured} captured bytes (at most {MAX_CAPTURED} are possible)", offset)

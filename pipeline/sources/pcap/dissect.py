@@ -7,6 +7,7 @@ import struct
 from collections.abc import Sequence
 from struct import Struct
 
+from pipeline import native
 from pipeline.model.records import ACK, SYN, Segment
 from pipeline.sources.pcap.frames import Frame
 from pipeline.sources.pcap.layers import table as _table  # noqa: F401  fills the tables
@@ -38,10 +39,14 @@ class Dissector:
         self._counts: dict[str, int] = {}
         self._fragments = Fragments(lambda number: self.count("fragments_incomplete", number))
 
-    def segments(self, block: bytes, frames: Sequence[Frame]) -> list[Segment]:  # noqa: C901, PLR0912  a call a packet costs a third
+    def segments(self, block: bytes, frames: list[Frame]) -> Sequence[Segment]:
         """The segments of these frames, in their order."""
+        self.count("packets", len(frames))
+        return self._segments(block, frames) if native.lane is None else native.lane.dissect(block, frames, self.by_layers)
+
+    def _segments(self, block: bytes, frames: Sequence[Frame]) -> list[Segment]:  # noqa: C901, PLR0912  a call a packet costs a third
         found: list[Segment] = []
-        append, by_layers = found.append, self._by_layers
+        append, by_layers = found.append, self.by_layers
         link_type = -1
         for ts_ns, start, end, wire_length, link, interface in frames:
             if link != link_type:
@@ -89,7 +94,6 @@ class Dissector:
                         append(Segment(key, ts_ns, seq, ack, flags, block[at:end], stop - at, 0, True, vlan, interface))
                     continue
             found += by_layers(block[begin:end], wire_length, ts_ns, link, interface)
-        self.count("packets", len(frames))
         return found
 
     def take_counts(self) -> dict[str, int]:
@@ -97,7 +101,7 @@ class Dissector:
         counts, self._counts = self._counts, {}
         return counts
 
-    def _by_layers(self, data: bytes, wire_length: int, ts_ns: int, link: int, interface: int) -> list[Segment]:
+    def by_layers(self, data: bytes, wire_length: int, ts_ns: int, link: int, interface: int) -> list[Segment]:
         """The segments of one packet of any kind, header by header; few kinds carry more than one."""
         packet = Packet(data, wire_length, ts_ns, interface, self._fragments)
         found: list[Segment] = []

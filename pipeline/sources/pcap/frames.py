@@ -6,27 +6,7 @@ block, ``wire_length`` is how long the packet was before a snap length cut it, `
 tcpdump.org registry, ``interface`` the index of the capturing interface from 1, 0 where the format does not tell.
 """
 
-from typing import Protocol
-
-from pipeline.sources.files.damage import DamagedInputError
-
 Frame = tuple[int, int, int, int, int, int]
 
 MAX_CAPTURED = 262_144
 """Largest captured length that is believed: libpcap's MAXIMUM_SNAPLEN. A larger one means that the file is damaged."""
-
-
-class Container(Protocol):
-    """A container format: bytes in any cut → frames."""
-
-    offset: int
-    """Bytes of the data that were understood so far."""
-
-    damage: DamagedInputError | None
-    """Set by ``feed`` when what follows ``offset`` cannot be understood; the frames it returned come before the damage."""
-
-    def feed(self, data: bytes) -> tuple[bytes, list[Frame]]:
-        """The frames that are complete now, and the block that their offsets refer to."""
-
-    def finish(self) -> None:
-        """No more bytes will come: sets ``damage`` when a record is incomplete."""

@@ -4,11 +4,13 @@ It keeps at most one incomplete block, never looks into a packet, and skips bloc
 program says it lost is counted.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from struct import Struct
 
+from pipeline.model.records import Segment
 from pipeline.sources.files.damage import DamagedInputError
+from pipeline.sources.pcap.dissect import Dissector
 from pipeline.sources.pcap.frames import MAX_CAPTURED, Frame
 
 SECTION_HEADER = 0x0A0D0D0A
@@ -113,6 +115,10 @@ class NextGenerationCapture:
         self._rest = block[at:]
         self.offset += at
         return block, frames
+
+    def segments(self, data: bytes, dissector: Dissector) -> Sequence[Segment]:
+        """Their segments."""
+        return dissector.segments(*self.feed(data))
 
     def finish(self) -> None:
         """No more bytes will come: sets ``damage`` when a block is incomplete."""

@@ -3,8 +3,9 @@
 The first bytes tell the compression (none, gzip, zstd) and the container (classic pcap in six variants, pcapng).
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Protocol
 
 from pipeline.model.records import Segment
 from pipeline.sources.files.damage import DamagedInputError
@@ -13,15 +14,34 @@ from pipeline.sources.files.inputs import READ_BYTES
 from pipeline.sources.pcap import pcapng
 from pipeline.sources.pcap.classic import FILE_HEADER_BYTES, FORMATS, ClassicCapture
 from pipeline.sources.pcap.dissect import Dissector
-from pipeline.sources.pcap.frames import Container, Frame
+from pipeline.sources.pcap.frames import Frame
 from pipeline.sources.pcap.layers.packet import LINK_TYPES
+
+
+class Container(Protocol):
+    """A container format: bytes in any cut → frames."""
+
+    offset: int
+    """Bytes of the data that were understood so far."""
+
+    damage: DamagedInputError | None
+    """Set by ``feed`` when what follows ``offset`` cannot be understood; the frames it returned come before the damage."""
+
+    def feed(self, data: bytes) -> tuple[bytes, list[Frame]]:
+        """The frames that are complete now, and the block that their offsets refer to."""
+
+    def segments(self, data: bytes, dissector: Dissector) -> Sequence[Segment]:
+        """Their segments."""
+
+    def finish(self) -> None:
+        """No more bytes will come: sets ``damage`` when a record is incomplete."""
 
 
 class CaptureReader:
     """One capture, fed in any cut.
 
     ``damage`` is set where it cannot be understood any further; what came before has been handed out then. ``first_ns`` is the
-    time of the first packet.
+    time of the first packet, where frames are asked for.
     """
 
     def __init__(self, dissector: Dissector | None = None) -> None:
@@ -38,13 +58,23 @@ class CaptureReader:
         """True once the header of a capture was seen."""
         return self._container is not None
 
-    def feed(self, data: bytes) -> Iterator[list[Segment]]:
-        """The segments that are complete now, a list for each bounded piece of the capture."""
-        for block, frames in self.frames(data):
-            yield self.dissector.segments(block, frames)
+    def feed(self, data: bytes) -> Iterator[Sequence[Segment]]:
+        """The segments that are complete now, a sequence for each bounded piece of the capture."""
+        for container, piece in self._pieces(data):
+            yield container.segments(piece, self.dissector)
+            self.damage = container.damage
 
     def frames(self, data: bytes) -> Iterator[tuple[bytes, list[Frame]]]:
         """The packets that are complete now, undissected: a block and where they lie in it."""
+        for container, piece in self._pieces(data):
+            block, frames = container.feed(piece)
+            self.damage = container.damage
+            if frames and self.first_ns is None:
+                self.first_ns = frames[0][0]
+            yield block, frames
+
+    def _pieces(self, data: bytes) -> Iterator[tuple[Container, bytes]]:
+        """Bounded pieces of the uncompressed capture, behind its header, each for the container."""
         if self._inflater is None:
             data = self._compressed_head = self._compressed_head + data
             if len(data) < 4:
@@ -55,10 +85,9 @@ class CaptureReader:
             for piece in self._inflater.feed(data):
                 if self.damage:
                     return
-                block, frames = self._contents(piece)
-                if frames and self.first_ns is None:
-                    self.first_ns = frames[0][0]
-                yield block, frames
+                contents = self._contents(piece)
+                if self._container is not None:
+                    yield self._container, contents
         except DamagedInputError as damage:
             self.damage = damage
 
@@ -77,17 +106,15 @@ class CaptureReader:
         except DamagedInputError as damage:
             self.damage = damage
 
-    def _contents(self, piece: bytes) -> tuple[bytes, list[Frame]]:
-        """The frames in the next bytes of the uncompressed capture."""
+    def _contents(self, piece: bytes) -> bytes:
+        """What of the next bytes of the uncompressed capture is for its container, which their first ones tell."""
         if self._container is None:
             piece = self._head = self._head + piece
             if len(piece) < FILE_HEADER_BYTES:
-                return b"", []
+                return b""
             self._head = b""
             self._container, piece = _open(piece, self.dissector.count)
-        block, frames = self._container.feed(piece)
-        self.damage = self._container.damage
-        return block, frames
+        return piece
 
 
 def _open(data: bytes, count: Callable[[str, int], None]) -> tuple[Container, bytes]:
@@ -115,7 +142,7 @@ def read_segments(path: Path | str) -> Iterator[list[Segment]]:
     reader = CaptureReader()
     with Path(path).open("rb") as file:
         while (data := file.read(READ_BYTES)) and not reader.damage:
-            yield from reader.feed(data)
+            yield from map(list, reader.feed(data))
     reader.finish()
     if reader.damage:
         raise reader.damage

@@ -32,7 +32,7 @@ class CaptureStream:
         if self._capture is not None:
             self._capture.close()
 
-    async def lists(self) -> AsyncIterator[list[Segment]]:
+    async def lists(self) -> AsyncIterator[Sequence[Segment]]:
         """The segments, as they are read; a list may be empty."""
         try:
             capture = self._capture = self._opener()
@@ -72,7 +72,7 @@ class _Head:
             segments = await anext(self._lists, None)
             if segments is None:
                 return False
-            self._segments, self._at = segments, 0
+            self._segments, self._at = list(segments), 0
             await anyio.lowlevel.checkpoint()
         self.now_ns = self._segments[self._at].ts_ns
         return True
@@ -85,7 +85,7 @@ class _Head:
         return taken
 
 
-async def in_time_order(streams: Sequence[CaptureStream]) -> AsyncIterator[list[Segment]]:
+async def in_time_order(streams: Sequence[CaptureStream]) -> AsyncIterator[Sequence[Segment]]:
     """Merge the streams, which come in order of their begin. One that is alone at its time passes through as it is read."""
     if len(streams) == 1:
         async for segments in streams[0].lists():

@@ -251,7 +251,7 @@ def test_short_way_and_layers_agree(name: str) -> None:
     """Packets that are read in one step are what the layers make of them."""
     link, data, _ = CASES[name]
     dissector = Dissector()
-    assert dissect(data, link) == dissector._by_layers(data, len(data), 5, link, 3)
+    assert dissect(data, link) == dissector.by_layers(data, len(data), 5, link, 3)
 
 
 def test_address_bytes_are_in_order() -> None:
