@@ -18,7 +18,9 @@ FIELDS = {
     "http_key": ("address[0] address[1] port[0] port[1] family", abi.KEY),
     "http_direction": (" ".join(abi.Direction._fields), abi.DIRECTION),
     "http_opening": ("syn_ns answer_ns syn_seq answer_seq client pad", abi.OPENING),
-    "http_settings": ("want budget some_ports keep looked_ns", abi.SETTINGS),
+    "http_settings": ("want budget some_ports keep looked_ns facts loopback", abi.SETTINGS),
+    "http_owner_key": ("connection side", abi.OWNER_KEY),
+    "process_facts": ("pid text_bytes components groups command pad[0] pad[1] pad[2]", abi.FACTS),
 }
 CONSTANTS = {
     "HTTP_RECORD_PAYLOAD": abi.RECORD_PAYLOAD,
@@ -31,6 +33,12 @@ CONSTANTS = {
     "HTTP_BIT_CUT": abi.Bit.CUT,
     "HTTP_BIT_RANGE": abi.Bit.RANGE,
     "HTTP_BIT_SHED": abi.Bit.SHED,
+    "HTTP_BIT_OWNER": abi.Bit.OWNER,
+    "PROCESS_FACTS": abi.FACTS.size,
+    "PROCESS_WITH_CGROUP_V1": abi.Facts.CGROUP_V1,
+    "PROCESS_WITH_COMMAND": abi.Facts.COMMAND,
+    "__builtin_offsetof(struct http_owner, facts)": abi.RECORD.size,
+    "sizeof(struct http_owner_key)": abi.OWNER_KEY.size,
     "HTTP_WANT_NOTHING": abi.Want.NOTHING,
     "HTTP_WANT_ANY": abi.Want.ANY,
     "HTTP_COUNTS": len(abi.COUNTS),
@@ -46,7 +54,7 @@ TLS_RECORD = """ts_ns connection position tgid length captured target version ki
     process_conflicts ends.local ends.remote ends.local_port ends.remote_port ends.family pad2"""
 TLS_FIELDS = {
     "tls_record": (TLS_RECORD, tls.RECORD),
-    "tls_settings": ("want budget ends keep looked_ns own pad", tls.SETTINGS),
+    "tls_settings": ("want budget ends keep looked_ns own facts", tls.SETTINGS),
     "tls_process": ("verdict votes conflicts pad", tls.PROCESS),
 }
 TLS_CONSTANTS = {

@@ -14,6 +14,7 @@
 #include "loader.h"
 #include "classify/payload.h"
 #include "policy/discover.h"
+#include "policy/ports.h"
 #include "policy/turns.h"
 
 /* __sk_buff.pkt_type, linux/if_packet.h */
@@ -22,13 +23,6 @@
 #define LOOPBACK	1
 /* Offset 0 is the network header on every kind of link; packet(7), SOCK_DGRAM. */
 #define NETWORK_HEADER	0
-
-static __always_inline int port_wanted(const struct http_settings *settings, __u16 port)
-{
-	__u32 number = swap16(port);
-
-	return settings->ports[(number >> 6) & 1023] >> (number & 63) & 1;
-}
 
 static __always_inline void count_not_parsed(struct http_counters *counters, enum parsed parsed)
 {
@@ -106,8 +100,7 @@ int http_trace(struct __sk_buff *skb)
 	/* Pure acknowledgements, half of all packets. */
 	if (!work->packet.length && !(work->packet.flags & (TCP_SYN | TCP_FIN | TCP_RST)))
 		return 0;
-	if (settings->some_ports && !port_wanted(settings, work->packet.key.port[0]) &&
-	    !port_wanted(settings, work->packet.key.port[1]))
+	if (!ports_wanted(settings, work->packet.key.port[0], work->packet.key.port[1]))
 		return 0;
 	work->packet.now_ns = bpf_ktime_get_boot_ns();
 	on_segment(skb, work, settings, counters);

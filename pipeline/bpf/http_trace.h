@@ -10,6 +10,7 @@
 #define HTTPIPE_HTTP_TRACE_H
 
 #include "parse/key.h"
+#include "process/facts.h"
 #include "shed/parts.h"
 
 /* Bytes of one record's payload at most; longer segments are cut into several records. A power of two, so
@@ -33,6 +34,7 @@
 #define HTTP_BIT_CUT	  4  /* bytes that should have been copied were not */
 #define HTTP_BIT_RANGE	  8  /* several segments, merged, none of them copied */
 #define HTTP_BIT_SHED	  16 /* no segment: from here on the connection is left out */
+#define HTTP_BIT_OWNER	  32 /* no segment: who sends this flow, struct http_owner */
 
 /* One record of the ring; `captured` bytes of payload follow. */
 struct http_record {
@@ -49,6 +51,18 @@ struct http_record {
 	__u32 flow[9]; /* source, destination, source port, destination port: 12 bytes for IPv4, 36 for IPv6
 			*/
 	__u32 pad;
+};
+
+/* Whose end of a connection it is. In the ring it is cut behind its text, and `captured` says so. */
+struct http_owner {
+	struct http_record record;
+	struct process_facts facts;
+};
+
+/* An end of a connection. */
+struct http_owner_key {
+	struct http_key connection;
+	__u32 side; /* the owner's place in it */
 };
 
 /* What is remembered of one direction of a connection known to be HTTP. */
@@ -95,6 +109,8 @@ struct http_settings {
 	__u32 some_ports;  /* 0: any port; 1: those in `ports` */
 	__u32 keep;	   /* parts of all connections that are captured, of HTTP_PARTS */
 	__u64 looked_ns;   /* when it was looked at whether `keep` may grow */
+	__u32 facts;	   /* what is told of owners beyond pid, path and cgroups: PROCESS_* */
+	__u32 loopback;	   /* inode of the network namespace whose loopback is captured, 0 for all */
 	__u64 ports[1024]; /* one bit per port */
 };
 
@@ -118,9 +134,13 @@ enum http_count {
 	HTTP_COUNT_COPY_FAILED,	    /* records whose payload the kernel could not read */
 	HTTP_COUNT_SEGMENT_CUT, /* segments longer than HTTP_SEGMENT_RECORDS can hold, their end not copied */
 	HTTP_COUNT_TABLE_FULL,	/* connections that found no place in the table */
-	HTTP_COUNT_WAITING_FULL,     /* ranges that found no place in the list for the sweep */
-	HTTP_COUNT_SHED_CONNECTIONS, /* times that a connection was left: the reader was too slow */
-	HTTP_COUNT_SHED_REQUESTS,    /* segments of such connections that start like a request */
+	HTTP_COUNT_WAITING_FULL,      /* ranges that found no place in the list for the sweep */
+	HTTP_COUNT_SHED_CONNECTIONS,  /* times that a connection was left: the reader was too slow */
+	HTTP_COUNT_SHED_REQUESTS,     /* segments of such connections that start like a request */
+	HTTP_COUNT_OWNERS,	      /* owners of an end put into the ring */
+	HTTP_COUNT_OWNERS_RING_FULL,  /* owners lost because the reader was too slow */
+	HTTP_COUNT_OWNERS_TABLE_FULL, /* owners that found no place to wait for their connection's first byte
+				       */
 	HTTP_COUNTS,
 };
 
@@ -129,9 +149,12 @@ struct http_counters {
 };
 
 _Static_assert(sizeof(struct http_record) == 80, "http_record has padding");
+_Static_assert(sizeof(struct http_owner) == sizeof(struct http_record) + sizeof(struct process_facts),
+	       "http_owner has padding");
+_Static_assert(sizeof(struct http_owner_key) == 44, "http_owner_key has padding: its bytes are hashed");
 _Static_assert(sizeof(struct http_direction) == 48, "http_direction has padding");
 _Static_assert(sizeof(struct http_connection) == 112, "http_connection has padding");
 _Static_assert(sizeof(struct http_opening) == 32, "http_opening has padding");
-_Static_assert(sizeof(struct http_settings) == 24 + 8192, "http_settings has padding");
+_Static_assert(sizeof(struct http_settings) == 32 + 8192, "http_settings has padding");
 
 #endif

@@ -17,6 +17,9 @@
 #ifndef HTTPIPE_CONNECTIONS
 #define HTTPIPE_CONNECTIONS 65536
 #endif
+#ifndef HTTPIPE_OWNERS
+#define HTTPIPE_OWNERS 1
+#endif
 
 /* Records. The program writes, the reader consumes. */
 HTTPIPE_RINGBUF(1, events, HTTPIPE_RING_BYTES)
@@ -46,6 +49,10 @@ HTTPIPE_MAP(7, PERCPU_ARRAY, "percpu_array", scratch, __u32, struct http_scratch
 
 /* http_trace, for http_entry to jump to. User space writes before it attaches. */
 HTTPIPE_PROGRAMS(8, stages, 1)
+
+/* Owners of connections of which nothing has shown yet that they speak HTTP, and of those that are left out.
+ * who writes; http_trace reads, reports and deletes; the least recently used make place. */
+HTTPIPE_MAP(9, LRU_HASH, "lru_hash", owners, struct http_owner_key, struct http_owner, HTTPIPE_OWNERS)
 
 static __always_inline long events_output(void *data, __u64 size, __u64 flags)
 {
@@ -85,6 +92,21 @@ static __always_inline void openings_update(struct http_key *key, struct http_op
 static __always_inline void openings_delete(struct http_key *key)
 {
 	bpf_map_delete_elem(openings_map(), key);
+}
+
+static __always_inline struct http_owner *owners_lookup(struct http_owner_key *key)
+{
+	return bpf_map_lookup_elem(owners_map(), key);
+}
+
+static __always_inline long owners_update(struct http_owner_key *key, struct http_owner *value)
+{
+	return bpf_map_update_elem(owners_map(), key, value, BPF_ANY);
+}
+
+static __always_inline void owners_delete(struct http_owner_key *key)
+{
+	bpf_map_delete_elem(owners_map(), key);
 }
 
 static __always_inline long waiting_update(struct http_key *key, __u32 *value)

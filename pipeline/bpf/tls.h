@@ -100,7 +100,7 @@ struct tls_settings {
 	__u32 keep;	 /* parts of all connections that are captured, of HTTP_PARTS */
 	__u64 looked_ns; /* when it was looked at whether `keep` may grow */
 	__u32 own;	 /* the process that is never looked at, nor its children */
-	__u32 pad;
+	__u32 facts;	 /* what is told of processes beyond pid, path and cgroup: PROCESS_WITH_* */
 };
 
 /* tls_process.verdict */

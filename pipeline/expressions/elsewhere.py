@@ -97,5 +97,10 @@ ELSEWHERE: Mapping[str, str] = {
     "error": "error.type",
     "pid": "process.pid",
     "process.name": "process.executable.name",
+    "process.executable": "process.executable.path",
+    "process.args": "process.command_line",
+    "client.process.pid": "httpipe.client.process.pid",
+    "client.process.name": "httpipe.client.process.executable.name",
+    "client.container.id": "httpipe.client.container.id",
 }
 """Never a name of ours, and every value is one: a test holds both."""

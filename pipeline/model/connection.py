@@ -7,6 +7,7 @@ lasts (its opening may come late, its owner after the first data), so everything
 from functools import lru_cache
 from ipaddress import IPv6Address
 from struct import Struct
+from typing import Any
 
 import msgspec
 
@@ -46,7 +47,8 @@ class Connection(msgspec.Struct, gc=False, eq=False):
     ``security``    as in ``Opened``: empty for clear text, else who protects it; ``tls_version``  such as ``1.3``, or empty.
     ``observed``, ``opposite``  the processes at the end that is observed and at the other one; of packets the server and the
                     client, as what serves is what people look for.
-    ``known``       its source said something of it that packets do not show.
+    ``known``       its source said something of it that packets do not show; ``told`` is that as values of an event, empty until
+                    somebody asks.
     """
 
     key: FlowKey
@@ -63,6 +65,7 @@ class Connection(msgspec.Struct, gc=False, eq=False):
     observed: Process | None = None
     opposite: Process | None = None
     known: bool = False
+    told: tuple[Any, ...] = ()
 
     @property
     def observer(self) -> int | None:
@@ -79,9 +82,20 @@ class Connection(msgspec.Struct, gc=False, eq=False):
         """Whose exchanges these are: the process at the observed end, else the one at the other."""
         return self.observed or self.opposite or NO_PROCESS
 
+    @property
+    def client_process(self) -> Process:
+        """Beside that, the process that asks, where both are known and the one that serves is ``process``."""
+        return (self.observed and self._observes_server and self.opposite) or NO_PROCESS
+
+    @property
+    def _observes_server(self) -> bool:
+        """Whether the observed end is the server's, as it is of packets."""
+        return not is_stream_key(self.key) or sent_by_observer(self.key) != self.key
+
     def opened(self, opened: Opened) -> None:
         """What its source said when it began."""
         self.known = True
+        self.told = ()
         client, server = (opened.client, opened.server) if opened.key == self.key else (opened.server, opened.client)
         self._learn(client, server)
         self.security = opened.security
@@ -95,8 +109,8 @@ class Connection(msgspec.Struct, gc=False, eq=False):
         by_client = owner.key == self.key
         self.tls_version = owner.tls_version or self.tls_version
         self._learn(*((owner.local, owner.remote) if by_client else (owner.remote, owner.local)))
-        observed_is_client = is_stream_key(self.key) and sent_by_observer(self.key) == self.key
-        if by_client == observed_is_client:
+        self.told = ()
+        if by_client != self._observes_server:
             self.observed = owner.process
         else:
             self.opposite = owner.process

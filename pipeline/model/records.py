@@ -71,11 +71,17 @@ class Chunk(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
 
 
 class Process(msgspec.Struct, frozen=True, gc=False, array_like=True):
-    """A process at one end of a connection; 0 or empty for what is not known. ``executable`` is a name, not a path."""
+    """A process at one end of a connection; 0 or empty for what is not known.
+
+    ``executable`` is a name, ``path`` where it lies in the process's own mount namespace; ``command_line`` only where a source
+    was asked for it, without what it knows to be secrets.
+    """
 
     pid: int = 0
     executable: str = ""
     container: str = ""
+    path: str = ""
+    command_line: str = ""
 
 
 class Opened(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):

@@ -19,8 +19,12 @@ from pipeline.transforms.limit import TEXTS
 from pipeline.transforms.options import Compiled
 from pipeline.transforms.secrets import MASK, Action, Finder, PatternName, replacement
 
-SEARCHED = tuple(name for name in TEXTS if name in ("url_path", "url_query", "user_agent_original", "httpipe_request_target"))
-"""The texts that the other side writes; addresses, methods and versions hold no secrets."""
+SEARCHED = tuple(
+    name
+    for name in TEXTS
+    if name in ("url_path", "url_query", "user_agent_original", "httpipe_request_target") or name.endswith("process_command_line")
+)
+"""The texts that the other side writes, and command lines; addresses, methods and versions hold no secrets."""
 
 HEADERS = ("http_request_headers", "http_response_headers")
 BODIES = (

@@ -68,6 +68,11 @@ class Nginx:
             self._wait_for(address)
 
     @property
+    def pid(self) -> int:
+        """Of the one process that it is."""
+        return int((self._folder / "pid").read_text())
+
+    @property
     def paths_socket(self) -> Path:
         """A socket on which it answers every request with the path that it would look for."""
         return self._folder / "paths"

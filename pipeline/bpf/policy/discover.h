@@ -7,8 +7,8 @@
  *   SYN                          | added            | deleted        | none
  *   SYN-ACK of the other end     | completed        |                | none
  *   payload, not HTTP            |                  |                | none
- *   payload, starts like HTTP    | deleted          | added          | SYN and SYN-ACK, if seen
- *   payload, part of a method    | needed: it must be the first byte behind the SYN, else "not HTTP"
+ *   payload, starts like HTTP    | deleted          | added          | SYN and SYN-ACK, if seen; owners, if
+ * known payload, part of a method    | needed: it must be the first byte behind the SYN, else "not HTTP"
  *
  * The table of openings is apart, so that a flood of SYNs forgets no exchange.
  */
@@ -17,6 +17,7 @@
 
 #include "classify/start.h"
 #include "emit/ring.h"
+#include "policy/owners.h"
 #include "policy/shed.h"
 
 /* No ACK yet: the client speaks. */
@@ -102,6 +103,8 @@ static __always_inline int discover(struct __sk_buff *skb, struct http_scratch *
 		report_opening(skb, work, opening, settings, counters);
 	if (opening)
 		openings_delete(&packet->key);
+	if (!fresh.shed)
+		report_owners(packet, counters);
 	return 1;
 }
 

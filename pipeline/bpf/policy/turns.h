@@ -45,6 +45,7 @@
 
 #include "classify/start.h"
 #include "policy/copy.h"
+#include "policy/owners.h"
 #include "policy/ranges.h"
 #include "policy/shed.h"
 
@@ -60,6 +61,8 @@ static __always_inline void decide(struct __sk_buff *skb, struct http_scratch *w
 	struct http_record *record;
 
 	if (is_kept(packet, settings)) {
+		if (connection->shed)
+			report_owners(packet, counters);
 		connection->shed = 0;
 	} else if (!connection->shed) {
 		connection->shed = 1;

@@ -8,9 +8,6 @@
 
 #include "process/text.h"
 
-/* Set before loading: containers are in the hierarchies of version 1 here, and of them in that of `pids`. */
-const volatile __u32 cgroup_v1 = 0;
-
 static __always_inline struct kernfs_node *above(struct kernfs_node *node)
 {
 	struct kernfs_node___rcu *newer = (void *)node;
@@ -20,14 +17,24 @@ static __always_inline struct kernfs_node *above(struct kernfs_node *node)
 	return BPF_CORE_READ(node, parent);
 }
 
-static __always_inline struct kernfs_node *group_of(struct task_struct *task)
+static __always_inline void append_groups(struct process_facts *facts, struct kernfs_node *node)
 {
-	struct css_set *set = BPF_CORE_READ(task, cgroups);
+	for (int i = 0; i < PROCESS_GROUPS; i++) {
+		if (!node || !append(facts, BPF_CORE_READ(node, name), PROCESS_GROUP))
+			break;
+		facts->groups++;
+		node = above(node);
+	}
+}
+
+/* In the hierarchy of a controller of version 1: the one that container runtimes all use. */
+static __always_inline struct kernfs_node *group_of_pids(struct css_set *set)
+{
 	struct cgroup_subsys_state *state = 0;
 	__u32 place;
 
-	if (!cgroup_v1)
-		return BPF_CORE_READ(set, dfl_cgrp, kn);
+	if (!bpf_core_enum_value_exists(enum cgroup_subsys_id, pids_cgrp_id))
+		return 0;
 	place = bpf_core_enum_value(enum cgroup_subsys_id, pids_cgrp_id) & 15;
 	bpf_probe_read_kernel(&state, sizeof(state),
 			      (void *)set + bpf_core_field_offset(struct css_set, subsys) +
@@ -35,16 +42,13 @@ static __always_inline struct kernfs_node *group_of(struct task_struct *task)
 	return BPF_CORE_READ(state, cgroup, kn);
 }
 
-static __always_inline void read_groups(struct process_facts *facts, struct task_struct *task)
+static __always_inline void read_groups(struct process_facts *facts, struct task_struct *task, __u32 with)
 {
-	struct kernfs_node *node = group_of(task);
+	struct css_set *set = BPF_CORE_READ(task, cgroups);
 
-	for (int i = 0; i < PROCESS_GROUPS; i++) {
-		if (!node || !append(facts, BPF_CORE_READ(node, name), PROCESS_GROUP))
-			break;
-		facts->groups++;
-		node = above(node);
-	}
+	append_groups(facts, BPF_CORE_READ(set, dfl_cgrp, kn));
+	if (with & PROCESS_WITH_CGROUP_V1)
+		append_groups(facts, group_of_pids(set));
 }
 
 #endif

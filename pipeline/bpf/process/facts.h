@@ -20,14 +20,19 @@
 #define PROCESS_GROUPS	3
 /* Of the arguments, where they are asked for. */
 #define PROCESS_COMMAND 256
-#define PROCESS_TEXT	(PROCESS_PATH + PROCESS_NAME + PROCESS_GROUPS * PROCESS_GROUP + PROCESS_COMMAND)
+#define PROCESS_TEXT	(PROCESS_PATH + PROCESS_NAME + 2 * PROCESS_GROUPS * PROCESS_GROUP + PROCESS_COMMAND)
 #define PROCESS_FACTS	16 /* bytes before the text */
+
+/* What is told beyond pid, path and the cgroup of version 2. */
+#define PROCESS_WITH_CGROUP_V1 1 /* groups of the hierarchy of `pids`, too: containers are there */
+#define PROCESS_WITH_COMMAND   2 /* arguments */
 
 struct process_facts {
 	__u32 pid;	  /* in the host's own numbering */
 	__u16 text_bytes; /* what follows; the rest of `text` is left over from others */
 	__u8 components;  /* strings of the path, the file's name first and the root's folder last */
-	__u8 groups;	  /* strings after these: the cgroup's name, and those of the groups above it */
+	__u8 groups;	  /* strings after these: the cgroup's name, and those of the groups above it;
+			     of version 1 behind those of version 2 */
 	__u16 command;	  /* bytes after these: arguments, as they lie in the process's memory */
 	__u16 pad[3];
 	char text[PROCESS_TEXT]; /* all strings end with a zero */

@@ -11,9 +11,6 @@
 /* task_struct.flags: include/linux/sched.h */
 #define PF_KTHREAD 0x00200000
 
-/* Set before loading: command lines are told, too. */
-const volatile __u32 with_command = 0;
-
 /* The pid of the process that runs now; 0 where it is a thread of the kernel's, which owns no traffic. */
 static __always_inline __u32 current_pid(void)
 {
@@ -37,16 +34,16 @@ static __always_inline void read_command(struct process_facts *facts, struct tas
 	facts->text_bytes += bytes;
 }
 
-/* `facts` lies in map memory. */
-static __noinline void read_process(struct process_facts *facts)
+/* `facts` lies in map memory; `with` is of PROCESS_WITH_*. */
+static __noinline void read_process(struct process_facts *facts, __u32 with)
 {
 	struct task_struct *task = (void *)bpf_get_current_task();
 
 	__builtin_memset(facts, 0, PROCESS_FACTS);
 	facts->pid = bpf_get_current_pid_tgid() >> 32;
 	read_executable(facts, task);
-	read_groups(facts, task);
-	if (with_command)
+	read_groups(facts, task, with);
+	if (with & PROCESS_WITH_COMMAND)
 		read_command(facts, task);
 }
 

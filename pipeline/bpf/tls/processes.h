@@ -43,7 +43,7 @@ static __always_inline void report_process(__u32 tgid, struct tls_settings *sett
 	record->kind = TLS_PROCESS;
 	record->tgid = tgid;
 	record->ts_ns = bpf_ktime_get_boot_ns();
-	read_process(facts);
+	read_process(facts, settings->facts);
 	record->captured = PROCESS_FACTS + facts->text_bytes;
 	bpf_ringbuf_submit(record, wake_flag(settings));
 }

@@ -1,12 +1,15 @@
 """Request and response → exchange: the one place where OpenTelemetry's names meet what was decoded."""
 
+from typing import Any
+
 from pipeline.decode.content import Content
 from pipeline.decode.marks import NAMES, TRUNCATED
-from pipeline.decode.message import NO_REQUEST, NO_RESPONSE, Message, Request, RequestLine, Response
+from pipeline.decode.message import NO_REQUEST, NO_RESPONSE, Message, Request, Response
 from pipeline.decode.shared import Shared
 from pipeline.model.connection import Connection
 from pipeline.model.events.event import NO_ATTRIBUTES
 from pipeline.model.events.exchange import Exchange
+from pipeline.model.records import Process
 
 _EXCHANGE_BYTES = 900
 """What an exchange costs in memory beside its own texts: the struct, its integers, floats and times."""
@@ -37,31 +40,41 @@ def build(request: Request | None, response: Response | None, connection: Connec
     address, port = line.address, line.port
     if address is None:
         address, port = asked.address, asked.port
+    scheme = "https" if connection.security and line.address is None else line.scheme
+    told = connection.told or tell(connection) if connection.known else ()
     marks |= request.marks | response.marks
     exchange = Exchange(
         start_ns, NO_ATTRIBUTES, _EXCHANGE_BYTES + line.size + asked.size + answered.size,
-        line.method, line.method_original, line.scheme, line.path, line.query,
+        line.method, line.method_original, scheme, line.path, line.query,
         address or names.server_address, port or names.server_port, names.client_address, names.client_port,
         names.server_address, names.server_port, names.network_type, protocol, line.version or reply.version,
         status, request.body_size, response.body_size, request.size, response.size, asked.user_agent, asked.reported,
         answered.reported, error, duration, ttfb, line.target, shared.source, shared.capture, names.id, connection.exchanges,
-        NAMES[marks], request.head, response.head,
+        NAMES[marks], request.head, response.head, *told,
     )  # fmt: skip
     if shared.keep_heads or shared.bodies is not None:
-        exchange = with_contents(exchange, content(request, shared), content(response, shared), marks)
-    return with_known(exchange, connection, line) if connection.known else exchange
+        return with_contents(exchange, content(request, shared), content(response, shared), marks)
+    return exchange
 
 
-def with_known(exchange: Exchange, connection: Connection, line: RequestLine) -> Exchange:
-    """The exchange with what its source said of the connection: whose it is, and the scheme where the target does not say it."""
-    process = connection.process
-    return exchange.replace(
-        url_scheme=connection.scheme if line.address is None else line.scheme,
-        process_pid=process.pid or None,
-        process_executable_name=process.executable or None,
-        container_id=process.container or None,
-        tls_protocol_version=connection.tls_version or None,
-        httpipe_tls_library=connection.security or None,
+def tell(connection: Connection) -> tuple[Any, ...]:
+    """What the source said of the connection, in the order of ``Exchange`` behind ``response_head``; remembered with it."""
+    connection.told = told = (
+        *_of(connection.process),
+        *_of(connection.client_process),
+        connection.tls_version or None,
+        connection.security or None,
+    )
+    return told
+
+
+def _of(process: Process) -> tuple[Any, ...]:
+    return (
+        process.pid or None,
+        process.executable or None,
+        process.path or None,
+        process.command_line or None,
+        process.container or None,
     )
 
 

@@ -22,7 +22,14 @@ class ConnectionEvent(Event, frozen=True, gc=False):
     network_type: str | None = None
     process_pid: int | None = None
     process_executable_name: str | None = None
+    process_executable_path: str | None = None
+    process_command_line: str | None = None
     container_id: str | None = None
+    httpipe_client_process_pid: int | None = None
+    httpipe_client_process_executable_name: str | None = None
+    httpipe_client_process_executable_path: str | None = None
+    httpipe_client_process_command_line: str | None = None
+    httpipe_client_container_id: str | None = None
     httpipe_source: str | None = None
     httpipe_capture: str | None = None
     httpipe_connection: str | None = None

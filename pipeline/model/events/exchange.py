@@ -68,17 +68,24 @@ class Exchange(Event, frozen=True, gc=False):
     httpipe_marks: tuple[str, ...] = ()
     request_head: bytes | None = None
     response_head: bytes | None = None
+    process_pid: int | None = None
+    process_executable_name: str | None = None
+    process_executable_path: str | None = None
+    process_command_line: str | None = None
+    container_id: str | None = None
+    httpipe_client_process_pid: int | None = None
+    httpipe_client_process_executable_name: str | None = None
+    httpipe_client_process_executable_path: str | None = None
+    httpipe_client_process_command_line: str | None = None
+    httpipe_client_container_id: str | None = None
+    tls_protocol_version: str | None = None
+    httpipe_tls_library: str | None = None
     http_request_body_content: str | None = None
     http_response_body_content: str | None = None
     httpipe_request_body_encoding: str | None = None
     httpipe_response_body_encoding: str | None = None
     httpipe_request_body_decoded_size: int | None = None
     httpipe_response_body_decoded_size: int | None = None
-    process_pid: int | None = None
-    process_executable_name: str | None = None
-    container_id: str | None = None
-    tls_protocol_version: str | None = None
-    httpipe_tls_library: str | None = None
 
 
 STRING, INT, FLOAT, TIMESTAMP, STRINGS = FieldType.STRING, FieldType.INT, FieldType.FLOAT, FieldType.TIMESTAMP, FieldType.STRINGS
@@ -115,11 +122,16 @@ FIELDS: tuple[Field, ...] = (
     Field("httpipe.request.body.decoded_size", INT, "Request body after decompression, where bodies are asked for.", "bytes", number=28),
     Field("httpipe.response.body.decoded_size", INT, "Response body after decompression, where bodies are asked for.", "bytes", number=29),
     Field("error.type", STRING, "Status code as text for 5xx answers (OpenTelemetry, HTTP server spans); `reset`, `closed` or `timeout` where no whole answer came.", number=30, ecs=("error.type",)),
-    Field("process.pid", INT, "Process at the observed end of the connection, else at the other one; only where the source tells owners.", number=31, ecs=("process.pid",)),
+    Field("process.pid", INT, "Process that serves, else the one that asks, where it is on this host; of probes the one that was observed. Numbered as the host does.", number=31, ecs=("process.pid",)),
     Field("process.executable.name", STRING, "Executable of that process, without its path.", number=32, ecs=("process.name",)),
+    Field("process.executable.path", STRING, "Path of that executable, as the process sees it.", number=120, ecs=("process.executable",)),
+    Field("process.command_line", STRING, "Arguments of that process, up to 256 bytes, where asked for; known secrets read `REDACTED`.", number=121, ecs=("process.command_line",)),
     Field("container.id", STRING, "Container of that process.", number=33, ecs=("container.id",)),
-    Field("tls.protocol.version", STRING, "The version of TLS: `1.0` to `1.3`, of SSL `3`.", number=46, ecs=("tls.version",)),
-    Field("httpipe.tls.library", STRING, "The TLS library whose plain text was seen: `openssl`, `boringssl`, `gnutls`, `nss`, `go` or `rustls`.", number=130),
+    Field("httpipe.client.process.pid", INT, "Process that asks, where the one that serves is on this host, too.", number=122),
+    Field("httpipe.client.process.executable.name", STRING, "Executable of the process that asks, without its path.", number=123),
+    Field("httpipe.client.process.executable.path", STRING, "Path of that executable.", number=124),
+    Field("httpipe.client.process.command_line", STRING, "Arguments of the process that asks, where asked for.", number=125),
+    Field("httpipe.client.container.id", STRING, "Container of the process that asks.", number=126),
     Field("httpipe.duration_ms", FLOAT, "First byte of the request to last byte of the response.", "ms", alias="duration_ms", number=34, ecs=("event.duration",)),
     Field("httpipe.ttfb_ms", FLOAT, "First byte of the request to first byte of the final response.", "ms", alias="ttfb_ms", number=35),
     Field("httpipe.request.target", STRING, "Request target as sent; secret parameters read `REDACTED`.", alias="target", number=36, ecs=("url.original",)),

@@ -23,6 +23,7 @@ class Bit(IntFlag):
     CUT = 4
     RANGE = 8
     SHED = 16
+    OWNER = 32
 
 
 RECORD_HEAD = "QQIIIIIHBB"
@@ -70,6 +71,20 @@ class Direction(NamedTuple):
         return not self.length or self.reported == (self.seq + self.length) & 0xFFFFFFFF
 
 
+OWNER_KEY = Struct(f"={KEY.size}sI")
+"""``struct http_owner_key``: a connection's key, the owner's place in it."""
+
+FACTS = Struct("=IHBBHHHH")
+"""``struct process_facts`` up to its text: pid, text_bytes, components, groups, command, pad."""
+
+
+class Facts(IntFlag):
+    """``http_settings.facts``: what is told of an owner beyond pid, path and cgroup."""
+
+    CGROUP_V1 = 1
+    COMMAND = 2
+
+
 CONNECTION_BYTES = 2 * DIRECTION.size + 16
 """``struct http_connection``: two directions, then speaker, connecting, upgraded, shed."""
 
@@ -84,8 +99,9 @@ class Want(IntEnum):
     ANY = 1
 
 
-SETTINGS = Struct("=IIIIQ")
-"""The beginning of ``struct http_settings``: want, budget, some_ports, keep, looked_ns. The bits of 65536 ports follow."""
+SETTINGS = Struct("=IIIIQII")
+"""The beginning of ``struct http_settings``: want, budget, some_ports, keep, looked_ns, facts, loopback. The bits of 65536
+ports follow."""
 
 WANT_OFFSET = 0
 KEEP_OFFSET = 12
@@ -114,6 +130,9 @@ COUNTS = (
     "waiting_full",
     "shed_connections",
     "shed_requests",
+    "owners",
+    "owners_ring_full",
+    "owners_table_full",
 )
 """``enum http_count``: what the kernel counts, by its name outside."""
 

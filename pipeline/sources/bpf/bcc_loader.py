@@ -74,6 +74,7 @@ def load(sizes: programs.Sizes) -> programs.Program:
         "-DHTTPIPE_BCC",
         f"-DHTTPIPE_RING_BYTES={sizes.ring_bytes}",
         f"-DHTTPIPE_CONNECTIONS={sizes.max_connections}",
+        f"-DHTTPIPE_OWNERS={sizes.owners}",
         "-Wno-macro-redefined",
     ]
     try:

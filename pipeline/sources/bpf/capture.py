@@ -17,6 +17,7 @@ from pipeline.sources.bpf.attach import Sockets, check_interfaces
 from pipeline.sources.bpf.clock import wall_minus_boot_ns
 from pipeline.sources.bpf.config import BpfConfig
 from pipeline.sources.bpf.counters import Counters
+from pipeline.sources.bpf.owners import PLACES, Owners, facts, network_namespace
 from pipeline.sources.bpf.ring import Ring
 from pipeline.sources.bpf.ring_libbpf import LibbpfRing
 from pipeline.sources.bpf.sweep import Sweep
@@ -37,7 +38,8 @@ _log = logging.getLogger(__name__)
 
 def load_program(config: BpfConfig) -> program.Program:
     """By the loader that the options name; ``auto``: the prebuilt program where it and libbpf are there, else bcc."""
-    sizes = program.Sizes(config.ring_bytes, config.kernel_connections)
+    places = 1 if config.processes is False else PLACES
+    sizes = program.Sizes(config.ring_bytes, config.kernel_connections, places)
     match config.loader:
         case "libbpf":
             return libbpf_loader.load(sizes)
@@ -65,6 +67,8 @@ class Capture:
         self._budget = TURN_BYTES + min(body_bytes, MAX_BODY_BYTES)
         self._sockets = Sockets(config.interfaces)
         self._program: program.Program | None = None
+        self._owners: Owners | None = None
+        self.without_owners = ""
         self._settings: mmap.mmap | None = None
         self._want: memoryview | None = None
         self.wake_bytes = min(WAKE_BYTES, config.ring_bytes // 4)
@@ -83,6 +87,7 @@ class Capture:
             self.counters = Counters(loaded.maps["counters"])
             self.sweep = Sweep(loaded.maps["waiting"], loaded.maps["connections"])
             self._write_settings(loaded.maps["settings"])
+            self._load_owners(loaded)
         except BaseException:
             self.close()
             raise
@@ -100,6 +105,8 @@ class Capture:
     def attach(self) -> None:
         """Packets pass the program from now on."""
         self.want(abi.Want.ANY)
+        if self._owners is not None:
+            self._owners.attach()
         self._sockets.attach(self.program_fd)
 
     def follow_interfaces(self) -> Iterator[str]:
@@ -147,6 +154,8 @@ class Capture:
     def detach(self) -> None:
         """No packet passes the program any more. Safe twice."""
         self._sockets.close()
+        if self._owners is not None:
+            self._owners.detach()
 
     def close(self) -> None:
         """Let go of everything. Safe twice."""
@@ -157,6 +166,9 @@ class Capture:
         if self._settings is not None:
             self._settings.close()
             self._settings = None
+        if self._owners is not None:
+            self._owners.close()
+            self._owners = None
         if self._program is not None:
             if hasattr(self, "ring"):
                 self.ring.close()
@@ -168,6 +180,19 @@ class Capture:
         size = -(-abi.SETTINGS_BYTES // mmap.PAGESIZE) * mmap.PAGESIZE
         self._settings = mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
         self._want = memoryview(self._settings).cast("I")[abi.WANT_OFFSET // 4 :]  # one store of four bytes cannot tear
-        self._settings[: abi.SETTINGS_BYTES] = abi.SETTINGS.pack(0, self._budget, bool(ports), abi.PARTS, 0) + abi.port_bits(
-            ports
-        )
+        told, loopback = facts(command_lines=self._config.command_lines), network_namespace()
+        head = abi.SETTINGS.pack(0, self._budget, bool(ports), abi.PARTS, 0, told, loopback)
+        self._settings[: abi.SETTINGS_BYTES] = head + abi.port_bits(ports)
+
+    def _load_owners(self, loaded: program.Program) -> None:
+        """Beside the packet program. Where that cannot be, ``without_owners`` says why, unless the options insist."""
+        wanted = self._config.processes
+        if wanted is False:
+            return
+        try:
+            self._owners = Owners(loaded)
+        except CaptureError as error:
+            if wanted is True:
+                what = f"processes = true, but they cannot be told here: {str(error).splitlines()[0]}"
+                raise CaptureError(what, remedy=error.remedy, denied=error.denied) from error
+            self.without_owners = "; ".join(line.strip() for line in str(error).splitlines())

@@ -25,6 +25,13 @@ class BpfConfig(Config):
     """`"libbpf"` loads the prebuilt program; `"bcc"` compiles it on this host, which takes seconds and needs the
     kernel's headers; `"auto"` takes libbpf where the prebuilt program and the library are there, else bcc."""
 
+    processes: bool | Literal["auto"] = "auto"
+    """Tell the process and the container at each end of a connection that is on this host. `"auto"`: where the kernel allows
+    it, and the log says where it does not; `true`: or do not start."""
+
+    command_lines: bool = False
+    """Tell their command lines, too, which may hold secrets: those that have such a name are replaced."""
+
     ring_bytes: int = Field(default=32 * MEBIBYTE, ge=MEBIBYTE // 4, le=1024 * MEBIBYTE)
     """Buffer between kernel and httpipe, a power of two; its memory is taken at once. 32 MiB hold about 1.2 s of 30,000 small
     exchanges a second."""

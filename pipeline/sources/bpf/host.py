@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import CaptureError
-from pipeline.sources.bpf import bcc_loader, kernel, libbpf_loader, program, rights
+from pipeline.sources.bpf import bcc_loader, kernel, libbpf_loader, owners, program, rights
 from pipeline.sources.bpf.attach import SO_ATTACH_BPF, interface_names
 
 NEEDED_MEMORY = 64 << 20
@@ -35,7 +35,7 @@ class Check:
 def checks() -> list[Check]:
     """All points, in the order in which to mend them."""
     found = [_kernel(), _capabilities(), _packet_socket(), _memlock(), _map_access(), _lockdown(), _btf()]
-    found += [_library(), _object(), _bcc(), _headers(), _loads(), _interfaces(), _namespaces()]
+    found += [_library(), _object(), _bcc(), _headers(), _loads(), _processes(), _interfaces(), _namespaces()]
     return found
 
 
@@ -91,7 +91,7 @@ def _lockdown() -> Check:
 
 def _btf() -> Check:
     there = (SYSFS / "kernel/btf/vmlinux").exists()
-    detail = "there" if there else "not there (the program does without: it reads packets, no kernel structures)"
+    detail = "there" if there else "not there (packets are captured without; processes and TLS cannot be told)"
     return Check("BTF", True, detail, required=False)
 
 
@@ -145,6 +145,16 @@ def _loads() -> Check:
             return Check("program loads", True, f"not by libbpf ({_first_line(error)}); bcc can compile it")
         return Check("program loads", False, _first_line(error), error.remedy)
     return Check("program loads", True, "by libbpf")
+
+
+def _processes() -> Check:
+    """Whether exchanges can say whose they are. Tried like the program itself; nothing is attached."""
+    sizes = program.Sizes(ring_bytes=1 << 18, max_connections=64)
+    try:
+        with closing(libbpf_loader.load(sizes)) as loaded, closing(owners.Owners(loaded)):
+            return Check("processes", True, "can be told", required=False)
+    except CaptureError as error:
+        return Check("processes", False, f"not told: {_first_line(error)}", error.remedy, required=False)
 
 
 def _interfaces() -> Check:

@@ -43,6 +43,7 @@ def library() -> ctypes.CDLL:
         ("bpf_object__find_program_by_name", pointer, (pointer, text)),
         ("bpf_map__set_max_entries", integer, (pointer, ctypes.c_uint32)),
         ("bpf_map__fd", integer, (pointer,)),
+        ("bpf_map__reuse_fd", integer, (pointer, integer)),
         ("bpf_program__fd", integer, (pointer,)),
         ("bpf_program__set_expected_attach_type", integer, (pointer, integer)),
         ("bpf_program__set_autoload", integer, (pointer, ctypes.c_bool)),
@@ -94,6 +95,11 @@ class Object:
     def size(self, name: str, entries: int) -> None:
         """Of a map: entries, of a ring bytes."""
         self._lib.bpf_map__set_max_entries(self._map(name), entries)
+
+    def reuse(self, name: str, fd: int) -> None:
+        """Take a map that another object has made already for the one of this name."""
+        if code := self._lib.bpf_map__reuse_fd(self._map(name), fd):
+            raise _refused(f"the BPF programs cannot share the map {name}", -code)
 
     def attach_type(self, name: str, kind: int) -> None:
         """How a program will be attached, where its section does not say it (``enum bpf_attach_type``)."""
@@ -147,6 +153,7 @@ def load(sizes: programs.Sizes, path: Path = programs.OBJECT) -> programs.Progra
     try:
         loaded.size("events", sizes.ring_bytes)
         loaded.size("connections", sizes.max_connections)
+        loaded.size("owners", sizes.owners)
         loaded.load()
         maps = {name: loaded.map_fd(name) for name in programs.MAPS}
         programs.link(maps, loaded.program_fd(programs.PROGRAM))

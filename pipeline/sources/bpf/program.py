@@ -17,7 +17,7 @@ ENTRY, PROGRAM = "http_entry", "http_trace"
 OLDEST_KERNEL = (5, 10)
 """The oldest that tests/kernels runs it on, and that docs/capture.md promises. Ring buffers and CAP_BPF came with 5.8."""
 
-MAPS = ("events", "connections", "openings", "waiting", "settings", "counters", "scratch", "stages")
+MAPS = ("events", "connections", "openings", "waiting", "settings", "counters", "scratch", "stages", "owners")
 
 
 def prepare() -> None:
@@ -33,10 +33,11 @@ def link(maps: Mapping[str, int], program_fd: int) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """What the loader decides: bytes of the ring, places in the table of connections."""
+    """What the loader decides: bytes of the ring, places in the table of connections and in that of waiting owners."""
 
     ring_bytes: int
     max_connections: int
+    owners: int = 1
 
 
 @dataclass(frozen=True, slots=True)

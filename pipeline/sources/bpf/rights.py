@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.sources.bpf import kernel
 
-CAP_NET_RAW, CAP_SYS_ADMIN, CAP_BPF = 13, 21, 39
+CAP_NET_RAW, CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF = 13, 21, 38, 39
 
 PROC = Path("/proc")
 CONTAINER_FILES = (Path("/.dockerenv"), Path("/run/.containerenv"))
@@ -30,6 +30,19 @@ def may_load() -> bool:
     return bool(capabilities() & {CAP_BPF, CAP_SYS_ADMIN})
 
 
+def may_trace() -> bool:
+    """Whether programs that read kernel structures may be loaded, as far as capabilities go."""
+    there = capabilities()
+    return CAP_SYS_ADMIN in there or {CAP_BPF, CAP_PERFMON} <= there
+
+
+def tracing_remedy() -> str:
+    """How this process may tell owners."""
+    if in_container():
+        return "needs cap_perfmon beside cap_bpf: docker run --cap-add PERFMON (older runtimes: SYS_ADMIN)"
+    return f"needs cap_perfmon beside cap_bpf: run as root, or once: {setcap_line(',cap_perfmon')}"
+
+
 def in_container() -> bool:
     """As far as can be told."""
     return any(map(os.environ.get, CONTAINER_VARIABLES)) or any(file.exists() for file in CONTAINER_FILES)
@@ -46,10 +59,10 @@ def capabilities_remedy() -> str:
     return f"needs cap_net_raw and cap_bpf: run as root, or once: {setcap_line()}"
 
 
-def setcap_line() -> str:
+def setcap_line(more: str = "") -> str:
     """What gives this interpreter the capabilities; to all its programs, hence the word of warning."""
     interpreter = Path(sys.executable).resolve()
-    line = f"setcap cap_net_raw,cap_bpf+ep {interpreter}"
+    line = f"setcap cap_net_raw,cap_bpf{more}+ep {interpreter}"
     if Path(sys.prefix).resolve() in interpreter.parents:
         return line
     return f"{line}   (every program of this interpreter gets them: better in a copy, python3 -m venv --copies)"

@@ -1,10 +1,10 @@
 """The ring buffer, read through its memory mapping: bytes in, records out, no system call per record.
 
 Comes in: the map's file descriptor. Goes out: lists of ``Segment``, with a ``Closed`` where a connection is left out
-from there on; or the bytes as they lie there, for the compiled lane. Layout as in the kernel's
-Documentation/bpf/ringbuf.rst: one page with the consumer's position, which we write, one with the producer's, then the
-data. The kernel maps the data twice, so that no record wraps; we map it once, because pages count as resident memory once
-a mapping, and put the few records at the end together ourselves.
+from there on, and an ``Owner`` of an end of one; or the bytes as they lie there, for the compiled lane. Layout as in the
+kernel's Documentation/bpf/ringbuf.rst: one page with the consumer's position, which we write, one with the producer's, then
+the data. The kernel maps the data twice, so that no record wraps; we map it once, because pages count as resident memory
+once a mapping, and put the few records at the end together ourselves.
 
 Plain loads and stores are enough on x86-64, whose memory order keeps them as they stand; elsewhere see ``ring_libbpf``.
 """
@@ -15,8 +15,9 @@ from abc import ABC, abstractmethod
 from struct import Struct
 from typing import Generic, TypeVar
 
-from pipeline.model.records import Closed, Record, Segment
+from pipeline.model.records import Closed, Owner, Record, Segment
 from pipeline.sources.bpf import abi
+from pipeline.sources.bpf.facts import process
 
 PAGE = mmap.PAGESIZE
 BUSY = 1 << 31
@@ -31,8 +32,8 @@ _FLOW_END = _FLOW + abi.FLOW_BYTES_IPV6
 _PAYLOAD = _HEADER_BYTES + abi.RECORD.size
 
 # As plain numbers: `&` with an IntFlag is a call.
-_IPV6, _SHED, _CUT = int(abi.Bit.IPV6), int(abi.Bit.SHED), int(abi.Bit.CUT)
-_UNUSUAL = _IPV6 | _SHED
+_IPV6, _SHED, _CUT, _OWNER = int(abi.Bit.IPV6), int(abi.Bit.SHED), int(abi.Bit.CUT), int(abi.Bit.OWNER)
+_UNUSUAL = _IPV6 | _SHED | _OWNER
 
 DRAIN_BYTES = 256 << 10
 """Taken at once at most: about 600 small exchanges, some milliseconds of work, after which sinks have their turn."""
@@ -142,6 +143,9 @@ class Ring(MappedRing[Record]):
                     key = source[base + _FLOW : base + _FLOW_END]
                 if bits & _SHED:
                     append(Closed(key, ts + offset_ns, unseen=True))
+                    continue
+                if bits & _OWNER:
+                    append(Owner(key, ts + offset_ns, process(source[base + _PAYLOAD : base + _PAYLOAD + captured])))
                     continue
             append(
                 Segment(

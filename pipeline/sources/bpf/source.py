@@ -75,6 +75,8 @@ class BpfSource(Source):
             f"ports {', '.join(map(str, self._config.ports))}" if self._config.ports else "all ports",
             capture.loader,
         )
+        if capture.without_owners:
+            self._context.log.info("processes are not told: %s", capture.without_owners)
 
     def capabilities(self) -> frozenset[int]:
         """CAP_BPF where this kernel refuses to let anybody else look into maps: counters, ranges that went quiet."""

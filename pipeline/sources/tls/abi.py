@@ -66,7 +66,7 @@ class End(IntFlag):
 
 
 SETTINGS = Struct("=IIIIQII")
-"""``struct tls_settings``: want, budget, ends, keep, looked_ns, own, pad."""
+"""``struct tls_settings``: want, budget, ends, keep, looked_ns, own, facts."""
 
 WANT_OFFSET = 0
 KEEP_OFFSET = 12

@@ -7,8 +7,8 @@ Comes in: the facts that the kernel gave at first sight of a process, so that on
 from collections.abc import Callable
 
 from pipeline.model.records import Process
+from pipeline.sources.bpf.facts import process as process_of
 from pipeline.sources.tls import mappings
-from pipeline.sources.tls.facts import Facts
 from pipeline.sources.tls.ring import Seen
 from pipeline.sources.tls.streams import Described
 from pipeline.sources.tls.wanted import Wanted
@@ -26,7 +26,7 @@ class Processes:
 
     def saw(self, seen: Seen) -> bool:
         """A process called a TLS library for the first time; returns whether it is wanted."""
-        return self._learn(seen.tgid, Facts.parse(seen.payload)) is not None
+        return self._learn(seen.tgid, process_of(seen.payload)) is not None
 
     def gone(self, tgid: int) -> None:
         """Its number may be given again."""
@@ -36,15 +36,20 @@ class Processes:
         """None where it is not wanted."""
         process = self._known.get(tgid, _UNKNOWN)
         if process is _UNKNOWN:  # the record of its first sight was lost
-            process = self._learn(tgid, Facts(tgid, mappings.executable(tgid)))
+            process = self._learn(tgid, _looked_up(tgid))
         return None if process is None else Described(process, self._library(target))
 
-    def _learn(self, tgid: int, facts: Facts) -> Process | None:
-        process = facts.process if self._wanted(facts.path) else None
+    def _learn(self, tgid: int, found: Process) -> Process | None:
+        process = found if self._wanted(found.path) else None
         if len(self._known) >= MAX_PROCESSES:
             del self._known[next(iter(self._known))]
         self._known[tgid] = process
         return process
+
+
+def _looked_up(tgid: int) -> Process:
+    path = mappings.executable(tgid)
+    return Process(tgid, path.rpartition("/")[2], path=path)
 
 
 _UNKNOWN = Process(pid=-1)

@@ -14,6 +14,7 @@ from pipeline.errors import CaptureError
 from pipeline.sources.bpf import kernel, rights
 from pipeline.sources.bpf.counters import Counters
 from pipeline.sources.bpf.libbpf_loader import Object
+from pipeline.sources.bpf.owners import facts
 from pipeline.sources.bpf.syscall import Map, open_raw_tracepoint
 from pipeline.sources.tls import abi
 from pipeline.sources.tls.attach import MULTI_SINCE
@@ -127,7 +128,7 @@ class TlsProgram:
 
     def _write_settings(self, fd: int, budget: int, ends: abi.End) -> None:
         self._settings = mmap.mmap(fd, mmap.PAGESIZE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
-        self._settings[: abi.SETTINGS.size] = abi.SETTINGS.pack(0, budget, ends, abi.PARTS, 0, own_process(), 0)
+        self._settings[: abi.SETTINGS.size] = abi.SETTINGS.pack(0, budget, ends, abi.PARTS, 0, own_process(), facts())
 
 
 def own_process() -> int:

@@ -166,6 +166,9 @@ def assert_accepted(path: Path) -> None:
     found = programs(path)
     assert {name: refused_edges(code) for name, code in found.items()} == {"http_trace": [], "http_entry": []}
     assert len(found["http_entry"]) < OPTMEM_BYTES / 2
+    who = programs(path.with_name("who.bpf.o"))
+    assert {"who_sends", "who_receives", "who_reads", "who_connects", "who_closes"} < set(who)
+    assert not [name for name, code in who.items() if refused_edges(code)]
 
 
 def test_the_flow_that_old_kernels_refuse() -> None:

@@ -7,7 +7,7 @@ from struct import pack
 
 import pytest
 
-from pipeline.model.records import ACK, SYN, Segment
+from pipeline.model.records import ACK, SYN, Owner, Process, Segment
 from pipeline.sources.bpf import abi
 from pipeline.sources.bpf.ring import BUSY, DISCARD, PAGE, Ring
 
@@ -117,6 +117,17 @@ def test_bytes_are_those_of_the_ring_and_stay_until_they_are_done_with(kernel: K
     ring.advance(len(first) + -len(first) % 8)
     assert [segment.payload for segment in ring.drain(0)] == [b"two"]
     assert ring.drain_bytes() == b""
+
+
+@pytest.mark.parametrize(("key", "bits"), [(KEY4, 0), (KEY6, abi.Bit.IPV6)])
+def test_owner(kernel: Kernel, ring: Ring, key: bytes, bits: int) -> None:
+    """Whose end it is, between segments, in order."""
+    kernel.write(record(b"one"))
+    kernel.write(record(abi.FACTS.pack(7, 5, 1, 0, 0, 0, 0, 0) + b"curl\0", key=key, bits=bits | abi.Bit.OWNER))
+    kernel.write(record(b"two"))
+    first, owner, second = ring.drain(OFFSET_NS)
+    assert owner == Owner(key, 500 + OFFSET_NS, Process(7, "curl", path="/curl"))
+    assert (first.payload, second.payload) == (b"one", b"two")
 
 
 def test_stops_at_a_record_that_is_being_written(kernel: Kernel, ring: Ring) -> None:
