@@ -16,7 +16,7 @@ C_FILES := $(shell find pipeline tests -name '*.[ch]')
 # What needs neither root nor a server and takes less than a second each. As many processes as processors.
 UNIT := -q -n auto --dist worksteal -m 'not slow and not wheel' tests/unit tests/property tests/contract
 
-.PHONY: help setup run demo dev test check unit newer coverage bench test-lane kernels kafka lock docs clean
+.PHONY: help setup run demo dev test check unit newer coverage bench test-lane kernels kafka test-tls lock docs clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile | sed 's/  *make /\nmake /g'
@@ -77,6 +77,11 @@ test-lane: dev
 kernels:
 	@tools/setup.sh test
 	HTTPIPE_KERNELS_ARCH=$(or $(ARCH),amd64) $(BIN)/pytest -q tests/kernels
+
+# What `make test` has of tests/tls, and versions of Go and programs that have to be fetched. Says which were not to be had.
+test-tls:
+	@tools/setup.sh test
+	HTTPIPE_TLS_ALL=1 $(BIN)/pytest -q -rs tests/tls
 
 kafka:
 	@tools/setup.sh test

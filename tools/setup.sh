@@ -65,6 +65,11 @@ if [ "$purpose" = test ]; then
         qemu-system-x86 cpio kmod e2fsprogs debian-archive-keyring; do
         want "$package" installed "$package"
     done
+    # tests/tls: servers, clients and their libraries
+    for package in apache2-bin haproxy wget openssl libssl-dev libcurl3-nss; do
+        want "$package" installed "$package"
+    done
+    want golang-go command -v go
     want openjdk-17-jre-headless command -v java
     want nodejs command -v node
 fi

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tls_hits import Hits, counting
+from tls_servers import SERVERS, Server
 from tls_talker import Talker, own_libssl
 
 ALL = bool(os.environ.get("HTTPIPE_TLS_ALL"))
@@ -40,6 +41,16 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     made.write_text(made.read_text() + key.read_text())
     folder.chmod(0o755)
     return made
+
+
+@pytest.fixture
+def nginx(certificate: Path, tmp_path: Path) -> Generator[Server, None, None]:
+    """Two workers with TLS."""
+    folder = tmp_path / "nginx"
+    folder.mkdir()
+    server = SERVERS["nginx"](Server(folder, certificate))
+    yield server
+    server.stop()
 
 
 @pytest.fixture

@@ -1,0 +1,3 @@
+module httpipe/tests
+
+go 1.18

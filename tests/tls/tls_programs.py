@@ -1,0 +1,75 @@
+"""Programs that are compiled for these tests: C by clang, Go and Rust by their own tools, which keep what they built in .cache."""
+
+import json
+import os
+import shutil
+import subprocess
+from functools import cache
+from pathlib import Path
+
+HERE = Path(__file__).parent / "programs"
+CACHE = Path(__file__).parents[2] / ".cache" / "tls"
+BUILD_SECS = 600
+
+
+class CannotBuildError(Exception):
+    """A compiler or a library is missing; the text says which."""
+
+
+def c_program(name: str, folder: Path, *options: str) -> Path:
+    """A program of one C file."""
+    made = folder / name
+    _run("clang", "-O2", str(HERE / f"{name}.c"), "-o", str(made), *options)
+    return made
+
+
+@cache
+def rust_program(name: str) -> Path:
+    """``rustls-sync`` or ``rustls-tokio``."""
+    target = CACHE / "rust"
+    manifest = HERE / "rust" / "Cargo.toml"
+    _run("cargo", "build", "--release", "--locked", "--manifest-path", str(manifest), "--target-dir", str(target))
+    return target / "release" / name
+
+
+@cache
+def go_program(name: str, version: str = "", *options: str) -> Path:
+    """``client`` or ``server``, by the Go of this machine or by another version, which Go's own module proxy has."""
+    go = _toolchain(version) if version else "go"
+    made = CACHE / "go" / "".join(c if c.isalnum() else "-" for c in " ".join((name, version or go_version(), *options)))
+    _run(go, "build", *options, "-o", str(made), f"./{name}", cwd=HERE / "go", GOTOOLCHAIN="local", CC="clang", GOFLAGS="")
+    return made
+
+
+@cache
+def go_version() -> str:
+    """Of the Go of this machine, such as ``1.19.8``."""
+    return _run("go", "env", "GOVERSION", cwd=HERE / "go", GOTOOLCHAIN="local").strip().removeprefix("go")
+
+
+def _toolchain(version: str) -> str:
+    module = f"golang.org/toolchain@v0.0.1-go{version}.linux-amd64"
+    found = json.loads(_run("go", "mod", "download", "-json", module, cwd=HERE / "go", GOTOOLCHAIN="local"))
+    binary = Path(found["Dir"]) / "bin" / "go"
+    for tool in (binary, *(Path(found["Dir"]) / "pkg" / "tool").rglob("*")):
+        if tool.is_file() and not os.access(tool, os.X_OK):  # modules carry no permissions
+            tool.chmod(0o755)
+    return str(binary)
+
+
+def _run(command: str, *arguments: str, cwd: Path | None = None, **environment: str) -> str:
+    if shutil.which(command) is None:
+        raise CannotBuildError(f"{command} is not installed: tools/setup.sh test installs it")
+    try:
+        done = subprocess.run(
+            [command, *arguments],
+            cwd=cwd,
+            env={**os.environ, **environment},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=BUILD_SECS,
+        )
+    except subprocess.CalledProcessError as error:
+        raise CannotBuildError(f"{command} {' '.join(arguments)}: {(error.stderr + error.stdout)[-2000:]}") from error
+    return done.stdout

@@ -1,0 +1,63 @@
+"""The tls source with its decoder, as the engine runs them, and what they gave."""
+
+from collections import Counter
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+
+import anyio
+
+from pipeline.api import Chunk, Context, Exchange, Record
+from pipeline.decode import DecodeOptions, Decoder
+from pipeline.sources.tls.config import TlsConfig
+from pipeline.sources.tls.source import TlsSource
+
+WAIT_SECS = 60
+
+
+class Taken:
+    """Streams by connection and direction, exchanges and counters so far."""
+
+    def __init__(self) -> None:
+        self.streams: dict[bytes, bytearray] = {}
+        self.exchanges: list[Exchange] = []
+        self.counts: Counter[str] = Counter()
+        self._news = anyio.Event()
+
+    def add(self, records: list[Record], exchanges: list[Exchange]) -> None:
+        """More came."""
+        for record in records:
+            if isinstance(record, Chunk):
+                self.streams.setdefault(record.key, bytearray()).extend(record.payload)
+        self.exchanges += exchanges
+        self._news.set()
+        self._news = anyio.Event()
+
+    async def until(self, condition: Callable[["Taken"], bool]) -> None:
+        """Wait for it; where it does not come, what came is looked at all the same."""
+        with anyio.move_on_after(WAIT_SECS):
+            while not condition(self):
+                await self._news.wait()
+
+
+@asynccontextmanager
+async def recording(config: TlsConfig, *, body_bytes: int = 0) -> AsyncGenerator[Taken, None]:
+    """Capturing has begun; at the end everything is in: exchanges that lack a half too."""
+    taken = Taken()
+    context = Context(id="tls", count=lambda name, by: taken.counts.update({name: by}), body_bytes=body_bytes)
+    source = TlsSource(config, context)
+    decoder = Decoder(DecodeOptions(), source="tls", count=context.count)
+    await source.open()
+    try:
+        async with anyio.create_task_group() as group:
+            group.start_soon(_read, source, decoder, taken)
+            yield taken
+            await source.stop()
+    finally:
+        await source.aclose()
+    taken.add([], [event for event in decoder.finish() if isinstance(event, Exchange)])
+
+
+async def _read(source: TlsSource, decoder: Decoder, taken: Taken) -> None:
+    async for batch in source.batches():
+        records = list(batch.records)
+        taken.add(records, [event for event in decoder.feed(records) if isinstance(event, Exchange)])
