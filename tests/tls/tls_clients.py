@@ -1,22 +1,46 @@
 """Real clients: what is started for so many connections with so many requests each, and whose TLS library that is."""
 
+import os
+import re
+import shutil
+import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from tls_programs import HERE, c_program, go_program, rust_program
 
+from pipeline.sources.tls.probe import Target
+from pipeline.sources.tls.targets.look import look
+
+Command = Callable[[int, int, int, Path], list[str]]
+"""Of a port, connections, requests for each, and a folder."""
+
 
 class Client(NamedTuple):
-    """``command(port, connections, requests, folder)``; ``library`` as in ``httpipe.tls.library``.
-
-    ``finds_ports``: whether each connection's socket is known for certain: one thread reads it and calls its TLS library.
-    """
+    """``library`` as in ``httpipe.tls.library``; ``loads`` are files that it loads beside those that it is linked to."""
 
     library: str
-    command: Callable[[int, int, int, Path], list[str]]
-    environment: dict[str, str] = {}  # noqa: RUF012  never changed
+    command: Command
+    loads: Callable[[], list[Path]] = list
+
+
+def files(client: Client, command: list[str]) -> tuple[str, ...]:
+    """Every file with a TLS library that a client runs, so that its very first request is captured."""
+    executable = str(Path(shutil.which(command[0]) or command[0]).resolve())
+    linked = subprocess.run(["ldd", executable], capture_output=True, text=True, check=False).stdout
+    paths = {executable, *re.findall(r"(/\S+) \(0x", linked), *map(str, client.loads())}
+    return tuple(sorted({os.path.realpath(path) for path in paths if _has_tls(path)}))
+
+
+def _has_tls(path: str) -> bool:
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        return any(isinstance(found, Target) for found in look(fd))
+    finally:
+        os.close(fd)
 
 
 def _urls(port: int, connections: int, requests: int, folder: Path, line: str) -> str:
@@ -26,7 +50,7 @@ def _urls(port: int, connections: int, requests: int, folder: Path, line: str) -
     return str(path)
 
 
-def _curl(*options: str) -> Callable[[int, int, int, Path], list[str]]:
+def _curl(*options: str) -> Command:
     def command(port: int, connections: int, requests: int, folder: Path) -> list[str]:
         return ["curl", "-sSk", "--http1.1", *options, "-K", _urls(port, connections, requests, folder, "url=")]
 
@@ -37,28 +61,36 @@ def _wget(port: int, connections: int, requests: int, folder: Path) -> list[str]
     return ["wget", "-q", "-O", "-", "--no-check-certificate", "-i", _urls(port, connections, requests, folder, "")]
 
 
-def _with(*program: str) -> Callable[[int, int, int, Path], list[str]]:
+def _with(*program: str) -> Command:
     return lambda port, connections, requests, _: [*program, *map(str, (port, connections, requests))]
 
 
-def _python(kind: str) -> Callable[[int, int, int, Path], list[str]]:
+def _python(kind: str) -> Command:
     return _with(sys.executable, str(HERE / "clients.py"), kind)
 
 
-def _go(version: str = "", *options: str) -> Callable[[int, int, int, Path], list[str]]:
-    return lambda port, connections, requests, folder: _with(str(go_program("client", version, *options)))(
-        port, connections, requests, folder
-    )
+def _built(build: Callable[..., Path], *arguments: str) -> Command:
+    """Built when it is wanted."""
+
+    def command(port: int, connections: int, requests: int, _folder: Path) -> list[str]:
+        return [str(build(*arguments)), str(port), str(connections), str(requests)]
+
+    return command
 
 
-def _rust(name: str) -> Callable[[int, int, int, Path], list[str]]:
-    return lambda port, connections, requests, folder: _with(str(rust_program(name)))(port, connections, requests, folder)
+def _go(version: str = "", *options: str) -> Command:
+    return _built(go_program, "client", version, *options)
 
 
-def _c(name: str, *options: str) -> Callable[[int, int, int, Path], list[str]]:
-    return lambda port, connections, requests, folder: _with(str(c_program(name, folder, *options)))(
-        port, connections, requests, folder
-    )
+def _c(name: str, *options: str) -> Command:
+    def command(port: int, connections: int, requests: int, folder: Path) -> list[str]:
+        return [str(c_program(name, folder, *options)), str(port), str(connections), str(requests)]
+
+    return command
+
+
+def _curl_cffi() -> list[Path]:
+    return list(Path(sysconfig.get_path("platlib")).glob("curl_cffi/_wrapper*.so"))
 
 
 CLIENTS: dict[str, Client] = {
@@ -69,12 +101,12 @@ CLIENTS: dict[str, Client] = {
     "requests": Client("openssl", _python("requests")),
     "asyncio": Client("openssl", _python("asyncio")),
     "uvloop": Client("openssl", _python("uvloop")),
-    "curl_cffi": Client("boringssl", _python("curl_cffi")),
+    "curl_cffi": Client("boringssl", _python("curl_cffi"), _curl_cffi),
     "node": Client("openssl", _with("node", str(HERE / "client.js"))),
     "go": Client("go", _go()),
     "go, stripped": Client("go", _go("", "-ldflags=-s -w")),
-    "rustls": Client("rustls", _rust("rustls-sync")),
-    "tokio-rustls": Client("rustls", _rust("rustls-tokio")),
+    "rustls": Client("rustls", _built(rust_program, "rustls-sync")),
+    "tokio-rustls": Client("rustls", _built(rust_program, "rustls-tokio")),
     "static and stripped OpenSSL": Client("openssl", _c("openssl", "-static", "-s", "-lssl", "-lcrypto")),
     "libcurl on NSS": Client("nss", _c("nss", "-l:libcurl-nss.so.4")),
 }

@@ -1,4 +1,4 @@
-"""Programs that are compiled for these tests: C by clang, Go and Rust by their own tools, which keep what they built in .cache."""
+"""Programs that are compiled for these tests: C by clang, Go and Rust by their own tools, which keep it in .cache."""
 
 import json
 import os

@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 
 import anyio
 
-from pipeline.api import Chunk, Context, Exchange, Record
+from pipeline.api import Chunk, Context, Exchange, Opened, Record
 from pipeline.decode import DecodeOptions, Decoder
+from pipeline.model.records import sent_by_observer
 from pipeline.sources.tls.config import TlsConfig
 from pipeline.sources.tls.source import TlsSource
 
@@ -19,6 +20,8 @@ class Taken:
 
     def __init__(self) -> None:
         self.streams: dict[bytes, bytearray] = {}
+        self.pids: dict[bytes, int] = {}
+        """Of the observer of each stream, by the direction that it sends."""
         self.exchanges: list[Exchange] = []
         self.counts: Counter[str] = Counter()
         self._news = anyio.Event()
@@ -28,6 +31,8 @@ class Taken:
         for record in records:
             if isinstance(record, Chunk):
                 self.streams.setdefault(record.key, bytearray()).extend(record.payload)
+            elif isinstance(record, Opened) and record.process is not None:
+                self.pids[sent_by_observer(record.key)] = record.process.pid
         self.exchanges += exchanges
         self._news.set()
         self._news = anyio.Event()

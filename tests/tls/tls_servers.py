@@ -9,6 +9,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import mkdtemp
 
 from tls_programs import HERE, go_program
 
@@ -25,6 +26,7 @@ http {{
   fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   server {{
     listen 127.0.0.1:{port} ssl;
+    ssl_protocols TLSv1.2 TLSv1.3;
     ssl_certificate {certificate}; ssl_certificate_key {certificate};
     root {folder}/www;
     location / {{ default_type text/plain; return 200 "peer=$remote_port uri=$request_uri end"; }}
@@ -90,10 +92,11 @@ def free_port() -> int:
 class Server:
     """One that runs. ``executable`` is the path of its program, ``pids`` are its processes."""
 
-    def __init__(self, folder: Path, certificate: Path) -> None:
-        self.folder, self.certificate, self.port = folder, certificate, free_port()
-        (folder / "www").mkdir()
-        folder.chmod(0o755)
+    def __init__(self, certificate: Path) -> None:
+        self.folder = Path(mkdtemp(prefix="httpipe-tls-"))  # pytest's own folders are closed to www-data
+        self.certificate, self.port = certificate, free_port()
+        (self.folder / "www").mkdir()
+        self.folder.chmod(0o755)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *command: str) -> "Server":
@@ -139,6 +142,8 @@ class Server:
         except subprocess.TimeoutExpired:
             os.killpg(self._process.pid, signal.SIGKILL)
             return self._process.wait()
+        finally:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 def nginx(server: Server) -> Server:

@@ -9,6 +9,8 @@ from tls_recording import Taken
 from pipeline.api import Exchange
 from pipeline.model.records import reverse, sent_by_observer
 
+_CHUNK_SIZE = re.compile(rb"\r\n[0-9a-f]{1,4}\r\n(?!\r\n)")
+"""Apache sends its answer in several chunks."""
 _ANSWER = re.compile(rb"peer=(\d+) uri=(/\S+) end")
 
 
@@ -20,16 +22,17 @@ class Side(NamedTuple):
     unknown: int
 
 
-def ports(taken: Taken) -> dict[str, int]:
+def ports(taken: Taken, pids: set[int]) -> dict[str, int]:
     """By path of the request: the client's port, as the server itself put it into its answer."""
-    answers = [answer for stream in taken.streams.values() for answer in _ANSWER.findall(bytes(stream))]
+    ours = [taken.streams.get(one, b"") for key, pid in taken.pids.items() if pid in pids for one in (key, reverse(key))]
+    answers = [answer for stream in ours for answer in _ANSWER.findall(_CHUNK_SIZE.sub(b"", bytes(stream)))]
     return {path.decode(): int(port) for port, path in answers}
 
 
-def side(taken: Taken, pids: Iterable[int], *, serving: bool) -> Side:
-    """What the servers saw, or what everybody else saw."""
-    processes, truth = set(pids), ports(taken)
-    exchanges = [exchange for exchange in taken.exchanges if (exchange.process_pid in processes) == serving]
+def side(taken: Taken, pids: Iterable[int]) -> Side:
+    """What these processes saw: on a busy machine other programs of the same name are captured too."""
+    processes, truth = set(pids), ports(taken, set(pids))
+    exchanges = [exchange for exchange in taken.exchanges if exchange.process_pid in processes]
     known = [exchange for exchange in exchanges if exchange.client_port is not None]
     wrong = [
         f"{exchange.url_path} from {exchange.client_port}, not {truth.get(exchange.url_path or '')}"
@@ -49,13 +52,16 @@ def assert_right(side: Side, count: int) -> None:
     assert side.wrong == []
 
 
-def different_streams(taken: Taken) -> tuple[int, list[str]]:
-    """How many connections were seen from both ends with equal bytes in both directions, and which differed."""
+def different_streams(taken: Taken, pids: Iterable[int]) -> tuple[int, list[str]]:
+    """How many connections of these processes were seen from both ends with equal bytes both ways, and which were not."""
     ends: dict[bytes, list[tuple[bytes, bytes]]] = {}
+    processes = set(pids)
     for key in {sent_by_observer(key) for key in taken.streams}:
+        if taken.pids.get(key) not in processes:
+            continue
         sent, received = (bytes(taken.streams.get(one, b"")) for one in (key, reverse(key)))
         serving = b"peer=" in sent
         request, response = (received, sent) if serving else (sent, received)
         ends.setdefault(request.split(b"\r\n", 1)[0], []).append((request, response))
-    both = [pair for pair in ends.values() if len(pair) == 2]
-    return sum(one == other for one, other in both), [repr(one[0][:60]) for one, other in both if one != other]
+    equal = [pair for pair in ends.values() if len(pair) == 2 and pair[0] == pair[1]]
+    return len(equal), [first.decode("latin-1") for first, pair in ends.items() if len(pair) != 2 or pair[0] != pair[1]]

@@ -1,4 +1,5 @@
-/* HTTPS client on libcurl with NSS: PORT CONNECTIONS REQUESTS. Declares what it calls: its headers conflict with other libcurls'. */
+/* HTTPS client on libcurl with NSS: PORT CONNECTIONS REQUESTS. Declares what it calls: its headers conflict
+ * with other libcurls'. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -7,7 +8,14 @@ void *curl_easy_init(void);
 int curl_easy_setopt(void *, int, ...), curl_easy_perform(void *);
 void curl_easy_cleanup(void *);
 
-enum { URL = 10002, WRITEDATA = 10001, WRITEFUNCTION = 20011, VERIFYPEER = 64, VERIFYHOST = 81, HTTP_VERSION = 84 };
+enum {
+	URL = 10002,
+	WRITEDATA = 10001,
+	WRITEFUNCTION = 20011,
+	VERIFYPEER = 64,
+	VERIFYHOST = 81,
+	HTTP_VERSION = 84
+};
 
 static size_t keep(char *data, size_t size, size_t count, void *to)
 {

@@ -1,4 +1,5 @@
-/* HTTPS client on OpenSSL: PORT CONNECTIONS REQUESTS. Declares what it calls, so that it links to any version without its headers. */
+/* HTTPS client on OpenSSL: PORT CONNECTIONS REQUESTS. Declares what it calls, so that it links to any version
+ * without its headers. */
 #include <arpa/inet.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -6,7 +7,8 @@
 #include <unistd.h>
 
 void *TLS_client_method(void), *SSL_CTX_new(void *), *SSL_new(void *);
-int SSL_set_fd(void *, int), SSL_connect(void *), SSL_read(void *, void *, int), SSL_write(void *, const void *, int);
+int SSL_set_fd(void *, int), SSL_connect(void *), SSL_read(void *, void *, int),
+	SSL_write(void *, const void *, int);
 int SSL_shutdown(void *);
 void SSL_free(void *);
 
@@ -19,7 +21,8 @@ static void fail(const char *what)
 static void request(void *tls, int port, int number, int k)
 {
 	char buffer[4096], end[200];
-	int size = sprintf(buffer, "GET /openssl/%d-%d HTTP/1.1\r\nHost: localhost\r\n\r\n", number, k), got = 0, n;
+	int size = sprintf(buffer, "GET /openssl/%d-%d HTTP/1.1\r\nHost: localhost\r\n\r\n", number, k),
+	    got = 0, n;
 	int length = sprintf(end, "peer=%d uri=/openssl/%d-%d end", port, number, k);
 
 	if (SSL_write(tls, buffer, size) != size)
@@ -38,8 +41,9 @@ int main(int count, char **values)
 	if (count != 4)
 		fail("PORT CONNECTIONS REQUESTS");
 	for (int i = 0; i < atoi(values[2]); i++) {
-		struct sockaddr_in address = {
-			.sin_family = AF_INET, .sin_port = htons(atoi(values[1])), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+		struct sockaddr_in address = {.sin_family = AF_INET,
+					      .sin_port = htons(atoi(values[1])),
+					      .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
 		socklen_t size = sizeof(address);
 		int fd = socket(AF_INET, SOCK_STREAM, 0);
 		void *tls = SSL_new(context);
