@@ -133,11 +133,15 @@ def test_every_command_in_the_docs_exists(block: Block, line: str) -> None:
 
 def test_lines_that_pages_show_are_those_that_the_demo_prints() -> None:
     """To the blank: whoever runs `make demo` compares the two."""
-    command = [Path(sys.executable).with_name("httpipe"), "run", "examples/demo.toml"]
-    printed = subprocess.run(command, cwd=ROOT, env={**os.environ, "TZ": "UTC"}, capture_output=True, text=True, check=True)
+    handshakes = ("print", "-q", "--tls-handshakes", "-r", "tests/replay/captures/tls/*.pcap")
+    printed: list[str] = []
+    for arguments in (("run", "examples/demo.toml"), handshakes):
+        command = [Path(sys.executable).with_name("httpipe"), *arguments]
+        done = subprocess.run(command, cwd=ROOT, env={**os.environ, "TZ": "UTC"}, capture_output=True, text=True, check=True)
+        printed += done.stdout.splitlines()
     shown = [line for page in PAGES for line in re.findall(r"^\d\d:\d\d:\d\d\.\d{3} .*$", page.read_text(), re.MULTILINE)]
     assert len(shown) >= 3
-    assert [line for line in shown if line not in printed.stdout.splitlines()] == []
+    assert [line for line in shown if line not in printed] == []
 
 
 def test_the_generated_page_is_fresh() -> None:

@@ -18,7 +18,7 @@ COOKBOOK = """# Cookbook
 
 {note}
 
-Ten real tasks, each a complete pipeline that is tested: `httpipe test FILE` runs [the tests](tests.md) that stand at its end, and
+Real tasks, each a complete pipeline that is tested: `httpipe test FILE` runs [the tests](tests.md) that stand at its end, and
 you can change both together. [Expressions](expressions.md) and the [transforms](transforms/README.md) have pages of their own.
 
 """

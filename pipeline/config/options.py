@@ -132,6 +132,8 @@ class DecodeOptions(Config):
     """Response headers to report, by name. A header that carries a secret is reported only if it is named here."""
     bodies: BodyOptions | None = None
     """Report message bodies: `bodies = { max_bytes = 65536, content_types = ["application/json"] }`."""
+    tls_handshakes: bool = False
+    """Report TLS and QUIC handshakes as events of the kind `tls.handshake`: docs/tls-handshakes.md."""
     max_connections: int = Field(default=200_000, ge=1)
     """Connections followed at a time (about 2 KB each); beyond it the one that was idle longest is let go, and counted."""
     max_memory_bytes: int = Field(default=256 * 1024 * 1024, ge=1024 * 1024)

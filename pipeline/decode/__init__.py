@@ -9,6 +9,7 @@ room           what comes in → what goes out
 ``transport``  records of connections → ``data``, ``gap``, ``end`` of one direction (``protocol.Protocol``)
 ``detect``     first bytes → which protocol; makes it, and makes another one where both ends agree to go on with that
 ``http1``      bytes of one direction → messages (``message``)
+``tls``        bytes of both directions → handshakes, where these are asked for
 ``pairing``    messages of both directions → exchanges
 =============  =========================================================================================================
 

@@ -155,6 +155,9 @@ class Decoder:
 
     def _take(self) -> list[Event]:
         shared = self._shared
+        if shared.over:
+            self._table.pass_by(list(shared.over))
+            shared.over.clear()
         events, shared.events = shared.events, []
         return events
 

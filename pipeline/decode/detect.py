@@ -5,6 +5,8 @@ protocol answers when both ends agreed to go on with another one (Upgrade: RFC 9
 HTTP/2, is added here and nowhere else: what its first bytes look like, and what is made for both directions.
 """
 
+from typing import TYPE_CHECKING
+
 from pipeline.config.options import DecodeOptions
 from pipeline.decode.http1.context import Context
 from pipeline.decode.http1.reader import Reader
@@ -25,6 +27,9 @@ from pipeline.decode.protocol import End, Missing, Protocol, Start, Switch
 from pipeline.decode.shared import Shared
 from pipeline.decode.transport.direction import Direction
 
+if TYPE_CHECKING:
+    from pipeline.decode.tls.handshakes import Handshakes
+
 SHORT = len(b"HTTP/")
 """Fewer bytes than these can begin a request as well as a response."""
 
@@ -37,6 +42,7 @@ class Detect:
     def __init__(self, options: DecodeOptions, shared: Shared) -> None:
         self._shared = shared
         self._context = Context(options, shared)
+        self._tls = _tls(shared) if options.tls_handshakes else None
 
     # -- what bytes are --------------------------------------------------------------------------------------------------
 
@@ -50,6 +56,8 @@ class Detect:
             return False
         if may_begin_request(data) or preamble(data):
             return opener or begins_request(data)
+        if self._tls is not None and (client := self._tls.first(data, opener=opener)) is not None:
+            return client
         if not self.passed_over(data):
             self._shared.count("decoder_not_http", 1)
         return None
@@ -58,11 +66,13 @@ class Detect:
         """See ``Detector``."""
         if begins_response(data):
             return False
-        return True if begins_request(data.lstrip(b"\r\n") if data[:1] in {b"\r", b"\n"} else data) else None
+        if begins_request(data.lstrip(b"\r\n") if data[:1] in {b"\r", b"\n"} else data):
+            return True
+        return None if self._tls is None else self._tls.midway(data)
 
     def begins(self, data: bytes) -> bool:
         """See ``Detector``."""
-        return begins_request(data) or begins_response(data)
+        return begins_request(data) or begins_response(data) or (self._tls is not None and self._tls.midway(data) is not None)
 
     def first_of_stream(self, data: bytes, *, whole: bool) -> bool | None:
         """See ``Detector``."""
@@ -83,8 +93,12 @@ class Detect:
     # -- who reads them --------------------------------------------------------------------------------------------------
 
     def start(self, direction: Direction, start: Start) -> None:
-        """HTTP/1, as there is no other yet."""
-        asks, answers = self._http1(direction if start.client else direction.other)
+        """What the first bytes are of, else HTTP/1."""
+        client = direction if start.client else direction.other
+        if self._tls is not None and start.first and self._tls.first(start.first, opener=start.client) is not None:
+            _read_tls(client, self._tls)
+            return
+        asks, answers = self._http1(client)
         pairing = asks.pairing
         if start.mid_stream:
             direction.connection.marks = MID_STREAM
@@ -92,6 +106,9 @@ class Detect:
             pairing.rejoined = 0
         if start.unread:
             (answers if start.client else asks).behind_unread(start.unread_upto)
+        if self._tls is not None and not start.first:
+            for each in (client, client.other):
+                each.protocol = Undecided(each, self._tls)
 
     def resume(self, client: Direction) -> None:
         """See ``Detector``."""
@@ -122,8 +139,9 @@ class Unread:
     def __init__(self, before: Protocol) -> None:
         self._before = before
 
-    def data(self, data: bytes, at: At) -> None:
+    def data(self, data: bytes, at: At) -> Switch | None:  # noqa: ARG002  nobody reads it
         """Pass by."""
+        return None
 
     def gap(self, count: int, at: At, why: Missing) -> None:
         """Pass by."""
@@ -162,3 +180,42 @@ class Unread:
     def held_bytes(self) -> int:
         """As what was before it."""
         return self._before.held_bytes
+
+
+class Undecided(Unread):
+    """A direction of which later bytes came first: HTTP/1, unless its first bytes are of TLS when they come."""
+
+    def __init__(self, direction: Direction, tls: "Handshakes") -> None:
+        super().__init__(direction.protocol)
+        self._direction = direction
+        self._tls = tls
+
+    def data(self, data: bytes, at: At) -> Switch | None:
+        """The first bytes decide for both directions."""
+        direction = self._direction
+        client = self._tls.first(data, opener=direction.client)
+        if client is None:
+            self._decide()
+        else:
+            _read_tls(direction if client else direction.other, self._tls)
+        return direction.protocol.data(data, at)
+
+    def gap(self, count: int, at: At, why: Missing) -> None:
+        """What cannot be known is HTTP/1, which looks for the next message."""
+        self._decide()
+        self._before.gap(count, at, why)
+
+    def _decide(self) -> None:
+        for each in (self._direction, self._direction.other):
+            if isinstance(each.protocol, Undecided):
+                each.protocol = each.protocol._before  # noqa: SLF001  of the same class
+
+
+def _read_tls(client: Direction, tls: "Handshakes") -> None:
+    client.protocol, client.other.protocol = tls.readers(client, client.other, client.connection)
+
+
+def _tls(shared: Shared) -> "Handshakes":
+    from pipeline.decode.tls.handshakes import Handshakes  # noqa: PLC0415  only who asks for handshakes pays for the import
+
+    return Handshakes(shared)

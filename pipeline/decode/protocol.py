@@ -45,7 +45,8 @@ class Start(msgspec.Struct, frozen=True):
 
     ``client``: the direction that was read first carries requests. ``mid_stream``: the connection is older than what was seen of
     it. ``rejoined``: and where it was found a request begins. ``unread``: the other direction has already carried bytes that
-    nobody could read, up to ``unread_upto`` where they may have been an answer, else UNKNOWN.
+    nobody could read, up to ``unread_upto`` where they may have been an answer, else UNKNOWN. ``first`` are the bytes that were
+    found; none where others are missing in front of them.
     """
 
     client: bool
@@ -53,6 +54,7 @@ class Start(msgspec.Struct, frozen=True):
     rejoined: bool = False
     unread: bool = False
     unread_upto: int = UNKNOWN
+    first: bytes = b""
 
 
 class Switch(msgspec.Struct, frozen=True):

@@ -16,15 +16,18 @@ class Patient(Protocol):
 
 
 class Shared:
-    """``count`` adds to a counter; ``memory`` is in bytes, ``held`` the number of messages that are not reported yet.
+    """What a decoder hands to every room.
+
+    ``count`` adds to a counter; ``memory`` is in bytes, ``held`` the number of messages that are not reported yet.
 
     ``out_of_order`` are the directions that wait for missing bytes, ``events`` what is ready. ``switch`` gives both directions of
-    a connection the protocol that one of them says comes next.
+    a connection the protocol that one of them says comes next. ``over`` are connections, by the direction from their client, of
+    which their protocols want no more bytes: the table lets go of them behind each batch.
     """
 
     __slots__ = (
         "bodies", "capture", "count", "events", "held", "keep_heads", "max_held", "max_memory", "max_pending", "memory",
-        "out_of_order", "reorder_ns", "source", "switch",
+        "out_of_order", "over", "reorder_ns", "source", "switch",
     )  # fmt: skip
 
     def __init__(
@@ -43,4 +46,5 @@ class Shared:
         self.held = 0
         self.memory = 0
         self.out_of_order: dict[Patient, None] = {}
+        self.over: dict[Any, None] = {}
         self.switch: Callable[[Any, Switch], None] = lambda _direction, _switch: None

@@ -12,8 +12,10 @@ from pipeline.api import AttributeValue, Event, Exchange, Mark
 from pipeline.codecs.flat import flat
 from pipeline.codecs.text import visible
 from pipeline.model.events.kinds import name_of
+from pipeline.model.events.tls_handshake import TlsHandshake
 from pipeline.sinks.cells import filled, fitted, shortened, taken
 from pipeline.sinks.clock import time_of_day
+from pipeline.sinks.handshakes import cells_of
 from pipeline.sinks.layout import METHOD, PIPED, URL_LEAST, Layout, layout_for
 from pipeline.sinks.screen import CYAN, DIM, GREEN, MAGENTA, RED, YELLOW, Screen
 from pipeline.sinks.tables import Table, is_tabular
@@ -50,10 +52,10 @@ class LineFormat:
                     table = Table(event, batch, columns)
                 self._name(table, columns, lines, text)
                 text.append(taken(table.row(event), columns) + "\n")
-            elif isinstance(event, Exchange):
+            elif isinstance(event, Exchange | TlsHandshake):
                 layout = layout_for(columns)
                 self._name(layout, columns, lines, text)
-                text.append(self._line(event, layout) + "\n")
+                text.append((self._line(event, layout) if isinstance(event, Exchange) else self._handshake(event, layout)) + "\n")
             else:
                 text.append(shortened(_other(event), columns) + "\n")
             self._lines_since += 1
@@ -75,9 +77,24 @@ class LineFormat:
         head = f"{tinted(clock, DIM)} {tinted(_status(event), tint)} {fitted(_method(event), METHOD)}"
         return f"{head} {url}{tinted(marks, YELLOW)}{_numbers(event, layout)}{ends}"
 
+    def _handshake(self, event: TlsHandshake, layout: Layout) -> str:
+        tinted = self._screen.tinted
+        shown = cells_of(event)
+        tint = RED if shown.failed else CYAN
+        marks = _marks(shown.remarks, layout.url)
+        url = layout.fit_url(shown.host, shown.detail, layout.url - len(marks))
+        ends = tinted(f"  {layout.fit_ends(*_ends(event))}", DIM) if layout.ends else ""
+        clock = tinted(time_of_day(event.timestamp_ns, layout.clock_digits), DIM)
+        return (
+            f"{clock} {tinted(shown.version, tint)} {fitted(shown.method, METHOD)} {url}{tinted(marks, YELLOW)}"
+            f"{_took(event, layout)}{ends}"
+        )
+
 
 def _piped(event: Event) -> str:
     """A line off a terminal."""
+    if isinstance(event, TlsHandshake):
+        return _piped_handshake(event)
     if not isinstance(event, Exchange):
         return _other(event) + "\n"
     host, rest = _url(event)
@@ -86,6 +103,14 @@ def _piped(event: Event) -> str:
     marks = _remarks(event)
     line = f"{head}{_numbers(event, PIPED)}  {filled(client, PIPED.client)} → "
     return f"{line}{filled(server, 19)}  {marks}\n" if marks else f"{line}{server}\n"
+
+
+def _piped_handshake(event: TlsHandshake) -> str:
+    shown = cells_of(event)
+    head = f"{time_of_day(event.timestamp_ns)} {shown.version:>3} {filled(shown.method, METHOD)}"
+    client, server = _ends(event)
+    line = f"{head} {filled(shown.host + shown.detail, PIPED.url)}{_took(event, PIPED)}  {filled(client, PIPED.client)} → "
+    return f"{line}{filled(server, 19)}  {shown.remarks}\n" if shown.remarks else f"{line}{server}\n"
 
 
 def _other(event: Event) -> str:
@@ -150,6 +175,13 @@ def _numbers(event: Exchange, layout: Layout) -> str:
     return f"{took}{both:>{layout.request_size + layout.response_size + 3}}"
 
 
+def _took(event: TlsHandshake, layout: Layout) -> str:
+    """How long it took, and nothing where exchanges have their sizes."""
+    took = f" {_duration(event.httpipe_duration_ms):>{layout.duration}} " if layout.duration else ""
+    both = layout.request_size + layout.response_size + 3 if layout.request_size else layout.response_size
+    return f"{took}{'':{both}}" if layout.duration else ""
+
+
 def _duration(milliseconds: float | None) -> str:
     if milliseconds is None:
         return "-"
@@ -172,7 +204,7 @@ def _size(count: int | None) -> str:
     return "-"
 
 
-def _ends(event: Exchange) -> tuple[str, str]:
+def _ends(event: Exchange | TlsHandshake) -> tuple[str, str]:
     return endpoint(event.client_address, event.client_port), endpoint(event.network_local_address, event.network_local_port)
 
 

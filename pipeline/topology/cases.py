@@ -14,7 +14,7 @@ from pipeline.config.models import check
 from pipeline.errors import Problem, did_you_mean
 from pipeline.expressions import Condition, ExpressionError, compile_condition
 from pipeline.expressions.names import UNKNOWN_FIELD
-from pipeline.model.events.exchange import BY_ALIAS
+from pipeline.model.events.kinds import field_named
 from pipeline.topology.graph import owner_of
 from pipeline.topology.plan import Plan
 
@@ -120,8 +120,8 @@ def flattened(table: Object, prefix: str = "") -> dict[str, Any]:
         if isinstance(value, Mapping):
             flat |= flattened(value, f"{name}.")
         else:
-            name = BY_ALIAS[name].name if name in BY_ALIAS else name
-            flat[name] = _text(value) if isinstance(value, date) else value
+            field = field_named(name)
+            flat[field.name if field else name] = _text(value) if isinstance(value, date) else value
     return flat
 
 

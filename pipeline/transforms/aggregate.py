@@ -12,7 +12,7 @@ from pydantic import Field
 
 from pipeline.api import DEFAULT, AttributeValue, Config, Context, Event, FieldType, Measurement, Metric, Outputs, Transform
 from pipeline.expressions.helpers import to_str
-from pipeline.model.events.exchange import BY_ALIAS
+from pipeline.model.events.kinds import field_named
 from pipeline.transforms.histogram import BOUNDS_MS, Red
 from pipeline.transforms.keys import bounded
 from pipeline.transforms.options import Compiled
@@ -79,7 +79,7 @@ class Aggregate(Transform):
             duration = options.value("duration", config.duration)
             if duration.type not in (FieldType.INT, FieldType.FLOAT):
                 options.refuse("duration", f'"{config.duration}" gives {duration.type.value}, a number is wanted')
-        self.names = [BY_ALIAS[name].name if name in BY_ALIAS else name for name in config.by]
+        self.names = [field.name if (field := field_named(name)) else name for name in config.by]
         self.group_of = [value.of for value in values]
         self.duration = duration.of
         self.count_misses, self.reads = options.count_misses, options.reads

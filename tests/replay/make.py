@@ -21,18 +21,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import workloads
+from own_namespace import INSIDE, enter_namespace
 
 HERE = Path(__file__).parent
 CAPTURES = HERE / "captures"
-INSIDE = "HTTPIPE_REPLAY_INSIDE"
 PORTS = (8001, 8002, 8004, 8005, 8006, 8007)
-
-
-def enter_namespace(script: str = __file__) -> None:
-    """Run again in a new network namespace, which goes away with this process."""
-    environment = {**os.environ, INSIDE: "1"}
-    command = ["unshare", "--net", "--", sys.executable, script, *sys.argv[1:]]
-    os.execvpe(command[0], command, environment)  # noqa: S606  no shell is what is wanted
 
 
 def make_site(root: Path) -> None:
@@ -128,7 +121,7 @@ def make(case: workloads.Case, root: Path) -> None:
 def main() -> None:
     """Make those that are named, or all."""
     if INSIDE not in os.environ:
-        enter_namespace()
+        enter_namespace(__file__)
     subprocess.run(["ip", "link", "set", "lo", "up", "mtu", "1500"], check=True)
     wanted = sys.argv[1:] or list(workloads.CASES)
     CAPTURES.mkdir(exist_ok=True)

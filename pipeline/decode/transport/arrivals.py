@@ -96,7 +96,8 @@ class Arrivals:
         other = direction.other
         acked = seg.ack if seg.flags & ACK else UNKNOWN
         unread_upto = acked if answered is NOT_HTTP and own is not None and client else UNKNOWN
-        self._detector.start(direction, Start(client, not seen, not seen and client, answered is NOT_HTTP, unread_upto))
+        found = seg.payload if seg.seq == direction.next_seq or seg.flags & SYN else b""
+        self._detector.start(direction, Start(client, not seen, not seen and client, answered is NOT_HTTP, unread_upto, found))
         if beyond is not None:
             other.next_seq = beyond
         elif client:

@@ -66,5 +66,5 @@ class Streams:
         back = reverse(key)
         connection = Connection(key if client else back, chunk.ts_ns)
         direction = table.follow(key, back, connection, client=client)
-        table.detector.start(direction, Start(client, mid_stream=not whole))
+        table.detector.start(direction, Start(client, mid_stream=not whole, first=chunk.payload))
         return direction

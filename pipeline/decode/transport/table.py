@@ -3,7 +3,7 @@
 What begins one stands in ``arrivals``, what is said on one in ``segments`` and ``streams``.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from heapq import heapify, heappop, heappush
 
 from pipeline.config.options import DecodeOptions
@@ -13,7 +13,7 @@ from pipeline.decode.shared import Shared
 from pipeline.decode.transport.announced import Announced
 from pipeline.decode.transport.detector import Detector
 from pipeline.decode.transport.direction import Direction
-from pipeline.decode.transport.openings import Openings
+from pipeline.decode.transport.openings import NOT_HTTP, Openings
 from pipeline.decode.transport.recently_closed import RecentlyClosed
 from pipeline.decode.transport.strays import Strays
 from pipeline.decode.transport.timers import Timers
@@ -141,6 +141,15 @@ class Table:
         client.end(why)  # first, so that the size of an upload that breaks off is known when it is reported
         server.end(why)
         self.forget(client)
+
+    def pass_by(self, clients: Iterable[Direction]) -> None:
+        """Let go of connections that go on, and of which nothing more is read."""
+        for client in clients:
+            if self.directions.get(client.key) is client:
+                back = client.other.key
+                self.forget(client)
+                for key in (client.key, back):
+                    self.openings.put(key, NOT_HTTP)
 
     def forget(self, either: Direction) -> None:
         """Drop what is known of a connection."""

@@ -41,6 +41,10 @@ class TlsHandshake(ConnectionEvent, frozen=True, gc=False):
     httpipe_tls_alert_from: str | None = None
     error_type: str | None = None
     httpipe_duration_ms: float | None = None
+    httpipe_ttfb_ms: float | None = None
+    httpipe_tls_hello_retry_request: bool | None = None
+    httpipe_tls_server_alternative_names: tuple[str, ...] = ()
+    httpipe_tls_server_serial_number: str | None = None
 
 
 # fmt: off
@@ -58,8 +62,8 @@ TLS_HANDSHAKE = Kind(
         Field("tls.curve", STRING, "The group of the key exchange, as IANA names it.", number=50, ecs=("tls.curve",)),
         Field("tls.next_protocol", STRING, "The protocol chosen by the server (ALPN, RFC 7301), such as `h2`.", number=51, ecs=("tls.next_protocol",)),
         Field("httpipe.tls.client.alpn", STRINGS, "The protocols that the client offered, in its order.", number=52),
-        Field("httpipe.tls.client.versions", STRINGS, "The versions that the client offered, in its order.", number=53),
-        Field("tls.client.supported_ciphers", STRINGS, "The cipher suites that the client offered, in its order.", number=54, ecs=("tls.client.supported_ciphers",)),
+        Field("httpipe.tls.client.versions", STRINGS, "The versions that the client offered, in its order, GREASE left out; the highest alone where it said no more.", number=53),
+        Field("tls.client.supported_ciphers", STRINGS, "The cipher suites that the client offered, in its order, GREASE left out.", number=54, ecs=("tls.client.supported_ciphers",)),
         Field("tls.client.ja3", STRING, "JA3 fingerprint of the ClientHello.", number=55, ecs=("tls.client.ja3",)),
         Field("tls.server.ja3s", STRING, "JA3S fingerprint of the ServerHello.", number=56, ecs=("tls.server.ja3s",)),
         Field("httpipe.tls.client.ja4", STRING, "JA4 fingerprint of the ClientHello; begins with `q` for QUIC.", number=57),
@@ -74,8 +78,12 @@ TLS_HANDSHAKE = Kind(
         Field("httpipe.tls.alert", STRING, "The first alert in clear, as IANA names it, such as `handshake_failure`.", number=66),
         Field("httpipe.tls.alert_from", STRING, "Who sent the alert: `client` or `server`.", number=67),
         Field("network.transport", STRING, "`tcp`, or `quic` for a QUIC Initial.", number=68, ecs=("network.transport",)),
-        as_in_exchanges("error.type", "The alert, or `reset`, `closed` or `timeout`, where no connection came about."),
-        as_in_exchanges("httpipe.duration_ms", "First byte of the ClientHello to the end of the handshake."),
+        as_in_exchanges("error.type", "The alert (`encrypted_alert` where it is not in clear), `reset`, `closed` or `timeout`, or `not_tls` for a server that answered something else, where no connection came about."),
+        as_in_exchanges("httpipe.duration_ms", "First byte of the ClientHello to the end of the handshake, where it came to one."),
+        as_in_exchanges("httpipe.ttfb_ms", "First byte of the ClientHello to the first byte of the server's answer."),
+        Field("httpipe.tls.hello_retry_request", BOOL, "Whether the server asked for another ClientHello (RFC 8446, section 4.1.4); fingerprints are those of the first one.", number=100),
+        Field("httpipe.tls.server.alternative_names", STRINGS, "Hosts, addresses, mail addresses and URIs that the server's certificate is for (RFC 5280, section 4.2.1.6), 100 at most.", number=101, ecs=("tls.server.x509.alternative_names",)),
+        Field("httpipe.tls.server.serial_number", STRING, "Serial number of the server's certificate, hexadecimal, upper case.", number=102, ecs=("tls.server.x509.serial_number",)),
         *connection_fields({"server.address": "The server name that the client asked for, else the server's socket address.", "server.port": "Port of the server's socket."}),
     ),
 )

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from pipeline.api import Event, Exchange, Measurement
 from pipeline.codecs.json import JsonCodec
+from pipeline.model.events.firewall_decision import FirewallDecision
 from pipeline.model.events.tls_handshake import TlsHandshake
 from pipeline.sinks.cells import cells
 from pipeline.sinks.clock import local_second
@@ -223,20 +224,64 @@ def test_colour_only_on_a_terminal_that_wants_it(terminal: int, no_terminal: int
     assert "\x1b" not in plain + printed(terminal, exchange(), TERM="dumb") + printed(no_terminal, exchange())
 
 
+HANDSHAKE = TlsHandshake(
+    NOON_NS,
+    server_address="shop.example",
+    server_port=443,
+    client_address="192.0.2.7",
+    client_port=51234,
+    network_local_address="192.0.2.80",
+    network_local_port=443,
+    network_transport="tcp",
+    tls_protocol_version="1.2",
+    tls_next_protocol="h2",
+    tls_cipher="TLS_RSA_WITH_AES_128_CBC_SHA",
+    tls_established=True,
+    tls_resumed=True,
+    httpipe_duration_ms=12.3,
+)
+
+
+def test_a_handshake_stands_in_the_columns_of_exchanges(no_terminal: int, terminal: int) -> None:
+    """Version, server, what was agreed, how long it took; or what was offered, and why there is no connection."""
+    assert printed(no_terminal, HANDSHAKE) == (
+        "12:04:05.123 1.2 TLS     shop.example h2 TLS_RSA_WITH_AES_128_CBC_SHA resumed   12.3ms                  "
+        "192.0.2.7:51234       → 192.0.2.80:443\n"
+    )
+    failed = TlsHandshake(
+        NOON_NS,
+        server_address="2001:db8::1",
+        server_port=8443,
+        network_transport="quic",
+        httpipe_tls_client_versions=("1.1", "1.0"),
+        tls_established=False,
+        error_type="protocol_version",
+        httpipe_tls_ech=True,
+    )
+    assert "--- QUIC    [2001:db8::1]:8443 offers 1.1/1.0 ech " in printed(no_terminal, failed)
+    assert printed(no_terminal, failed).endswith("  protocol_version\n")
+    for columns in (40, 80, 120, 200):
+        termios.tcsetwinsize(terminal, (24, columns))
+        lines = printed(terminal, exchange(), HANDSHAKE, failed, NO_COLOR="1").splitlines()
+        assert max(map(cells, lines)) <= columns
+        assert len({line.index(verb) for line, verb in zip(lines[1:], ("GET", "TLS", "QUIC"), strict=True)}) == 1
+    assert "\x1b[31m---\x1b[0m" in printed(terminal, failed, TERM="xterm")
+
+
 def test_an_event_of_another_kind_is_its_name_and_what_is_known_of_it() -> None:
     """Under the names that a filter has for them; a kind that is not known here has its own name, too."""
     reader, writer = os.pipe()
-    seen = TlsHandshake(
-        NOON_NS, tls_client_server_name="a.example", httpipe_tls_client_alpn=("h2", "http/1.1"), tls_resumed=False
-    )
+    seen = FirewallDecision(NOON_NS, httpipe_firewall_action="deny", httpipe_firewall_doubts=("te", "cl"), url_path="/a")
     unknown = Event(NOON_NS, {"event.name": "next.year", "queue.depth": 3})
     try:
         first, second = LineFormat(writer, {"TZ": "UTC"}).render([seen, unknown]).decode().splitlines()
     finally:
         os.close(reader)
         os.close(writer)
-    said = "tls.handshake tls.client.server_name=a.example tls.resumed=False httpipe.tls.client.alpn=h2,http/1.1"
-    assert first.partition(" ")[2] == said
+    said = "httpipe.firewall.decision httpipe.firewall.action=deny"
+    assert first.partition(" ")[2].startswith(said)
+    assert "httpipe.firewall.doubts=te,cl" in first
+    assert "url.path=/a" in first
     assert second.partition(" ")[2] == "next.year queue.depth=3"
 
 
@@ -257,7 +302,9 @@ def test_no_control_character_in_any_format(text: str) -> None:
         request_head=head,
         response_head=b"HTTP/1.1 200 OK\r\n\x9b31m: \xff\x1b\r\n\r\n",
     )
-    other = TlsHandshake(timestamp_ns=0, tls_client_server_name=hostile, attributes={"text": hostile})
+    other = TlsHandshake(
+        timestamp_ns=0, server_address=hostile, tls_next_protocol=hostile, error_type=hostile, attributes={"text": hostile}
+    )
     reader, writer = os.pipe()
     try:
         rendered = [
