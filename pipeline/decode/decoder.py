@@ -151,6 +151,7 @@ class Decoder:
                     table.close(direction, direction.connection.last_ns, End.UNSEEN)
             except Exception:  # noqa: BLE001  as in feed
                 self._shared.count("decoder_internal_errors", 1)
+        table.detector.finish()
         return self._take()
 
     def _take(self) -> list[Event]:
@@ -193,6 +194,7 @@ class Decoder:
             for direction in list(self._shared.out_of_order):
                 direction.give_up_overdue(now_ns)
             table.expire_resets(now_ns)
+            table.detector.expire(now_ns)
             for client, idle in table.timers.due(now_ns):
                 if idle or (client.ended and client.other.ended):
                     table.close(client, now_ns, End.TIMEOUT)

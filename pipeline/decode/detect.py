@@ -26,6 +26,7 @@ from pipeline.decode.position import At
 from pipeline.decode.protocol import End, Missing, Protocol, Start, Switch
 from pipeline.decode.shared import Shared
 from pipeline.decode.transport.direction import Direction
+from pipeline.model.records import Datagram
 
 if TYPE_CHECKING:
     from pipeline.decode.tls.handshakes import Handshakes
@@ -131,6 +132,23 @@ class Detect:
         for each in (direction, direction.other):
             each.protocol = Unread(each.protocol)
         direction.take(switch.rest, len(switch.rest), switch.at, cut=False)
+
+    # -- what has no connection in the table -----------------------------------------------------------------------------
+
+    def datagram(self, datagram: Datagram) -> None:
+        """See ``Detector``."""
+        if self._tls is not None:
+            self._tls.quic.feed(datagram)
+
+    def expire(self, now_ns: int) -> None:
+        """See ``Detector``."""
+        if self._tls is not None:
+            self._tls.quic.expire(now_ns)
+
+    def finish(self) -> None:
+        """See ``Detector``."""
+        if self._tls is not None:
+            self._tls.quic.finish()
 
 
 class Unread:

@@ -140,7 +140,23 @@ class Closed(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
     unseen: bool = False
 
 
-Record = Segment | Chunk | Opened | Owner | Gap | Closed
+class Datagram(msgspec.Struct, frozen=True, gc=False, array_like=True, tag=True):
+    """One UDP datagram that may belong to a QUIC handshake. ``key``, ``vlan`` and ``interface`` as in ``Segment``.
+
+    ``payload``  the captured part; ``length``  payload bytes that were on the wire.
+    """
+
+    key: FlowKey
+    ts_ns: int
+    payload: bytes
+    length: int
+    vlan: int = 0
+    interface: int = 0
+
+
+Captured = Segment | Datagram
+"""What a packet becomes."""
+Record = Segment | Chunk | Opened | Owner | Gap | Closed | Datagram
 
 _STREAM_KEY_BYTES = 17
 

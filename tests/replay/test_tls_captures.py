@@ -11,7 +11,8 @@ from pipeline.decode import DecodeOptions, Decoder
 from pipeline.model.events.event import Event
 from pipeline.model.events.exchange import Exchange
 from pipeline.model.events.tls_handshake import TlsHandshake
-from pipeline.sources.pcap.reader import read_segments
+from pipeline.sources.pcap.dissect import Dissector
+from pipeline.sources.pcap.reader import CaptureReader
 
 CAPTURES = sorted((Path(__file__).parent / "captures/tls").glob("*.pcap"))
 NAMES = {
@@ -35,6 +36,7 @@ NAMES = {
     "ja3": "tls_client_ja3",
     "ja3s": "tls_server_ja3s",
     "ja4": "httpipe_tls_client_ja4",
+    "transport": "network_transport",
 }
 
 
@@ -42,7 +44,8 @@ def decode(path: Path, options: DecodeOptions) -> list[Event]:
     """All events; decode must not have failed inside, and must hold nothing behind the end."""
     counts: Counter[str] = Counter()
     decoder = Decoder(options, source="test", count=lambda name, by: counts.update({name: by}))
-    events = [event for segments in read_segments(path) for event in decoder.feed(segments)] + decoder.finish()
+    reader = CaptureReader(Dissector(quic=options.tls_handshakes))
+    events = [event for records in reader.feed(path.read_bytes()) for event in decoder.feed(records)] + decoder.finish()
     assert counts["decoder_internal_errors"] == 0
     assert decoder.held_exchanges == decoder.held_bytes == decoder.connections == 0
     return events
@@ -60,6 +63,7 @@ def test_a_handshake_is_reported_as_its_two_ends_know_it(path: Path) -> None:
         assert {fact: list(value) if isinstance(value, tuple) else value for fact, value in values.items()} == facts
         assert event.httpipe_marks == ()
         assert (event.httpipe_duration_ms is not None) == bool(event.tls_established)
+        assert event.httpipe_ttfb_ms is not None
 
 
 @pytest.mark.parametrize("path", CAPTURES, ids=lambda path: path.stem)

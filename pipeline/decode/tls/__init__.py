@@ -7,8 +7,9 @@ room              what comes in → what goes out
 ``reader``        bytes of one direction → records → what ``handshake`` is told; a ``protocol.Protocol``
 ``messages``      fragments → handshake messages
 ``client_hello``  message → what is offered; ``server_hello`` what is chosen; ``certificate``, on ``der``, whose it is
-``handshake``     facts of both directions; says when it is over
+``facts``         what the messages tell of one handshake; ``handshake`` says when that of a TCP connection is over
+``quic``          datagrams → Initials → messages; ``facts``, again
 ``fingerprints``  hellos → JA3, JA3S, JA4
-``build``         handshake → event
+``build``         facts → event
 ================  ======================================================================================================
 """

@@ -5,11 +5,13 @@ from functools import lru_cache
 import msgspec
 
 from pipeline.decode.marks import NAMES
+from pipeline.decode.shared import Shared
 from pipeline.decode.tls import fingerprints, names
 from pipeline.decode.tls.certificate import Certificate
 from pipeline.decode.tls.client_hello import ClientHello
 from pipeline.decode.tls.cursor import text
-from pipeline.decode.tls.handshake import ENCRYPTED_ALERT, Handshake
+from pipeline.decode.tls.facts import Facts
+from pipeline.decode.tls.handshake import ENCRYPTED_ALERT
 from pipeline.decode.tls.server_hello import ServerHello
 from pipeline.model.events.event import NO_ATTRIBUTES
 from pipeline.model.events.tls_handshake import TlsHandshake
@@ -72,9 +74,9 @@ def choice_of(hello: ServerHello) -> Choice:
     )
 
 
-def build(handshake: Handshake, transport: str = TCP) -> TlsHandshake:
+def build(handshake: Facts, shared: Shared, transport: str = TCP) -> TlsHandshake:
     """The event. What was not seen, or is not in clear, is absent."""
-    connection, shared, hello = handshake.connection, handshake.shared, handshake.offer
+    connection, hello = handshake.connection, handshake.offer
     ends, process = connection.names or connection.name(), connection.process
     offer = offer_of(msgspec.structs.replace(hello, server_name=None), transport) if hello is not None else NO_OFFER
     choice = choice_of(handshake.choice) if handshake.choice is not None else NO_CHOICE
@@ -133,7 +135,7 @@ def build(handshake: Handshake, transport: str = TCP) -> TlsHandshake:
     )
 
 
-def _resumed(handshake: Handshake) -> bool | None:
+def _resumed(handshake: Facts) -> bool | None:
     """A server that resumes a session of TLS 1.2 or older sends no certificate and no ServerHelloDone (RFC 5246, section 7.3)."""
     choice = handshake.choice
     if choice is None:
@@ -145,7 +147,7 @@ def _resumed(handshake: Handshake) -> bool | None:
     return True if handshake.server.changed and not handshake.marks else None
 
 
-def _alert_from(handshake: Handshake) -> str | None:
+def _alert_from(handshake: Facts) -> str | None:
     if handshake.alert is None and handshake.error != ENCRYPTED_ALERT:
         return None
     return "client" if handshake.alert_by_client else "server"

@@ -13,27 +13,12 @@ is hidden (RFC 8446, section 5.2): two bytes, the type and a tag of 16. What it 
 
 from collections.abc import Callable
 
-import msgspec
-
 from pipeline.decode.marks import GAP, MID_STREAM, PROTOCOL_ERROR, TRUNCATED
 from pipeline.decode.position import UNKNOWN, At, Progress, ahead
 from pipeline.decode.protocol import End
 from pipeline.decode.shared import Shared
-from pipeline.decode.tls import certificate, client_hello, names, server_hello
-from pipeline.decode.tls.certificate import Certificate
-from pipeline.decode.tls.client_hello import ClientHello
-from pipeline.decode.tls.cursor import Cursor, ShortError
-from pipeline.decode.tls.messages import (
-    CERTIFICATE,
-    CLIENT_HELLO,
-    SERVER_HELLO,
-    SERVER_HELLO_DONE,
-    SERVER_KEY_EXCHANGE,
-    SSL2_CLIENT_HELLO,
-    Message,
-)
-from pipeline.decode.tls.server_hello import ServerHello
-from pipeline.model.connection import Connection
+from pipeline.decode.tls import names
+from pipeline.decode.tls.facts import Facts
 
 FATAL = 2
 ENCRYPTED_ALERT = "encrypted_alert"
@@ -41,61 +26,22 @@ NOT_TLS = "not_tls"
 _ALERT_1_3 = 2 + 1 + 16
 
 
-class Side(msgspec.Struct, gc=False):
-    """What one end has shown: its certificate, that it encrypts from here on, that it has finished, that it has ended."""
-
-    certificate: Certificate | None = None
-    changed: bool = False
-    finished_ns: int = 0
-    ended: bool = False
-
-
-class Handshake(msgspec.Struct, gc=False, eq=False):
+class Handshake(Facts, gc=False, eq=False, kw_only=True):
     """Of one connection. ``report`` is given it once, as soon as nothing more is to be learnt; it is ``over`` then."""
 
     requests: Progress
     responses: Progress
-    connection: Connection
     shared: Shared
     report: Callable[["Handshake"], None]
-    client: Side
-    server: Side
-    begin_ns: int = 0
-    answer_ns: int = 0
     answer_seq: int = UNKNOWN
-    end_ns: int = 0
-    offer: ClientHello | None = None
-    choice: ServerHello | None = None
-    retried: bool = False
-    full: bool = False
-    curve: int = 0
-    alert: str | None = None
-    alert_by_client: bool = False
-    established: bool | None = None
-    error: str | None = None
-    marks: int = 0
     one_sided: bool = False
     held: int = 0
     over: bool = False
 
     @property
-    def version(self) -> int:
-        """The one that the server chose, 0 where that was not seen."""
-        return self.choice.version if self.choice is not None else 0
-
-    @property
-    def is_1_3(self) -> bool:
-        """Whether it is TLS 1.3, also while the server asks for another ClientHello."""
-        return self.retried or self.version == names.TLS_1_3 or self.version & 0xFF00 == 0x7F00
-
-    @property
     def unsure(self) -> bool:
         """Whether something was not captured that may have been its end."""
         return self.one_sided or bool(self.marks & (GAP | TRUNCATED))
-
-    def side(self, *, client: bool) -> Side:
-        """One of the two."""
-        return self.client if client else self.server
 
     def holds(self, more: int) -> None:
         """So many bytes more of messages that are not complete, or fewer; none once it is over."""
@@ -111,39 +57,6 @@ class Handshake(msgspec.Struct, gc=False, eq=False):
             self.begin_ns = self.begin_ns or at.ts_ns
         elif not self.answer_ns:
             self.answer_ns, self.answer_seq = at.ts_ns, seq
-
-    def message(self, message: Message, *, client: bool) -> None:
-        """A handshake message in clear."""
-        kind, body = message
-        if body is None:
-            self.full |= kind == SERVER_HELLO_DONE
-            return
-        if kind == CLIENT_HELLO and client:
-            self.offers(client_hello.parse(body))
-        elif kind == SSL2_CLIENT_HELLO:
-            self.offers(client_hello.parse_ssl2(body))
-        elif kind == SERVER_HELLO and not client:
-            self.chooses(server_hello.parse(body))
-        elif kind == CERTIFICATE:
-            self.full |= not client
-            self.side(client=client).certificate = _leaf(body)
-        elif kind == SERVER_KEY_EXCHANGE and self.choice is not None and "_ECDH" in names.cipher_name(self.choice.cipher):
-            self.curve = server_hello.curve(body)
-
-    def offers(self, hello: ClientHello | None) -> None:
-        """A ClientHello; the first one counts, and one behind a HelloRetryRequest differs little."""
-        if hello is None:
-            self.marks |= PROTOCOL_ERROR
-        self.offer = self.offer or hello
-
-    def chooses(self, hello: ServerHello | None) -> None:
-        """A ServerHello or HelloRetryRequest."""
-        if hello is None:
-            self.marks |= PROTOCOL_ERROR
-        elif hello.retry:
-            self.retried = True
-        else:
-            self.choice, self.curve = hello, hello.group
 
     def changes(self, *, client: bool) -> None:
         """ChangeCipherSpec; in TLS 1.3 it means nothing (RFC 8446, appendix D.4)."""
@@ -238,12 +151,3 @@ class Handshake(msgspec.Struct, gc=False, eq=False):
         if self.offer is None or not self.offer.early_data or at.ack == UNKNOWN:
             return False
         return self.answer_seq == UNKNOWN or ahead(at.ack, self.answer_seq) <= 0
-
-
-def _leaf(body: bytes) -> Certificate | None:
-    """The first certificate of a chain (RFC 5246, section 7.4.2); there may be none."""
-    try:
-        chain = Cursor(Cursor(body).vector(3))
-        return certificate.parse(chain.vector(3)) if chain else None
-    except ShortError:
-        return None

@@ -4,6 +4,7 @@ from typing import Protocol
 
 from pipeline.decode.protocol import Start
 from pipeline.decode.transport.direction import Direction
+from pipeline.model.records import Datagram
 
 
 class Detector(Protocol):
@@ -32,3 +33,12 @@ class Detector(Protocol):
 
     def resume(self, client: Direction) -> None:
         """Give both directions HTTP/1, which they have spoken elsewhere."""
+
+    def datagram(self, datagram: Datagram) -> None:
+        """One that may belong to a QUIC handshake."""
+
+    def expire(self, now_ns: int) -> None:
+        """Time goes on, for what stands in no table of connections."""
+
+    def finish(self) -> None:
+        """The end of input, for the same."""

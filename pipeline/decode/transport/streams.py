@@ -9,7 +9,7 @@ from pipeline.decode.protocol import End, Missing, Start
 from pipeline.decode.transport.direction import Direction
 from pipeline.decode.transport.table import Table
 from pipeline.model.connection import Connection
-from pipeline.model.records import Chunk, Closed, Gap, Opened, Owner, Record, reverse
+from pipeline.model.records import Chunk, Closed, Datagram, Gap, Opened, Owner, Record, reverse
 
 
 class Streams:
@@ -39,6 +39,8 @@ class Streams:
                 self._table.announced.drop(record.key)
                 if direction is not None:
                     self._table.close(direction, record.ts_ns, End.UNSEEN if record.unseen else End.FINISHED)
+            case Datagram():
+                self._table.detector.datagram(record)
             case _:
                 pass
 

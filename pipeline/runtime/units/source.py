@@ -40,6 +40,7 @@ class SourceUnit:
         context = replace(
             context_of(spec.id, self.log, self.counters, options, health, body_bytes=bodies.max_bytes if bodies else 0),
             progress=lambda done, total: options.on_progress(spec.id, done, total, ledger.received),
+            tls_handshakes=spec.decode is not None and spec.decode.tls_handshakes,
         )
         self.runner: SourceRunner = SourceRunner(
             make=partial(spec.component, spec.config, context),

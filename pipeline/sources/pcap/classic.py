@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from struct import Struct
 
 from pipeline import native
-from pipeline.model.records import Segment
+from pipeline.model.records import Captured, Segment
 from pipeline.sources.files.damage import DamagedInputError
 from pipeline.sources.pcap.dissect import Dissector
 from pipeline.sources.pcap.frames import MAX_CAPTURED, Frame
@@ -65,9 +65,9 @@ class ClassicCapture:
         self.offset += at
         return block, frames
 
-    def segments(self, data: bytes, dissector: Dissector) -> Sequence[Segment]:
+    def segments(self, data: bytes, dissector: Dissector) -> Sequence[Captured]:
         """The segments of the frames that are complete now."""
-        if native.lane is None:
+        if native.lane is None or dissector.quic:
             return dissector.segments(*self.feed(data))
         block = self._rest + data if self._rest else data
         found: Sequence[Segment]

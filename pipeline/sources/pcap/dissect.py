@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from struct import Struct
 
 from pipeline import native
-from pipeline.model.records import ACK, SYN, Segment
+from pipeline.model.records import ACK, SYN, Captured, Segment
 from pipeline.sources.pcap.frames import Frame
 from pipeline.sources.pcap.layers import table as _table  # noqa: F401  fills the tables
 from pipeline.sources.pcap.layers.fragments import Fragments
@@ -33,19 +33,27 @@ NOT_PLAIN = (0, 1 << 62, Struct(""), Struct(""))
 
 
 class Dissector:
-    """Turns the frames of one capture into segments; ``take_counts`` says what became of the packets that gave none."""
+    """Turns the frames of one capture into segments; ``take_counts`` says what became of the packets that gave none.
 
-    def __init__(self) -> None:
+    ``quic``: into datagrams, too, where these may belong to a QUIC handshake.
+    """
+
+    def __init__(self, *, quic: bool = False) -> None:
+        self.quic = quic
         self._counts: dict[str, int] = {}
         self._fragments = Fragments(lambda number: self.count("fragments_incomplete", number))
 
-    def segments(self, block: bytes, frames: list[Frame]) -> Sequence[Segment]:
+    def segments(self, block: bytes, frames: list[Frame]) -> Sequence[Captured]:
         """The segments of these frames, in their order."""
         self.count("packets", len(frames))
-        return self._segments(block, frames) if native.lane is None else native.lane.dissect(block, frames, self.by_layers)
+        return (
+            self._segments(block, frames)
+            if native.lane is None or self.quic
+            else native.lane.dissect(block, frames, self.by_layers)
+        )
 
-    def _segments(self, block: bytes, frames: Sequence[Frame]) -> list[Segment]:  # noqa: C901, PLR0912  a call a packet costs a third
-        found: list[Segment] = []
+    def _segments(self, block: bytes, frames: Sequence[Frame]) -> list[Captured]:  # noqa: C901, PLR0912  a call a packet costs a third
+        found: list[Captured] = []
         append, by_layers = found.append, self.by_layers
         link_type = -1
         for ts_ns, start, end, wire_length, link, interface in frames:
@@ -101,10 +109,11 @@ class Dissector:
         counts, self._counts = self._counts, {}
         return counts
 
-    def by_layers(self, data: bytes, wire_length: int, ts_ns: int, link: int, interface: int) -> list[Segment]:
+    def by_layers(self, data: bytes, wire_length: int, ts_ns: int, link: int, interface: int) -> list[Captured]:
         """The segments of one packet of any kind, header by header; few kinds carry more than one."""
         packet = Packet(data, wire_length, ts_ns, interface, self._fragments)
-        found: list[Segment] = []
+        packet.quic = self.quic
+        found: list[Captured] = []
         layer = LINK_TYPES.get(link)
         if layer is None:
             self.count("packets_of_unknown_link_type")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from struct import Struct
 
-from pipeline.model.records import Segment
+from pipeline.model.records import Captured
 from pipeline.sources.files.damage import DamagedInputError
 from pipeline.sources.pcap.dissect import Dissector
 from pipeline.sources.pcap.frames import MAX_CAPTURED, Frame
@@ -116,7 +116,7 @@ class NextGenerationCapture:
         self.offset += at
         return block, frames
 
-    def segments(self, data: bytes, dissector: Dissector) -> Sequence[Segment]:
+    def segments(self, data: bytes, dissector: Dissector) -> Sequence[Captured]:
         """Their segments."""
         return dissector.segments(*self.feed(data))
 

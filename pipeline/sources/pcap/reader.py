@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Protocol
 
-from pipeline.model.records import Segment
+from pipeline.model.records import Captured, Segment
 from pipeline.sources.files.damage import DamagedInputError
 from pipeline.sources.files.inflate import Inflater, inflater_for
 from pipeline.sources.files.inputs import READ_BYTES
@@ -30,7 +30,7 @@ class Container(Protocol):
     def feed(self, data: bytes) -> tuple[bytes, list[Frame]]:
         """The frames that are complete now, and the block that their offsets refer to."""
 
-    def segments(self, data: bytes, dissector: Dissector) -> Sequence[Segment]:
+    def segments(self, data: bytes, dissector: Dissector) -> Sequence[Captured]:
         """Their segments."""
 
     def finish(self) -> None:
@@ -58,7 +58,7 @@ class CaptureReader:
         """True once the header of a capture was seen."""
         return self._container is not None
 
-    def feed(self, data: bytes) -> Iterator[Sequence[Segment]]:
+    def feed(self, data: bytes) -> Iterator[Sequence[Captured]]:
         """The segments that are complete now, a sequence for each bounded piece of the capture."""
         for container, piece in self._pieces(data):
             yield container.segments(piece, self.dissector)
@@ -142,7 +142,7 @@ def read_segments(path: Path | str) -> Iterator[list[Segment]]:
     reader = CaptureReader()
     with Path(path).open("rb") as file:
         while (data := file.read(READ_BYTES)) and not reader.damage:
-            yield from map(list, reader.feed(data))
+            yield from ([each for each in found if isinstance(each, Segment)] for found in reader.feed(data))
     reader.finish()
     if reader.damage:
         raise reader.damage

@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Sequence
 
 import anyio.to_thread
 
-from pipeline.api import Context, Emits, InputError, RecordBatch, Segment, Source
+from pipeline.api import Context, Emits, InputError, RecordBatch, Source
+from pipeline.model.records import Captured
 from pipeline.sources.files.inputs import open_input, standard_input
 from pipeline.sources.files.pace import paced
 from pipeline.sources.pcap.config import STANDARD_INPUT, PcapConfig
@@ -29,7 +30,7 @@ class PcapSource(Source):
     def __init__(self, config: PcapConfig, context: Context) -> None:
         self._config = config
         self._context = context
-        self._dissector = Dissector()
+        self._dissector = Dissector(quic=context.tls_handshakes)
         self._streams: list[CaptureStream] = []
         self._total = 0
 
@@ -48,7 +49,7 @@ class PcapSource(Source):
 
     async def batches(self) -> AsyncIterator[RecordBatch]:
         """One batch for each read. Ends with ``InputError`` when a capture was damaged, after all that could be read."""
-        lists: AsyncIterator[Sequence[Segment]] = in_time_order(self._streams)
+        lists: AsyncIterator[Sequence[Captured]] = in_time_order(self._streams)
         if self._config.speed == "realtime":
             lists = paced(lists, operator.attrgetter("ts_ns"))
         async for segments in lists:

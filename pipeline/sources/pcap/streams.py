@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 import anyio.lowlevel
 
 from pipeline.errors import InputError
-from pipeline.model.records import Segment
+from pipeline.model.records import Captured
 from pipeline.sources.files.inputs import Input
 from pipeline.sources.pcap.dissect import Dissector
 from pipeline.sources.pcap.reader import CaptureReader
@@ -32,7 +32,7 @@ class CaptureStream:
         if self._capture is not None:
             self._capture.close()
 
-    async def lists(self) -> AsyncIterator[Sequence[Segment]]:
+    async def lists(self) -> AsyncIterator[Sequence[Captured]]:
         """The segments, as they are read; a list may be empty."""
         try:
             capture = self._capture = self._opener()
@@ -62,7 +62,7 @@ class _Head:
 
     def __init__(self, stream: CaptureStream) -> None:
         self._lists = stream.lists()
-        self._segments: list[Segment] = []
+        self._segments: list[Captured] = []
         self._at = 0
         self.now_ns = stream.begin_ns
 
@@ -77,7 +77,7 @@ class _Head:
         self.now_ns = self._segments[self._at].ts_ns
         return True
 
-    def take(self, until_ns: int) -> list[Segment]:
+    def take(self, until_ns: int) -> list[Captured]:
         """Those up to a time, at least one."""
         stop = bisect_right(self._segments, until_ns, self._at + 1, key=lambda segment: segment.ts_ns)
         taken = self._segments[self._at : stop]
@@ -85,7 +85,7 @@ class _Head:
         return taken
 
 
-async def in_time_order(streams: Sequence[CaptureStream]) -> AsyncIterator[Sequence[Segment]]:
+async def in_time_order(streams: Sequence[CaptureStream]) -> AsyncIterator[Sequence[Captured]]:
     """Merge the streams, which come in order of their begin. One that is alone at its time passes through as it is read."""
     if len(streams) == 1:
         async for segments in streams[0].lists():
@@ -93,7 +93,7 @@ async def in_time_order(streams: Sequence[CaptureStream]) -> AsyncIterator[Seque
         return
     waiting = list(streams)
     heads: list[_Head] = []
-    merged: list[Segment] = []
+    merged: list[Captured] = []
     while waiting or heads:
         heads.sort(key=lambda head: head.now_ns)
         if waiting and (not heads or waiting[0].begin_ns <= heads[0].now_ns):

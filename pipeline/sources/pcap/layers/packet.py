@@ -8,7 +8,7 @@ never copies a payload. The tables are empty here, because layers nest in each o
 from collections.abc import Callable
 from struct import Struct
 
-from pipeline.model.records import Segment
+from pipeline.model.records import Captured
 from pipeline.sources.pcap.layers.fragments import Fragments
 
 _U16 = Struct(">H").unpack_from
@@ -20,11 +20,14 @@ class Packet:
 
     ``data``  the captured bytes; ``at``  where the next header begins; ``end``  where its content ends by what the headers so
     far said, which lies beyond ``data`` where the capture cut the packet. ``source`` and ``destination`` are the addresses of
-    the innermost IP header, ``vlan`` the innermost tag, ``segment`` the result. ``more`` is what to go on with once that is
+    the innermost IP header, ``vlan`` the innermost tag, ``segment`` the result, which may be a datagram where
+    ``quic`` asks for those of QUIC handshakes. ``more`` is what to go on with once that is
     found: the next of several packets that one frame carries.
     """
 
-    __slots__ = ("at", "data", "destination", "end", "fragments", "interface", "more", "segment", "source", "ts_ns", "vlan")
+    __slots__ = (
+        "at", "data", "destination", "end", "fragments", "interface", "more", "quic", "segment", "source", "ts_ns", "vlan",
+    )  # fmt: skip
 
     def __init__(self, data: bytes, wire_length: int, ts_ns: int, interface: int, fragments: Fragments) -> None:
         self.data = data
@@ -36,7 +39,8 @@ class Packet:
         self.vlan = 0
         self.source = b""
         self.destination = b""
-        self.segment: Segment | None = None
+        self.segment: Captured | None = None
+        self.quic = False
         self.more: Layer | None = None
 
     def u8(self, offset: int = 0) -> int:

@@ -2,10 +2,15 @@
 
 from struct import Struct
 
+from pipeline.model.records import Datagram
 from pipeline.sources.pcap.layers.link import NSH_PROTOCOLS, ethernet, ppp, wifi
 from pipeline.sources.pcap.layers.packet import ETHERTYPES, IP_PROTOCOLS, UDP_PORTS, Layer, Packet, ip
 
 _TEREDO_ADDRESSES = Struct(">4xHBx4s12x4s").unpack_from
+_QUIC_LEAST = 21
+"""Bytes of the shortest packet that can be decrypted (RFC 9000, section 10.3)."""
+_QUIC_VERSIONS = (1, 0x6B3343CF)
+_QUIC_DRAFTS = 0xFF0000
 _TEREDO_PREFIX = b"\x20\x01\x00\x00"
 
 
@@ -15,7 +20,20 @@ def udp(packet: Packet) -> Layer | None:
     if length >= 8:
         packet.narrow(length)
     packet.skip(8)
-    return UDP_PORTS.get(destination) or UDP_PORTS.get(source) or (teredo if _is_teredo(packet) else None)
+    layer = UDP_PORTS.get(destination) or UDP_PORTS.get(source) or (teredo if _is_teredo(packet) else None)
+    if layer is None and packet.quic and _may_be_initial(packet):
+        payload = packet.data[packet.at : packet.end]
+        key = packet.source + packet.destination + packet.data[packet.at - 8 : packet.at - 4]
+        packet.segment = Datagram(key, packet.ts_ns, payload, packet.end - packet.at, packet.vlan, packet.interface)
+    return layer
+
+
+def _may_be_initial(packet: Packet) -> bool:
+    """A long header of QUIC with a version that there is: 1, 2 or a draft (RFC 9000, section 17.2; RFC 9369, section 3.1)."""
+    if packet.end - packet.at < _QUIC_LEAST or len(packet.data) - packet.at < _QUIC_LEAST or packet.u8() & 0xC0 != 0xC0:
+        return False
+    version = packet.u32(1)
+    return version in _QUIC_VERSIONS or version >> 8 == _QUIC_DRAFTS
 
 
 def _is_teredo(packet: Packet) -> bool:
