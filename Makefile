@@ -46,6 +46,9 @@ test:
 	@$(MAKE) --no-print-directory check
 	tools/lane.sh test
 	$(BIN)/pytest -q
+	@echo 'What decodes, once more without the compiled lane:'
+	HTTPIPE_LANE=0 $(BIN)/pytest -q -n auto --dist worksteal tests/unit/decode tests/unit/pcap tests/property tests/replay
+	HTTPIPE_LANE=0 $(BIN)/pytest -q tests/live
 	@$(MAKE) --no-print-directory newer
 
 check:
