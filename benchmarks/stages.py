@@ -1,4 +1,4 @@
-"""What each stage costs on the way from a capture file to JSON lines, so that a regression has an address.
+"""What each stage costs on the way from a capture file, or from JSON lines, to JSON lines, so that a regression has an address.
 
 ``python -m benchmarks stages``: µs of CPU and, where Valgrind is, instructions of each stage for an exchange, with 64 keep-alive
 connections and with a connection for each exchange. Instructions hardly change from run to run, also on a machine that others
@@ -11,6 +11,9 @@ say), build, encode, write. The others inside the decoder are differences betwee
 one whose connections nobody reads (table, order), one that reads but pairs what comes with what came last (body: where messages
 begin and end, whole or in parts), the real one (pairing).
 
+The way from JSON lines is that of benchmarks/file_to_file.py: ``replay`` (lines to events), ``filter``, ``set``, ``encode``,
+``write``; beside it ``plain loop``, the same with the standard library and nothing else.
+
 With the compiled lane a decoder has no such stages, and ``decode`` stands for all of them. HTTPIPE_LANE=0 leaves it out.
 """
 
@@ -19,7 +22,7 @@ import logging
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +31,10 @@ from unittest.mock import patch
 import anyio
 
 from benchmarks import callgrind, captures
+from benchmarks.file_to_file import PLAIN_LOOP, through_filter
 from pipeline import native
+from pipeline.api import DEFAULT, Transform
+from pipeline.api import Context as TransformContext
 from pipeline.cli.loading import load
 from pipeline.codecs.json import JsonCodec
 from pipeline.decode import DecodeOptions, Decoder
@@ -47,6 +53,7 @@ from pipeline.sources.pcap.classic import FILE_HEADER_BYTES, ClassicCapture
 from pipeline.sources.pcap.dissect import Dissector
 from pipeline.sources.pcap.frames import Frame
 from pipeline.sources.pcap.reader import read_segments
+from pipeline.sources.replay.lines import LinesReader
 
 EXCHANGES = 20_000
 COUNTED = 1_500
@@ -56,6 +63,7 @@ WAYS = {
     "keep-alive": lambda exchanges: captures.keep_alive(exchanges, 64),
     "one each": captures.one_each,
 }
+LINES = "JSON lines"
 STAGES = ("read", "frames", "dissect", "table", "order", "head", "body", "pairing", "build", "encode", "write")
 
 Work = Callable[[], object]
@@ -230,6 +238,55 @@ def works(folder: Path, way: str, exchanges: int) -> Iterator[tuple[str, Work]]:
     yield "whole", partial(whole, pipeline)
 
 
+def lines_works(folder: Path, exchanges: int) -> Iterator[tuple[str, Work]]:
+    """The same on the way from events to events."""
+    path, pipeline = folder / "events.jsonl", folder / "pipeline.toml"
+    captures.write(folder / "in.pcap", WAYS["keep-alive"](exchanges))
+    events = decode([segment for segments in read_segments(folder / "in.pcap") for segment in segments])
+    write(path, encode(events))
+    pipeline.write_text(through_filter(folder))
+    pieces = read(path)
+    plan = load(str(pipeline))
+    kept, named = (spec.component(spec.config, TransformContext(name)) for name, spec in plan.transforms.items())
+    passed = batched(events, kept)
+    changed = batched(passed, named)
+    yield "read", partial(read, path)
+    yield "replay", lambda: [LinesReader("", int).feed(piece) for piece in pieces]
+    yield "filter", lambda: batched(events, kept)
+    yield "set", lambda: batched(passed, named)
+    yield "encode", partial(encode, changed)
+    texts = encode(changed)
+    yield "write", partial(write, folder / "written.jsonl", texts)
+    yield "plain loop", partial(plain_loop, folder)
+    yield "whole", partial(whole, pipeline)
+
+
+def batched(events: Sequence[Event], transform: Transform) -> list[Event]:
+    """What a transform makes of events, in batches as replay gives them."""
+    found: list[Event] = []
+    for at in range(0, len(events), 256):
+        outputs = transform.process(events[at : at + 256])
+        found += outputs[DEFAULT] if isinstance(outputs, Mapping) else outputs
+    return found
+
+
+def plain_loop(folder: Path) -> None:
+    """The yardstick of file_to_file, in this process."""
+    with patch.object(sys, "argv", ["", f"{folder}/events.jsonl", f"{folder}/plain.jsonl"]):
+        exec(compile(PLAIN_LOOP, "plain loop", "exec"), {})  # noqa: S102  a text of ours
+
+
+def works_of(folder: Path, way: str, exchanges: int) -> Iterator[tuple[str, Work]]:
+    """What is measured."""
+    return lines_works(folder, exchanges) if way == LINES else works(folder, way, exchanges)
+
+
+def lines_stages(cost: dict[str, float]) -> dict[str, float]:
+    """Costs of what was run, as costs of stages; the plain loop comes last."""
+    found = {name: cost[name] for name in ("read", "replay", "filter", "set", "encode", "write")}
+    return {**found, "engine": cost["whole"] - sum(found.values()), "whole": cost["whole"], "plain loop": cost["plain loop"]}
+
+
 def stages(cost: dict[str, float]) -> dict[str, float]:
     """Costs of what was run, as costs of stages."""
     found = {name: cost[name] for name in ("read", "frames", "dissect")}
@@ -250,7 +307,7 @@ def seconds(folder: Path, way: str) -> dict[str, float]:
     """Seconds of CPU of each work, the best of some rounds taken in turn; of the engine without its start."""
     best: dict[str, float] = {}
     for name, times in (("start", 0), ("", EXCHANGES)):
-        found = [each for each in works(folder, way, times) if times or each[0] == "whole"]
+        found = [each for each in works_of(folder, way, times) if times or each[0] == "whole"]
         for _ in range(ROUNDS):
             for work_name, work in found:
                 began = time.process_time()
@@ -263,7 +320,7 @@ def seconds(folder: Path, way: str) -> dict[str, float]:
 def count_here(way: str, run_only: str = "") -> None:
     """Under callgrind: each work once to warm up, once counted; or only a run of the engine, ``whole`` or its ``start``."""
     with tempfile.TemporaryDirectory() as name:
-        work = dict(works(Path(name), way, 0 if run_only == "start" else COUNTED))
+        work = dict(works_of(Path(name), way, 0 if run_only == "start" else COUNTED))
         whole_run = work.pop("whole")
         for label, each in {run_only: whole_run}.items() if run_only else work.items():
             each()
@@ -288,7 +345,7 @@ def show(title: str, rows: dict[str, dict[str, float]], shown: str) -> None:
 
 
 def main() -> None:
-    """Both tables; with arguments, what counts for one of them."""
+    """The tables; with arguments, what counts for one of them."""
     gc.disable()  # what a stage has made lives on here, for the next one to work on; in a run it does not
     logging.disable()  # under callgrind everything takes too long, and the engine says so
     if sys.argv[1:]:
@@ -296,14 +353,24 @@ def main() -> None:
         return
     print(f"compiled lane: {'used' if native.lane else native.missing}\n")
     with tempfile.TemporaryDirectory() as name:
-        taken = {way: stages({key: value / EXCHANGES * 1e6 for key, value in seconds(Path(name), way).items()}) for way in WAYS}
-    show("µs of CPU an exchange", taken, ".2f")
+        taken = {way: per_exchange(seconds(Path(name), way), EXCHANGES / 1e6) for way in (*WAYS, LINES)}
+    tables("µs of CPU an exchange", taken, ".2f")
     if why := callgrind.missing():
         print(f"instructions are not counted: {why}")
         return
-    show(
-        "instructions an exchange", {way: stages({k: v / COUNTED for k, v in instructions(way).items()}) for way in WAYS}, ",.0f"
-    )
+    tables("instructions an exchange", {way: per_exchange(instructions(way), COUNTED) for way in (*WAYS, LINES)}, ",.0f")
+
+
+def per_exchange(cost: dict[str, float], exchanges: float) -> dict[str, float]:
+    """Of so many."""
+    return {name: value / exchanges for name, value in cost.items()}
+
+
+def tables(title: str, cost: dict[str, dict[str, float]], shown: str) -> None:
+    """That of captures, that of lines."""
+    lines = cost.pop(LINES)
+    show(title, {way: stages(found) for way, found in cost.items()}, shown)
+    show(title, {LINES: lines_stages(lines)}, shown)
 
 
 if __name__ == "__main__":
