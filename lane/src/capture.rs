@@ -107,13 +107,14 @@ const HEADER: usize = 8;
 const RECORD: usize = 80;
 const IPV6: u8 = 1;
 const CUT: u8 = 4;
-const SHED: u8 = 16;
+/// IPV6, OUTGOING, CUT, RANGE: what else is said of segments.
+const OF_SEGMENTS: u8 = 15;
 
 /// What lies in the kernel's ring (Documentation/bpf/ringbuf.rst), as far as it was finished when `seen` was copied; `block` is a
 /// later copy of the same, so that what was finished is whole in it. The records, and how many bytes they take.
-/// `closed(key, ts_ns)` makes the record of a connection that is left out from there on.
+/// `other(key, ts_ns, bits, payload)` makes the record of what is no segment.
 #[pyfunction]
-pub fn ring(seen: &[u8], block: Bound<'_, PyBytes>, offset_ns: u64, closed: &Bound<'_, PyAny>) -> PyResult<(Records, usize)> {
+pub fn ring(seen: &[u8], block: Bound<'_, PyBytes>, offset_ns: i64, other: &Bound<'_, PyAny>) -> PyResult<(Records, usize)> {
     let (py, data) = (block.py(), block.as_bytes());
     let mut items = Vec::with_capacity(data.len() / 320 + 8);
     let mut at = 0;
@@ -127,20 +128,23 @@ pub fn ring(seen: &[u8], block: Bound<'_, PyBytes>, offset_ns: u64, closed: &Bou
             let Some(record) = data.get(begin..begin + length) else {
                 break;
             };
-            items.push(
-                match segment(record, begin, offset_ns).ok_or_else(|| PyValueError::new_err("a record is none of ours"))? {
-                    (seg, false) => Item::Native(seg),
-                    (seg, true) => Item::Foreign(closed.call1((PyBytes::new(py, seg.key.raw()), seg.ts_ns))?.unbind()),
-                },
-            );
+            let (seg, bits) =
+                segment(record, begin, offset_ns).ok_or_else(|| PyValueError::new_err("a record is none of ours"))?;
+            items.push(if bits & !OF_SEGMENTS == 0 {
+                Item::Native(seg)
+            } else {
+                let payload = &record[RECORD..RECORD + seg.captured as usize];
+                let values = (PyBytes::new(py, seg.key.raw()), seg.ts_ns, bits, PyBytes::new(py, payload));
+                Item::Foreign(other.call1(values)?.unbind())
+            });
         }
         at = begin + length.next_multiple_of(8);
     }
     Ok((Records::new(Side::behind(&block), block.unbind(), items), at))
 }
 
-/// `struct http_record`, and whether its connection is left out from here on.
-fn segment(record: &[u8], at: usize, offset_ns: u64) -> Option<(Segment, bool)> {
+/// `struct http_record`, and its bits.
+fn segment(record: &[u8], at: usize, offset_ns: i64) -> Option<(Segment, u8)> {
     let word = |at: usize| Some(u32::from_ne_bytes(record.get(at..at + 4)?.try_into().ok()?));
     let long = |at: usize| Some(u64::from_ne_bytes(record.get(at..at + 8)?.try_into().ok()?));
     let (ts_ns, last_ns, captured, bits) = (long(0)?, long(8)?, word(28)?, *record.get(39)?);
@@ -150,11 +154,11 @@ fn segment(record: &[u8], at: usize, offset_ns: u64) -> Option<(Segment, bool)> 
     let width = if bits & IPV6 == 0 { 12 } else { 36 };
     let seg = Segment {
         key: Key::new(&record[40..40 + width])?,
-        ts_ns: ts_ns.wrapping_add(offset_ns),
+        ts_ns: ts_ns.wrapping_add_signed(offset_ns),
         last_ns: if last_ns == ts_ns {
             0
         } else {
-            last_ns.wrapping_add(offset_ns)
+            last_ns.wrapping_add_signed(offset_ns)
         },
         seq: word(16)?,
         ack: word(20)?,
@@ -166,5 +170,5 @@ fn segment(record: &[u8], at: usize, offset_ns: u64) -> Option<(Segment, bool)> 
         flags: record[38].into(),
         cut: bits & CUT != 0,
     };
-    Some((seg, bits & SHED != 0))
+    Some((seg, bits))
 }

@@ -8,7 +8,7 @@ import logging
 import mmap
 import platform
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pipeline.errors import CaptureError
 from pipeline.model.records import Record, Segment
@@ -124,7 +124,7 @@ class Capture:
             return 1.0
         return int.from_bytes(self._settings[abi.KEEP_OFFSET : abi.KEEP_OFFSET + 4], "little") / abi.PARTS
 
-    def read(self) -> list[Record]:
+    def read(self) -> Sequence[Record]:
         """What the kernel has reported since."""
         return self.ring.drain(self.offset_ns())
 

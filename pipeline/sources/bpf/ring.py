@@ -12,10 +12,12 @@ Plain loads and stores are enough on x86-64, whose memory order keeps them as th
 import mmap
 import select
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from struct import Struct
 from typing import Generic, TypeVar
 
-from pipeline.model.records import Closed, Owner, Record, Segment
+from pipeline import native
+from pipeline.model.records import Closed, FlowKey, Owner, Record, Segment
 from pipeline.sources.bpf import abi
 from pipeline.sources.bpf.facts import process
 
@@ -33,7 +35,8 @@ _PAYLOAD = _HEADER_BYTES + abi.RECORD.size
 
 # As plain numbers: `&` with an IntFlag is a call.
 _IPV6, _SHED, _CUT, _OWNER = int(abi.Bit.IPV6), int(abi.Bit.SHED), int(abi.Bit.CUT), int(abi.Bit.OWNER)
-_UNUSUAL = _IPV6 | _SHED | _OWNER
+_OTHER = _SHED | _OWNER
+_UNUSUAL = _IPV6 | _OTHER
 
 DRAIN_BYTES = 256 << 10
 """Taken at once at most: about 600 small exchanges, some milliseconds of work, after which sinks have their turn."""
@@ -41,6 +44,11 @@ DRAIN_BYTES = 256 << 10
 
 Found = TypeVar("Found")
 """What the records of a ring become."""
+
+
+def _other(key: FlowKey, ts_ns: int, bits: int, payload: bytes) -> Record:
+    """What is no segment: a connection is left out from here on, or somebody owns an end of it."""
+    return Closed(key, ts_ns, unseen=True) if bits & _SHED else Owner(key, ts_ns, process(payload))
 
 
 class MappedRing(ABC, Generic[Found]):
@@ -76,7 +84,7 @@ class MappedRing(ABC, Generic[Found]):
         """Bytes not read yet."""
         return self._produced[0] - self._position[0]
 
-    def drain(self, offset_ns: int, limit_bytes: int = DRAIN_BYTES) -> list[Found]:
+    def drain(self, offset_ns: int, limit_bytes: int = DRAIN_BYTES) -> Sequence[Found]:
         """Whatever is there, up to the limit; ``offset_ns`` is added to the kernel's time."""
         start = self._position[0]
         end = min(self._produced[0], start + limit_bytes)
@@ -122,6 +130,26 @@ class MappedRing(ABC, Generic[Found]):
 class Ring(MappedRing[Record]):
     """Of ``http_trace.bpf.c``."""
 
+    def drain(self, offset_ns: int, limit_bytes: int = DRAIN_BYTES) -> Sequence[Record]:
+        """Whatever is there, up to the limit; in native memory where the compiled lane is there."""
+        if native.lane is None:
+            return super().drain(offset_ns, limit_bytes)
+        seen = self.drain_bytes(limit_bytes)
+        if not seen:
+            return []
+        # Copied twice: of what the first copy shows as finished, the second is whole, in whatever order bytes are copied.
+        block = self.drain_bytes(limit_bytes)
+        records: Sequence[Record]
+        try:
+            records, size = native.lane.ring(seen, block, offset_ns, _other)
+        except BaseException:
+            self.advance(len(seen))  # never the same bytes again
+            raise
+        self.advance(size)
+        if not size and len(seen) == limit_bytes < _LARGEST:  # the limit cuts the first record
+            return self.drain(offset_ns, _LARGEST)
+        return records
+
     def _take(self, position: int, end: int, offset_ns: int, records: list[Record]) -> int:
         memory, mask, unpack, append = self._memory, self._mask, _RECORD.unpack_from, records.append
         safe = self._size - _LARGEST
@@ -141,11 +169,8 @@ class Ring(MappedRing[Record]):
             if bits & _UNUSUAL:
                 if bits & _IPV6:
                     key = source[base + _FLOW : base + _FLOW_END]
-                if bits & _SHED:
-                    append(Closed(key, ts + offset_ns, unseen=True))
-                    continue
-                if bits & _OWNER:
-                    append(Owner(key, ts + offset_ns, process(source[base + _PAYLOAD : base + _PAYLOAD + captured])))
+                if bits & _OTHER:
+                    append(_other(key, ts + offset_ns, bits, source[base + _PAYLOAD : base + _PAYLOAD + captured]))
                     continue
             append(
                 Segment(

@@ -88,14 +88,12 @@ class BpfSource(Source):
         if capture is None:
             return
         while not self._stopped:
-            records = capture.read()
-            records += self._sweep(capture)
+            records, ranges = capture.read(), self._sweep(capture)
             self._count(capture)
-            if records:
-                self._empty_ticks = 0
-                yield RecordBatch(records)
-            else:
-                self._empty_ticks += 1
+            self._empty_ticks = 0 if records or ranges else self._empty_ticks + 1
+            for each in (records, ranges):
+                if each:
+                    yield RecordBatch(each)
             if not self._stopped and capture.ring.waiting_bytes() < capture.wake_bytes:
                 await self._wait(capture)
         capture.detach()
