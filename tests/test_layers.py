@@ -40,9 +40,10 @@ DOWN_ONLY_FOR_TESTS = {"testing"}
 DECODE_ROOMS: dict[str, set[str]] = {
     "decoder": {"lane", "detect", "transport"},
     "lane": {"transport", "http1", "pairing"},
-    "detect": {"transport", "http1", "pairing"},
+    "detect": {"transport", "http1", "http2", "pairing"},
     "transport": set(),
     "http1": {"pairing"},
+    "http2": {"pairing"},
     "pairing": set(),
 }
 """The rooms of decode, and which others each may import. All of them may import what is no room, and that imports none."""

@@ -74,7 +74,8 @@ _MARKS = {
     Mark.UNMATCHED_RESPONSE: "no request was seen",
     Mark.SIZE_ESTIMATED: "the body size is not exact: its chunk framing was not copied",
     Mark.AMBIGUOUS_FRAMING: "two readers may disagree where the message ends (RFC 9112, section 11.2)",
-    Mark.PROTOCOL_ERROR: "what was sent breaks RFC 9112; it was decoded the way most servers do",
+    Mark.PROTOCOL_ERROR: "what was sent breaks RFC 9112 or RFC 9113; it was decoded the way most servers do",
+    Mark.HPACK_PARTIAL: "fields of HTTP/2 stood in a table whose beginning was not seen: what they say is absent",
 }
 
 

@@ -5,6 +5,7 @@ import codecs
 import re
 from typing import NamedTuple
 
+from pipeline.config.options import BodyOptions
 from pipeline.decode.codings import decode
 
 _CHARSET = re.compile(rb"(?i);[ \t]*charset=\"?([A-Za-z0-9_.:-]{1,40})")
@@ -52,6 +53,23 @@ class Collector:
         if text is None:
             return Content(base64.b64encode(body).decode(), "base64", size, cut)
         return Content(text, None, size, cut)
+
+
+class Collectors:
+    """Which bodies are asked for."""
+
+    def __init__(self, bodies: BodyOptions | None) -> None:
+        self._bodies = bodies
+        self._types = {name.lower().encode() for name in bodies.content_types} if bodies is not None else set()
+
+    def collector(self, content_type: bytes) -> Collector | None:
+        """What keeps a body of this type, where it was asked for."""
+        if self._bodies is None:
+            return None
+        kind = content_type.partition(b";")[0].strip().lower()
+        if self._types and self._types.isdisjoint((kind, kind.partition(b"/")[0] + b"/*", b"*/*")):
+            return None
+        return Collector(self._bodies.max_bytes)
 
 
 def as_text(body: bytes, content_type: bytes, *, cut: bool) -> str | None:

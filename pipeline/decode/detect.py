@@ -13,13 +13,13 @@ from pipeline.decode.http1.reader import Reader
 from pipeline.decode.http1.recognition import (
     BLANKS,
     COMMON_REQUESTS,
-    HTTP2,
     begins_request,
     begins_response,
     may_begin_request,
     may_begin_response,
     preamble,
 )
+from pipeline.decode.http2.connection import Http2
 from pipeline.decode.marks import MID_STREAM
 from pipeline.decode.pairing.pairing import Pairing
 from pipeline.decode.position import At
@@ -43,12 +43,16 @@ class Detect:
     def __init__(self, options: DecodeOptions, shared: Shared) -> None:
         self._shared = shared
         self._context = Context(options, shared)
+        self._http2 = Http2(options, shared)
         self._tls = _tls(shared) if options.tls_handshakes else None
 
     # -- what bytes are --------------------------------------------------------------------------------------------------
 
     def first(self, data: bytes, *, opener: bool) -> bool | None:
         """See ``Detector``. Who asked for the connection is the client, unless what they say shows otherwise."""
+        http2 = self._http2.first(data)
+        if http2 is not None:
+            return http2
         if data[0] in BLANKS and not preamble(data):
             data = data.lstrip(BLANKS)
             if not data:
@@ -59,8 +63,7 @@ class Detect:
             return opener or begins_request(data)
         if self._tls is not None and (client := self._tls.first(data, opener=opener)) is not None:
             return client
-        if not self.passed_over(data):
-            self._shared.count("decoder_not_http", 1)
+        self._shared.count("decoder_not_http", 1)
         return None
 
     def midway(self, data: bytes) -> bool | None:
@@ -69,11 +72,13 @@ class Detect:
             return False
         if begins_request(data.lstrip(b"\r\n") if data[:1] in {b"\r", b"\n"} else data):
             return True
-        return None if self._tls is None else self._tls.midway(data)
+        client = self._http2.midway(data)
+        return client if client is not None or self._tls is None else self._tls.midway(data)
 
     def begins(self, data: bytes) -> bool:
         """See ``Detector``."""
-        return begins_request(data) or begins_response(data) or (self._tls is not None and self._tls.midway(data) is not None)
+        http = begins_request(data) or begins_response(data) or self._http2.first(data) is True
+        return http or (self._tls is not None and self._tls.midway(data) is not None)
 
     def first_of_stream(self, data: bytes, *, whole: bool) -> bool | None:
         """See ``Detector``."""
@@ -81,24 +86,15 @@ class Detect:
             return False
         if begins_request(data) or (whole and may_begin_request(data)):
             return True
-        self.passed_over(data)
-        return None
-
-    def passed_over(self, data: bytes) -> bool:
-        """See ``Detector``. A client that knows that its server speaks HTTP/2 says so at once (RFC 9113, section 3.4)."""
-        http2 = data.startswith(HTTP2)
-        if http2:
-            self._shared.count("decoder_http2", 1)
-        return http2
+        return self._http2.first(data) if whole else self._http2.midway(data)
 
     # -- who reads them --------------------------------------------------------------------------------------------------
 
     def start(self, direction: Direction, start: Start) -> None:
-        """What the first bytes are of, else HTTP/1."""
-        client = direction if start.client else direction.other
-        if self._tls is not None and start.first and self._tls.first(start.first, opener=start.client) is not None:
-            _read_tls(client, self._tls)
+        """What the first bytes are of, else HTTP/1; where others came first, those that are missing decide when they come."""
+        if start.first and self.speak(direction, start.first, midway=start.mid_stream):
             return
+        client = direction if start.client else direction.other
         asks, answers = self._http1(client)
         pairing = asks.pairing
         if start.mid_stream:
@@ -107,9 +103,21 @@ class Detect:
             pairing.rejoined = 0
         if start.unread:
             (answers if start.client else asks).behind_unread(start.unread_upto)
-        if self._tls is not None and not start.first:
+        if not start.first:
             for each in (client, client.other):
-                each.protocol = Undecided(each, self._tls)
+                each.protocol = Undecided(each, self)
+
+    def speak(self, direction: Direction, data: bytes, *, midway: bool = False) -> bool:
+        """Give both directions the protocol that ``data`` of one begins, where that is not HTTP/1. False where it is."""
+        client = self._http2.midway(data) if midway else self._http2.first(data)
+        if client is not None:
+            requests = direction if client else direction.other
+            self._http2.start(requests, requests.other, joined=midway)
+        elif self._tls is not None and (client := self._tls.first(data, opener=direction.client)) is not None:
+            requests = direction if client else direction.other
+            readers = self._tls.readers(requests, requests.other, requests.connection)
+            requests.protocol, requests.other.protocol = readers
+        return client is not None
 
     def resume(self, client: Direction) -> None:
         """See ``Detector``."""
@@ -124,13 +132,21 @@ class Detect:
         return asks, answers
 
     def switch(self, direction: Direction, switch: Switch) -> None:
-        """Both directions go on with another protocol, and ``switch.rest`` is for the new one. None of them is read yet.
+        """Both directions go on with another protocol, and ``switch.rest`` is for the new one. Nobody reads those not known here.
 
         What follows CONNECT (RFC 9110, section 9.3.6) is not a switch: anything may come in a tunnel, HTTP/1 too, and HTTP/1's
         readers find it.
         """
-        for each in (direction, direction.other):
-            each.protocol = Unread(each.protocol)
+        other = direction.other
+        if switch.protocol == "h2c" and switch.asked is not None:
+            requests, responses = (direction, other) if direction.client else (other, direction)
+            before = responses.protocol
+            self._http2.start(requests, responses, joined=False, asked=switch.asked)
+            before.end(End.FINISHED)  # requests that were pipelined behind it get no answer any more
+            before.release()
+        else:
+            for each in (direction, other):
+                each.protocol = Unread(each.protocol)
         direction.take(switch.rest, len(switch.rest), switch.at, cut=False)
 
     # -- what has no connection in the table -----------------------------------------------------------------------------
@@ -201,21 +217,20 @@ class Unread:
 
 
 class Undecided(Unread):
-    """A direction of which later bytes came first: HTTP/1, unless its first bytes are of TLS when they come."""
+    """A direction of which later bytes came first: HTTP/1, unless the first ones show something else when they come."""
 
-    def __init__(self, direction: Direction, tls: "Handshakes") -> None:
+    def __init__(self, direction: Direction, detect: Detect) -> None:
         super().__init__(direction.protocol)
         self._direction = direction
-        self._tls = tls
+        self._detect = detect
 
     def data(self, data: bytes, at: At) -> Switch | None:
         """The first bytes decide for both directions."""
-        direction = self._direction
-        client = self._tls.first(data, opener=direction.client)
-        if client is None:
-            self._decide()
+        direction, before = self._direction, self._before
+        if self._detect.speak(direction, data):
+            before.release()
         else:
-            _read_tls(direction if client else direction.other, self._tls)
+            self._decide()
         return direction.protocol.data(data, at)
 
     def gap(self, count: int, at: At, why: Missing) -> None:
@@ -227,10 +242,6 @@ class Undecided(Unread):
         for each in (self._direction, self._direction.other):
             if isinstance(each.protocol, Undecided):
                 each.protocol = each.protocol._before  # noqa: SLF001  of the same class
-
-
-def _read_tls(client: Direction, tls: "Handshakes") -> None:
-    client.protocol, client.other.protocol = tls.readers(client, client.other, client.connection)
 
 
 def _tls(shared: Shared) -> "Handshakes":

@@ -22,7 +22,7 @@ class RequestLine(msgspec.Struct, frozen=True, gc=False):
     method: str | None
     method_original: str | None
     target: str | None
-    scheme: str
+    scheme: str | None
     path: str | None
     query: str | None
     address: str | None

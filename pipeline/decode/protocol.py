@@ -10,6 +10,7 @@ from typing import Protocol as Interface
 
 import msgspec
 
+from pipeline.decode.message import Request
 from pipeline.decode.position import UNKNOWN, At
 
 
@@ -58,11 +59,15 @@ class Start(msgspec.Struct, frozen=True):
 
 
 class Switch(msgspec.Struct, frozen=True):
-    """From ``at`` on both directions speak ``protocol`` (RFC 9110, section 7.8); ``rest`` are its first bytes."""
+    """From ``at`` on both directions speak ``protocol`` (RFC 9110, section 7.8); ``rest`` are its first bytes.
+
+    ``asked`` is the request that asked for it, None where it was not seen.
+    """
 
     protocol: str
     rest: bytes
     at: At
+    asked: Request | None = None
 
 
 class Protocol(Interface):

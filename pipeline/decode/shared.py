@@ -4,8 +4,13 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from pipeline.config.options import DecodeOptions
+from pipeline.decode.message import Request, Response
+from pipeline.decode.protocol import Protocol as Reader
 from pipeline.decode.protocol import Switch
+from pipeline.model.connection import Connection
 from pipeline.model.events.event import Event
+
+Tunnels = Callable[[str, Request, Response, Connection], tuple[Reader, Reader] | None]
 
 
 class Patient(Protocol):
@@ -22,12 +27,13 @@ class Shared:
 
     ``out_of_order`` are the directions that wait for missing bytes, ``events`` what is ready. ``switch`` gives both directions of
     a connection the protocol that one of them says comes next. ``over`` are connections, by the direction from their client, of
-    which their protocols want no more bytes: the table lets go of them behind each batch.
+    which their protocols want no more bytes: the table lets go of them behind each batch. ``tunnel`` gives what reads both sides,
+    the client's first, of a stream that a CONNECT for a protocol has opened (RFC 8441); None where nobody does.
     """
 
     __slots__ = (
         "bodies", "capture", "count", "events", "held", "keep_heads", "max_held", "max_memory", "max_pending", "memory",
-        "out_of_order", "over", "reorder_ns", "source", "switch",
+        "out_of_order", "over", "reorder_ns", "source", "switch", "tunnel",
     )  # fmt: skip
 
     def __init__(
@@ -48,3 +54,4 @@ class Shared:
         self.out_of_order: dict[Patient, None] = {}
         self.over: dict[Any, None] = {}
         self.switch: Callable[[Any, Switch], None] = lambda _direction, _switch: None
+        self.tunnel: Tunnels = lambda _protocol, _request, _response, _connection: None

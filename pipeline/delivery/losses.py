@@ -22,6 +22,7 @@ HINTS: Mapping[str, str] = {
     "decoder_connections_evicted": "raise max_connections or max_memory_bytes",
     "decoder_memory_pressure": "raise max_memory_bytes",
     "decoder_pipeline_overflow": "raise max_pipelined_requests",
+    "decoder_http2_heads_too_long": "raise max_head_bytes",
 }
 """What can be done about it, where the name does not say so."""
 
@@ -30,6 +31,8 @@ CAPTURE_LOSSES = frozenset(
         "connections_displaced",
         "copy_failed",
         "decoder_connections_evicted",
+        "decoder_http2_heads_lost",
+        "decoder_http2_heads_too_long",
         "decoder_late_bytes",
         "decoder_lost_bytes",
         "decoder_memory_pressure",

@@ -3,7 +3,7 @@
 from typing import Any
 
 from pipeline.config.options import DecodeOptions
-from pipeline.decode.content import Collector
+from pipeline.decode.content import Collector, Collectors
 from pipeline.decode.http1.fields import RARELY, FieldParser
 from pipeline.decode.http1.recognition import COMMON_REQUESTS
 from pipeline.decode.http1.startline import parse_request_line, parse_status_line
@@ -19,8 +19,8 @@ class Context:
     """``request_lines`` and ``status_lines`` are looked into first, then asked for."""
 
     __slots__ = (
+        "_collectors",
         "_lines_missed",
-        "_types",
         "bodies",
         "keep_heads",
         "max_head",
@@ -41,7 +41,7 @@ class Context:
         self.request_lines: dict[bytes, RequestLine] = {}
         self.status_lines: dict[bytes, StatusLine] = {}
         self._lines_missed = 0
-        self._types = {name.lower().encode() for name in options.bodies.content_types} if options.bodies is not None else set()
+        self._collectors = Collectors(options.bodies)
 
     def request_line(self, line: bytes, fields: bytes) -> RequestLine | None:
         """The request line ``line``, with the lines of its ``fields`` behind it; None where it is none."""
@@ -67,12 +67,7 @@ class Context:
 
     def collector(self, message: Message) -> Collector | None:
         """What keeps the body of a message, where it was asked for."""
-        if self.bodies is None:
-            return None
-        kind = message.fields.content_type.partition(b";")[0].strip().lower()
-        if self._types and self._types.isdisjoint((kind, kind.partition(b"/")[0] + b"/*", b"*/*")):
-            return None
-        return Collector(self.bodies.max_bytes)
+        return self._collectors.collector(message.fields.content_type)
 
 
 def _make_room(cache: dict[bytes, Any]) -> None:

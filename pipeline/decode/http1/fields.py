@@ -7,9 +7,9 @@ white space before the colon (section 5.1: the classic of request smuggling, so 
 import re
 from collections.abc import Mapping, Sequence
 
-from pipeline.decode.http1.startline import split_host, text
 from pipeline.decode.marks import AMBIGUOUS_FRAMING, PROTOCOL_ERROR
 from pipeline.decode.message import Fields
+from pipeline.decode.targets import split_host, text
 from pipeline.model.events.event import NO_HEADERS
 
 CACHED_BLOCKS = 1024

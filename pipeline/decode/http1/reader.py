@@ -38,7 +38,7 @@ class Reader(State, gc=False, eq=False):
             elif phase is SEEK:
                 pos = self._seek(data, pos, at)
             else:
-                return Switch(self.upgrade, data[pos:], behind(at, pos)) if self.upgrade else None
+                return Switch(self.upgrade, data[pos:], behind(at, pos), self.asked) if self.upgrade else None
         return None
 
     def gap(self, count: int, at: At, why: Missing) -> None:

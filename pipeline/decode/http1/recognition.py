@@ -9,17 +9,10 @@ to be HTTP a segment may also hold only a part of a status line: ``resumes_respo
 
 import re
 
-KNOWN_METHODS = frozenset(
-    # RFC 9110 section 9, RFC 5789 (PATCH), the HTTP QUERY method, RFC 2068 section 19.6.1 (LINK and UNLINK)
-    b"GET HEAD POST PUT DELETE CONNECT OPTIONS TRACE PATCH QUERY LINK UNLINK "
-    # WebDAV and its extensions: RFC 4918, 3253, 3648, 3744, 4437, 4791, 5323, 5842
-    b"PROPFIND PROPPATCH MKCOL COPY MOVE LOCK UNLOCK VERSION-CONTROL REPORT CHECKOUT CHECKIN UNCHECKOUT MKWORKSPACE UPDATE "
-    b"LABEL MERGE BASELINE-CONTROL MKACTIVITY ORDERPATCH ACL MKREDIRECTREF UPDATEREDIRECTREF MKCALENDAR SEARCH BIND REBIND "
-    b"UNBIND".split()
-)
-"""The kernel's program has the same ones (``bpf/classify/methods.h``); a test compares the two."""
-HTTP2 = b"PRI * HTTP/2"
-"""RFC 9113, section 3.4: how a client that knows that its server speaks HTTP/2 begins. It is not a request of HTTP/1."""
+from pipeline.decode.targets import KNOWN_METHODS
+
+PREFACE = b"PRI * HTTP/2"
+"""RFC 9113, section 3.4: how a client begins that knows that its server speaks HTTP/2. It is not a request of HTTP/1."""
 
 BLANKS = b" \t\v\f\r\n"
 """What may stand in front of a start line: empty lines (RFC 9112, section 2.2) and white space (sections 3 and 4)."""
@@ -76,7 +69,7 @@ def may_begin_request(data: bytes) -> bool:
     """Whether this can be the beginning, however short, of a request line."""
     if data[:4] in COMMON_REQUESTS:
         return True
-    return _REQUEST_PREFIX.match(data, 0, _MAX_METHOD + 2) is not None and not data.startswith(HTTP2)
+    return _REQUEST_PREFIX.match(data, 0, _MAX_METHOD + 2) is not None and not data.startswith(PREFACE)
 
 
 def may_begin_response(data: bytes) -> bool:
@@ -103,7 +96,7 @@ def begins_request(data: bytes) -> bool:
         return False
     return (
         _REQUEST_LINE.match(data, 0, _MAX_LINE) is not None or _KNOWN_START.match(data, 0, _MAX_LINE) is not None
-    ) and not data.startswith(HTTP2)
+    ) and not data.startswith(PREFACE)
 
 
 def interrupts(data: bytes, partial: bytes) -> bool:

@@ -185,7 +185,7 @@ def _switched(reader: State, response: Response, status: int) -> None:
             if each.body is not None:
                 each.end_body(each.body.message, 0, None)
             each.go(SWITCHED)
-            each.upgrade = response.fields.upgrade or "unknown"
+            each.upgrade, each.asked = response.fields.upgrade or "unknown", response.request
     reader.pairing.switched(tunnel=status != 101)
 
 

@@ -7,38 +7,17 @@ do: targets with spaces or raw bytes in them, no target, no version (HTTP/0.9, R
 
 import re
 
-from pipeline.decode.http1.recognition import KNOWN_METHODS, STATUS
+from pipeline.decode.http1.recognition import STATUS
 from pipeline.decode.marks import PROTOCOL_ERROR
 from pipeline.decode.message import RequestLine, StatusLine
-from pipeline.model.secrets import redact_query, redact_userinfo
+from pipeline.decode.targets import METHODS, OTHER_METHOD, split_host, split_query, text
+from pipeline.model.secrets import redact_userinfo
 
-OTHER_METHOD = "_OTHER"
-"""OpenTelemetry's name for a method that is not in the list of known ones."""
-
-_METHODS = {name: name.decode() for name in KNOWN_METHODS}
 _COMMON_VERSIONS = {b"HTTP/1.1": "1.1", b"HTTP/1.0": "1.0"}
 _VERSION = re.compile(rb"(?i)HTTP/(\d{1,3}(?:\.\d{1,3})?)\Z")
 _TOKEN = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,32}\Z")
 _SEPARATORS = bytes.maketrans(b"\t\v\f\r", b"    ")
 _AUTHORITY = re.compile(r"(?:[A-Za-z][A-Za-z0-9+.-]*:)?//(?:[^/?#]*@)?([^/?#]*)")
-_HOST = re.compile(r"(\[[^\]]*\]|[^:]*)(?::(\d{0,5}))?\Z")
-
-
-def text(raw: bytes) -> str:
-    """Bytes off the wire as text: UTF-8 where they are, else Latin-1, so that no byte is lost."""
-    try:
-        return raw.decode()
-    except UnicodeDecodeError:
-        return raw.decode("latin-1")
-
-
-def split_host(host: str) -> tuple[str | None, int | None]:
-    """``Host`` or authority → address without brackets, port (RFC 9110, section 7.2). None for what is not there."""
-    match = _HOST.match(host.strip())
-    if match is None:
-        return host.strip() or None, None
-    port = int(match[2]) if match[2] else None
-    return match[1].strip("[]") or None, port if port is None or port < 65536 else None
 
 
 def parse_request_line(line: bytes) -> RequestLine | None:
@@ -46,11 +25,11 @@ def parse_request_line(line: bytes) -> RequestLine | None:
     words = line.split(b" ")
     if len(words) == 3 and words[1]:
         method, target, last = words
-        usual, name = _COMMON_VERSIONS.get(last), _METHODS.get(method)
+        usual, name = _COMMON_VERSIONS.get(last), METHODS.get(method)
         if usual is not None and name is not None:
             if target[0] == 47:  # "/": nearly all there are
                 whole = text(target)
-                whole, path, query = _split_query(whole, whole)
+                whole, path, query = split_query(whole, whole)
                 return RequestLine(name, None, whole, "http", path, query, None, None, usual, 0, 2 * len(whole))
             return _request_line(method, target, usual, 0)
     spaced = line.translate(_SEPARATORS)
@@ -60,22 +39,13 @@ def parse_request_line(line: bytes) -> RequestLine | None:
         head, _, last = rest.rpartition(b" ")
         target = head.strip(b" ") if _VERSION.match(last) else rest.strip(b" ")
     version = _VERSION.match(last)
-    known = _METHODS.get(method)
+    known = METHODS.get(method)
     if version is None:
         return _simple_request(method, target, line) if known or _TOKEN.match(method) else None
     if known is None and not _TOKEN.match(method):
         return None
     marks = 0 if target and usual_spaces and last.startswith(b"HTTP") and b"." in last else PROTOCOL_ERROR
     return _request_line(method, target, text(version[1]), marks)
-
-
-def _split_query(target: str, path: str) -> tuple[str, str, str | None]:
-    """Target, path and query, secrets in the query replaced; ``path`` is the target, or what follows its authority."""
-    path, mark, query = path.partition("?")
-    if not mark:
-        return target, path, None
-    clean = redact_query(query)
-    return (target if clean == query else target.replace(query, clean)), path, clean
 
 
 def _simple_request(method: bytes, target: bytes, line: bytes) -> RequestLine | None:
@@ -86,7 +56,7 @@ def _simple_request(method: bytes, target: bytes, line: bytes) -> RequestLine | 
 
 
 def _request_line(method: bytes, raw_target: bytes, version: str, marks: int) -> RequestLine:
-    name = _METHODS.get(method)
+    name = METHODS.get(method)
     original = None if name else text(method)
     target, scheme, address, port = text(raw_target), "http", None, None
     if raw_target.startswith(b"/") and not (b"?" in raw_target or b"//" in raw_target):
@@ -104,7 +74,7 @@ def _request_line(method: bytes, raw_target: bytes, version: str, marks: int) ->
             address, port = split_host(authority[1])
             path = target[authority.end() :] or "/"
             target = redact_userinfo(target)
-    target, path, query = _split_query(target, path)
+    target, path, query = split_query(target, path)
     return RequestLine(
         name or OTHER_METHOD,
         original,

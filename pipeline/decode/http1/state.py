@@ -28,7 +28,7 @@ class State(msgspec.Struct, gc=False, eq=False):
     """Of the direction that carries requests (``client``) or responses; ``peer`` is the other, and both share a ``pairing``.
 
     ``body`` is what is being read in phase BODY, ``partial`` what is there of a head, ``led`` counts the blanks in front of it.
-    ``upgrade`` is the protocol that both ends have switched to.
+    ``upgrade`` is the protocol that both ends have switched to, ``asked`` the request that asked for it.
     """
 
     client: bool
@@ -39,6 +39,7 @@ class State(msgspec.Struct, gc=False, eq=False):
     partial: Partial | None = None
     led: int = 0
     upgrade: str = ""
+    asked: Request | None = None
     peer: "State" = None  # type: ignore[assignment]  # set as soon as both are there
 
     def go(self, step: Step) -> None:

@@ -3,6 +3,10 @@
 ==================  ====================================================================================================
 file                what it knows
 ==================  ====================================================================================================
+``connection``      what its first bytes look like; makes what reads both directions
+``reader``          bytes of one direction → frames → header blocks and bodies
+``streams``         what both directions say of each ``stream`` → exchanges
+``heads``           fields → request line, status, and the fields that decode needs
 ``huffman``         the code of header strings (RFC 7541, appendix B)
 ``static_table``    the fields that need no sending (RFC 7541, appendix A)
 ``hpack``           header block → fields, also of a connection whose beginning nobody saw

@@ -43,7 +43,7 @@ class Arrivals:
         seq = seg.seq + 1 & MASK if flags & SYN else seg.seq
         evidence = openings.evidence(seg, seq)
         if evidence.own is None or known is NOT_HTTP:
-            return self._midway(seg, evidence._replace(own=None), known)
+            return self._midway(seg, evidence._replace(own=None))
         if type(known) is Opening and known.first == seq and known.answers == UNKNOWN and payload[:4] in self._obvious:
             return self._begin(seg, evidence, client=True)
         if seq != evidence.own:
@@ -72,14 +72,12 @@ class Arrivals:
             return None
         return self._begin(seg, evidence, client=client)
 
-    def _midway(self, seg: Segment, evidence: Evidence, known: object) -> Direction | None:
+    def _midway(self, seg: Segment, evidence: Evidence) -> Direction | None:
         """Bytes that fit no opening, or stand behind some that nobody can read: followed where a message surely begins."""
         client = self._detector.midway(seg.payload)
-        if client is not None:
-            return None if self._recently_closed.has(seg) else self._begin(seg, evidence, client=client)
-        if known is not NOT_HTTP and self._detector.passed_over(seg.payload):
-            self._openings.put(seg.key, NOT_HTTP)
-        return None
+        if client is None or self._recently_closed.has(seg):
+            return None
+        return self._begin(seg, evidence, client=client)
 
     def _begin(self, seg: Segment, evidence: Evidence, *, client: bool) -> Direction:
         """Follow a connection from this segment on, or from its opening where one fits."""

@@ -25,9 +25,6 @@ class Detector(Protocol):
     def first_of_stream(self, data: bytes, *, whole: bool) -> bool | None:
         """Of the first bytes of a byte stream; ``whole``: nothing is missing in front of them."""
 
-    def passed_over(self, data: bytes) -> bool:
-        """Whether such bytes are known to begin a protocol that is not read; counted."""
-
     def start(self, direction: Direction, start: Start) -> None:
         """Give both directions the protocol that they speak."""
 

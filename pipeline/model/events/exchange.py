@@ -19,7 +19,10 @@ class Mark(StrEnum):
     UNMATCHED_RESPONSE = "unmatched_response"  # no request was seen
     SIZE_ESTIMATED = "size_estimated"  # body size is not exact: chunk framing was not copied
     AMBIGUOUS_FRAMING = "ambiguous_framing"  # two readers may disagree where the message ends (RFC 9112, section 11.2)
-    PROTOCOL_ERROR = "protocol_error"  # what was sent breaks RFC 9112; decoded the way most servers do
+    PROTOCOL_ERROR = "protocol_error"  # what was sent breaks RFC 9112 or RFC 9113; decoded the way most servers do
+    HPACK_PARTIAL = (
+        "hpack_partial"  # some fields stand in a table of HTTP/2 whose beginning was not seen: what they say is absent
+    )
 
 
 class Exchange(Event, frozen=True, gc=False):
@@ -86,6 +89,17 @@ class Exchange(Event, frozen=True, gc=False):
     httpipe_response_body_encoding: str | None = None
     httpipe_request_body_decoded_size: int | None = None
     httpipe_response_body_decoded_size: int | None = None
+    httpipe_stream_id: int | None = None
+    httpipe_http2_error: str | None = None
+    rpc_system: str | None = None
+    rpc_service: str | None = None
+    rpc_method: str | None = None
+    rpc_grpc_status_code: int | None = None
+    httpipe_rpc_request_messages: int | None = None
+    httpipe_rpc_response_messages: int | None = None
+    httpipe_rpc_request_message_bytes: int | None = None
+    httpipe_rpc_response_message_bytes: int | None = None
+    httpipe_rpc_streaming: str | None = None
 
 
 STRING, INT, FLOAT, TIMESTAMP, STRINGS = FieldType.STRING, FieldType.INT, FieldType.FLOAT, FieldType.TIMESTAMP, FieldType.STRINGS
@@ -140,6 +154,17 @@ FIELDS: tuple[Field, ...] = (
     Field("httpipe.connection", STRING, "Names the connection within one capture.", number=39),
     Field("httpipe.sequence", INT, "Place of the exchange in its connection, from 0.", number=40, ecs=("event.sequence",)),
     Field("httpipe.marks", STRINGS, "What is not whole about the exchange.", alias="marks", number=41),
+    Field("httpipe.stream_id", INT, "Stream of an HTTP/2 connection.", number=80),
+    Field("httpipe.http2.error", STRING, "Error code that ended an HTTP/2 stream early, such as `CANCEL` or `REFUSED_STREAM` (RFC 9113, section 7).", number=131),
+    Field("rpc.system", STRING, "`grpc`, or `grpc_web`, by the content type.", number=132, ecs=("httpipe.rpc.system",)),
+    Field("rpc.service", STRING, "Service of a gRPC call, with its package: the path up to its last `/`.", number=133, ecs=("httpipe.rpc.service",)),
+    Field("rpc.method", STRING, "Method of a gRPC call: the path behind its last `/`.", number=134, ecs=("httpipe.rpc.method",)),
+    Field("rpc.grpc.status_code", INT, "Status of a gRPC call, 0 for OK: of the trailers, or of the head where there is nothing else.", number=135, ecs=("httpipe.rpc.grpc.status_code",)),
+    Field("httpipe.rpc.request.messages", INT, "Messages that the client of a gRPC call sent.", number=136),
+    Field("httpipe.rpc.response.messages", INT, "Messages that the server of a gRPC call sent.", number=137),
+    Field("httpipe.rpc.request.message_bytes", INT, "Size of those messages as sent, without the five bytes in front of each.", "bytes", number=138),
+    Field("httpipe.rpc.response.message_bytes", INT, "Size of those messages as sent, without the five bytes in front of each.", "bytes", number=139),
+    Field("httpipe.rpc.streaming", STRING, "`client`, `server` or `bidi`: who sent more than one message. Absent for one message each way: a stream of one looks the same.", number=140),
 )
 
 FAMILIES: tuple[Family, ...] = (

@@ -351,15 +351,16 @@ def test_time_stamp_from_the_far_future() -> None:
     assert [brief(e) for e in decoder.feed(late) if isinstance(e, Exchange)] == [("GET", "/", None, 0, None, "unmatched_request")]
 
 
-def test_http2_is_recognized_and_skipped() -> None:
-    """A connection of HTTP/2 gives no exchange and is counted once, its opening seen or not."""
+def test_http2_is_recognized() -> None:
+    """A connection of HTTP/2 is counted once, its opening seen or not."""
     preface = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + b"\0\0\0\x04\0\0\0\0\0"
     for handshake in (True, False):
         counted: list[str] = []
         decoder = Decoder(DecodeOptions(), source="test", count=lambda name, _by, to=counted: to.append(name))
         talk = Talk(handshake=handshake).client(preface).server(b"\0\0\0\x04\0\0\0\0\0")
-        talk.client(b"\0\0\x05\x01\x05\0\0\0\x01abcde").close()
-        assert decoder.feed(talk.segments) == decoder.finish() == []
+        talk.client(b"\0\0\x03\x01\x05\0\0\0\x01\x82\x86\x84").close()
+        events = [*decoder.feed(talk.segments), *decoder.finish()]
+        assert [event.httpipe_stream_id for event in events if isinstance(event, Exchange)] == [1]
         assert counted.count("decoder_http2") == 1
 
 
