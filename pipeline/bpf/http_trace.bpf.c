@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only)
 /*
- * The HTTP traffic of a host, as seen by a socket filter on an AF_PACKET/SOCK_DGRAM socket.
+ * The HTTP traffic of a host, as seen by a socket filter on an AF_PACKET/SOCK_DGRAM socket, or on the root
+ * cgroup by every socket.
  *
- * Comes in: every packet of the interfaces that the socket is bound to. Goes out, through a ring buffer:
- * records of connections that speak HTTP (http_trace.h). It chooses and copies and never parses HTTP beyond
- * the first bytes of a segment; it never changes a packet, and always answers 0, so that the socket itself
- * receives nothing.
+ * Comes in: every packet of the interfaces that the socket is bound to, or of every socket. Goes out, through
+ * a ring buffer: records of connections that speak HTTP (http_trace.h). It chooses and copies and never
+ * parses HTTP beyond the first bytes of a segment; it never changes a packet. On a packet socket it always
+ * answers 0, so that the socket itself receives nothing; on the cgroup always 1, so that every packet passes.
  *
  * Reading order: http_trace.h (layout), maps.h (who writes what), parse/ (packet to struct), classify/ (is it
  * HTTP?), policy/ (whose, and what of it), emit/ (into the ring), and this file (what happens to a packet).
@@ -74,8 +75,8 @@ static __always_inline void on_segment(struct __sk_buff *skb, struct http_scratc
 		on_end(skb, work, connection, settings, counters);
 }
 
-HTTPIPE_PROGRAM("socket")
-int http_trace(struct __sk_buff *skb)
+/* One packet, from where it was seen: an interface, or a socket. */
+static __always_inline void look(struct __sk_buff *skb, int outgoing, int at_socket)
 {
 	struct http_settings *settings = settings_lookup();
 	struct http_counters *counters = counters_lookup();
@@ -83,27 +84,35 @@ int http_trace(struct __sk_buff *skb)
 	enum parsed parsed;
 
 	if (!settings || !counters || !work)
-		return 0;
+		return;
 	/* Read once: where clang shares the address of a field of skb between two places, the verifier
 	 * refuses "dereference of modified ctx ptr". */
 	work->packet.ifindex = skb->ifindex;
-	work->packet.outgoing = skb->pkt_type == PACKET_OUTGOING;
+	work->packet.outgoing = outgoing;
 	/* Loopback shows each packet twice, sent and received. */
 	if (work->packet.ifindex == LOOPBACK && work->packet.outgoing)
-		return 0;
+		return;
+	/* Two sockets of this host may both be at interfaces of the same number, in their namespaces. */
+	work->packet.where = work->packet.ifindex | (at_socket && outgoing ? HTTP_WHERE_SENT : 0);
 	COUNT(counters, HTTP_COUNT_PACKETS);
 	parsed = parse_packet(skb, NETWORK_HEADER, &work->headers, &work->packet);
 	if (parsed != PARSED) {
 		count_not_parsed(counters, parsed);
-		return 0;
+		return;
 	}
 	/* Pure acknowledgements, half of all packets. */
 	if (!work->packet.length && !(work->packet.flags & (TCP_SYN | TCP_FIN | TCP_RST)))
-		return 0;
+		return;
 	if (!ports_wanted(settings, work->packet.key.port[0], work->packet.key.port[1]))
-		return 0;
+		return;
 	work->packet.now_ns = bpf_ktime_get_boot_ns();
 	on_segment(skb, work, settings, counters);
+}
+
+HTTPIPE_PROGRAM("socket")
+int http_trace(struct __sk_buff *skb)
+{
+	look(skb, skb->pkt_type == PACKET_OUTGOING, 0);
 	return 0;
 }
 
@@ -114,4 +123,13 @@ int http_entry(struct __sk_buff *skb)
 {
 	stages_jump(skb, 0);
 	return 0;
+}
+
+/* In place of both, on the root cgroup: packets as the sockets of every network namespace send and receive
+ * them. There 1 lets the packet pass, and 0 would drop it. */
+HTTPIPE_PROGRAM("cgroup/skb")
+int http_sockets(struct __sk_buff *skb)
+{
+	look(skb, skb->ingress_ifindex == 0, 1);
+	return 1;
 }

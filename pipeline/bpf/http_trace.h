@@ -28,6 +28,9 @@
 /* How far copy_until may lie behind what is left out. */
 #define HTTP_FOLLOW_BYTES    (1 << 30)
 
+/* http_direction.where, beside the index of an interface: by the socket that sent it. */
+#define HTTP_WHERE_SENT (1U << 31)
+
 /* http_record.bits */
 #define HTTP_BIT_IPV6	  1  /* the key is 36 bytes long, else 12 */
 #define HTTP_BIT_OUTGOING 2  /* sent by this host on this interface, else received */
@@ -74,9 +77,9 @@ struct http_direction {
 	__u32 next_seq;	  /* end of the highest segment seen */
 	__u32 copy_until; /* bytes before this sequence number are copied: start of the turn + budget */
 	__u32 reported;	  /* end of the range as last reported */
-	__u32 ifindex;	  /* where its newest segment was seen, 0 before the first one */
-	__u32 finished;	  /* FIN was seen */
-	__u32 busy;	  /* how many CPUs are about to change the range, see policy/ranges.h */
+	__u32 where; /* its newest segment was seen: an interface, and HTTP_WHERE_SENT; 0 before the first */
+	__u32 finished; /* FIN was seen */
+	__u32 busy;	/* how many CPUs are about to change the range, see policy/ranges.h */
 };
 
 struct http_connection {

@@ -28,8 +28,10 @@ struct packet {
 	__u32 vlan; /* innermost VLAN id, 0 for none */
 	/* What the program knows of its packet, and parse_packet does not ask for. */
 	__u32 ifindex;
+	__u32 where;	/* http_direction.where */
 	__u32 outgoing; /* sent by this host */
-	__u64 now_ns;	/* CLOCK_BOOTTIME */
+	__u32 pad;
+	__u64 now_ns; /* CLOCK_BOOTTIME */
 };
 
 /* The endpoint with the lower port, then the lower address, comes first; returns the sender's place. */

@@ -113,8 +113,7 @@ static __always_inline void begin_turn(struct http_scratch *work, struct http_co
 		if (fresh || LATER(until, mine->copy_until))
 			mine->copy_until = until;
 		follow_protocol(connection, work->draft.start, counters);
-	} else if (!mine->ifindex ||
-		   (fresh && connection->speaker != packet->side && !connection->upgraded)) {
+	} else if (!mine->where || (fresh && connection->speaker != packet->side && !connection->upgraded)) {
 		mine->copy_until = until;
 	}
 }
@@ -124,7 +123,7 @@ static __always_inline void remember(struct packet *packet, struct http_connecti
 				     struct http_direction *mine)
 {
 	mine->next_seq = packet->seq + packet->length;
-	mine->ifindex = packet->ifindex;
+	mine->where = packet->where;
 	connection->speaker = packet->side;
 }
 
@@ -155,17 +154,17 @@ static __always_inline void on_payload(struct __sk_buff *skb, struct http_scratc
 	struct packet *packet = &work->packet;
 	struct http_direction *mine = packet->side ? &connection->side[1] : &connection->side[0];
 	struct http_direction *other = packet->side ? &connection->side[0] : &connection->side[1];
-	int first = mine->ifindex == 0;
+	int first = mine->where == 0;
 	int fresh = first || LATER(packet->seq + packet->length, mine->next_seq);
 	int asks = work->draft.start == START_REQUEST || work->draft.start == START_CONNECT;
 
-	/* On `any`, a bridge and its ports show the same segment. */
-	if (!fresh && mine->ifindex != packet->ifindex) {
+	/* On `any`, a bridge and its ports show the same segment; and so do two sockets. */
+	if (!fresh && mine->where != packet->where) {
 		COUNT(counters, HTTP_COUNT_REPEATED);
 		return;
 	}
 	/* What is captured of one direction only has no turns. The first request was decided on already. */
-	if (fresh && asks && (connection->speaker != packet->side || (!first && !other->ifindex)))
+	if (fresh && asks && (connection->speaker != packet->side || (!first && !other->where)))
 		decide(skb, work, connection, settings, counters);
 	if (connection->shed) {
 		if (fresh)

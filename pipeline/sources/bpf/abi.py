@@ -13,6 +13,7 @@ SEGMENT_RECORDS = 9
 RANGE_BYTES = 4 << 20
 RANGE_QUIET_NS = 50_000_000
 PARTS = 256
+WHERE_SENT = 1 << 31
 
 
 class Bit(IntFlag):
@@ -51,9 +52,14 @@ class Direction(NamedTuple):
     next_seq: int
     copy_until: int
     reported: int
-    ifindex: int
+    where: int
     finished: int
     busy: int
+
+    @property
+    def interface(self) -> int:
+        """The index of the one that its newest segment was seen at."""
+        return self.where & ~WHERE_SENT
 
     @property
     def seq(self) -> int:

@@ -65,7 +65,7 @@ def _import() -> ModuleType:
     return bcc
 
 
-def load(sizes: programs.Sizes) -> programs.Program:
+def load(sizes: programs.Sizes, at: programs.At = "interfaces") -> programs.Program:
     """Compile and load; takes seconds. Nothing is attached yet."""
     programs.prepare()
     bcc = module()
@@ -84,8 +84,11 @@ def load(sizes: programs.Sizes) -> programs.Program:
             f"bcc cannot compile the BPF program: {str(error)[:300]}", remedy=f"its messages stand above; {INSTALL}"
         ) from error
     try:
-        names = (programs.ENTRY, programs.PROGRAM)
-        entry, program = (compiled.load_func(name.encode(), bcc.BPF.SOCKET_FILTER).fd for name in names)
+        if at == "sockets":
+            entry = program = compiled.load_func(programs.SOCKETS.encode(), bcc.BPF.CGROUP_SKB).fd
+        else:
+            names = (programs.ENTRY, programs.PROGRAM)
+            entry, program = (compiled.load_func(name.encode(), bcc.BPF.SOCKET_FILTER).fd for name in names)
     except Exception as error:  # bcc raises bare Exception
         compiled.cleanup()
         if "not permitted" in str(error) or "denied" in str(error):
@@ -93,7 +96,8 @@ def load(sizes: programs.Sizes) -> programs.Program:
             raise CaptureError("the kernel refuses the BPF program: no permission", remedy=remedy, denied=True) from error
         raise CaptureError(f"the kernel refuses the BPF program: {error}", remedy="please report this") from error
     maps = {name: compiled[name.encode()].map_fd if name != "events" else _ring_fd(bcc, compiled) for name in programs.MAPS}
-    programs.link(maps, program)
+    if at == "interfaces":
+        programs.link(maps, program)
     return programs.Program("bcc", entry, maps, compiled.cleanup, keep=compiled)
 
 

@@ -14,6 +14,7 @@ from pipeline.errors import CaptureError
 from pipeline.model.records import Record, Segment
 from pipeline.sources.bpf import abi, bcc_loader, libbpf_loader, program
 from pipeline.sources.bpf.attach import Sockets, check_interfaces
+from pipeline.sources.bpf.cgroup import RootCgroup
 from pipeline.sources.bpf.clock import wall_minus_boot_ns
 from pipeline.sources.bpf.config import BpfConfig
 from pipeline.sources.bpf.counters import Counters
@@ -42,21 +43,21 @@ def load_program(config: BpfConfig) -> program.Program:
     sizes = program.Sizes(config.ring_bytes, config.kernel_connections, places)
     match config.loader:
         case "libbpf":
-            return libbpf_loader.load(sizes)
+            return libbpf_loader.load(sizes, at=config.at)
         case "bcc":
-            return bcc_loader.load(sizes)
+            return bcc_loader.load(sizes, config.at)
         case _:
-            return _load_either(sizes)
+            return _load_either(sizes, config.at)
 
 
-def _load_either(sizes: program.Sizes) -> program.Program:
+def _load_either(sizes: program.Sizes, at: program.At) -> program.Program:
     try:
-        return libbpf_loader.load(sizes)
+        return libbpf_loader.load(sizes, at=at)
     except CaptureError as first:
         if first.denied or bcc_loader.find() is None:
             raise
         _log.warning("%s; compiling it with bcc instead, which takes some seconds", first)
-        return bcc_loader.load(sizes)
+        return bcc_loader.load(sizes, at)
 
 
 class Capture:
@@ -65,7 +66,7 @@ class Capture:
     def __init__(self, config: BpfConfig, body_bytes: int = 0) -> None:
         self._config = config
         self._budget = TURN_BYTES + min(body_bytes, MAX_BODY_BYTES)
-        self._sockets = Sockets(config.interfaces)
+        self._taps = RootCgroup() if config.at == "sockets" else Sockets(config.interfaces)
         self._program: program.Program | None = None
         self._owners: Owners | None = None
         self.without_owners = ""
@@ -80,7 +81,7 @@ class Capture:
         self._program = loaded
         try:
             check_interfaces(self._config.interfaces)
-            self._sockets.open()
+            self._taps.open()
             self._program = loaded = loaded or load_program(self._config)
             ring = Ring if platform.machine() == "x86_64" else LibbpfRing
             self.ring = ring(loaded.maps["events"], self._config.ring_bytes)
@@ -107,11 +108,11 @@ class Capture:
         self.want(abi.Want.ANY)
         if self._owners is not None:
             self._owners.attach()
-        self._sockets.attach(self.program_fd)
+        self._taps.attach(self.program_fd)
 
     def follow_interfaces(self) -> Iterator[str]:
         """What became of named interfaces, as sentences."""
-        return self._sockets.follow()
+        return self._taps.follow()
 
     def want(self, want: int) -> None:
         """What the kernel may wake the reader for, once: a ``Want``, or so many bytes in the ring."""
@@ -153,7 +154,7 @@ class Capture:
 
     def detach(self) -> None:
         """No packet passes the program any more. Safe twice."""
-        self._sockets.close()
+        self._taps.close()
         if self._owners is not None:
             self._owners.detach()
 
@@ -180,7 +181,8 @@ class Capture:
         size = -(-abi.SETTINGS_BYTES // mmap.PAGESIZE) * mmap.PAGESIZE
         self._settings = mmap.mmap(fd, size, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
         self._want = memoryview(self._settings).cast("I")[abi.WANT_OFFSET // 4 :]  # one store of four bytes cannot tear
-        told, loopback = facts(command_lines=self._config.command_lines), network_namespace()
+        told = facts(command_lines=self._config.command_lines)
+        loopback = 0 if self._config.at == "sockets" else network_namespace()
         head = abi.SETTINGS.pack(0, self._budget, bool(ports), abi.PARTS, 0, told, loopback)
         self._settings[: abi.SETTINGS_BYTES] = head + abi.port_bits(ports)
 

@@ -1,10 +1,11 @@
 """The options of the ``bpf`` source."""
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from pipeline.api import Config
+from pipeline.sources.bpf.program import At
 
 ANY = "any"
 """Every interface of this network namespace, also those that appear later."""
@@ -17,6 +18,10 @@ class BpfConfig(Config):
 
     interfaces: tuple[Annotated[str, Field(min_length=1, max_length=15)], ...] = Field(default=(ANY,), min_length=1)
     """Interfaces to watch. `"any"` is all of them, also those that appear later, and stands alone."""
+
+    at: At = "interfaces"
+    """Where packets are seen. `"interfaces"`: on those of this network namespace. `"sockets"`: as the sockets of every network
+    namespace send and receive them, containers' loopback too; needs cap_net_admin and cgroups of version 2."""
 
     ports: tuple[Annotated[int, Field(ge=1, le=65535)], ...] = ()
     """TCP ports to watch, of either end, sorted out in the kernel. Empty: all ports."""
@@ -47,6 +52,12 @@ class BpfConfig(Config):
         if len(set(value)) != len(value):
             raise ValueError("an interface is named twice")
         return value
+
+    @model_validator(mode="after")
+    def _sockets_have_no_interfaces(self) -> Self:
+        if self.at == "sockets" and self.interfaces != (ANY,):
+            raise ValueError('interfaces are for at = "interfaces": at sockets leave them out, and name ports')
+        return self
 
     @field_validator("ring_bytes")
     @classmethod

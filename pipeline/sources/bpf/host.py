@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import CaptureError
-from pipeline.sources.bpf import bcc_loader, kernel, libbpf_loader, owners, program, rights
+from pipeline.sources.bpf import bcc_loader, cgroup, kernel, libbpf_loader, owners, program, rights
 from pipeline.sources.bpf.attach import SO_ATTACH_BPF, interface_names
 
 NEEDED_MEMORY = 64 << 20
@@ -165,8 +165,17 @@ def _interfaces() -> Check:
 def _namespaces() -> Check:
     """Loopback of other network namespaces is the one thing that no counter can show."""
     others = _other_namespaces()
-    detail = f"{others} others on this host: traffic inside of them is not seen" if others else "no others are visible"
+    detail = f"{others} others on this host: {_inside()}" if others else "no others are visible"
     return Check("network namespaces", True, detail, required=False)
+
+
+def _inside() -> str:
+    """What of the traffic inside of other namespaces can be seen."""
+    try:
+        cgroup.find()
+    except CaptureError:
+        return "traffic inside of them is not seen"
+    return 'traffic inside of them is seen with at = "sockets" only'
 
 
 def _other_namespaces() -> int:

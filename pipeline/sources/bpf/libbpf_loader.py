@@ -146,16 +146,20 @@ class Object:
         return found
 
 
-def load(sizes: programs.Sizes, path: Path = programs.OBJECT) -> programs.Program:
-    """The program of the packet source; nothing is attached yet."""
+def load(sizes: programs.Sizes, path: Path = programs.OBJECT, at: programs.At = "interfaces") -> programs.Program:
+    """The program of the packet source, as it is attached there; nothing is yet."""
     programs.prepare()
     loaded = Object(path, instead=', or set loader = "bcc"')
     try:
         loaded.size("events", sizes.ring_bytes)
         loaded.size("connections", sizes.max_connections)
         loaded.size("owners", sizes.owners)
+        for name in (programs.SOCKETS,) if at == "interfaces" else (programs.ENTRY, programs.PROGRAM):
+            loaded.leave_out(name)
         loaded.load()
         maps = {name: loaded.map_fd(name) for name in programs.MAPS}
+        if at == "sockets":
+            return programs.Program("libbpf", loaded.program_fd(programs.SOCKETS), maps, loaded.close)
         programs.link(maps, loaded.program_fd(programs.PROGRAM))
         return programs.Program("libbpf", loaded.program_fd(programs.ENTRY), maps, loaded.close)
     except BaseException:

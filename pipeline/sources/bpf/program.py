@@ -4,6 +4,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Literal
 
 from pipeline.sources.bpf import kernel, rights
 from pipeline.sources.bpf.syscall import Map
@@ -13,6 +14,12 @@ OBJECT = SOURCE.with_suffix(".o")
 
 ENTRY, PROGRAM = "http_entry", "http_trace"
 """The entry is attached, and jumps to the other."""
+
+SOCKETS = "http_sockets"
+"""In place of both where packets are seen at sockets."""
+
+At = Literal["interfaces", "sockets"]
+"""Where packets are seen."""
 
 OLDEST_KERNEL = (5, 10)
 """The oldest that tests/kernels runs it on, and that docs/capture.md promises. Ring buffers and CAP_BPF came with 5.8."""

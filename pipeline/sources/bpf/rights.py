@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.sources.bpf import kernel
 
-CAP_NET_RAW, CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF = 13, 21, 38, 39
+CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF = 12, 13, 21, 38, 39
 
 PROC = Path("/proc")
 CONTAINER_FILES = (Path("/.dockerenv"), Path("/run/.containerenv"))

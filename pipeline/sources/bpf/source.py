@@ -71,7 +71,7 @@ class BpfSource(Source):
             raise
         self._context.log.info(
             "capturing on %s, %s, program loaded by %s",
-            ", ".join(self._config.interfaces),
+            "the sockets of all network namespaces" if self._config.at == "sockets" else ", ".join(self._config.interfaces),
             f"ports {', '.join(map(str, self._config.ports))}" if self._config.ports else "all ports",
             capture.loader,
         )

@@ -64,5 +64,5 @@ class Sweep:
                 growing = True
                 continue
             first_ns, last_ns = of.first_ns + offset_ns, of.last_ns + offset_ns
-            segments.append(Segment(abi.flow(key, side), first_ns, of.seq, 0, 0, b"", of.length, last_ns, False, 0, of.ifindex))
+            segments.append(Segment(abi.flow(key, side), first_ns, of.seq, 0, 0, b"", of.length, last_ns, False, 0, of.interface))
         return growing

@@ -36,6 +36,9 @@ count, flags, pid."""
 _PERF_LINK = Struct("=IIIIQ")
 """``union bpf_attr`` for a link to a perf event: prog_fd, target_fd, attach_type, flags; cookie."""
 
+_CGROUP_LINK = Struct("=IIII")
+"""``union bpf_attr`` for a link to a cgroup: prog_fd, target_fd, attach_type, flags."""
+
 _PERF_HEAD, _PERF_PLACE = Struct("=IIQ"), Struct("=QQ")
 """``struct perf_event_attr``: type, size, config; from byte 56 on: uprobe_path, probe_offset."""
 _PERF_PATH_AT, _PERF_ATTRIBUTES_BYTES = 56, 128
@@ -151,6 +154,11 @@ def link_uprobes(program_fd: int, path: str, places: Mapping[int, int], *, at_re
     pointers = (ctypes.addressof(name), ctypes.addressof(offsets), 0, ctypes.addressof(cookies))
     flags = _MULTI_RETURN if at_return else 0
     return _bpf_fd(_LINK_CREATE, _UPROBE_MULTI.pack(program_fd, 0, _LINK_UPROBE_MULTI, 0, *pointers, count, flags, 0))
+
+
+def link_cgroup(program_fd: int, cgroup_fd: int, attach_type: int) -> int:
+    """Attach a program to a cgroup, beside those of others; closing the result detaches it."""
+    return _bpf_fd(_LINK_CREATE, _CGROUP_LINK.pack(program_fd, cgroup_fd, attach_type, 0))
 
 
 def link_perf_event(program_fd: int, event_fd: int, cookie: int) -> int:

@@ -33,6 +33,9 @@ SIZES = program.Sizes(ring_bytes=1 << 20, max_connections=64)
         ({"ring_bytes": 3 << 20}, "must be a power of two, such as 4194304"),
         ({"ring_bytes": 4096}, "greater than or equal to 262144"),
         ({"interface": "eth0"}, "Extra inputs"),
+        ({"at": "sockets", "interfaces": ("eth0",)}, "at sockets leave them out"),
+        ({"at": "cgroup"}, "'interfaces' or 'sockets'"),
+        ({"processes": "sometimes"}, "'auto'"),
     ],
 )
 def test_wrong_options(options: dict[str, object], words: str) -> None:
