@@ -1,6 +1,7 @@
 """`httpipe doctor --tls`: the TLS processes of this host as a table, and why some of them cannot be captured."""
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
@@ -83,7 +84,8 @@ def summary(found: "Survey") -> str:
     everyone = len({process.pid for process in found.processes})
     words = f"{_count(everyone, 'process speaks', 'processes speak')} TLS: {possible} can be captured, {attached} attached now."
     if found.hidden:
-        words += f"\n{_count(found.hidden, 'process', 'processes')} could not be looked at: as root, all can."
+        words += f"\n{_count(found.hidden, 'process', 'processes')} could not be looked at"
+        words += "." if os.geteuid() == 0 else ": as root, more can."
     return words
 
 

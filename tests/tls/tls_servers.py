@@ -31,6 +31,7 @@ http {{
     root {folder}/www;
     location / {{ default_type text/plain; return 200 "peer=$remote_port uri=$request_uri end"; }}
     location /file/ {{ }}
+    location /broken/ {{ return 503; }}
   }}
 }}
 """

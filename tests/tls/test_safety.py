@@ -1,0 +1,118 @@
+"""What a capture does to the programs that it looks at: nothing that is left when it ends, however it ends."""
+
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+from test_attach import target_of
+from tls_hits import Hits
+from tls_servers import Server
+
+from pipeline.sources.tls.probe import Call
+from pipeline.sources.tls.survey import survey
+
+WAIT_SECS = 30
+STOP_SECS = 5.0
+"""A second where nothing else runs; this is for machines that are busy."""
+
+PIPELINE = """
+[sources.https]
+type = "tls"
+executables = ["{executable}"]
+
+[sinks.nothing]
+type = "null"
+inputs = ["https"]
+"""
+
+
+def until(condition: Callable[[], bool]) -> None:
+    """Wait for it."""
+    deadline = time.monotonic() + WAIT_SECS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+
+
+@pytest.fixture
+def running(nginx: Server, tmp_path: Path) -> Generator[subprocess.Popen[bytes], None, None]:
+    """`httpipe run` on nginx, ready."""
+    file, ready = tmp_path / "pipeline.toml", tmp_path / "ready"
+    file.write_text(PIPELINE.format(executable=nginx.executable))
+    httpipe = Path(sys.executable).with_name("httpipe")
+    command = [str(httpipe), "run", "--quiet", "--ready-file", str(ready), str(file)]
+    process = subprocess.Popen(command, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
+    try:
+        until(ready.exists)
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+@contextmanager
+def load(server: Server) -> Generator[list[int], None, None]:
+    """Requests, one after the other, from two threads; the list grows with the exit code of each curl."""
+    codes: list[int] = []
+    stop = threading.Event()
+
+    def work() -> None:
+        urls = [f"https://127.0.0.1:{server.port}/{number}" for number in range(50)]
+        while not stop.is_set():
+            codes.append(subprocess.run(["curl", "-sSfk", *urls], capture_output=True, check=False).returncode)
+
+    threads = [threading.Thread(target=work) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield codes
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+
+
+def attached(server: Server) -> bool:
+    """Whether a breakpoint stands in one of the server's processes."""
+    return any(process.attached for process in survey().processes if process.pid in server.pids)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+def test_the_end_of_httpipe_under_load(nginx: Server, running: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    """No process of the server ends, no request fails, no breakpoint is left."""
+    before = nginx.pids
+    with load(nginx) as codes:
+        until(lambda: len(codes) > 3)
+        assert attached(nginx)
+        begun = time.monotonic()
+        running.send_signal(number)
+        running.wait(WAIT_SECS)
+        took = time.monotonic() - begun
+        until(lambda: not attached(nginx))
+        done = len(codes)
+        until(lambda: len(codes) > done + 3)
+    assert nginx.pids == before
+    assert set(codes) == {0}
+    assert took < STOP_SECS
+
+
+@pytest.mark.parametrize("returns", ["probes", "instructions"])
+def test_programs_under_seccomp_live(certificate: Path, library: Path, tmp_path: Path, hits: Hits, returns: str) -> None:
+    """One that may do nothing but write, allocate and end speaks TLS through a probed library, and ends well."""
+    program = tmp_path / "confined"
+    source = Path(__file__).parent / "programs" / "confined.c"
+    subprocess.run(["clang", "-O1", str(source), "-o", str(program), "-lssl", "-lcrypto"], check=True, capture_output=True)
+    target = target_of(library, uretprobes=returns == "probes")
+    hits.attacher.attach(str(library), target, 1)
+    environment = {"LD_LIBRARY_PATH": str(library.parent)}
+    command = [str(program), str(certificate)]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=WAIT_SECS, check=False)
+    assert (done.returncode, done.stdout) == (0, "1000 messages\n")
+    [read] = [call for call in (Call.READ, Call.READ_EX) if hits.of(call) > 1000]
+    assert hits.of(read) >= 2000
