@@ -61,7 +61,6 @@ TLS_FIELDS = {
 TLS_CONSTANTS = {
     "TLS_RECORD_PAYLOAD": tls.RECORD_PAYLOAD,
     "TLS_CALL_RECORDS": tls.CALL_RECORDS,
-    "TLS_WAKE_BYTES": tls.WAKE_BYTES,
     "HTTP_PARTS": tls.PARTS,
     "TLS_COUNTS": len(tls.COUNTS),
     "sizeof(struct tls_record)": tls.RECORD.size,

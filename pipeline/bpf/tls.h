@@ -15,8 +15,6 @@
 #define TLS_RECORD_PAYLOAD 16384
 /* Records a call at most, 1 MiB: programs that write more at once exist, and wait for none of it. */
 #define TLS_CALL_RECORDS   64
-/* A batch is worth waking the reader for. */
-#define TLS_WAKE_BYTES	   65536
 
 /* The low byte of a cookie: the arguments of the function, and how it returns the number of bytes (probe.py).
  * Odd: it writes. */
@@ -74,7 +72,7 @@ struct tls_record {
 	__u8 bits;	/* TLS_BIT_* */
 	__u8 how;	/* enum tls_how */
 	__u8 pad;
-	__u32 votes; /* lengths that spoke for this socket */
+	__u32 votes; /* lengths that spoke for this socket; 0 until some did both ways */
 	__u32 conflicts;
 	__u32 process_votes; /* the same over all connections of the process */
 	__u32 process_conflicts;
@@ -82,10 +80,9 @@ struct tls_record {
 	__u32 pad2;
 };
 
-/* tls_settings.want */
-#define TLS_WANT_NOTHING 0 /* the reader is awake */
-#define TLS_WANT_BATCH	 1 /* wake it at TLS_WAKE_BYTES */
-#define TLS_WANT_ANY	 2 /* wake it for the next record */
+/* tls_settings.want; everything else is so many bytes in the ring, at which to wake the reader */
+#define TLS_WANT_NOTHING 0 /* it is awake */
+#define TLS_WANT_ANY	 1 /* wake it for the next record */
 
 /* tls_settings.ends */
 #define TLS_END_CLIENT 1

@@ -23,7 +23,7 @@ SUITE = "bookworm"
 
 PACKAGES = (
     *("base-files", "base-passwd", "bash", "coreutils", "dash", "grep", "kmod", "libc-bin", "libcap2-bin", "mount", "procps"),
-    *("sed", "tar", "util-linux", "python3", "nginx-light", "curl", "iproute2", "libbpf1", "bpftool", "python3-bpfcc"),
+    *("sed", "tar", "util-linux", "python3", "nginx-light", "curl", "iproute2", "libbpf1", "bpftool", "python3-bpfcc", "openssl"),
 )
 HEADERS = r"linux-headers-\d\S*-(cloud-(amd|arm)64|common)"
 """For bcc on this suite's kernel. What they depend on, compilers, bcc does without."""

@@ -46,6 +46,7 @@ static __always_inline void renew(struct tls_connection *connection)
 	connection->version = 0;
 	connection->votes = 0;
 	connection->conflicts = 0;
+	connection->ways = 0;
 	connection->mid = 0;
 	connection->shed = 0;
 	connection->bytes_read = 0;
@@ -63,7 +64,6 @@ static __always_inline void bind(const struct tls_key *key, struct tls_connectio
 				 const struct tls_socket *socket, __u32 how)
 {
 	__u64 sk = socket->sk;
-	struct tls_key *carried;
 
 	if (connection->how) {
 		if (same_socket(&connection->socket, socket)) {
@@ -79,11 +79,6 @@ static __always_inline void bind(const struct tls_key *key, struct tls_connectio
 		}
 		if (is_proof(connection->how))
 			renew(connection);
-	}
-	if (!is_proof(how)) {
-		carried = bpf_map_lookup_elem(&carriers, &sk);
-		if (carried && carried->tgid == key->tgid && carried->address != key->address)
-			return; /* it carries another connection of this process */
 	}
 	connection->socket = *socket;
 	connection->how = how;

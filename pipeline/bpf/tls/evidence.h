@@ -62,7 +62,34 @@ static __always_inline void learn_version(struct tls_connection *connection, __u
 		connection->version = version;
 }
 
-/* A socket and an object were used one after the other, and the lengths fit. */
+static __always_inline void against(struct tls_connection *connection, struct tls_process *process)
+{
+	connection->conflicts++;
+	if (process)
+		process->conflicts++;
+	count(TLS_COUNT_CONFLICTS);
+}
+
+/* The socket carries another connection of this process, as far as is known: it cannot carry both. */
+static __always_inline int carries_another(const struct tls_key *key, struct tls_connection *connection,
+					   const struct tls_socket *socket, struct tls_process *process)
+{
+	__u64 sk = socket->sk;
+	struct tls_key *carried = bpf_map_lookup_elem(&carriers, &sk);
+	struct tls_connection *other;
+
+	if (!carried || carried->tgid != key->tgid || carried->address == key->address)
+		return 0;
+	other = bpf_map_lookup_elem(&connections, carried);
+	if (!other || !same_socket(&other->socket, socket))
+		return 0;
+	other->conflicts++;
+	against(connection, process);
+	return 1;
+}
+
+/* A socket and an object were used one after the other, and the lengths fit. Lengths of messages that are
+ * always the same may do so each time: therefore both ways have to fit, and one object a socket. */
 static __always_inline void lengths_fit(const struct tls_key *key, struct tls_connection *connection,
 					const struct tls_socket *socket, __u32 how)
 {
@@ -70,21 +97,22 @@ static __always_inline void lengths_fit(const struct tls_key *key, struct tls_co
 	struct tls_process *process = bpf_map_lookup_elem(&processes, &tgid);
 	__u64 sk = connection->socket.sk;
 
+	if (carries_another(key, connection, socket, process))
+		return;
 	if (!connection->how || same_socket(&connection->socket, socket)) {
 		if (process)
 			process->votes++;
+		connection->ways |= how == TLS_HOW_READ ? TLS_WAY_READ : TLS_WAY_WRITTEN;
 		bind(key, connection, socket, how);
 		return;
 	}
-	connection->conflicts++;
-	if (process)
-		process->conflicts++;
-	count(TLS_COUNT_CONFLICTS);
+	against(connection, process);
 	if (connection->votes >= connection->conflicts)
 		return;
 	bpf_map_delete_elem(&carriers, &sk);
 	connection->how = TLS_HOW_UNKNOWN;
 	connection->votes = 0;
+	connection->ways = 0;
 }
 
 static __always_inline struct tls_thread *thread_of(__u64 id)
@@ -103,7 +131,7 @@ static __always_inline void evidence_of_read(const struct tls_key *key, struct t
 {
 	__u64 over;
 
-	if (!thread->received.sk)
+	if (!thread->received.sk || (thread->matched && thread->matched != key->address))
 		return;
 	if (thread->read_object != key->address) {
 		thread->read_object = key->address;
@@ -116,6 +144,7 @@ static __always_inline void evidence_of_read(const struct tls_key *key, struct t
 	over = thread->received_bytes - thread->read_plain;
 	if (!fits(over, thread->read_calls))
 		return;
+	thread->matched = key->address;
 	lengths_fit(key, connection, &thread->received, TLS_HOW_READ);
 	learn_version(connection, over, 1);
 }

@@ -39,6 +39,7 @@ struct tls_connection {
 	__u32 how; /* enum tls_how */
 	__u32 votes;
 	__u32 conflicts;
+	__u32 ways;	/* TLS_WAY_*: what voted */
 	__u32 protocol; /* enum tls_protocol */
 	__u32 speaker;	/* TLS_SPEAKER_* of who sent last */
 	__u32 left;	/* bytes of the turn that may still be copied */
@@ -48,6 +49,9 @@ struct tls_connection {
 	__u32 shed;		      /* left out, until the ring has room again */
 	__u64 bytes_read, bytes_sent; /* of plain text, since it is known to be HTTP */
 };
+
+#define TLS_WAY_READ	1
+#define TLS_WAY_WRITTEN 2
 
 #define TLS_SPEAKER_PEER 1 /* read */
 #define TLS_SPEAKER_SELF 2 /* written */
@@ -66,7 +70,8 @@ struct tls_pending {
 struct tls_thread {
 	struct tls_socket received; /* the last socket that gave bytes */
 	__u64 received_bytes;
-	__u64 fresh; /* nothing has been made of them yet */
+	__u64 fresh;   /* nothing has been made of them yet */
+	__u64 matched; /* the object whose plain text they are, by their length */
 	__u64 read_object, read_plain, read_calls;
 	__u64 write_object, write_plain, write_records; /* since its last send */
 	__u64 token, token_object, token_cookie, token_plain,

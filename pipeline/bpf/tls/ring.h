@@ -16,8 +16,7 @@ static __always_inline __u64 wake_flag(struct tls_settings *settings)
 {
 	__u32 want = settings->want;
 
-	if (want == TLS_WANT_ANY ||
-	    (want == TLS_WANT_BATCH && bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= TLS_WAKE_BYTES)) {
+	if (want == TLS_WANT_ANY || (want && bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA) >= want)) {
 		settings->want = TLS_WANT_NOTHING;
 		return BPF_RB_FORCE_WAKEUP;
 	}
@@ -52,8 +51,12 @@ static __always_inline int put_class(const struct tls_record *head, __u64 from, 
 	return 1;
 }
 
-static __always_inline int put(const struct tls_record *head, __u64 from, __u32 n)
+/* Functions that are not static are verified once, for any arguments, and not again at each call: the loop
+ * below, and every program, would be too much else. */
+__noinline int put(struct tls_record *head, __u64 from, __u32 n)
 {
+	if (!head)
+		return 0;
 	if (!n)
 		return put_class(head, 0, 0, 0);
 	if (n <= 256)
@@ -66,7 +69,7 @@ static __always_inline int put(const struct tls_record *head, __u64 from, __u32 
 }
 
 /* What one call read or wrote: `head->length` bytes, of which the first `take` are copied, in as many records
- * as that needs. A function of its own, verified once: within each program the loop would be too much. */
+ * as that needs. */
 __noinline int put_call(struct tls_record *head, __u64 from, __u32 take)
 {
 	__u32 rest, piece;

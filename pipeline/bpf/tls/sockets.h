@@ -19,6 +19,7 @@ static __always_inline void on_receive(struct tls_thread *thread, const struct t
 	}
 	thread->fresh = 1;
 	thread->read_object = 0;
+	thread->matched = 0;
 }
 
 /* The current thread sent or received so many bytes. */

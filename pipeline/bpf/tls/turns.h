@@ -102,7 +102,7 @@ static __always_inline void draft(struct tls_record *record, const struct tls_ke
 	record->target = connection->target;
 	record->version = connection->version;
 	record->how = connection->how;
-	record->votes = connection->votes;
+	record->votes = connection->ways == (TLS_WAY_READ | TLS_WAY_WRITTEN) ? connection->votes : 0;
 	record->conflicts = connection->conflicts;
 	record->ends = connection->socket.ends;
 	if (connection->mid)

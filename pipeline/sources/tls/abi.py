@@ -9,7 +9,6 @@ from struct import Struct
 
 RECORD_PAYLOAD = 16384
 CALL_RECORDS = 64
-WAKE_BYTES = 65536
 PARTS = 256
 
 
@@ -51,11 +50,10 @@ conflicts, process_votes, process_conflicts, then ends: local, remote, local_por
 
 
 class Want(IntEnum):
-    """``tls_settings.want``: what the kernel may wake the reader for, once."""
+    """``tls_settings.want``: what the kernel may wake the reader for, once; every other number is so many bytes in the ring."""
 
     NOTHING = 0
-    BATCH = 1
-    ANY = 2
+    ANY = 1
 
 
 class End(IntFlag):

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 
 from pipeline.model.records import Record
-from pipeline.sources.bpf.capture import MAX_BODY_BYTES, TURN_BYTES
+from pipeline.sources.bpf.capture import MAX_BODY_BYTES, TURN_BYTES, WAKE_BYTES
 from pipeline.sources.bpf.clock import wall_minus_boot_ns
 from pipeline.sources.tls import abi
 from pipeline.sources.tls.config import TlsConfig
@@ -32,6 +32,7 @@ class TlsCapture:
         self._processes = Processes(wanted, self._prober.library)
         self._streams = Streams(self._processes.describe, count, config.kernel_connections)
         self._returns = config.returns
+        self.wake_bytes = min(WAKE_BYTES, config.ring_bytes // 4)
         self._offset_ns = 0
         self._offset_due = 0.0
 

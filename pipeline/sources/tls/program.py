@@ -61,6 +61,7 @@ class TlsProgram:
         self._tracepoints = TRACEPOINTS | (SOCKET_TRACEPOINTS if self.sees_lengths else EARLIER_TRACEPOINTS)
         self._links: list[int] = []
         self._settings: mmap.mmap | None = None
+        self._want: memoryview | None = None
         self._object = loaded = Object(object_file())
         try:
             loaded.size("events", config.ring_bytes)
@@ -94,10 +95,10 @@ class TlsProgram:
                 what = f"cannot attach to the tracepoint {tracepoint}: {error.strerror}"
                 raise CaptureError(what, remedy="please report this, with the kernel's version") from error
 
-    def want(self, want: abi.Want) -> None:
-        """What the kernel may wake the reader for, once."""
-        if self._settings is not None:
-            self._settings[abi.WANT_OFFSET] = want
+    def want(self, want: int) -> None:
+        """What the kernel may wake the reader for, once: a ``Want``, or so many bytes in the ring."""
+        if self._want is not None:
+            self._want[0] = want
 
     def kept(self) -> float:
         """The share of all connections that the kernel captures now: less than 1 while the ring is or was too full."""
@@ -121,6 +122,9 @@ class TlsProgram:
         """Let go of everything. Safe twice."""
         while self._links:
             os.close(self._links.pop())
+        if self._want is not None:
+            self._want.release()
+            self._want = None
         if self._settings is not None:
             self._settings.close()
             self._settings = None
@@ -128,6 +132,7 @@ class TlsProgram:
 
     def _write_settings(self, fd: int, budget: int, ends: abi.End) -> None:
         self._settings = mmap.mmap(fd, mmap.PAGESIZE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
+        self._want = memoryview(self._settings).cast("I")[abi.WANT_OFFSET // 4 :]  # one store of four bytes cannot tear
         self._settings[: abi.SETTINGS.size] = abi.SETTINGS.pack(0, budget, ends, abi.PARTS, 0, own_process(), facts())
 
 

@@ -6,6 +6,7 @@ wakes it for a batch, not for a record, in the rhythm of the ``bpf`` source.
 
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import ClassVar
 
 import anyio
@@ -49,7 +50,8 @@ class TlsSource(Source):
         with anyio.move_on_after(0):
             await anyio.lowlevel.checkpoint()
         context = self._context
-        self._capture = capture = TlsCapture(self._config, context.log, context.count, context.body_bytes)
+        make = partial(TlsCapture, self._config, context.log, context.count, context.body_bytes)
+        self._capture = capture = await anyio.to_thread.run_sync(make)
         try:
             attached = await anyio.to_thread.run_sync(capture.attach)
         except BaseException:
@@ -76,7 +78,7 @@ class TlsSource(Source):
                 yield RecordBatch(records)
             else:
                 self._empty_ticks += 1
-            if not self._stopped and capture.ring.waiting_bytes() < abi.WAKE_BYTES:
+            if not self._stopped and capture.ring.waiting_bytes() < capture.wake_bytes:
                 await self._wait(capture)
         await anyio.to_thread.run_sync(capture.detach)
         records = capture.rest()
@@ -107,7 +109,7 @@ class TlsSource(Source):
         """Until the kernel wakes us, or the tick is over."""
         asleep = self._empty_ticks >= IDLE_AFTER and not capture.waiting
         capture.ring.rearm()
-        capture.program.want(abi.Want.ANY if asleep else abi.Want.BATCH)
+        capture.program.want(abi.Want.ANY if asleep else capture.wake_bytes)
         if asleep and capture.ring.waiting_bytes():
             return  # it came just before the kernel knew that we want to be woken
         with anyio.move_on_after(IDLE_TICK_SECS if asleep else TICK_SECS) as self._sleep:

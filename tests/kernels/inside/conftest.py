@@ -94,8 +94,8 @@ def run(network: Network, tmp_path: Path) -> Generator[Callable[..., Httpipe], N
         folder.chmod(0o755)
     started: list[Httpipe] = []
 
-    def start(*before: str, options: str = 'interfaces = ["lo"]', process: str = "") -> Httpipe:
-        started.append(Httpipe(tmp_path, network.near.command(*before), options=options, process=process))
+    def start(*before: str, options: str = 'interfaces = ["lo"]', **more: str) -> Httpipe:
+        started.append(Httpipe(tmp_path, network.near.command(*before), options=options, **more))
         return started[-1]
 
     yield start

@@ -16,7 +16,7 @@ WAIT_SECS = 120
 PIPELINE = """
 {process}
 [sources.http]
-type = "bpf"
+type = "{kind}"
 {options}
 [sinks.out]
 type = "file"
@@ -28,10 +28,12 @@ path = "{folder}/out.jsonl"
 class Httpipe:
     """One run that writes its exchanges to a file. ``started``: it captures now; else it has ended, and ``log`` says why."""
 
-    def __init__(self, folder: Path, before: Sequence[str] = (), *, options: str = "", process: str = "") -> None:
+    def __init__(
+        self, folder: Path, before: Sequence[str] = (), *, options: str = "", process: str = "", kind: str = "bpf"
+    ) -> None:
         self._output, self._log, ready = folder / "out.jsonl", folder / "log", folder / "ready"
         pipeline = folder / "pipeline.toml"
-        pipeline.write_text(PIPELINE.format(folder=folder, options=options, process=process))
+        pipeline.write_text(PIPELINE.format(folder=folder, options=options, process=process, kind=kind))
         command = [*before, "httpipe", "run", str(pipeline), "--ready-file", str(ready)]
         with self._log.open("w") as log:
             environment = {**os.environ, "RUNTIME_DIRECTORY": str(folder)}

@@ -12,11 +12,13 @@ from conftest import Traffic
 from inside_httpipe import WAIT_SECS, Httpipe, seen, until
 from inside_loaded import OURS, programs, sockets
 from inside_network import Network
+from inside_tls import tls_nginx
 from inside_verifier import measure
 from inside_workload import REQUESTS, fetch
 from live_nginx import Nginx
 
 from pipeline.sources.bpf import kernel
+from pipeline.sources.tls import program as tls
 
 RESULTS = Path("/tmp/results")  # noqa: S108  the machine is ours
 TENTH_OF_THE_LIMIT = 100_000
@@ -192,6 +194,26 @@ def test_shedding_under_a_full_ring(run: Run, network: Network, servers: list[Ng
     assert {(each["http.response.status_code"], tuple(each.get("httpipe.marks", ()))) for each in exchanges} == {(200, ())}
     assert len(exchanges) + httpipe.counted("shed_requests") == logged == 900, httpipe.log
     assert httpipe.counted("shed_connections") > 0 == httpipe.counted("ring_full")
+
+
+def test_https_by_probes(run: Run, network: Network, tmp_path: Path) -> None:
+    """23 requests over TLS are 23 exchanges of each end, with the addresses of their sockets; too old a kernel is named."""
+    httpipe = run(kind="tls", options='executables = ["nginx", "curl"]')
+    if kernel.release() < tls.OLDEST_KERNEL:
+        assert httpipe.process.wait(WAIT_SECS) == 69
+        assert "the BPF program tls needs Linux 5.15 or later, and this is Linux" in httpipe.log
+        return
+    assert httpipe.started, httpipe.log
+    with tls_nginx(tmp_path / "nginx", network.near):
+        fetch(network.near, "https://127.0.0.1/small", "tls", "-k", "--http1.1")
+        assert httpipe.has(2 * REQUESTS), httpipe.log
+        assert httpipe.stop() == 0, httpipe.log
+    exchanges = httpipe.exchanges()
+    assert [exchange.get("httpipe.marks") for exchange in exchanges] == [None] * 2 * REQUESTS
+    assert len({(exchange["client.port"], exchange["network.local.port"]) for exchange in exchanges}) == 1, httpipe.log
+    ends = sorted((exchange["process.executable.name"], exchange["url.query"]) for exchange in exchanges)
+    assert ends == [(name, f"tls-{number}") for name in ("curl", "nginx") for number in sorted(map(str, range(REQUESTS)))]
+    assert "Traceback" not in httpipe.log
 
 
 @pytest.mark.skipif(not Path(f"/usr/src/linux-headers-{platform.release()}").exists(), reason="headers are those of 6.1")
