@@ -72,7 +72,7 @@ static __always_inline void gather(const struct tls_pending *call, const struct 
 			learn_version(connection, call->wire - n, records_of(n));
 	} else if (thread && !is_proof(connection->how)) {
 		if (IS_WRITE(call->cookie))
-			evidence_of_write(key, thread, n);
+			evidence_of_write(key, connection, thread, n);
 		else
 			evidence_of_read(key, connection, thread, n);
 	}

@@ -28,6 +28,13 @@ static __always_inline __u64 records_of(__u64 plain)
 	return (plain + TLS_RECORD_BYTES - 1) / TLS_RECORD_BYTES;
 }
 
+/* What a client of TLS 1.3 may send in front of its first plain text, in the same call: a record with its
+ * Finished (RFC 8446, section 4.4.4: a hash of 32 or 48 bytes, a header of 4, 22 as above), and before that a
+ * change_cipher_spec of 6 bytes (appendix D.4). */
+#define FINISHED_SHA256	   58
+#define FINISHED_SHA384	   74
+#define CHANGE_CIPHER_SPEC 6
+
 static __always_inline int fits_kind(__u64 over, __u64 records, __u64 each)
 {
 	return over % each == 0 && over / each <= records;
@@ -115,6 +122,17 @@ static __always_inline void lengths_fit(const struct tls_key *key, struct tls_co
 	connection->ways = 0;
 }
 
+/* The first plain text of a client may have company. */
+static __always_inline __u64 without_finished(__u64 over, __u64 records)
+{
+	__u64 plain = records * OVER_TLS_1_3, rest = over - plain;
+
+	if (rest == FINISHED_SHA256 || rest == FINISHED_SHA256 + CHANGE_CIPHER_SPEC ||
+	    rest == FINISHED_SHA384 || rest == FINISHED_SHA384 + CHANGE_CIPHER_SPEC)
+		return plain;
+	return over;
+}
+
 static __always_inline struct tls_thread *thread_of(__u64 id)
 {
 	struct tls_thread *found = bpf_map_lookup_elem(&threads, &id);
@@ -150,10 +168,13 @@ static __always_inline void evidence_of_read(const struct tls_key *key, struct t
 }
 
 /* `n` bytes of plain text were written: the thread's next send may carry them. */
-static __always_inline void evidence_of_write(const struct tls_key *key, struct tls_thread *thread, __u64 n)
+static __always_inline void evidence_of_write(const struct tls_key *key,
+					      const struct tls_connection *connection,
+					      struct tls_thread *thread, __u64 n)
 {
 	if (thread->write_object != key->address) {
 		thread->write_object = key->address;
+		thread->write_first = !connection->bytes_sent;
 		thread->write_plain = 0;
 		thread->write_records = 0;
 	}
@@ -172,6 +193,8 @@ static __always_inline void evidence_of_send(__u32 tgid, struct tls_thread *thre
 	thread->write_object = 0;
 	if (!connection || over > OVER_MOST)
 		return;
+	if (thread->write_first)
+		over = without_finished(over, thread->write_records);
 	if (is_proof(connection->how)) { /* Go: only the version is not known yet */
 		if (same_socket(&connection->socket, socket))
 			learn_version(connection, over, thread->write_records);

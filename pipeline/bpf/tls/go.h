@@ -59,7 +59,7 @@ static __always_inline int on_go_enter(struct tls_pending *call, __u64 g)
 	text.sent = 1;
 	thread = thread_of(id);
 	if (thread)
-		evidence_of_write(&key, thread, text.bytes);
+		evidence_of_write(&key, connection, thread, text.bytes);
 	on_text(&key, connection, &text);
 	return 0;
 }

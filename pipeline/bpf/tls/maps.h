@@ -73,7 +73,7 @@ struct tls_thread {
 	__u64 fresh;   /* nothing has been made of them yet */
 	__u64 matched; /* the object whose plain text they are, by their length */
 	__u64 read_object, read_plain, read_calls;
-	__u64 write_object, write_plain, write_records; /* since its last send */
+	__u64 write_object, write_plain, write_records, write_first; /* since its last send */
 	__u64 token, token_object, token_cookie, token_plain,
 		token_records; /* rustls: written since its last send */
 };
