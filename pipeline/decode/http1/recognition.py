@@ -11,7 +11,7 @@ import re
 
 from pipeline.decode.targets import KNOWN_METHODS
 
-PREFACE = b"PRI * HTTP/2"
+HTTP2 = b"PRI * HTTP/2"
 """RFC 9113, section 3.4: how a client begins that knows that its server speaks HTTP/2. It is not a request of HTTP/1."""
 
 BLANKS = b" \t\v\f\r\n"
@@ -69,7 +69,7 @@ def may_begin_request(data: bytes) -> bool:
     """Whether this can be the beginning, however short, of a request line."""
     if data[:4] in COMMON_REQUESTS:
         return True
-    return _REQUEST_PREFIX.match(data, 0, _MAX_METHOD + 2) is not None and not data.startswith(PREFACE)
+    return _REQUEST_PREFIX.match(data, 0, _MAX_METHOD + 2) is not None and not data.startswith(HTTP2)
 
 
 def may_begin_response(data: bytes) -> bool:
@@ -96,7 +96,7 @@ def begins_request(data: bytes) -> bool:
         return False
     return (
         _REQUEST_LINE.match(data, 0, _MAX_LINE) is not None or _KNOWN_START.match(data, 0, _MAX_LINE) is not None
-    ) and not data.startswith(PREFACE)
+    ) and not data.startswith(HTTP2)
 
 
 def interrupts(data: bytes, partial: bytes) -> bool:
