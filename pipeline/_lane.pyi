@@ -40,6 +40,8 @@ class Lane:
         max_held: int,
         response_ns: int,
         idle_ns: int,
+        tell: Callable[[Any], tuple[Any, ...]],
+        told_at: int,
         known: dict[str, Any],
     ) -> None: ...
     def __len__(self) -> int: ...

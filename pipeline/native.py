@@ -12,7 +12,7 @@ if TYPE_CHECKING:  # the types, for those who hold them
 
     __all__ = ["Lane", "Records", "lane", "missing"]
 
-VERSION = 4
+VERSION = 5
 """Of what Python calls; an extension that was built from other sources is left alone."""
 
 

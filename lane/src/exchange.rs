@@ -49,6 +49,9 @@ pub struct Builder {
     no_attributes: Py<PyAny>,
     no_headers: Py<PyAny>,
     connection: Py<PyAny>,
+    tell: Py<PyAny>,
+    /// The place among an exchange's values of the first one that is told.
+    told_at: usize,
     marks: Vec<Py<PyAny>>,
     source: Py<PyAny>,
     capture: Py<PyAny>,
@@ -58,7 +61,14 @@ pub struct Builder {
 }
 
 impl Builder {
-    pub fn new(py: Python<'_>, source: Py<PyAny>, capture: Py<PyAny>, headers: [&[String]; 2]) -> PyResult<Builder> {
+    /// `tell(connection)` gives what a source said of a connection, as the values of an exchange from the place `told_at` on.
+    pub fn new(
+        py: Python<'_>,
+        source: Py<PyAny>,
+        capture: Py<PyAny>,
+        headers: [&[String]; 2],
+        (tell, told_at): (Py<PyAny>, usize),
+    ) -> PyResult<Builder> {
         let events = py.import("pipeline.model.events.event")?;
         let marks = py.import("pipeline.decode.marks")?.getattr("NAMES")?;
         let [request_headers, response_headers] =
@@ -72,6 +82,8 @@ impl Builder {
             no_attributes: events.getattr("NO_ATTRIBUTES")?.unbind(),
             no_headers: events.getattr("NO_HEADERS")?.unbind(),
             connection: py.import("pipeline.model.connection")?.getattr("Connection")?.unbind(),
+            tell,
+            told_at,
             marks: marks
                 .try_iter()?
                 .map(|each| each.map(Bound::unbind))
@@ -123,12 +135,28 @@ impl Builder {
         })
     }
 
+    /// The connection as Python has it, which knows nothing yet.
+    pub fn known<'py>(&self, py: Python<'py>, of: &Connection) -> PyResult<Bound<'py, PyAny>> {
+        self.connection
+            .bind(py)
+            .call1((PyBytes::new(py, of.key.raw()), of.last_ns, of.generation))
+    }
+
+    /// What a source said of a connection.
+    pub fn told<'py>(&self, known: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTuple>> {
+        let py = known.py();
+        if !known.getattr(intern!(py, "known"))?.is_truthy()? {
+            return Ok(PyTuple::empty(py));
+        }
+        Ok(self.tell.bind(py).call1((known,))?.cast_into()?)
+    }
+
     pub fn exchange<'py>(
         &mut self,
         py: Python<'py>,
         request: &Request,
         response: &Response,
-        ends: &Ends,
+        (ends, told): (&Ends, Option<&Bound<'py, PyTuple>>),
         sequence: u64,
         marks: u16,
     ) -> PyResult<Bound<'py, PyAny>> {
@@ -212,6 +240,12 @@ impl Builder {
             sequence.into_pyobject(py)?.into_any(),
             self.marks[usize::from(marks)].bind(py).clone(),
         ];
+        let Some(told) = told.filter(|told| !told.is_empty()) else {
+            return self.make.bind(py).call1(PyTuple::new(py, values)?);
+        };
+        let mut values = Vec::from(values);
+        values.resize_with(self.told_at, none);
+        values.extend(told);
         self.make.bind(py).call1(PyTuple::new(py, values)?)
     }
 

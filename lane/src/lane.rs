@@ -33,6 +33,8 @@ struct Known {
     announced: Vec<Py<PyDict>>,
     /// The class of a connection that is handed over at rest.
     clean: Py<PyAny>,
+    /// The class of a record that says who owns an end of a connection.
+    owner: Py<PyAny>,
 }
 
 #[pyclass(module = "pipeline._lane")]
@@ -58,7 +60,7 @@ enum Fate<'py> {
 #[pymethods]
 impl Lane {
     #[new]
-    #[pyo3(signature = (*, source, capture, request_headers, response_headers, max_head_bytes, max_connections, max_held, response_ns, idle_ns, known))]
+    #[pyo3(signature = (*, source, capture, request_headers, response_headers, max_head_bytes, max_connections, max_held, response_ns, idle_ns, tell, told_at, known))]
     #[allow(clippy::too_many_arguments, reason = "named in Python")]
     fn new(
         py: Python<'_>,
@@ -71,11 +73,13 @@ impl Lane {
         max_held: usize,
         response_ns: u64,
         idle_ns: u64,
+        tell: Py<PyAny>,
+        told_at: usize,
         known: &Bound<'_, PyDict>,
     ) -> PyResult<Lane> {
         Ok(Lane {
             table: Table::new(Timers::new(response_ns, idle_ns)),
-            builder: Builder::new(py, source, capture, [&request_headers, &response_headers])?,
+            builder: Builder::new(py, source, capture, [&request_headers, &response_headers], (tell, told_at))?,
             options: Options {
                 request_headers,
                 response_headers,
@@ -162,7 +166,10 @@ impl Lane {
                         }
                     }
                 }
-                Item::Foreign(object) => lane.foreign(py, object)?,
+                Item::Foreign(object) => match lane.foreign(py, object)? {
+                    Some(left) => left,
+                    None => continue,
+                },
             };
             drop(lane);
             let rested = take.call1((left,))?;
@@ -280,6 +287,12 @@ impl Lane {
             connection.held_bytes,
             connection.last_ns,
         );
+        let owners = if open == was_open {
+            Vec::new()
+        } else {
+            std::mem::take(&mut followed.owners)
+        };
+        let announced = !followed.owners.is_empty();
         self.table.busy = self.table.busy + usize::from(busy) - usize::from(was_busy);
         self.table.held_bytes = self.table.held_bytes + holds - held;
         if open && !was_open {
@@ -287,17 +300,23 @@ impl Lane {
             let second = self.table.timers.first_look(last_ns);
             self.table.look_at(place, second, None);
         }
+        for owner in &owners {
+            self.owned(py, place, owner)?;
+        }
         match step {
+            Step::Closed if announced => self.give_up(py, place), // Python remembers who it was
             Step::Taken if self.table.held_bytes > self.max_held => self.relieve(py),
             Step::Taken => Ok(Fate::Taken),
             Step::Whole { end } => self.report(py, place, seg, events, end),
             Step::Closed => self.close(py, place),
-            Step::Unusual => {
-                let left = PyList::empty(py);
-                self.hand_over(py, place, &left)?;
-                Ok(Fate::Python(Some(left)))
-            }
+            Step::Unusual => self.give_up(py, place),
         }
+    }
+
+    fn give_up<'py>(&mut self, py: Python<'py>, place: u32) -> PyResult<Fate<'py>> {
+        let left = PyList::empty(py);
+        self.hand_over(py, place, &left)?;
+        Ok(Fate::Python(Some(left)))
     }
 
     /// An exchange is whole.
@@ -322,7 +341,16 @@ impl Lane {
             Some(ends) => ends,
             None => self.builder.ends(py, &followed.connection, followed.known.as_ref())?,
         };
-        events.append(self.builder.exchange(py, &request, &response, &ends, sequence, marks)?)?;
+        let told = match (&followed.told, &followed.known) {
+            (Some(told), _) => Some(told.bind(py).clone()),
+            (None, Some(known)) => Some(self.builder.told(known.bind(py))?),
+            (None, None) => None,
+        };
+        followed.told = told.clone().map(Bound::unbind);
+        events.append(
+            self.builder
+                .exchange(py, &request, &response, (&ends, told.as_ref()), sequence, marks)?,
+        )?;
         followed.ends = Some(ends);
         self.table.busy -= 1;
         self.table.held_bytes -= held;
@@ -410,20 +438,37 @@ impl Lane {
         }
     }
 
-    /// A record that is no segment: Python has to know the connection that it speaks of.
-    fn foreign<'py>(&mut self, py: Python<'py>, record: &Py<PyAny>) -> PyResult<Bound<'py, PyList>> {
-        let left = PyList::empty(py);
+    /// A record that is no segment: Python has to know the connection that it speaks of, unless it only says who owns that.
+    fn foreign<'py>(&mut self, py: Python<'py>, record: &Py<PyAny>) -> PyResult<Option<Bound<'py, PyList>>> {
         let raw = record.getattr(py, "key")?;
-        if let Some(place) = raw
-            .bind(py)
-            .cast::<PyBytes>()
-            .ok()
-            .and_then(|raw| self.table.find(&Key::new(raw.as_bytes())?))
-        {
+        let key = raw.bind(py).cast::<PyBytes>().ok().and_then(|raw| Key::new(raw.as_bytes()));
+        let left = PyList::empty(py);
+        if let Some(place) = key.and_then(|key| self.table.find(&key)) {
+            if record.bind(py).get_type().is(&self.known.owner) {
+                self.owned(py, place, record)?;
+                return Ok(None);
+            }
             self.hand_over(py, place, &left)?;
         }
         left.append(record)?;
-        Ok(left)
+        Ok(Some(left))
+    }
+
+    /// Somebody owns an end of a connection.
+    fn owned(&mut self, py: Python<'_>, place: u32, owner: &Py<PyAny>) -> PyResult<()> {
+        let Some(followed) = self.table.at(place) else { return Ok(()) };
+        if !followed.connection.is_open() {
+            followed.owners.push(owner.clone_ref(py));
+            return Ok(());
+        }
+        let known = match followed.known.take() {
+            Some(known) => known.into_bound(py),
+            None => self.builder.known(py, &followed.connection)?,
+        };
+        known.call_method1("owned", (owner,))?;
+        followed.told = None;
+        followed.known = Some(known.unbind());
+        Ok(())
     }
 
     /// Tell Python where the connection rested, and what has come since.
@@ -436,6 +481,9 @@ impl Lane {
         }
         for held in &followed.connection.held {
             left.append(to_python(py, &held.seg, &held.payload)?)?;
+        }
+        for owner in &followed.owners {
+            left.append(owner)?;
         }
         Ok(())
     }

@@ -27,7 +27,7 @@ mod _lane {
 
     /// Changes whenever what Python calls here changes: an extension of another version is left alone.
     #[pymodule_export]
-    const VERSION: u32 = 4;
+    const VERSION: u32 = 5;
 
     #[pymodule_export]
     use crate::capture::{classic, dissect, ring};

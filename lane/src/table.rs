@@ -5,6 +5,7 @@ use crate::exchange::Ends;
 use crate::key::Key;
 use crate::timers::{Id, Timers};
 use pyo3::prelude::*;
+use pyo3::types::PyTuple;
 use std::collections::{HashMap, VecDeque};
 
 /// SYNs without data that are remembered here; Python takes the oldest.
@@ -20,8 +21,12 @@ pub struct Followed {
     /// How many exchanges there had been when it came here.
     pub since: u64,
     pub ends: Option<Ends>,
-    /// As Python knew it, where it did.
+    /// As Python knows it, where it does.
     pub known: Option<Py<PyAny>>,
+    /// What a source said of it, as values of an exchange; None where that is to be asked for.
+    pub told: Option<Py<PyTuple>>,
+    /// Who owns its ends, as long as it has no data.
+    pub owners: Vec<Py<PyAny>>,
 }
 
 pub struct Table {
@@ -91,6 +96,8 @@ impl Table {
             since,
             ends: None,
             known,
+            told: None,
+            owners: Vec::new(),
         }));
         let place = self.free.pop().unwrap_or_else(|| {
             self.slots.push(None);

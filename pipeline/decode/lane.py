@@ -12,6 +12,7 @@ from pipeline import native
 from pipeline.config.options import DecodeOptions
 from pipeline.decode.http1.phase import HEAD, OTHER
 from pipeline.decode.http1.reader import Reader
+from pipeline.decode.pairing.build import tell
 from pipeline.decode.pairing.gaps import Behaviour
 from pipeline.decode.position import UNKNOWN
 from pipeline.decode.shared import Shared
@@ -19,7 +20,8 @@ from pipeline.decode.transport.direction import Direction
 from pipeline.decode.transport.openings import NOT_HTTP
 from pipeline.decode.transport.table import Table
 from pipeline.model.connection import Connection
-from pipeline.model.records import FlowKey, Record, reverse
+from pipeline.model.events.exchange import Exchange
+from pipeline.model.records import FlowKey, Owner, Record, reverse
 
 if TYPE_CHECKING:
     from pipeline.native import Lane as CompiledLane
@@ -101,6 +103,8 @@ class Lane:
             max_held=options.max_memory_bytes // 2,
             response_ns=int(options.response_timeout_secs * 1e9),
             idle_ns=int(options.idle_timeout_secs * 1e9),
+            tell=_tell,
+            told_at=Exchange.__struct_fields__.index("process_pid"),
             known={
                 "directions": table.directions,
                 "openings": table.openings.known,
@@ -109,6 +113,7 @@ class Lane:
                 "let_go": closed.gone,
                 "announced": announced.remembered,
                 "clean": Clean,
+                "owner": Owner,
             },
         )
         self.finish = self._lane.finish
@@ -223,7 +228,7 @@ class Lane:
         if connection.exchanges < client.stays or not (type(asks) is type(answers) is Reader):
             return None
         pairing = asks.pairing
-        plain = not (connection.known or connection.multipath or self._table.remembers(connection))
+        plain = not (connection.security or connection.multipath or self._table.remembers(connection))
         still = not (pairing.pending or pairing.ambiguous or pairing.asking or pairing.answering or pairing.tunnel)
         if not (plain and still and all(map(_rests, (client, server)))):
             return None
@@ -256,6 +261,10 @@ def _rests(direction: Direction) -> bool:
         and not reader.led
         and not reader.upgrade
     )
+
+
+def _tell(connection: Connection) -> tuple[Any, ...]:
+    return connection.told or tell(connection)
 
 
 def _names(headers: Sequence[str]) -> list[str]:

@@ -19,7 +19,7 @@ from msgspec import structs
 from pipeline import native
 from pipeline.decode import DecodeOptions, Decoder
 from pipeline.model.events.event import Event
-from pipeline.model.records import Record, Segment
+from pipeline.model.records import SYN, Owner, Process, Record, Segment, reverse
 from pipeline.sources.files.damage import DamagedInputError
 from pipeline.sources.pcap.reader import read_segments
 from tests.fuzz.any_records import records as any_records
@@ -159,7 +159,17 @@ class Cases:
 
     def _mutated(self, name: str, segments: list[Segment]) -> tuple[str, Sequence[Record]]:
         what, segments = mutated(segments, self._rng)
-        return f"{name}, {what}", segments
+        return f"{name}, {what}", segments if self._rng.random() < 0.8 else self._owned(segments)
+
+    def _owned(self, segments: list[Segment]) -> list[Record]:
+        """With owners among them, early and late."""
+        rng, out = self._rng, list[Record]()
+        for segment in segments:
+            out.append(segment)
+            if rng.random() < (0.5 if segment.flags & SYN else 0.05):
+                key = segment.key if rng.random() < 0.8 else reverse(segment.key)
+                out.append(Owner(key, segment.ts_ns, Process(rng.randrange(1, 9), rng.choice(("", "nginx")))))
+        return out
 
     def _capture(self) -> tuple[str, Sequence[Record]]:
         name = self._rng.choice(list(self._captures))

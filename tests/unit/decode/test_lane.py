@@ -13,7 +13,7 @@ from pipeline.decode import DecodeOptions, Decoder
 from pipeline.decode.lane import SERVED, Lane
 from pipeline.decode.transport import recently_closed, segments
 from pipeline.model.events.exchange import Exchange
-from pipeline.model.records import Owner, Process, Segment
+from pipeline.model.records import Owner, Process, Segment, reverse
 from pipeline.model.secrets import SENSITIVE_PARAMETERS
 from pipeline.testing.packets import Talk, flow_key, keep_alive, request, response
 
@@ -96,16 +96,29 @@ def test_a_connection_that_is_unusual_again_and_again_stays_with_python() -> Non
     assert sum(not isinstance(each, Segment) for each in watched.handed) < 15
 
 
-def test_a_connection_whose_owner_is_known_is_python_s() -> None:
-    """Its exchanges say whose they are, as they do without the lane."""
-    watched = Watched()
-    talk = Talk().exchange(request(), response())
-    owner = Owner(talk.key, talk.now_ns, Process(7, "curl"))
-    given = [*talk.segments, owner]
+def test_owners_are_told_in_the_lane() -> None:
+    """Of the client before the first request, of the server behind it: as Python tells them, and Python is not asked."""
+    watched, talk = Watched(), Talk()
+    given = [*talk.segments, Owner(talk.key, talk.now_ns, Process(7, "curl", "c1"))]
     talk.segments.clear()
-    given += talk.exchange(request(), response()).exchange(request(), response()).close().segments
+    talk.client(request("/a"))
+    given += [*talk.segments, Owner(reverse(talk.key), talk.now_ns, Process(8, "nginx"))]
+    talk.segments.clear()
+    given += talk.server(response()).exchange(request("/b"), response()).close().segments
     exchanges = watched.decode(given)
-    assert [each.process_pid for each in exchanges] == [None, 7, 7]
+    with patch.multiple(native, lane=None, missing="switched off"):
+        decoder = Decoder(DecodeOptions(), source="test")
+    assert exchanges == [*decoder.feed(given), *decoder.finish()]
+    assert [(each.process_pid, each.httpipe_client_process_pid) for each in exchanges] == [(8, 7), (8, 7)]
+    assert watched.handed == []
+
+
+def test_who_opened_a_connection_without_data_is_remembered() -> None:
+    """By Python, which has it when the next connection between the same ports begins."""
+    watched, talk = Watched(), Talk()
+    talk.reset()
+    watched.decode([*talk.segments[:3], Owner(talk.key, talk.now_ns, Process(7, "curl")), *talk.segments[3:]])
+    assert any(isinstance(each, Owner) for each in watched.handed)
 
 
 @pytest.mark.parametrize(
