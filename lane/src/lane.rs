@@ -304,16 +304,16 @@ impl Lane {
             self.owned(py, place, owner)?;
         }
         match step {
-            Step::Closed if announced => self.give_up(py, place), // Python remembers who it was
+            Step::Closed if announced => self.pass_on(py, place), // Python remembers who it was
             Step::Taken if self.table.held_bytes > self.max_held => self.relieve(py),
             Step::Taken => Ok(Fate::Taken),
             Step::Whole { end } => self.report(py, place, seg, events, end),
             Step::Closed => self.close(py, place),
-            Step::Unusual => self.give_up(py, place),
+            Step::Unusual => self.pass_on(py, place),
         }
     }
 
-    fn give_up<'py>(&mut self, py: Python<'py>, place: u32) -> PyResult<Fate<'py>> {
+    fn pass_on<'py>(&mut self, py: Python<'py>, place: u32) -> PyResult<Fate<'py>> {
         let left = PyList::empty(py);
         self.hand_over(py, place, &left)?;
         Ok(Fate::Python(Some(left)))
