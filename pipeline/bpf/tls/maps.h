@@ -33,6 +33,16 @@ struct tls_socket {
 
 enum tls_protocol { TLS_PROTOCOL_UNKNOWN, TLS_PROTOCOL_HTTP1, TLS_PROTOCOL_HTTP2, TLS_PROTOCOL_OTHER };
 
+/* Where one direction of HTTP/2 is between its frames. */
+struct tls_frames {
+	__u32 left;    /* bytes of the frame that have not passed */
+	__u32 data;    /* it is DATA */
+	__u32 budget;  /* bytes of DATA that may still be copied */
+	__u32 have;    /* bytes of the next header that are known */
+	__u32 lost;    /* nobody knows: everything is copied */
+	__u8 head[20]; /* 9 bytes, and room for what the verifier thinks possible */
+};
+
 struct tls_connection {
 	__u64 number;
 	struct tls_socket socket;
@@ -48,6 +58,7 @@ struct tls_connection {
 	__u32 mid;		      /* HTTP/2 joined after its beginning */
 	__u32 shed;		      /* left out, until the ring has room again */
 	__u64 bytes_read, bytes_sent; /* of plain text, since it is known to be HTTP */
+	struct tls_frames frames_read, frames_sent;
 };
 
 #define TLS_WAY_READ	1

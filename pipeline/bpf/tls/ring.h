@@ -88,7 +88,7 @@ __noinline int put_call(struct tls_record *head, __u64 from, __u32 take)
 		put(head, from, piece);
 		from += piece;
 		rest -= piece;
-		head->position += piece;
+		head->position += head->length;
 		if (!take)
 			break;
 	}

@@ -12,7 +12,7 @@
 #include "classify/start.h"
 #include "shed/keep.h"
 #include "tls/evidence.h"
-#include "tls/ring.h"
+#include "tls/frames.h"
 
 /* Bytes that a process read or wrote on a connection. */
 struct tls_text {
@@ -150,6 +150,32 @@ static __always_inline __u32 spend(struct tls_connection *connection, const stru
 	return take;
 }
 
+/* HTTP/2: the part of a text that is copied follows from its frames. */
+static __always_inline void on_frames(struct tls_connection *connection, const struct tls_text *text,
+				      struct tls_settings *settings, struct tls_walk *walk)
+{
+	walk->from = text->from;
+	walk->bytes = text->bytes;
+	walk->budget = settings->budget;
+	walk->self = text->sent ? TLS_SPEAKER_SELF : TLS_SPEAKER_PEER;
+	walk->speaker = connection->speaker;
+	if (text->sent)
+		follow_frames(walk, &connection->frames_sent);
+	else
+		follow_frames(walk, &connection->frames_read);
+	connection->speaker = walk->speaker;
+	add(TLS_COUNT_LEFT_OUT_BYTES, walk->left_out);
+}
+
+/* The preface stands in front of the first frame, as long as a frame of its own. */
+static __always_inline void expect_preface(struct tls_connection *connection, const struct tls_text *text)
+{
+	struct tls_frames *frames = text->sent ? &connection->frames_sent : &connection->frames_read;
+
+	if (!connection->mid)
+		frames->left = PREFACE_BYTES;
+}
+
 /* Where a text begins in its direction. A record that is lost leaves a gap between two others. */
 static __always_inline __u64 pass(struct tls_connection *connection, const struct tls_text *text)
 {
@@ -167,7 +193,7 @@ static __always_inline void on_text(const struct tls_key *key, struct tls_connec
 				    struct tls_text *text)
 {
 	struct tls_settings *settings = settings_lookup();
-	struct tls_record record = {};
+	struct tls_walk walk = {};
 	__u64 word[START_BYTES / 8] = {};
 	__u32 n = text->bytes < START_BYTES ? text->bytes : START_BYTES;
 	__u32 speaker = text->sent ? TLS_SPEAKER_SELF : TLS_SPEAKER_PEER;
@@ -179,27 +205,32 @@ static __always_inline void on_text(const struct tls_key *key, struct tls_connec
 	text->start = classify(word, n);
 	if (!connection->protocol) {
 		connection->protocol = protocol_of(connection, text, word, settings);
-		if (connection->protocol != TLS_PROTOCOL_HTTP1 && connection->protocol != TLS_PROTOCOL_HTTP2)
+		if (connection->protocol == TLS_PROTOCOL_HTTP2)
+			expect_preface(connection, text);
+		else if (connection->protocol != TLS_PROTOCOL_HTTP1)
 			return;
 	}
 	if (is_request(text->start) && connection->speaker != speaker)
-		decide(key, connection, settings, text, &record);
+		decide(key, connection, settings, text, &walk.record);
 	if (connection->shed) {
 		connection->speaker = speaker;
 		if (is_request(text->start))
 			count(TLS_COUNT_SHED_REQUESTS);
 		return;
 	}
-	draft(&record, key, connection);
-	record.kind = TLS_DATA;
-	record.ts_ns = text->ts_ns;
-	record.length = text->bytes;
-	record.position = pass(connection, text);
+	draft(&walk.record, key, connection);
+	walk.record.kind = TLS_DATA;
+	walk.record.ts_ns = text->ts_ns;
+	walk.record.length = text->bytes;
+	walk.record.position = pass(connection, text);
 	if (text->sent)
-		record.bits |= TLS_BIT_SENT;
+		walk.record.bits |= TLS_BIT_SENT;
 	if (text->token)
-		record.bits |= TLS_BIT_TOKEN;
-	put_call(&record, text->from, spend(connection, text, settings));
+		walk.record.bits |= TLS_BIT_TOKEN;
+	if (connection->protocol == TLS_PROTOCOL_HTTP2)
+		on_frames(connection, text, settings, &walk);
+	else
+		put_call(&walk.record, text->from, spend(connection, text, settings));
 }
 
 /* Tell user space that a connection is over, if it knows it. */
