@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tls_hits import Hits, counting
 from tls_servers import SERVERS, Server
+from tls_servers import nginx as nginx_server
 from tls_talker import Talker, own_libssl
 
 from pipeline.sources.tls import program
@@ -55,6 +56,14 @@ def _children_may_be_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
 def nginx(certificate: Path) -> Generator[Server, None, None]:
     """Two workers with TLS."""
     server = SERVERS["nginx"](Server(certificate))
+    yield server
+    server.stop()
+
+
+@pytest.fixture
+def nginx_http2(certificate: Path) -> Generator[Server, None, None]:
+    """The same with HTTP/2."""
+    server = nginx_server(Server(certificate), " http2")
     yield server
     server.stop()
 

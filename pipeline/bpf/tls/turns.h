@@ -88,6 +88,8 @@ static __always_inline int is_kept(__u64 number, struct tls_settings *settings, 
 	__u64 size = bpf_ringbuf_query(&events, BPF_RB_RING_SIZE);
 	__u64 used = bpf_ringbuf_query(&events, BPF_RB_AVAIL_DATA);
 
+	/* What is under way already, and what is said of processes, must find room, too. */
+	used += size / 16;
 	return part_of_number(number) < parts_kept(&settings->keep, &settings->looked_ns, size, used, now_ns);
 }
 
@@ -241,6 +243,8 @@ static __always_inline void report_end(const struct tls_key *key, struct tls_con
 	if (connection->protocol != TLS_PROTOCOL_HTTP1 && connection->protocol != TLS_PROTOCOL_HTTP2)
 		return;
 	count(TLS_COUNT_ENDED);
+	if (connection->shed)
+		return; /* user space let go of it then */
 	draft(&record, key, connection);
 	record.kind = TLS_CLOSED;
 	record.ts_ns = bpf_ktime_get_boot_ns();
