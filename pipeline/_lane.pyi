@@ -59,6 +59,18 @@ class Lane:
     def due(self, now_ns: int) -> list[Any]: ...
     def finish(self) -> list[Any]: ...
 
+class JsonLines:
+    def __init__(
+        self,
+        kind: type[Event],
+        name: str,
+        members: list[tuple[str, int, str]],
+        families: list[tuple[str, int]],
+        time: int,
+        attributes: int,
+    ) -> None: ...
+    def encode(self, events: list[Event], tail: Callable[[Any], bytes | None], odd: Callable[[Any], bytes]) -> bytes: ...
+
 ByLayers: TypeAlias = Callable[[bytes, int, int, int, int], list[Segment]]
 
 def classic(

@@ -8,11 +8,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the types, for those who hold them
-    from pipeline._lane import Lane, Records
+    from pipeline._lane import JsonLines, Lane, Records
 
-    __all__ = ["Lane", "Records", "lane", "missing"]
+    __all__ = ["JsonLines", "Lane", "Records", "lane", "missing"]
 
-VERSION = 5
+VERSION = 6
 """Of what Python calls; an extension that was built from other sources is left alone."""
 
 

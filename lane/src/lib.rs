@@ -9,6 +9,7 @@ mod exchange;
 mod fields;
 mod frames;
 mod head;
+mod json;
 mod key;
 mod lane;
 mod message;
@@ -27,10 +28,12 @@ mod _lane {
 
     /// Changes whenever what Python calls here changes: an extension of another version is left alone.
     #[pymodule_export]
-    const VERSION: u32 = 5;
+    const VERSION: u32 = 6;
 
     #[pymodule_export]
     use crate::capture::{classic, dissect, ring};
+    #[pymodule_export]
+    use crate::json::JsonLines;
     #[pymodule_export]
     use crate::lane::Lane;
     #[pymodule_export]

@@ -16,6 +16,7 @@ from pipeline.codecs.errors import DecodeError
 from pipeline.codecs.events import from_object, json_type
 from pipeline.codecs.flat import FlatObject, event_to_object, to_object_of
 from pipeline.codecs.json_lines import maybe_lines
+from pipeline.codecs.json_native import native_lines
 from pipeline.codecs.json_wire import maybe_exchange
 from pipeline.codecs.selection import Selection
 from pipeline.codecs.text import harmless_json, is_harmless, whole
@@ -50,8 +51,15 @@ class JsonCodec:
 
     def encode_batch(self, events: Sequence[Event]) -> bytes | bytearray:
         """One object a line, each line ended by a newline."""
+        lines = None if self._selection else native_lines(events, self._python_line)
+        return self._python_lines(events) if lines is None else lines
+
+    def _python_lines(self, events: Sequence[Event]) -> bytes | bytearray:
         lines = None if self._selection else maybe_lines(events)
         return dump_lines(events, self.to_object) if lines is None else harmless_lines(lines)
+
+    def _python_line(self, event: Event) -> bytes:
+        return bytes(self._python_lines([event]))
 
     def whole_length(self, content: bytes | bytearray | mmap) -> int:
         """Up to and with the last newline."""

@@ -52,7 +52,7 @@ def _extended(wires: Wires, tails: Tails) -> bytearray:
     return lines
 
 
-def _tail(more: FlatObject) -> bytes:
+def tail_of(more: FlatObject) -> bytes:
     """The end of a line, from a comma on."""
     if EVENT_NAME in more:
         raise ValueError("an attribute takes the place of the event's name")
@@ -106,7 +106,7 @@ def wires_of(kind: Kind) -> Callable[[Sequence[Event], Tails], Wires | None]:
         "Kind": kind.type,
         "WIRE": wire_of(kind),
         "rfc3339": rfc3339,
-        "tail": _tail,
+        "tail": tail_of,
         "add_attributes": add_attributes,
         **{f"add_{family.attribute}": add for family, add in families},
     }
