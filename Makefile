@@ -2,6 +2,7 @@
 # make test    every check and every test                 make bench   measure everything that the documentation states
 # make dev     .venv with what `make unit` and `make check` need, no servers
 # make unit    what needs neither root nor a server, in about half a minute
+# make wheels  dist/: the sdist, and wheels for x86-64 and arm64
 # make check   the linters and the type checker           make newer   `make unit` under every newer Python of this machine
 PYTHON ?= python3.11
 export PYTHON
@@ -11,12 +12,12 @@ unexport PYTHONDONTWRITEBYTECODE
 BIN := .venv/bin
 SUDO := $(shell [ "$$(id -u)" = 0 ] || command -v sudo)
 LOCK := $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --no-emit-index-url \
-  --no-emit-find-links --extra kafka
+  --no-emit-find-links
 C_FILES := $(shell find pipeline tests -name '*.[ch]')
 # What needs neither root nor a server and takes less than a second each. As many processes as processors.
 UNIT := -q -n auto --dist worksteal -m 'not slow and not wheel' tests/unit tests/property tests/contract
 
-.PHONY: help setup run demo dev test check unit newer coverage bench test-lane kernels kafka test-tls lock docs clean
+.PHONY: help setup run demo dev test check unit newer coverage bench test-lane kernels wheels kafka test-tls lock docs clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile | sed 's/  *make /\nmake /g'
@@ -86,13 +87,19 @@ test-tls:
 	@tools/setup.sh test
 	HTTPIPE_TLS_ALL=1 $(BIN)/pytest -q -rs tests/tls
 
+# Into dist/: the sdist, and a wheel with the compiled lane for each processor.
+wheels:
+	@tools/setup.sh run
+	@tools/wheels.sh
+
 kafka:
 	@tools/setup.sh test
 	$(BIN)/python -m tests.kafka.broker
 
 lock:
-	$(LOCK) --group build pyproject.toml -o requirements.lock
-	$(LOCK) --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(LOCK) --extra kafka --group build pyproject.toml -o requirements.lock
+	$(LOCK) --extra kafka --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(LOCK) --group wheels -o requirements-wheels.lock
 
 docs:
 	$(BIN)/httpipe reference > docs/configuration.md

@@ -68,8 +68,8 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
         try:
             if build():
                 build_data["artifacts"] += [f"/{path.relative_to(HERE)}" for path in objects()]
-            if self.target_name == "wheel" and build_lane():
-                build_data["artifacts"].append(f"/{EXTENSION.relative_to(HERE)}")
+            if self.target_name == "wheel" and (extension := build_lane()):
+                build_data["force_include"][str(extension)] = str(EXTENSION.relative_to(HERE))
                 build_data["pure_python"] = False
                 build_data["tag"] = f"cp311-abi3-{lane_platform()}"
         except (CannotBuildError, NoLaneError) as error:
@@ -146,21 +146,19 @@ def includes() -> list[str]:
 # --- the lane ------------------------------------------------------------------------------------------------------------------
 
 
-def build_lane() -> bool:
-    """Compile unless the extension is up to date; false where it is to be left out, or cannot be had and nobody insists."""
+def build_lane() -> Path | None:
+    """Compile unless it is up to date. Where it lies; None where it is left out, or cannot be had and nobody insists."""
     asked = os.environ.get("HTTPIPE_LANE", "")
     if asked == "0":
-        return False
+        return None
     try:
-        if not lane_up_to_date():
-            compile_lane()
+        return EXTENSION if lane_up_to_date() else compile_lane()
     except NoLaneError as error:
         if asked == "1" or lane_target():
             raise
         EXTENSION.unlink(missing_ok=True)  # of other sources
         sys.stderr.write(f"httpipe: {error}; without the compiled lane httpipe works, but slower\n")
-        return False
-    return True
+        return None
 
 
 def lane_target() -> str:
@@ -182,8 +180,8 @@ def lane_up_to_date() -> bool:
     return all(path.stat().st_mtime_ns <= built for path in sources)
 
 
-def compile_lane() -> None:
-    """Fetch the crates, compile without a network. The extension appears whole or not at all."""
+def compile_lane() -> Path:
+    """Fetch the crates, compile without a network. The extension appears whole or not at all; for elsewhere it stays there."""
     cargo = shutil.which("cargo")
     if cargo is None:
         raise NoLaneError("no cargo (Rust) here")
@@ -195,9 +193,13 @@ def compile_lane() -> None:
         command, where = ["zigbuild", f"--target={triple}.2.17"], f"{triple}/release"
     run_cargo(cargo, *command, "--release", "--locked", "--offline", failed="the lane does not compile")
     folder = Path(os.environ.get("CARGO_TARGET_DIR", LANE / "target"))
+    compiled = folder / where / "lib_lane.so"
+    if lane_target():
+        return compiled
     unfinished = EXTENSION.with_suffix(f".{os.getpid()}.tmp")
-    shutil.copy(folder / where / "lib_lane.so", unfinished)
+    shutil.copy(compiled, unfinished)
     unfinished.replace(EXTENSION)
+    return EXTENSION
 
 
 def run_cargo(cargo: str, *arguments: str, failed: str) -> None:
