@@ -65,12 +65,14 @@ class Size(click.ParamType[int]):
     "-r", "--read", "capture", metavar="CAPTURE", help="Read a capture file (- is standard input) in place of this host."
 )
 @click.option("--where", metavar="EXPR", help="Only events for which EXPR holds, such as 'status >= 500'.")
-@click.option("-n", "--count", type=int, metavar="N", help="Stop after N exchanges.")
+@click.option("-n", "--count", type=int, metavar="N", help="Stop after N events.")
 @click.option("--for", "for_secs", type=DURATION, metavar="TIME", help="Stop after TIME, such as 10s, 5m or 1h.")
 @click.option("-f", "--format", "style", type=click.Choice(["line", "json", "raw"]), default="line", help="Default: line.")
 @click.option("--headers", metavar="NAMES", help="Headers to report with --format json, separated by commas.")
 @click.option("--bodies", type=Size(), metavar="SIZE", help="Report bodies up to SIZE, such as 4KiB, with --format json or raw.")
 @click.option("--tls-handshakes", is_flag=True, help="Report TLS and QUIC handshakes, too.")
+@click.option("--websocket-messages", is_flag=True, help="Report the messages of WebSockets, too.")
+@click.option("--in-progress", is_flag=True, help="Report requests when they begin, too: those without an answer show.")
 @click.option("-o", "--output", metavar="FILE", help="Write to FILE, which is emptied first, in place of standard output.")
 @click.option("--as-config", is_flag=True, help="Print the pipeline file that does the same, and end.")
 @click.option("-q", "--quiet", is_flag=True, help="No progress and no summary on standard error.")
@@ -86,6 +88,8 @@ def print_(  # noqa: PLR0913  one for each option
     headers: str | None,
     bodies: int | None,
     tls_handshakes: bool,
+    websocket_messages: bool,
+    in_progress: bool,
     output: str | None,
     as_config: bool,
     quiet: bool,
@@ -102,8 +106,8 @@ def print_(  # noqa: PLR0913  one for each option
     if bodies is not None and style == "line":
         raise click.UsageError("--bodies has no effect with --format line: say --format json or --format raw")
     tables: Tables = {"sources.http": _source(capture, interfaces, ports, headers, bodies)}
-    if tls_handshakes:
-        tables["sources.http"]["tls_handshakes"] = True
+    kinds = {"tls_handshakes": tls_handshakes, "websocket_messages": websocket_messages, "in_progress": in_progress}
+    tables["sources.http"] |= {name: True for name, wanted in kinds.items() if wanted}
     if where is not None:
         tables["transforms.wanted"] = {"type": "filter", "inputs": ["http"], "where": where}
     tables["sinks.out"] = _sink("http" if where is None else "wanted", style, count)

@@ -50,7 +50,7 @@ class Progress:
 
 
 def _part(source: str, done: int, total: int, events: int) -> str:
-    count = f"{events:,} exchange{'' if events == 1 else 's'}"
+    count = f"{events:,} event{'' if events == 1 else 's'}"
     if total <= 0:
         return f"{source} {count}, {size(done)}"
     share = min(done / total, 1.0)

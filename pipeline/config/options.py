@@ -134,6 +134,11 @@ class DecodeOptions(Config):
     """Report message bodies: `bodies = { max_bytes = 65536, content_types = ["application/json"] }`."""
     tls_handshakes: bool = False
     """Report TLS and QUIC handshakes as events of the kind `tls.handshake`: docs/tls-handshakes.md."""
+    websocket_messages: bool = False
+    """Report the messages of WebSocket connections as events of the kind `websocket.message`: docs/websocket.md."""
+    in_progress: bool = False
+    """Report each request when its head has come, too, as an event of the kind `http.request`; and the Content-Type of responses:
+    docs/in-progress.md."""
     max_connections: int = Field(default=200_000, ge=1)
     """Connections followed at a time (about 2 KB each); beyond it the one that was idle longest is let go, and counted."""
     max_memory_bytes: int = Field(default=256 * 1024 * 1024, ge=1024 * 1024)
@@ -148,6 +153,16 @@ class DecodeOptions(Config):
     """A connection on which nothing was seen for so long is forgotten."""
     reorder_timeout_secs: float = Field(default=2.0, gt=0)
     """How long a missing segment is waited for before it counts as lost."""
+
+    @property
+    def asked_of_responses(self) -> tuple[str, ...]:
+        """Names of the response headers to report. Whoever looks at what hangs wants to know what is a stream of events."""
+        return (*self.response_headers, "Content-Type") if self.in_progress else self.response_headers
+
+    @property
+    def more_kinds(self) -> bool:
+        """Whether other events than exchanges were asked for."""
+        return self.tls_handshakes or self.websocket_messages or self.in_progress
 
 
 class SourceOptions(Config):

@@ -35,6 +35,11 @@ class Collector:
         """How many bytes are held."""
         return len(self._data)
 
+    @property
+    def raw(self) -> bytes:
+        """What is held, as it came."""
+        return bytes(self._data)
+
     def add(self, data: bytes) -> None:
         """More of the body."""
         if self.cut:
@@ -45,8 +50,7 @@ class Collector:
 
     def content(self, coding: bytes, content_type: bytes) -> Content:
         """What to report: decoded within the limit, text as text, anything else as base64."""
-        raw = bytes(self._data)
-        body, cut, whole = decode(raw, coding, self._limit)
+        body, cut, whole = decode(self.raw, coding, self._limit)
         cut = cut or self.cut
         text = as_text(body, content_type, cut=cut or not whole)
         size = len(body) if whole and not cut else None

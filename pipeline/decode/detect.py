@@ -21,11 +21,13 @@ from pipeline.decode.http1.recognition import (
 )
 from pipeline.decode.http2.connection import Http2
 from pipeline.decode.marks import MID_STREAM
+from pipeline.decode.message import Accepted
 from pipeline.decode.pairing.pairing import Pairing
 from pipeline.decode.position import At
 from pipeline.decode.protocol import End, Missing, Protocol, Start, Switch
 from pipeline.decode.shared import Shared
 from pipeline.decode.transport.direction import Direction
+from pipeline.model.connection import Connection
 from pipeline.model.records import Datagram
 
 if TYPE_CHECKING:
@@ -33,6 +35,8 @@ if TYPE_CHECKING:
 
 SHORT = len(b"HTTP/")
 """Fewer bytes than these can begin a request as well as a response."""
+WEBSOCKET = "websocket"
+"""RFC 6455, section 4.1, and RFC 8441, section 4: what both sides call it."""
 
 
 class Detect:
@@ -45,6 +49,7 @@ class Detect:
         self._context = Context(options, shared)
         self._http2 = Http2(options, shared)
         self._tls = _tls(shared) if options.tls_handshakes else None
+        self._websockets = options.websocket_messages
 
     # -- what bytes are --------------------------------------------------------------------------------------------------
 
@@ -132,22 +137,44 @@ class Detect:
         return asks, answers
 
     def switch(self, direction: Direction, switch: Switch) -> None:
-        """Both directions go on with another protocol, and ``switch.rest`` is for the new one. Nobody reads those not known here.
+        """Both directions go on with another protocol, and ``switch.rest`` is for the new one. Of most nothing is read.
 
         What follows CONNECT (RFC 9110, section 9.3.6) is not a switch: anything may come in a tunnel, HTTP/1 too, and HTTP/1's
         readers find it.
         """
         other = direction.other
-        if switch.protocol == "h2c" and switch.asked is not None:
+        if switch.protocol == "h2c" and switch.accepted is not None and switch.accepted.request is not None:
             requests, responses = (direction, other) if direction.client else (other, direction)
             before = responses.protocol
-            self._http2.start(requests, responses, joined=False, asked=switch.asked)
+            self._http2.start(requests, responses, joined=False, asked=switch.accepted.request)
             before.end(End.FINISHED)  # requests that were pipelined behind it get no answer any more
             before.release()
         else:
+            pair = self._next(direction, switch)
             for each in (direction, other):
-                each.protocol = Unread(each.protocol)
+                each.protocol = Unread(each.protocol) if pair is None else Behind(each.protocol, pair[0 if each.client else 1])
         direction.take(switch.rest, len(switch.rest), switch.at, cut=False)
+
+    def tunnel(
+        self, protocol: str, accepted: Accepted, connection: Connection, lost: tuple[bool, bool] = (False, False)
+    ) -> tuple[Protocol, Protocol] | None:
+        """What reads a protocol that both ends agreed to, the client's side first; None where nobody asked for that.
+
+        Of a whole connection, or of one stream (RFC 8441). ``lost``: of which sides it is not known where it begins.
+        """
+        if protocol != WEBSOCKET or not self._websockets:
+            return None
+        from pipeline.decode.websocket.reader import readers  # noqa: PLC0415  only who asks for messages pays for the import
+
+        return readers(accepted, connection, self._shared, lost)
+
+    def _next(self, direction: Direction, switch: Switch) -> tuple[Protocol, Protocol] | None:
+        """What reads both directions behind a switch, None for nobody."""
+        if switch.accepted is None:
+            return None
+        client, server = (direction, direction.other) if direction.client else (direction.other, direction)
+        lost = (_skipped(client.protocol), _skipped(server.protocol))
+        return self.tunnel(switch.protocol, switch.accepted, direction.connection, lost)
 
     # -- what has no connection in the table -----------------------------------------------------------------------------
 
@@ -165,6 +192,11 @@ class Detect:
         """See ``Detector``."""
         if self._tls is not None:
             self._tls.quic.finish()
+
+
+def _skipped(before: Protocol) -> bool:
+    """Whether bytes are missing, or were read, where the first one of the next protocol should be."""
+    return not isinstance(before, Reader) or before.skipped
 
 
 class Unread:
@@ -248,3 +280,29 @@ def _tls(shared: Shared) -> "Handshakes":
     from pipeline.decode.tls.handshakes import Handshakes  # noqa: PLC0415  only who asks for handshakes pays for the import
 
     return Handshakes(shared)
+
+
+class Behind(Unread):
+    """A direction that goes on with another protocol: ``reader`` has its bytes, and all else is as before."""
+
+    def __init__(self, before: Protocol, reader: Protocol) -> None:
+        super().__init__(before)
+        self._reader = reader
+
+    def data(self, data: bytes, at: At) -> Switch | None:
+        """For the reader."""
+        return self._reader.data(data, at)
+
+    def gap(self, count: int, at: At, why: Missing) -> None:
+        """For the reader."""
+        self._reader.gap(count, at, why)
+
+    def end(self, why: End) -> None:
+        """What was before it is over already, and is told so."""
+        self._reader.end(why)
+        super().end(why)
+
+    @property
+    def held_bytes(self) -> int:
+        """Of both."""
+        return self._before.held_bytes + self._reader.held_bytes

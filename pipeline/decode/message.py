@@ -124,6 +124,19 @@ class Response(Message, gc=False):
     why: int = 0
 
 
+class Accepted(msgspec.Struct, frozen=True, gc=False):
+    """What a client asked for and its server agreed to: to go on with another protocol (RFC 9110, section 7.8; RFC 8441).
+
+    ``request`` is None where it was not seen; ``sequence`` is the exchange's place in its connection, where that is known by
+    then; ``extensions`` is what the answer says under Sec-WebSocket-Extensions.
+    """
+
+    request: Request | None
+    response: Response
+    sequence: int | None = None
+    extensions: bytes = b""
+
+
 NO_REQUEST = Request(NO_FIELDS, 0, 0, UNKNOWN, UNKNOWN, None, None)  # type: ignore[arg-type]  # its size is not known
 NO_RESPONSE = Response(NO_FIELDS, 0, 0, UNKNOWN, UNKNOWN, None, None)  # type: ignore[arg-type]
 NO_RESPONSE.line = StatusLine(None, None)

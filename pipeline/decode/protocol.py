@@ -10,7 +10,7 @@ from typing import Protocol as Interface
 
 import msgspec
 
-from pipeline.decode.message import Request
+from pipeline.decode.message import Accepted
 from pipeline.decode.position import UNKNOWN, At
 
 
@@ -61,13 +61,13 @@ class Start(msgspec.Struct, frozen=True):
 class Switch(msgspec.Struct, frozen=True):
     """From ``at`` on both directions speak ``protocol`` (RFC 9110, section 7.8); ``rest`` are its first bytes.
 
-    ``asked`` is the request that asked for it, None where it was not seen.
+    ``accepted`` is the exchange in which both agreed to it.
     """
 
     protocol: str
     rest: bytes
     at: At
-    asked: Request | None = None
+    accepted: Accepted | None = None
 
 
 class Protocol(Interface):
@@ -107,3 +107,31 @@ class Protocol(Interface):
     @property
     def held_bytes(self) -> int:
         """Bytes held for both directions."""
+
+
+class Unasked:
+    """What a protocol says in which nothing waits for an answer. ``held_bytes`` is for who holds some."""
+
+    __slots__ = ()
+
+    def caught_up(self) -> None:
+        """Nothing becomes certain."""
+
+    def opened_at(self, seq: int) -> None:
+        """It does not matter."""
+
+    def overdue(self) -> None:
+        """Nothing waits."""
+
+    def release(self) -> None:
+        """Nothing is held once both directions have ended."""
+
+    @property
+    def waiting(self) -> bool:
+        """Nothing does."""
+        return False
+
+    @property
+    def busy(self) -> bool:
+        """As ``waiting``."""
+        return False

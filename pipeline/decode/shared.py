@@ -4,13 +4,13 @@ from collections.abc import Callable
 from typing import Any, Protocol
 
 from pipeline.config.options import DecodeOptions
-from pipeline.decode.message import Request, Response
-from pipeline.decode.protocol import Protocol as Reader
+from pipeline.decode.message import Accepted
+from pipeline.decode.protocol import Protocol as Reading
 from pipeline.decode.protocol import Switch
 from pipeline.model.connection import Connection
 from pipeline.model.events.event import Event
 
-Tunnels = Callable[[str, Request, Response, Connection], tuple[Reader, Reader] | None]
+Tunnel = Callable[[str, Accepted, Connection], tuple[Reading, Reading] | None]
 
 
 class Patient(Protocol):
@@ -25,15 +25,16 @@ class Shared:
 
     ``count`` adds to a counter; ``memory`` is in bytes, ``held`` the number of messages that are not reported yet.
 
-    ``out_of_order`` are the directions that wait for missing bytes, ``events`` what is ready. ``switch`` gives both directions of
-    a connection the protocol that one of them says comes next. ``over`` are connections, by the direction from their client, of
-    which their protocols want no more bytes: the table lets go of them behind each batch. ``tunnel`` gives what reads both sides,
-    the client's first, of a stream that a CONNECT for a protocol has opened (RFC 8441); None where nobody does.
+    ``out_of_order`` are the directions that wait for missing bytes, ``events`` what is ready. ``in_progress``: requests are
+    reported when they begin, too. ``switch`` gives both directions of
+    a connection the protocol that one of them says comes next, ``tunnel`` makes what reads one on a stream (``Detect.tunnel``).
+    ``over`` are connections, by the direction from their client, of which their protocols want no more bytes: the table lets go
+    of them behind each batch.
     """
 
     __slots__ = (
-        "bodies", "capture", "count", "events", "held", "keep_heads", "max_held", "max_memory", "max_pending", "memory",
-        "out_of_order", "over", "reorder_ns", "source", "switch", "tunnel",
+        "bodies", "capture", "count", "events", "held", "in_progress", "keep_heads", "max_held", "max_memory", "max_pending",
+        "memory", "out_of_order", "over", "reorder_ns", "source", "switch", "tunnel",
     )  # fmt: skip
 
     def __init__(
@@ -44,6 +45,7 @@ class Shared:
         self.keep_heads = keep_heads
         self.count = count
         self.bodies = options.bodies
+        self.in_progress = options.in_progress
         self.max_pending = options.max_pipelined_requests
         self.max_held = 4 * options.max_connections
         self.max_memory = options.max_memory_bytes
@@ -54,4 +56,4 @@ class Shared:
         self.out_of_order: dict[Patient, None] = {}
         self.over: dict[Any, None] = {}
         self.switch: Callable[[Any, Switch], None] = lambda _direction, _switch: None
-        self.tunnel: Tunnels = lambda _protocol, _request, _response, _connection: None
+        self.tunnel: Tunnel = lambda _protocol, _accepted, _connection: None

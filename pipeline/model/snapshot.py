@@ -39,7 +39,8 @@ class ComponentSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     ``counters`` are what the component itself counted: for sources the losses of the capture. ``queued_*`` and ``max_*``
     belong to a sink's queue. ``busy_secs`` is time inside the component's code, ``lag_secs`` the age of the oldest queued event,
     ``latency`` from capture to delivery, of the oldest event of each batch. ``complaint`` is what the component itself says
-    hinders it now. A sink is ``awaited`` while the pipeline is not ready because it has not been opened yet.
+    hinders it now. A sink is ``awaited`` while the pipeline is not ready because it has not been opened yet. ``brings`` is what a
+    source's events are called: ``exchange`` while they can be nothing else, ``event`` where other kinds were asked for.
     """
 
     id: str
@@ -64,6 +65,7 @@ class ComponentSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     max_events: int = 0
     max_bytes: int = 0
     awaited: bool = False
+    brings: str = "exchange"
     lag_secs: float = 0.0
     latency: Histogram | None = None
 

@@ -4,35 +4,24 @@ The version stands where exchanges have their status, ``TLS`` or ``QUIC`` where 
 the protocol, the cipher and the rest where they have their URL.
 """
 
-from typing import NamedTuple
-
 from pipeline.codecs.text import visible
 from pipeline.model.events.tls_handshake import TlsHandshake
+from pipeline.sinks.event_cells import EventCells, host_of, remarks
+from pipeline.sinks.screen import CYAN, RED
+
+HTTPS_PORT = 443
 
 
-class HandshakeCells(NamedTuple):
-    """``detail`` follows the host; ``failed`` where no connection came about."""
-
-    version: str
-    method: str
-    host: str
-    detail: str
-    remarks: str
-    failed: bool
-
-
-def cells_of(event: TlsHandshake) -> HandshakeCells:
+def cells_of(event: TlsHandshake) -> EventCells:
     """What stands where."""
-    host = visible(event.server_address or "?")
-    host = f"[{host}]" if ":" in host else host
-    port = "" if event.server_port in {None, 443} else f":{event.server_port}"
-    return HandshakeCells(
+    return EventCells(
         event.tls_protocol_version or "---",
         "QUIC" if event.network_transport == "quic" else "TLS",
-        f"{host}{port}",
+        host_of(event, HTTPS_PORT),
         _detail(event),
-        ",".join((*event.httpipe_marks, *([visible(event.error_type)] if event.error_type else ()))),
-        event.tls_established is False,
+        remarks(event.httpipe_marks, event.error_type),
+        RED if event.tls_established is False else CYAN,
+        event.httpipe_duration_ms,
     )
 
 

@@ -6,16 +6,20 @@ move the other columns; the columns are named once a screen, and measurements st
 shortened and nothing added: what is written there is searched by tools. Every text that came off the wire passes ``visible``.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from pipeline.api import AttributeValue, Event, Exchange, Mark
 from pipeline.codecs.flat import flat
 from pipeline.codecs.text import visible
+from pipeline.model.events.http_request import HttpRequest
 from pipeline.model.events.kinds import name_of
 from pipeline.model.events.tls_handshake import TlsHandshake
+from pipeline.model.events.websocket_message import WebsocketMessage
+from pipeline.sinks import handshakes, requests, websockets
 from pipeline.sinks.cells import filled, fitted, shortened, taken
 from pipeline.sinks.clock import time_of_day
-from pipeline.sinks.handshakes import cells_of
+from pipeline.sinks.event_cells import EventCells
 from pipeline.sinks.layout import METHOD, PIPED, URL_LEAST, Layout, layout_for
 from pipeline.sinks.screen import CYAN, DIM, GREEN, MAGENTA, RED, YELLOW, Screen
 from pipeline.sinks.tables import Table, is_tabular
@@ -27,8 +31,18 @@ _MARKS_LEAST = 5
 """Less than this says nothing: then ``!`` stands for them."""
 
 
+EVENT_STREAM = "text/event-stream"
+"""Server-sent events (HTML Living Standard, section 9.2): an answer that lasts, and whose duration says nothing about speed."""
+
 _SAID = ("event.name", "timestamp")
 """They stand at the beginning of the line."""
+
+_CELLS: Mapping[type[Event], Callable[[Any], EventCells]] = {
+    HttpRequest: requests.cells_of,
+    TlsHandshake: handshakes.cells_of,
+    WebsocketMessage: websockets.cells_of,
+}
+"""Kinds that stand in the columns of exchanges."""
 
 
 class LineFormat:
@@ -52,10 +66,10 @@ class LineFormat:
                     table = Table(event, batch, columns)
                 self._name(table, columns, lines, text)
                 text.append(taken(table.row(event), columns) + "\n")
-            elif isinstance(event, Exchange | TlsHandshake):
+            elif isinstance(event, Exchange) or type(event) in _CELLS:
                 layout = layout_for(columns)
                 self._name(layout, columns, lines, text)
-                text.append((self._line(event, layout) if isinstance(event, Exchange) else self._handshake(event, layout)) + "\n")
+                text.append((self._line(event, layout) if isinstance(event, Exchange) else self._columns(event, layout)) + "\n")
             else:
                 text.append(shortened(_other(event), columns) + "\n")
             self._lines_since += 1
@@ -77,24 +91,24 @@ class LineFormat:
         head = f"{tinted(clock, DIM)} {tinted(_status(event), tint)} {fitted(_method(event), METHOD)}"
         return f"{head} {url}{tinted(marks, YELLOW)}{_numbers(event, layout)}{ends}"
 
-    def _handshake(self, event: TlsHandshake, layout: Layout) -> str:
+    def _columns(self, event: Event, layout: Layout) -> str:
+        """Another kind in the columns of exchanges."""
         tinted = self._screen.tinted
-        shown = cells_of(event)
-        tint = RED if shown.failed else CYAN
+        shown = _CELLS[type(event)](event)
         marks = _marks(shown.remarks, layout.url)
         url = layout.fit_url(shown.host, shown.detail, layout.url - len(marks))
         ends = tinted(f"  {layout.fit_ends(*_ends(event))}", DIM) if layout.ends else ""
         clock = tinted(time_of_day(event.timestamp_ns, layout.clock_digits), DIM)
         return (
-            f"{clock} {tinted(shown.version, tint)} {fitted(shown.method, METHOD)} {url}{tinted(marks, YELLOW)}"
-            f"{_took(event, layout)}{ends}"
+            f"{clock} {tinted(f'{shown.state:>3}', shown.tint)} {fitted(shown.what, METHOD)} {url}{tinted(marks, YELLOW)}"
+            f"{_numbers_of(shown, layout)}{ends}"
         )
 
 
 def _piped(event: Event) -> str:
     """A line off a terminal."""
-    if isinstance(event, TlsHandshake):
-        return _piped_handshake(event)
+    if type(event) in _CELLS:
+        return _piped_columns(event)
     if not isinstance(event, Exchange):
         return _other(event) + "\n"
     host, rest = _url(event)
@@ -105,11 +119,11 @@ def _piped(event: Event) -> str:
     return f"{line}{filled(server, 19)}  {marks}\n" if marks else f"{line}{server}\n"
 
 
-def _piped_handshake(event: TlsHandshake) -> str:
-    shown = cells_of(event)
-    head = f"{time_of_day(event.timestamp_ns)} {shown.version:>3} {filled(shown.method, METHOD)}"
+def _piped_columns(event: Event) -> str:
+    shown = _CELLS[type(event)](event)
+    head = f"{time_of_day(event.timestamp_ns)} {shown.state:>3} {filled(shown.what, METHOD)}"
     client, server = _ends(event)
-    line = f"{head} {filled(shown.host + shown.detail, PIPED.url)}{_took(event, PIPED)}  {filled(client, PIPED.client)} → "
+    line = f"{head} {filled(shown.host + shown.detail, PIPED.url)}{_numbers_of(shown, PIPED)}  {filled(client, PIPED.client)} → "
     return f"{line}{filled(server, 19)}  {shown.remarks}\n" if shown.remarks else f"{line}{server}\n"
 
 
@@ -133,11 +147,14 @@ def _method(event: Exchange) -> str:
 
 
 def _remarks(event: Exchange) -> str:
-    """The marks, and why the answer is not whole: ``error.type``, unless it is the status again."""
-    error = event.error_type
-    if not error or error == str(event.http_response_status_code):
-        return ",".join(event.httpipe_marks)
-    return ",".join((*event.httpipe_marks, visible(error)))
+    """The marks, why the answer is not whole (unless it is the status again), and that it is a stream of events."""
+    error, headers = event.error_type, event.http_response_headers
+    said = event.httpipe_marks
+    if error and error != str(event.http_response_status_code):
+        said = (*said, visible(error))
+    if headers and headers.get("content-type", ("",))[0].lower().startswith(EVENT_STREAM):
+        said = (*said, "event-stream")
+    return ",".join(said)
 
 
 def _marks(marks: str, room: int) -> str:
@@ -175,11 +192,17 @@ def _numbers(event: Exchange, layout: Layout) -> str:
     return f"{took}{both:>{layout.request_size + layout.response_size + 3}}"
 
 
-def _took(event: TlsHandshake, layout: Layout) -> str:
-    """How long it took, and nothing where exchanges have their sizes."""
-    took = f" {_duration(event.httpipe_duration_ms):>{layout.duration}} " if layout.duration else ""
-    both = layout.request_size + layout.response_size + 3 if layout.request_size else layout.response_size
-    return f"{took}{'':{both}}" if layout.duration else ""
+def _numbers_of(shown: EventCells, layout: Layout) -> str:
+    """How long it took, and the sizes of both sides where it has some."""
+    if not layout.duration:
+        return ""
+    took = f" {_duration(shown.took):>{layout.duration}} "
+    width = layout.request_size + layout.response_size + 3 if layout.request_size else layout.response_size
+    if shown.sizes is None:
+        return f"{took}{'':{width}}"
+    client, server = shown.sizes
+    both = f"{_size(client)} / {_size(server)}" if layout.request_size else _size(client if server is None else server)
+    return f"{took}{both:>{width}}"
 
 
 def _duration(milliseconds: float | None) -> str:
@@ -204,7 +227,7 @@ def _size(count: int | None) -> str:
     return "-"
 
 
-def _ends(event: Exchange | TlsHandshake) -> tuple[str, str]:
+def _ends(event: Any) -> tuple[str, str]:  # noqa: ANN401  an exchange, or an event of a connection
     return endpoint(event.client_address, event.client_port), endpoint(event.network_local_address, event.network_local_port)
 
 

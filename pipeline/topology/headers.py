@@ -47,5 +47,5 @@ def _reports_only_what_is_asked_for(source: Draft) -> bool:
 
 def _reported(source: Draft) -> set[str]:
     options = source.options[DecodeOptions]
-    named = ((REQUEST, options.request_headers), (RESPONSE, options.response_headers))
+    named = ((REQUEST, options.request_headers), (RESPONSE, options.asked_of_responses))
     return {family + name.lower() for family, names in named for name in names}

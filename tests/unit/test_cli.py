@@ -324,7 +324,7 @@ def test_progress_is_one_line_that_leaves_no_trace() -> None:
         progress.show("cap", done, 100, 1)
         now[0] += 0.06
     progress.show("pipe", 5 << 20, 0, 12_345)
-    assert progress.line() == "cap ██████████████████░░░░░░  75% of 100 B, 1 exchange  pipe 12,345 exchanges, 5.0 MiB"
+    assert progress.line() == "cap ██████████████████░░░░░░  75% of 100 B, 1 event  pipe 12,345 events, 5.0 MiB"
     progress.clear()
     assert len(terminal.written) == 3
     assert "cap ██████████████████░░░░░░  75% of 100 B" in terminal.written[1]

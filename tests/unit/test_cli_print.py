@@ -39,6 +39,18 @@ def test_a_capture_file_is_printed_line_by_line(printed: Print) -> None:
     assert f"{len(lines)} exchanges" in done.stderr
 
 
+def test_websocket_messages_are_printed_where_they_are_asked_for(printed: Print) -> None:
+    """The capture of a real client and a real server; the summary then counts events."""
+    capture = ROOT / "tests/replay/captures/aiohttp-websocket.pcap"
+    plain = printed("-r", str(capture))
+    asked = printed("-r", str(capture), "--websocket-messages")
+    assert (len(plain.stdout.splitlines()), len(asked.stdout.splitlines())) == (1, 9)
+    assert ("1 exchange seen" in plain.stderr, "9 events seen" in asked.stderr) == (True, True)
+    assert "websocket_messages = true" in printed("-r", str(capture), "--websocket-messages", "--as-config").stdout
+    sizes = [line.split()[5:8] for line in asked.stdout.splitlines()[1:]]
+    assert sizes[:2] == [["3B", "/", "-"], ["-", "/", "3B"]]
+
+
 def test_standard_input_is_a_capture(printed: Print) -> None:
     """As from tcpdump."""
     piped = printed("-r", "-", stdin=DEMO.read_bytes())

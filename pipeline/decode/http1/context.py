@@ -37,7 +37,7 @@ class Context:
         self.max_head = options.max_head_bytes
         self.bodies = options.bodies
         self.request_fields = FieldParser(options.request_headers, request=True, bodies=options.bodies is not None)
-        self.response_fields = FieldParser(options.response_headers, request=False, bodies=options.bodies is not None)
+        self.response_fields = FieldParser(options.asked_of_responses, request=False, bodies=options.bodies is not None)
         self.request_lines: dict[bytes, RequestLine] = {}
         self.status_lines: dict[bytes, StatusLine] = {}
         self._lines_missed = 0

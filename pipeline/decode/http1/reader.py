@@ -38,12 +38,13 @@ class Reader(State, gc=False, eq=False):
             elif phase is SEEK:
                 pos = self._seek(data, pos, at)
             else:
-                return Switch(self.upgrade, data[pos:], behind(at, pos), self.asked) if self.upgrade else None
+                return Switch(self.upgrade, data[pos:], behind(at, pos), self.accepted) if self.upgrade else None
         return None
 
     def gap(self, count: int, at: At, why: Missing) -> None:
         """``count`` bytes are missing here."""
         if self.phase is OTHER:
+            self.skipped = True
             return
         end = at.seq + count & MASK
         if self.body is not None:

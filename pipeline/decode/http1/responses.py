@@ -4,6 +4,7 @@ import re
 
 from pipeline.decode.http1 import requests
 from pipeline.decode.http1.expectations import early, expected, turn
+from pipeline.decode.http1.fields import values
 from pipeline.decode.http1.framing import CHUNKED, CHUNKED_TOO_EARLY, LENGTH, NONE, UNTIL_CLOSE
 from pipeline.decode.http1.phase import HEAD, SWITCHED, UNREADABLE
 from pipeline.decode.http1.recognition import (
@@ -17,7 +18,7 @@ from pipeline.decode.http1.response_bodies import surplus
 from pipeline.decode.http1.startline import parse_status_line
 from pipeline.decode.http1.state import Partial, State
 from pipeline.decode.marks import GAP, PROTOCOL_ERROR
-from pipeline.decode.message import NO_FIELDS, Request, Response
+from pipeline.decode.message import NO_FIELDS, Accepted, Request, Response
 from pipeline.decode.position import MASK, UNKNOWN, At
 
 _STATUS_BEHIND = re.compile(rb"(?<=\n)" + STATUS.pattern.replace(b"(?i)", b""), re.IGNORECASE).search
@@ -157,8 +158,10 @@ def _respond(reader: State, response: Response, data: bytes, stop: int) -> int:
     length = response.fields.length
     method = request.line.method if request is not None else None
     if status == 101 or (method == "CONNECT" and 200 <= status < 300):
+        sequence = pairing.connection.exchanges
         reader.finish(pairing.answered(response, UNKNOWN))
-        _switched(reader, response, status)
+        head = data[max(0, stop - response.size) : stop] if status == 101 else b""
+        _switched(reader, Accepted(request, response, sequence if request is not None else None, _extensions(head)), status)
         return stop
     if method == "HEAD" or status in {204, 304}:
         length, stop = 0, _uncalled_for(reader, response, data, stop)
@@ -178,15 +181,23 @@ def _respond(reader: State, response: Response, data: bytes, stop: int) -> int:
     return stop + length
 
 
-def _switched(reader: State, response: Response, status: int) -> None:
+def _switched(reader: State, accepted: Accepted, status: int) -> None:
     """The connection is no longer HTTP (101), or a tunnel in which anything may follow, HTTP included (CONNECT)."""
     if status == 101:
-        for each in (reader, reader.peer):
+        peer = reader.peer
+        peer.skipped = accepted.request is None or peer.phase is not HEAD or peer.partial is not None
+        for each in (reader, peer):
             if each.body is not None:
                 each.end_body(each.body.message, 0, None)
             each.go(SWITCHED)
-            each.upgrade, each.asked = response.fields.upgrade or "unknown", response.request
+            each.upgrade, each.accepted = accepted.response.fields.upgrade or "unknown", accepted
     reader.pairing.switched(tunnel=status != 101)
+
+
+def _extensions(head: bytes) -> bytes:
+    """What a head says under Sec-WebSocket-Extensions (RFC 6455, section 9.1: the field may come in parts)."""
+    low = head.lower()
+    return b",".join(values(head, low, b"sec-websocket-extensions")) if b"\nsec-websocket-extensions" in low else b""
 
 
 def _uncalled_for(reader: State, response: Response, data: bytes, stop: int) -> int:

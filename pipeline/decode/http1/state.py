@@ -11,7 +11,7 @@ from pipeline.decode.http1.context import Context
 from pipeline.decode.http1.framing import CHUNKED, DESYNCHRONISED, Body
 from pipeline.decode.http1.phase import BODY_BEGINS, BODY_ENDS, HEAD, NEXT, Phase, Step
 from pipeline.decode.marks import GAP, PROTOCOL_ERROR
-from pipeline.decode.message import Framing, Message, Request, Response
+from pipeline.decode.message import Accepted, Framing, Message, Request, Response
 from pipeline.decode.pairing.pairing import Pairing
 from pipeline.decode.position import MASK, At
 
@@ -28,7 +28,8 @@ class State(msgspec.Struct, gc=False, eq=False):
     """Of the direction that carries requests (``client``) or responses; ``peer`` is the other, and both share a ``pairing``.
 
     ``body`` is what is being read in phase BODY, ``partial`` what is there of a head, ``led`` counts the blanks in front of it.
-    ``upgrade`` is the protocol that both ends have switched to, ``asked`` the request that asked for it.
+    ``upgrade`` is the protocol that both ends have switched to, ``accepted`` where they agreed to it; ``skipped``: bytes are
+    missing, or were read, where its first one should be.
     """
 
     client: bool
@@ -39,7 +40,8 @@ class State(msgspec.Struct, gc=False, eq=False):
     partial: Partial | None = None
     led: int = 0
     upgrade: str = ""
-    asked: Request | None = None
+    accepted: Accepted | None = None
+    skipped: bool = False
     peer: "State" = None  # type: ignore[assignment]  # set as soon as both are there
 
     def go(self, step: Step) -> None:

@@ -17,4 +17,4 @@ class Context:
         self.response_ns = int(options.response_timeout_secs * 1e9)
         self.collector = Collectors(options.bodies).collector
         self.requests = HeadParser(options.request_headers, request=True, most=self.max_head, keep_raw=shared.keep_heads)
-        self.responses = HeadParser(options.response_headers, request=False, most=self.max_head, keep_raw=shared.keep_heads)
+        self.responses = HeadParser(options.asked_of_responses, request=False, most=self.max_head, keep_raw=shared.keep_heads)

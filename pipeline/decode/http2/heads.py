@@ -21,7 +21,7 @@ _ORDINARY, _PSEUDO, _USED, _FORBIDDEN, _REPORTED = 0, 1, 2, 4, 8
 _PSEUDO_REQUEST = (b":method", b":scheme", b":authority", b":path", b":protocol")
 _PSEUDO_RESPONSE = (b":status",)
 _USED_REQUEST = (b"host", b"user-agent", b"content-length", b"content-type", b"content-encoding")
-_USED_RESPONSE = (b"content-length", b"content-type", b"content-encoding", b"grpc-status")
+_USED_RESPONSE = (b"content-length", b"content-type", b"content-encoding", b"grpc-status", b"sec-websocket-extensions")
 _CONNECTION_SPECIFIC = (b"connection", b"proxy-connection", b"keep-alive", b"transfer-encoding", b"upgrade")
 """RFC 9113, section 8.2.2."""
 _REMEMBERED_LINES = 2048
@@ -33,7 +33,8 @@ _MANY = 256
 class Head(msgspec.Struct, frozen=True, gc=False):
     """What a block says; ``line`` only where it is of a request, ``status`` None where it is of none or not known.
 
-    ``protocol`` is that of an extended CONNECT (RFC 8441), ``call`` what ``grpc.system`` says.
+    ``protocol`` is that of an extended CONNECT (RFC 8441), ``call`` what ``grpc.system`` says. ``extensions`` are those of a
+    WebSocket; an unknown one where the field may be missing.
     """
 
     fields: Fields
@@ -43,6 +44,7 @@ class Head(msgspec.Struct, frozen=True, gc=False):
     call: str | None = None
     grpc_status: int | None = None
     raw: bytes | None = None
+    extensions: bytes = b""
 
 
 class HeadParser:
@@ -185,6 +187,7 @@ class HeadParser:
             self._fields(found, reported, marks, content_type, None), None, code, None,
             system(content_type), status_of_call(found.get(b"grpc-status")),
             _raw(fields) if self._keep_raw else None,
+            found.get(b"sec-websocket-extensions", b"unknown" if marks & HPACK_PARTIAL else b""),
         )  # fmt: skip
 
     def _fields(

@@ -6,6 +6,7 @@ fast as it can), and so many numbers are remembered of streams that are over and
 
 import msgspec
 
+from pipeline.decode.begun import begun
 from pipeline.decode.grpc import Messages, fields_of_call
 from pipeline.decode.http2.context import Context
 from pipeline.decode.http2.heads import Head, status_line
@@ -19,7 +20,7 @@ from pipeline.decode.marks import (
     UNMATCHED_REQUEST,
     UNMATCHED_RESPONSE,
 )
-from pipeline.decode.message import Fields, Framing, Message, Request, RequestLine, Response, StatusLine
+from pipeline.decode.message import Accepted, Fields, Framing, Message, Request, RequestLine, Response, StatusLine
 from pipeline.decode.pairing.build import build
 from pipeline.decode.position import UNKNOWN, Progress
 from pipeline.decode.protocol import End, Missing
@@ -131,7 +132,7 @@ class Streams(msgspec.Struct, gc=False, eq=False):
         elif (
             status is not None and 200 <= status < 300 and stream.request is not None and stream.request.line.method == "CONNECT"
         ):
-            self._tunnel(stream, stream.request, response)
+            self._tunnel(stream, Accepted(stream.request, response, self.connection.exchanges, head.extensions))
 
     def lost(self, block: Block, mark: int, *, client: bool) -> None:
         """A header block whose fields cannot be known. That its message began, or ended, is."""
@@ -159,6 +160,8 @@ class Streams(msgspec.Struct, gc=False, eq=False):
             fields, block.start_ns, block.end_ns, UNKNOWN, block.ack, block.size, 0, fields.marks | line.marks, None, head.raw,
             self.context.collector(fields.content_type), 0, stream.id, Framing.NONE, line,
         )  # fmt: skip
+        if self.shared.in_progress and head.line is not None:
+            self.shared.events.append(begun(request, self.connection, self.shared))
         if not self.lowest or stream.id < self.lowest:
             self.lowest = stream.id
         stream.protocol = head.protocol
@@ -191,10 +194,12 @@ class Streams(msgspec.Struct, gc=False, eq=False):
             return MID_STREAM
         return GAP if self.gapped else 0
 
-    def _tunnel(self, stream: Stream, request: Request, response: Response) -> None:
+    def _tunnel(self, stream: Stream, accepted: Accepted) -> None:
         """CONNECT was answered: the exchange is over, and the stream carries something else (RFC 9113, section 8.5)."""
-        pair = self.shared.tunnel(stream.protocol, request, response, self.connection) if stream.protocol is not None else None
-        response.done = request.complete = True
+        pair = self.shared.tunnel(stream.protocol, accepted, self.connection) if stream.protocol is not None else None
+        accepted.response.done = True
+        if stream.request is not None:
+            stream.request.complete = True
         number = stream.id
         self._report(stream, 0)
         if pair is not None and len(self.tunnels) < self.shared.max_pending:

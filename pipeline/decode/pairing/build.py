@@ -1,7 +1,7 @@
 """Request and response → exchange: the one place where OpenTelemetry's names meet what was decoded."""
 
-from typing import Any
-
+from pipeline.decode.about import tell
+from pipeline.decode.begun import request_id
 from pipeline.decode.content import Content
 from pipeline.decode.marks import NAMES, TRUNCATED
 from pipeline.decode.message import NO_REQUEST, NO_RESPONSE, Message, Request, Response
@@ -9,7 +9,6 @@ from pipeline.decode.shared import Shared
 from pipeline.model.connection import Connection
 from pipeline.model.events.event import NO_ATTRIBUTES
 from pipeline.model.events.exchange import Exchange
-from pipeline.model.records import Process
 
 _EXCHANGE_BYTES = 900
 """What an exchange costs in memory beside its own texts: the struct, its integers, floats and times."""
@@ -52,34 +51,14 @@ def build(request: Request | None, response: Response | None, connection: Connec
         answered.reported, error, duration, ttfb, line.target, shared.source, shared.capture, names.id, connection.exchanges,
         NAMES[marks], request.head, response.head, *told,
     )  # fmt: skip
-    if shared.keep_heads or shared.bodies is not None:
-        return with_contents(exchange, content(request, shared), content(response, shared), marks)
+    if shared.keep_heads or shared.bodies is not None or shared.in_progress:
+        name = request_id(request, connection) if shared.in_progress and request is not NO_REQUEST else None
+        return with_more(exchange, content(request, shared), content(response, shared), marks, name)
     return exchange
 
 
-def tell(connection: Connection) -> tuple[Any, ...]:
-    """What the source said of the connection, in the order of ``Exchange`` behind ``response_head``; remembered with it."""
-    connection.told = told = (
-        *_of(connection.process),
-        *_of(connection.client_process),
-        connection.tls_version or None,
-        connection.security or None,
-    )
-    return told
-
-
-def _of(process: Process) -> tuple[Any, ...]:
-    return (
-        process.pid or None,
-        process.executable or None,
-        process.path or None,
-        process.command_line or None,
-        process.container or None,
-    )
-
-
-def with_contents(exchange: Exchange, asked: Content | None, answered: Content | None, marks: int) -> Exchange:
-    """The exchange with the bodies that were asked for, and with what they and the heads cost."""
+def with_more(exchange: Exchange, asked: Content | None, answered: Content | None, marks: int, name: str | None) -> Exchange:
+    """The exchange with the bodies and the id that were asked for, and with what they and the heads cost."""
     if (asked is not None and asked.cut) or (answered is not None and answered.cut):
         marks |= TRUNCATED
     return exchange.replace(
@@ -92,6 +71,7 @@ def with_contents(exchange: Exchange, asked: Content | None, answered: Content |
         http_response_body_content=answered and answered.text,
         httpipe_request_body_encoding=asked and asked.encoding,
         httpipe_response_body_encoding=answered and answered.encoding,
+        httpipe_request_id=name,
         httpipe_request_body_decoded_size=asked and asked.size,
         httpipe_response_body_decoded_size=answered and answered.size,
     )

@@ -8,6 +8,7 @@ Readers tell what they find, and ask what the other direction shows. Pairing cal
 over, though its reader cannot see that, it is reported and returned, and its reader lets go of it.
 """
 
+from pipeline.decode.begun import begun
 from pipeline.decode.marks import GAP, MID_STREAM, PROTOCOL_ERROR, SIZE_ESTIMATED, UNMATCHED_REQUEST, UNMATCHED_RESPONSE
 from pipeline.decode.message import Framing, Message, Request, Response
 from pipeline.decode.pairing.ambiguous import Ambiguous
@@ -31,7 +32,10 @@ class Pairing(Waiting, gc=False, eq=False):
 
     def requested(self, request: Request) -> Message | None:
         """A request begins: its head is complete."""
-        self.shared.held += 1
+        shared = self.shared
+        shared.held += 1
+        if shared.in_progress:
+            shared.events.append(begun(request, self.connection, shared))
         pending = self.pending
         if self.ambiguous is not None:
             return self._requested_while_ambiguous(self.ambiguous, request)

@@ -100,6 +100,7 @@ class Exchange(Event, frozen=True, gc=False):
     httpipe_rpc_request_message_bytes: int | None = None
     httpipe_rpc_response_message_bytes: int | None = None
     httpipe_rpc_streaming: str | None = None
+    httpipe_request_id: str | None = None
 
 
 STRING, INT, FLOAT, TIMESTAMP, STRINGS = FieldType.STRING, FieldType.INT, FieldType.FLOAT, FieldType.TIMESTAMP, FieldType.STRINGS
@@ -149,6 +150,7 @@ FIELDS: tuple[Field, ...] = (
     Field("httpipe.duration_ms", FLOAT, "First byte of the request to last byte of the response.", "ms", alias="duration_ms", number=34, ecs=("event.duration",)),
     Field("httpipe.ttfb_ms", FLOAT, "First byte of the request to first byte of the final response.", "ms", alias="ttfb_ms", number=35),
     Field("httpipe.request.target", STRING, "Request target as sent; secret parameters read `REDACTED`.", alias="target", number=36, ecs=("url.original",)),
+    Field("httpipe.request.id", STRING, "Names the request, in its `http.request` event and in its exchange; only where `in_progress` asks for both.", number=152),
     Field("httpipe.source", STRING, "Id of the source in the pipeline file.", number=37),
     Field("httpipe.capture", STRING, "How the bytes were seen: `packet`, or `probe` on a TLS library.", number=38),
     Field("httpipe.connection", STRING, "Names the connection within one capture.", number=39),

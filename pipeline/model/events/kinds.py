@@ -6,6 +6,7 @@ from pipeline.model.events.event import Event
 from pipeline.model.events.exchange import EXCHANGE
 from pipeline.model.events.fields import EVENT_NAME, Family, Field
 from pipeline.model.events.firewall_decision import FIREWALL_DECISION
+from pipeline.model.events.http_request import HTTP_REQUEST
 from pipeline.model.events.kind import Kind
 from pipeline.model.events.measurement import MEASUREMENT
 from pipeline.model.events.tls_handshake import TLS_HANDSHAKE
@@ -13,7 +14,7 @@ from pipeline.model.events.websocket_message import WEBSOCKET_MESSAGE
 
 EVENT = Kind(Event, "An event of a kind that is not known here: its time and its attributes.", ())
 
-OURS: tuple[Kind, ...] = (EXCHANGE, MEASUREMENT, TLS_HANDSHAKE, WEBSOCKET_MESSAGE, FIREWALL_DECISION)
+OURS: tuple[Kind, ...] = (EXCHANGE, HTTP_REQUEST, MEASUREMENT, TLS_HANDSHAKE, WEBSOCKET_MESSAGE, FIREWALL_DECISION)
 """In the order in which the documentation has them."""
 
 _BY_NAME: dict[str, Kind] = {EVENT.name: EVENT}

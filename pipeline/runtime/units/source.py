@@ -5,6 +5,7 @@ from dataclasses import replace
 from functools import partial
 
 import anyio
+import msgspec
 
 from pipeline.api import Context
 from pipeline.config.options import DecodeOptions
@@ -86,8 +87,8 @@ class SourceUnit:
 
     def snapshot(self) -> ComponentSnapshot:
         """Its state of now."""
-        runner = self.runner
-        return component_snapshot(
+        runner, asked = self.runner, self.spec.decode
+        snapshot = component_snapshot(
             component_id=self.spec.id,
             kind="source",
             type_=self.spec.type,
@@ -96,3 +97,4 @@ class SourceUnit:
             in_flight=0,
             counters=self.counters,
         )
+        return msgspec.structs.replace(snapshot, brings="event") if asked is not None and asked.more_kinds else snapshot

@@ -13,7 +13,9 @@ from hypothesis import strategies as st
 from pipeline.api import Event, Exchange, Measurement
 from pipeline.codecs.json import JsonCodec
 from pipeline.model.events.firewall_decision import FirewallDecision
+from pipeline.model.events.http_request import HttpRequest
 from pipeline.model.events.tls_handshake import TlsHandshake
+from pipeline.model.events.websocket_message import WebsocketMessage
 from pipeline.sinks.cells import cells
 from pipeline.sinks.clock import local_second
 from pipeline.sinks.lines import LineFormat
@@ -266,6 +268,49 @@ def test_a_handshake_stands_in_the_columns_of_exchanges(no_terminal: int, termin
         assert max(map(cells, lines)) <= columns
         assert len({line.index(verb) for line, verb in zip(lines[1:], ("GET", "TLS", "QUIC"), strict=True)}) == 1
     assert "\x1b[31m---\x1b[0m" in printed(terminal, failed, TERM="xterm")
+
+
+def test_a_websocket_message_stands_in_the_columns_of_exchanges(no_terminal: int, terminal: int) -> None:
+    """Sender, opcode, path, size on its sender's side; a close says its code and its reason, without its control characters."""
+    ends = {"server_address": "chat.example", "server_port": 80, "url_path": "/room", "client_address": "192.0.2.7"}
+    said = WebsocketMessage(
+        NOON_NS, **ends, httpipe_websocket_sender="client", httpipe_websocket_opcode="text", httpipe_websocket_size=1500
+    )
+    close = WebsocketMessage(
+        NOON_NS,
+        **ends,
+        httpipe_websocket_sender="server",
+        httpipe_websocket_opcode="close",
+        httpipe_websocket_size=5,
+        httpipe_websocket_close_code=1011,
+        httpipe_websocket_close_reason="a\x1bb",
+        error_type="reset",
+    )
+    assert printed(no_terminal, said) == (
+        "12:04:05.123 C→S text    chat.example/room                                       -       1.5kB / -  "
+        "192.0.2.7:?           → ?:?\n"
+    )
+    line = printed(no_terminal, close)
+    assert line.startswith("12:04:05.123 S→C close   chat.example/room 1011 a")
+    assert "\x1b" not in line
+    assert " - / 5B " in line
+    assert line.endswith("  reset\n")
+    for columns in (40, 80, 120, 200):
+        termios.tcsetwinsize(terminal, (24, columns))
+        lines = printed(terminal, exchange(), said, close, NO_COLOR="1").splitlines()
+        assert max(map(cells, lines)) <= columns
+        assert len({line.index(verb) for line, verb in zip(lines[1:], ("GET", "text", "close"), strict=True)}) == 1
+
+
+def test_a_request_in_progress_and_a_stream_of_events(no_terminal: int) -> None:
+    """Dots stand where the status will be; an answer that lasts says what it is among the marks."""
+    begun = HttpRequest(
+        NOON_NS, server_address="shop.example", server_port=8080, http_request_method="GET", url_path="/events", url_query="a=1"
+    )
+    assert printed(no_terminal, begun).startswith("12:04:05.123 ··· GET     shop.example:8080/events?a=1  ")
+    stream = exchange(http_response_headers={"content-type": ("text/event-stream; charset=utf-8",)})
+    assert printed(no_terminal, stream).endswith("  event-stream\n")
+    assert "event-stream" not in printed(no_terminal, exchange(http_response_headers={"content-type": ("text/html",)}))
 
 
 def test_an_event_of_another_kind_is_its_name_and_what_is_known_of_it() -> None:
