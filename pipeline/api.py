@@ -141,6 +141,7 @@ class Context:
     ``progress`` ``progress(done, total)`` in units of the source's own (bytes of a file); shown on a terminal.
     ``delivery`` sinks only, inside ``write``: which batch this is, and which attempt; None outside.
     ``body_bytes``  sources only: how many bytes of each message body the pipeline wants (0: none).
+    ``websockets``  sources only: whether the pipeline wants what follows a switch to WebSocket.
     ``tls_handshakes``  sources only: whether it wants TLS and QUIC handshakes.
     ``attributes``  transforms and sinks only: the attributes that transforms upstream add, so that expressions know their types.
     ``read_file``   transforms only: ``read_file(path)`` gives the bytes of a file the first time it is asked and whenever the
@@ -159,6 +160,7 @@ class Context:
     trouble: Callable[[str], None] = lambda _sentence: None
     progress: Callable[[int, int], None] = lambda _done, _total: None
     body_bytes: int = 0
+    websockets: bool = False
     tls_handshakes: bool = False
     attributes: Mapping[str, FieldType] = field(default_factory=dict)
     read_file: Callable[[str], bytes | None] = lambda _path: None

@@ -31,6 +31,10 @@
 /* http_direction.where, beside the index of an interface: by the socket that sent it. */
 #define HTTP_WHERE_SENT (1U << 31)
 
+/* http_connection.upgraded */
+#define HTTP_UPGRADED_TUNNEL   1 /* 2xx to CONNECT */
+#define HTTP_UPGRADED_SWITCHED 2 /* 101 */
+
 /* http_record.bits */
 #define HTTP_BIT_IPV6	  1  /* the key is 36 bytes long, else 12 */
 #define HTTP_BIT_OUTGOING 2  /* sent by this host on this interface, else received */
@@ -86,8 +90,8 @@ struct http_connection {
 	struct http_direction side[2]; /* by the sender's place in http_key */
 	__u32 speaker;		       /* the side that sent new bytes last */
 	__u32 connecting;	       /* the last request was CONNECT */
-	__u32 upgraded; /* 101, or 2xx to CONNECT: no longer HTTP until something looks like it */
-	__u32 shed;	/* left out, until the ring has room again */
+	__u32 upgraded;		       /* HTTP_UPGRADED_*: no longer HTTP until something looks like it */
+	__u32 shed;		       /* left out, until the ring has room again */
 };
 
 /* A connection whose opening was seen, before its first byte. */
@@ -108,12 +112,14 @@ struct http_opening {
  * changes `keep` and `looked_ns` by itself. */
 struct http_settings {
 	__u32 want;
-	__u32 budget;	   /* bytes copied per turn and direction */
-	__u32 some_ports;  /* 0: any port; 1: those in `ports` */
-	__u32 keep;	   /* parts of all connections that are captured, of HTTP_PARTS */
-	__u64 looked_ns;   /* when it was looked at whether `keep` may grow */
-	__u32 facts;	   /* what is told of owners beyond pid, path and cgroups: PROCESS_* */
-	__u32 loopback;	   /* inode of the network namespace whose loopback is captured, 0 for all */
+	__u32 budget;	  /* bytes copied per turn and direction */
+	__u32 some_ports; /* 0: any port; 1: those in `ports` */
+	__u32 keep;	  /* parts of all connections that are captured, of HTTP_PARTS */
+	__u64 looked_ns;  /* when it was looked at whether `keep` may grow */
+	__u32 facts;	  /* what is told of owners beyond pid, path and cgroups: PROCESS_* */
+	__u32 loopback;	  /* inode of the network namespace whose loopback is captured, 0 for all */
+	__u32 websockets; /* whether what follows a 101 is copied, all of it */
+	__u32 pad;
 	__u64 ports[1024]; /* one bit per port */
 };
 
@@ -158,6 +164,6 @@ _Static_assert(sizeof(struct http_owner_key) == 44, "http_owner_key has padding:
 _Static_assert(sizeof(struct http_direction) == 48, "http_direction has padding");
 _Static_assert(sizeof(struct http_connection) == 112, "http_connection has padding");
 _Static_assert(sizeof(struct http_opening) == 32, "http_opening has padding");
-_Static_assert(sizeof(struct http_settings) == 32 + 8192, "http_settings has padding");
+_Static_assert(sizeof(struct http_settings) == 40 + 8192, "http_settings has padding");
 
 #endif

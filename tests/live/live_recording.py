@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 import anyio
 from live_namespace import Namespace
 
-from pipeline.api import Context, Exchange, Segment
+from pipeline.api import Context, Event, Exchange, Segment
 from pipeline.decode import DecodeOptions, Decoder
 from pipeline.sources.bpf.config import BpfConfig
 from pipeline.sources.bpf.source import BpfSource
@@ -16,18 +16,20 @@ WAIT_SECS = 20
 
 
 class Recording:
-    """Segments, exchanges and counters so far."""
+    """Segments, exchanges, events of every kind, and counters so far."""
 
     def __init__(self) -> None:
         self.segments: list[Segment] = []
         self.exchanges: list[Exchange] = []
+        self.events: list[Event] = []
         self.counts: Counter[str] = Counter()
         self._news = anyio.Event()
 
-    def add(self, segments: list[Segment], exchanges: list[Exchange]) -> None:
+    def add(self, segments: list[Segment], events: list[Event]) -> None:
         """More came."""
         self.segments += segments
-        self.exchanges += exchanges
+        self.events += events
+        self.exchanges += [event for event in events if isinstance(event, Exchange)]
         self._news.set()
         self._news = anyio.Event()
 
@@ -40,13 +42,19 @@ class Recording:
 
 @asynccontextmanager
 async def recording(
-    config: BpfConfig, namespace: Namespace | None = None, *, body_bytes: int = 0
+    config: BpfConfig, namespace: Namespace | None = None, *, body_bytes: int = 0, options: DecodeOptions | None = None
 ) -> AsyncGenerator[Recording, None]:
     """Capturing has begun; at the end everything is in: exchanges that lack a half too."""
     taken = Recording()
-    context = Context(id="live", count=lambda name, by: taken.counts.update({name: by}), body_bytes=body_bytes)
+    options = options or DecodeOptions()
+    context = Context(
+        id="live",
+        count=lambda name, by: taken.counts.update({name: by}),
+        body_bytes=body_bytes,
+        websockets=options.websocket_messages,
+    )
     source = BpfSource(config, context)
-    decoder = Decoder(DecodeOptions(), source="live", count=context.count)
+    decoder = Decoder(options, source="live", count=context.count)
     await _open(source, namespace)
     try:
         async with anyio.create_task_group() as group:
@@ -55,7 +63,7 @@ async def recording(
             await source.stop()
     finally:
         await source.aclose()
-    taken.add([], [event for event in decoder.finish() if isinstance(event, Exchange)])
+    taken.add([], decoder.finish())
 
 
 async def _open(source: BpfSource, namespace: Namespace | None) -> None:
@@ -69,4 +77,4 @@ async def _open(source: BpfSource, namespace: Namespace | None) -> None:
 async def _read(source: BpfSource, decoder: Decoder, taken: Recording) -> None:
     async for batch in source.batches():
         segments = [record for record in batch.records if isinstance(record, Segment)]
-        taken.add(segments, [event for event in decoder.feed(batch.records) if isinstance(event, Exchange)])
+        taken.add(segments, decoder.feed(batch.records))

@@ -20,7 +20,8 @@
  *
  * "New" is what lies beyond `next_seq`. A new turn sets copy_until to the segment's first byte + budget; so
  * does a direction's first segment. A connection is `upgraded` behind 101, or 2xx to CONNECT, until something
- * looks like a request again. FIN of both directions, or RST, ends the connection.
+ * looks like a request again; with `settings.websockets` all is copied behind 101, and stays so. FIN of both
+ * directions, or RST, ends the connection.
  *
  * An example, budget 32,768. The client has sent a request of 37 bytes at 1000; the server answers with
  * 100,000 bytes at 2000, in segments of 1,448; then the client asks again, at 1037:
@@ -93,7 +94,8 @@ static __always_inline void follow_protocol(struct http_connection *connection, 
 	/* fall through */
 	case START_SWITCHED:
 		connection->connecting = 0;
-		connection->upgraded = 1;
+		connection->upgraded =
+			start == START_SWITCHED ? HTTP_UPGRADED_SWITCHED : HTTP_UPGRADED_TUNNEL;
 		COUNT(counters, HTTP_COUNT_UPGRADED);
 		break;
 	default:
@@ -107,8 +109,15 @@ static __always_inline void begin_turn(struct http_scratch *work, struct http_co
 				       struct http_counters *counters)
 {
 	struct packet *packet = &work->packet;
-	__u32 until = packet->seq + settings->budget;
+	__u32 until = packet->seq + settings->budget, end = packet->seq + packet->length;
 
+	/* Where a frame of a WebSocket begins follows from all that came before, and nothing in a message is
+	 * a request. */
+	if (settings->websockets && connection->upgraded == HTTP_UPGRADED_SWITCHED) {
+		if (!mine->where || LATER(end, mine->copy_until))
+			mine->copy_until = end;
+		return;
+	}
 	if (work->draft.start > START_PARTIAL && work->draft.start < START_TLS) {
 		if (fresh || LATER(until, mine->copy_until))
 			mine->copy_until = until;

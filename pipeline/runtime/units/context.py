@@ -17,9 +17,10 @@ def context_of(  # noqa: PLR0913  what a component is handed
     health: Health,
     *,
     body_bytes: int = 0,
+    websockets: bool = False,
     attributes: Mapping[str, FieldType] = NO_FIELDS,
 ) -> Context:
-    """``attributes`` are what transforms upstream add, ``body_bytes`` how much of each body is kept."""
+    """``attributes`` are what transforms upstream add, ``body_bytes`` and ``websockets`` what is wanted of a source."""
 
     def count(name: str, by: int) -> None:
         counters[name] += by
@@ -31,5 +32,6 @@ def context_of(  # noqa: PLR0913  what a component is handed
         count=count,
         trouble=health.complain,
         body_bytes=body_bytes,
+        websockets=websockets,
         attributes=attributes,
     )

@@ -39,7 +39,15 @@ class SourceUnit:
         health = Health(self.log)
         ledger = before.runner.ledger if before else Ledger()
         context = replace(
-            context_of(spec.id, self.log, self.counters, options, health, body_bytes=bodies.max_bytes if bodies else 0),
+            context_of(
+                spec.id,
+                self.log,
+                self.counters,
+                options,
+                health,
+                body_bytes=bodies.max_bytes if bodies else 0,
+                websockets=spec.decode is not None and spec.decode.websocket_messages,
+            ),
             progress=lambda done, total: options.on_progress(spec.id, done, total, ledger.received),
             tls_handshakes=spec.decode is not None and spec.decode.tls_handshakes,
         )

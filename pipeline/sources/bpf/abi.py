@@ -105,9 +105,9 @@ class Want(IntEnum):
     ANY = 1
 
 
-SETTINGS = Struct("=IIIIQII")
-"""The beginning of ``struct http_settings``: want, budget, some_ports, keep, looked_ns, facts, loopback. The bits of 65536
-ports follow."""
+SETTINGS = Struct("=IIIIQIIII")
+"""The beginning of ``struct http_settings``: want, budget, some_ports, keep, looked_ns, facts, loopback, websockets, pad. The
+bits of 65536 ports follow."""
 
 WANT_OFFSET = 0
 KEEP_OFFSET = 12
