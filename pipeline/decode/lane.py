@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pipeline import native
 from pipeline.config.options import DecodeOptions
+from pipeline.decode.about import tell
 from pipeline.decode.http1.phase import HEAD, OTHER
 from pipeline.decode.http1.reader import Reader
-from pipeline.decode.pairing.build import tell
 from pipeline.decode.pairing.gaps import Behaviour
 from pipeline.decode.position import UNKNOWN
 from pipeline.decode.shared import Shared
