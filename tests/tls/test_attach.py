@@ -4,13 +4,13 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from tls_hits import Hits, counting
 from tls_talker import Talker
+from tls_wait import until
 
 from pipeline.errors import CaptureError
 from pipeline.sources.tls import canary
@@ -20,7 +20,6 @@ from pipeline.sources.tls.survey import survey
 from pipeline.sources.tls.targets.code import Code
 from pipeline.sources.tls.targets.look import look
 
-WAIT_SECS = 10
 INT3 = b"\xcc"
 EXCEPTION = """
 #include <cstdio>
@@ -54,14 +53,6 @@ def byte_at(pid: int, path: Path, offset: int) -> bytes:
             with Path(f"/proc/{pid}/mem").open("rb", buffering=0) as memory:
                 return os.pread(memory.fileno(), 1, start + offset - int(fields[2], 16))
     raise AssertionError(path)
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for it."""
-    deadline = time.monotonic() + WAIT_SECS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize("multi", [True, False], ids=["multi", "perf"])

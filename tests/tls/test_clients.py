@@ -3,16 +3,20 @@
 import shutil
 import subprocess
 from pathlib import Path
+from typing import Literal
 
 import anyio
+import anyio.to_thread
 import pytest
 from tls_clients import CLIENTS, THOROUGH, Client, files
-from tls_programs import CannotBuildError
+from tls_programs import CannotBuildError, netty
 from tls_recording import Taken, recording
 from tls_servers import Server
 from tls_truth import assert_right, different_streams, side
+from tls_wait import until
 
 from pipeline.sources.tls.config import TlsConfig
+from pipeline.sources.tls.survey import survey
 
 CONNECTIONS, EACH = 100, 10
 COUNT = CONNECTIONS * EACH
@@ -46,13 +50,16 @@ def assert_same(taken: Taken, pid: int, server: Server, count: int = COUNT) -> N
     assert equal > 0
 
 
-async def capture(client: Client, server: Server, folder: Path) -> tuple[Taken, int]:
+Returns = Literal["auto", "instructions"]
+
+
+async def capture(client: Client, server: Server, folder: Path, returns: Returns = "auto") -> tuple[Taken, int]:
     """The client's requests, and its pid."""
     try:
         command = client.command(server.port, CONNECTIONS, EACH, folder)
     except CannotBuildError as error:
         pytest.skip(str(error))
-    config = TlsConfig(executables=executables(command, server), files=files(client, command))
+    config = TlsConfig(executables=executables(command, server), files=files(client, command), returns=returns)
     async with recording(config) as taken:
         pid = await run(command)
         await taken.until(lambda taken: len(side(taken, {pid, *server.pids}).exchanges) >= 2 * COUNT)
@@ -79,3 +86,38 @@ async def test_more_clients(name: str, nginx: Server, tmp_path: Path) -> None:
     """The same of versions and forms of Go that this machine has to fetch."""
     taken, pid = await capture(THOROUGH[name], nginx, tmp_path)
     assert_same(taken, pid, nginx)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", ["curl, fifty at once", "uvloop", "curl_cffi", "node"])
+async def test_clients_without_return_probes(name: str, nginx: Server, tmp_path: Path) -> None:
+    """The same where the ends of calls are seen at return instructions."""
+    taken, pid = await capture(CLIENTS[name], nginx, tmp_path, "instructions")
+    assert_same(taken, pid, nginx)
+
+
+@pytest.mark.anyio
+@pytest.mark.thorough
+async def test_a_library_that_is_deleted_once_it_is_loaded(nginx: Server) -> None:
+    """Netty unpacks BoringSSL into a file, loads it, and deletes it; it is attached to by way of the process."""
+    try:
+        command = [*netty(), str(nginx.port), str(CONNECTIONS), str(EACH)]
+    except CannotBuildError as error:
+        pytest.skip(str(error))
+    async with recording(TlsConfig(executables=("java", nginx.executable))) as taken:
+        async with await anyio.open_process(command, stderr=None) as client:
+            assert client.stdin
+            assert client.stdout
+            with anyio.fail_after(CLIENT_SECS):
+                assert (await client.stdout.receive()).startswith(b"loaded")
+                await anyio.to_thread.run_sync(until, lambda: is_attached(client.pid))
+                await client.stdin.send(b"\n")
+                assert await client.wait() == 0
+        await taken.until(lambda taken: len(side(taken, {client.pid, *nginx.pids}).exchanges) >= 2 * COUNT)
+    assert_same(taken, client.pid, nginx)
+    assert {exchange.httpipe_tls_library for exchange in side(taken, {client.pid}).exchanges} == {"boringssl"}
+
+
+def is_attached(pid: int) -> bool:
+    """Whether probes are in a process."""
+    return any(process.attached for process in survey().processes if process.pid == pid)

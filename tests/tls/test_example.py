@@ -3,13 +3,12 @@
 import json
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 from tls_servers import Server
+from tls_wait import WAIT_SECS, until
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "https.toml"
-WAIT_SECS = 30
 
 
 def test_errors_over_https_are_reported(nginx: Server, tmp_path: Path) -> None:
@@ -23,10 +22,7 @@ def test_errors_over_https_are_reported(nginx: Server, tmp_path: Path) -> None:
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
     try:
         assert process.stdout
-        deadline = time.monotonic() + WAIT_SECS
-        while not ready.exists():
-            assert time.monotonic() < deadline
-            time.sleep(0.02)
+        until(ready.exists)
         paths = [f"https://127.0.0.1:{nginx.port}/{name}" for name in ("fine", "broken/1", "fine", "broken/2")]
         subprocess.run(["curl", "-sSk", *paths], check=True, capture_output=True)
         events = []

@@ -87,4 +87,4 @@ async def test_both_ends_of_a_request_are_two_exchanges(nginx: Server) -> None:
         await curl(nginx, "/small")
         await taken.until(lambda taken: len(taken.exchanges) >= 2 * REQUESTS)
     names = [exchange.process_executable_name for exchange in taken.exchanges if exchange.server_port == nginx.port]
-    assert (names.count("nginx"), names.count("curl")) == (REQUESTS, REQUESTS)
+    assert (names.count("nginx"), names.count("curl")) == (REQUESTS, REQUESTS), taken.counts

@@ -5,7 +5,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,11 +13,11 @@ import pytest
 from test_attach import target_of
 from tls_hits import Hits
 from tls_servers import Server
+from tls_wait import WAIT_SECS, until
 
 from pipeline.sources.tls.probe import Call
 from pipeline.sources.tls.survey import survey
 
-WAIT_SECS = 30
 STOP_SECS = 5.0
 """A second where nothing else runs; this is for machines that are busy."""
 
@@ -30,14 +30,6 @@ executables = ["{executable}"]
 type = "null"
 inputs = ["https"]
 """
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for it."""
-    deadline = time.monotonic() + WAIT_SECS
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.01)
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from tls_programs import HERE, c_program, go_program, rust_program
+from tls_programs import HERE, c_program, go_program, older_openssl, rust_program
 
 from pipeline.sources.tls.probe import Target
 from pipeline.sources.tls.targets.look import look
@@ -111,7 +111,15 @@ CLIENTS: dict[str, Client] = {
     "libcurl on NSS": Client("nss", _c("nss", "-l:libcurl-nss.so.4")),
 }
 
+
+def _openssl_1_1_1(port: int, connections: int, requests: int, folder: Path) -> list[str]:
+    libraries = older_openssl()
+    linked = (f"-L{libraries}", "-l:libssl.so.1.1", "-l:libcrypto.so.1.1", f"-Wl,-rpath,{libraries}")
+    return _c("openssl", *linked)(port, connections, requests, folder)
+
+
 THOROUGH: dict[str, Client] = {
+    "OpenSSL 1.1.1": Client("openssl", _openssl_1_1_1),
     **{f"go {version}": Client("go", _go(version)) for version in ("1.21.13", "1.23.12", "1.26.0")},
     "go, with C": Client("go", _go("", "-tags=withc")),
     "go, position-independent": Client("go", _go("", "-buildmode=pie")),

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 from functools import cache
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 HERE = Path(__file__).parent / "programs"
@@ -45,6 +46,37 @@ def go_program(name: str, version: str = "", *options: str) -> Path:
 def go_version() -> str:
     """Of the Go of this machine, such as ``1.19.8``."""
     return _run("go", "env", "GOVERSION", cwd=HERE / "go", GOTOOLCHAIN="local").strip().removeprefix("go")
+
+
+@cache
+def netty() -> tuple[str, ...]:
+    """The command of Netty's client, without its arguments."""
+    folder = CACHE / "netty"
+    jars, classes = folder / "lib", folder / "classes"
+    if not jars.exists():
+        goal = ["dependency:copy-dependencies", f"-DoutputDirectory={jars}"]
+        _run("mvn", "-q", "-B", "-f", str(HERE / "netty" / "pom.xml"), *goal)
+    _run("javac", "-cp", f"{jars}/*", "-d", str(classes), str(HERE / "netty" / "Client.java"))
+    return ("java", "-Xmx300m", "-cp", f"{jars}/*:{classes}", "Client")
+
+
+@cache
+def older_openssl() -> Path:
+    """The folder of OpenSSL 1.1.1's libraries, which Debian 11 had."""
+    spec = spec_from_file_location("kernel_packages", Path(__file__).parents[1] / "kernels" / "kernel_packages.py")
+    assert spec
+    assert spec.loader
+    packages = module_from_spec(spec)
+    spec.loader.exec_module(packages)
+    folder = CACHE / "openssl-1.1.1"
+    try:
+        with packages.alone():
+            files = [file for file in packages.Suite("bullseye", "amd64").closure("libssl1.1") if "libssl1.1" in file.name]
+            folder.mkdir(parents=True, exist_ok=True)
+            packages.unpack(files, folder)
+    except packages.NotAvailable as error:
+        raise CannotBuildError(str(error)) from error
+    return folder / "usr" / "lib" / "x86_64-linux-gnu"
 
 
 def _toolchain(version: str) -> str:
