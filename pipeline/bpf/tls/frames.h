@@ -84,8 +84,9 @@ static __always_inline void read_header(struct tls_walk *walk, struct tls_frames
 	want = FRAME_HEADER - have;
 	if (want > walk->bytes)
 		want = walk->bytes;
-	if (want - 1 < FRAME_HEADER &&
-	    bpf_probe_read_user(frames->head + have, want, (void *)(walk->from + walk->run)))
+	/* Bounds that every verifier follows: they are those of `head`. */
+	if (bpf_probe_read_user(frames->head + (have & 15), ((want - 1) & 15) + 1,
+				(void *)(walk->from + walk->run)))
 		frames->lost = 1;
 	frames->have = have + want;
 	take(walk, want, 1);

@@ -40,7 +40,7 @@ struct tls_frames {
 	__u32 budget;  /* bytes of DATA that may still be copied */
 	__u32 have;    /* bytes of the next header that are known */
 	__u32 lost;    /* nobody knows: everything is copied */
-	__u8 head[20]; /* 9 bytes, and room for what the verifier thinks possible */
+	__u8 head[32]; /* 9 bytes, and room for what verifiers think possible */
 };
 
 struct tls_connection {
