@@ -183,6 +183,8 @@ class Streams(msgspec.Struct, gc=False, eq=False):
         if head.call is not None:
             stream.call = head.call
             stream.answered = Messages()
+        if head.status is None and block.ended:
+            response.body_size = None  # it may be what stands behind a body that was not seen
         if stream.request is None:
             response.why = self._why_alone(stream.id)
         self._hold(stream, fields.size + len(head.raw or b""))
