@@ -4,6 +4,7 @@ Without it everything works, slower: ``lane`` is None then, and ``missing`` says
 """
 
 import os
+from importlib.util import find_spec
 from types import ModuleType
 from typing import TYPE_CHECKING
 
@@ -19,13 +20,18 @@ VERSION = 6
 def _load() -> tuple[ModuleType | None, str]:
     if os.environ.get("HTTPIPE_LANE") == "0":
         return None, "switched off by HTTPIPE_LANE=0"
+    if find_spec("pipeline._lane") is None:
+        return None, "not built"
     try:
         from pipeline import _lane  # noqa: PLC0415  it may be absent
     except ImportError as error:
-        return None, f"not built ({error})"
+        return None, f"cannot be loaded: {error}"
     if _lane.VERSION != VERSION:
         return None, f"built from other sources (version {_lane.VERSION}, this is {VERSION}); build it again"
     return _lane, ""
 
 
 lane, missing = _load()
+REMEDY = (
+    """with Rust (Debian 12: apt-get install rustc-web cargo-web) `make setup` builds it; without it httpipe works, but slower"""
+)

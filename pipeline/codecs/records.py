@@ -24,7 +24,7 @@ _decoder = msgspec.msgpack.Decoder(list[Record])
 def encode(records: Sequence[Record]) -> bytes:
     """One frame."""
     frame = bytearray(4)
-    _encoder.encode_into(records, frame, 4)
+    _encoder.encode_into(records if isinstance(records, list) else list(records), frame, 4)
     frame[:4] = (len(frame) - 4).to_bytes(4, "big")
     return bytes(frame)
 

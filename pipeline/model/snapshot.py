@@ -41,6 +41,7 @@ class ComponentSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     ``latency`` from capture to delivery, of the oldest event of each batch. ``complaint`` is what the component itself says
     hinders it now. A sink is ``awaited`` while the pipeline is not ready because it has not been opened yet. ``brings`` is what a
     source's events are called: ``exchange`` while they can be nothing else, ``event`` where other kinds were asked for.
+    ``decoder`` says who decodes what a source brings, empty where nothing is decoded.
     """
 
     id: str
@@ -49,6 +50,7 @@ class ComponentSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     error: str
     complaint: str = ""
+    decoder: str = ""
     errors: int
     restarts: int
     received: int

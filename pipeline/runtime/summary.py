@@ -110,6 +110,8 @@ def _row(each: ComponentSnapshot, *, dry_run: bool, damaged: bool) -> tuple[str,
     verb = {"source": "seen", "transform": "passed", "sink": "would get" if dry_run else "sent"}[each.kind]
     remarks = [_discarded(each, gone) for gone in each.discarded]
     remarks += [f"{name} {count:,}" for name, count in sorted(each.counters.items()) if count]
+    if each.decoder:
+        remarks.append(f"decoded by {each.decoder}")
     if each.in_flight:
         remarks.append(f"{each.in_flight:,} kept on disk" if each.kind == "sink" else f"{each.in_flight:,} held")
     if each.state in {"degraded", "failed"} and each.error:

@@ -14,7 +14,12 @@ such as the server that is being watched: without that it waits for the next tic
 
 
 class Decoder(Protocol):
-    """Records in, events out (``pipeline.decode.Decoder``)."""
+    """Records in, events out (``pipeline.decode.Decoder``).
+
+    ``python_because`` says why all of it is Python's; empty where the compiled lane takes what is plain.
+    """
+
+    python_because: str
 
     def feed(self, records: Sequence[Record]) -> Sequence[Event]:
         """Events that these records complete."""
@@ -33,6 +38,7 @@ class Decoding:
         self._make = make
         self._live = live
         self._decoder: Decoder | None = make()
+        self._because = self._decoder.python_because
         self._last: Sequence[Record] = ()
         self._after_ns: int | None = None
         self._quiet = True
@@ -54,9 +60,18 @@ class Decoding:
         quiet, self._quiet = self._quiet, True
         return self._decoder.expire(now_ns) if quiet and self._decoder is not None else ()
 
+    @property
+    def decoder(self) -> str:
+        """Who decodes: the compiled lane, or Python and why."""
+        if self._decoder is not None:
+            self._because = self._decoder.python_because
+        return f"Python ({self._because})" if self._because else "the compiled lane"
+
     def finish(self) -> Sequence[Event]:
         """Everything that is still held. Safe twice; the next records start from nothing."""
         decoder, self._decoder = self._decoder, None
+        if decoder is not None:
+            self._because = decoder.python_because
         return decoder.finish() if decoder is not None else ()
 
     def take_over(self, before: "Decoding") -> None:

@@ -105,4 +105,6 @@ class SourceUnit:
             in_flight=0,
             counters=self.counters,
         )
-        return msgspec.structs.replace(snapshot, brings="event") if asked is not None and asked.more_kinds else snapshot
+        brings = "event" if asked is not None and asked.more_kinds else "exchange"
+        decoder = runner.decoding.decoder if runner.decoding is not None else ""
+        return msgspec.structs.replace(snapshot, brings=brings, decoder=decoder)

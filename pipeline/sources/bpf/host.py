@@ -10,6 +10,7 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
+from pipeline import native
 from pipeline.errors import CaptureError
 from pipeline.sources.bpf import bcc_loader, cgroup, kernel, libbpf_loader, owners, program, rights
 from pipeline.sources.bpf.attach import SO_ATTACH_BPF, interface_names
@@ -35,7 +36,7 @@ class Check:
 def checks() -> list[Check]:
     """All points, in the order in which to mend them."""
     found = [_kernel(), _capabilities(), _packet_socket(), _memlock(), _map_access(), _lockdown(), _btf()]
-    found += [_library(), _object(), _bcc(), _headers(), _loads(), _processes(), _interfaces(), _namespaces()]
+    found += [_library(), _object(), _bcc(), _headers(), _loads(), _processes(), _interfaces(), _namespaces(), _lane()]
     return found
 
 
@@ -155,6 +156,12 @@ def _processes() -> Check:
             return Check("processes", True, "can be told", required=False)
     except CaptureError as error:
         return Check("processes", False, f"not told: {_first_line(error)}", error.remedy, required=False)
+
+
+def _lane() -> Check:
+    """Who decodes plain HTTP/1."""
+    detail = native.missing or "decodes plain HTTP/1"
+    return Check("compiled lane", native.lane is not None, detail, native.REMEDY, required=False)
 
 
 def _interfaces() -> Check:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from pipeline import native
 from pipeline.codecs.records import RecordsReader
 from pipeline.errors import CaptureError
 from pipeline.model.records import Record, Segment
@@ -39,6 +40,17 @@ def recorded(path: Path) -> list[list[Record]]:
     reader.finish()
     assert reader.damage is None
     return batches
+
+
+@pytest.mark.skipif(native.lane is None, reason=f"the lane: {native.missing}")
+def test_a_batch_in_native_memory_is_written_like_any_other(tmp_path: Path) -> None:
+    """Capture files and the kernel's ring give such ones."""
+    assert native.lane is not None
+    subject, counts = recorder(tmp_path / "a.rec")
+    subject.write(native.lane.Records.of(BATCH))
+    subject.close()
+    assert recorded(tmp_path / "a.rec") == [BATCH]
+    assert counts == {"recorded": len(BATCH)}
 
 
 def test_batches_are_written(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """What is said at the end of a run."""
 
+import msgspec
 import pytest
 
 from pipeline.model.snapshot import ComponentKind, ComponentSnapshot, Discarded, Snapshot
@@ -26,6 +27,13 @@ def component(kind: ComponentKind, id_: str, received: int, sent: int, *discarde
         busy_secs=0.0,
         blocked_secs=0.0,
     )
+
+
+def test_a_source_says_who_decodes() -> None:
+    """Where it is slower than it could be, and why, is seen without asking."""
+    source = msgspec.structs.replace(component("source", "http", 5, 5), decoder="Python (not built)")
+    last = Snapshot(file="p.toml", pid=1, taken_ns=0, uptime_secs=1.0, ready=True, draining=True, components=(source,))
+    assert Summary(outcome=Outcome.OK, snapshot=last).lines()[1].endswith("decoded by Python (not built)")
 
 
 @pytest.mark.parametrize(
