@@ -14,6 +14,7 @@
  */
 #include "loader.h"
 #include "classify/payload.h"
+#include "emit/datagram.h"
 #include "policy/discover.h"
 #include "policy/ports.h"
 #include "policy/turns.h"
@@ -75,6 +76,19 @@ static __always_inline void on_segment(struct __sk_buff *skb, struct http_scratc
 		on_end(skb, work, connection, settings, counters);
 }
 
+/* A packet that is not of TCP, where handshakes are asked for. */
+static __always_inline void on_datagram(struct __sk_buff *skb, struct http_scratch *work,
+					struct http_settings *settings, struct http_counters *counters)
+{
+	struct packet *packet = &work->packet;
+
+	if (work->headers.protocol != PROTOCOL_UDP || work->headers.fragment || !parse_datagram(skb, work))
+		return;
+	packet->now_ns = bpf_ktime_get_boot_ns();
+	if (ports_wanted(settings, packet->key.port[0], packet->key.port[1]) && is_kept(packet, settings))
+		emit_datagram(skb, work, settings, counters);
+}
+
 /* One packet, from where it was seen: an interface, or a socket. */
 static __always_inline void look(struct __sk_buff *skb, int outgoing, int at_socket)
 {
@@ -96,6 +110,8 @@ static __always_inline void look(struct __sk_buff *skb, int outgoing, int at_soc
 	work->packet.where = work->packet.ifindex | (at_socket && outgoing ? HTTP_WHERE_SENT : 0);
 	COUNT(counters, HTTP_COUNT_PACKETS);
 	parsed = parse_packet(skb, NETWORK_HEADER, &work->headers, &work->packet);
+	if (parsed == NOT_TCP && settings->handshakes)
+		on_datagram(skb, work, settings, counters);
 	if (parsed != PARSED) {
 		count_not_parsed(counters, parsed);
 		return;

@@ -35,6 +35,12 @@
 #define HTTP_UPGRADED_TUNNEL   1 /* 2xx to CONNECT */
 #define HTTP_UPGRADED_SWITCHED 2 /* 101 */
 
+/* Of a TLS handshake, and direction: a chain of certificates, or early data (RFC 8446, section 4.2.10). */
+#define HTTP_HANDSHAKE_BYTES (32 << 10)
+/* The shortest Initial that may say something: one that gives the connection up. Those with a hello have
+ * 1,200 bytes (RFC 9000, section 14.1). */
+#define HTTP_INITIAL_BYTES   30
+
 /* http_record.bits */
 #define HTTP_BIT_IPV6	  1  /* the key is 36 bytes long, else 12 */
 #define HTTP_BIT_OUTGOING 2  /* sent by this host on this interface, else received */
@@ -42,6 +48,7 @@
 #define HTTP_BIT_RANGE	  8  /* several segments, merged, none of them copied */
 #define HTTP_BIT_SHED	  16 /* no segment: from here on the connection is left out */
 #define HTTP_BIT_OWNER	  32 /* no segment: who sends this flow, struct http_owner */
+#define HTTP_BIT_DATAGRAM 64 /* no segment: a datagram of UDP */
 
 /* One record of the ring; `captured` bytes of payload follow. */
 struct http_record {
@@ -92,6 +99,8 @@ struct http_connection {
 	__u32 connecting;	       /* the last request was CONNECT */
 	__u32 upgraded;		       /* HTTP_UPGRADED_*: no longer HTTP until something looks like it */
 	__u32 shed;		       /* left out, until the ring has room again */
+	__u32 tls; /* a TLS handshake, and no HTTP: the client's place in http_key + 1; else 0 */
+	__u32 pad;
 };
 
 /* A connection whose opening was seen, before its first byte. */
@@ -112,14 +121,14 @@ struct http_opening {
  * changes `keep` and `looked_ns` by itself. */
 struct http_settings {
 	__u32 want;
-	__u32 budget;	  /* bytes copied per turn and direction */
-	__u32 some_ports; /* 0: any port; 1: those in `ports` */
-	__u32 keep;	  /* parts of all connections that are captured, of HTTP_PARTS */
-	__u64 looked_ns;  /* when it was looked at whether `keep` may grow */
-	__u32 facts;	  /* what is told of owners beyond pid, path and cgroups: PROCESS_* */
-	__u32 loopback;	  /* inode of the network namespace whose loopback is captured, 0 for all */
-	__u32 websockets; /* whether what follows a 101 is copied, all of it */
-	__u32 pad;
+	__u32 budget;	   /* bytes copied per turn and direction */
+	__u32 some_ports;  /* 0: any port; 1: those in `ports` */
+	__u32 keep;	   /* parts of all connections that are captured, of HTTP_PARTS */
+	__u64 looked_ns;   /* when it was looked at whether `keep` may grow */
+	__u32 facts;	   /* what is told of owners beyond pid, path and cgroups: PROCESS_* */
+	__u32 loopback;	   /* inode of the network namespace whose loopback is captured, 0 for all */
+	__u32 websockets;  /* whether what follows a 101 is copied, all of it */
+	__u32 handshakes;  /* whether those of TLS and QUIC are reported */
 	__u64 ports[1024]; /* one bit per port */
 };
 
@@ -150,6 +159,8 @@ enum http_count {
 	HTTP_COUNT_OWNERS_RING_FULL,  /* owners lost because the reader was too slow */
 	HTTP_COUNT_OWNERS_TABLE_FULL, /* owners that found no place to wait for their connection's first byte
 				       */
+	HTTP_COUNT_HANDSHAKES,	      /* TLS handshakes that are copied */
+	HTTP_COUNT_INITIALS,	      /* datagrams that begin with an Initial of QUIC, copied */
 	HTTP_COUNTS,
 };
 
@@ -162,7 +173,7 @@ _Static_assert(sizeof(struct http_owner) == sizeof(struct http_record) + sizeof(
 	       "http_owner has padding");
 _Static_assert(sizeof(struct http_owner_key) == 44, "http_owner_key has padding: its bytes are hashed");
 _Static_assert(sizeof(struct http_direction) == 48, "http_direction has padding");
-_Static_assert(sizeof(struct http_connection) == 112, "http_connection has padding");
+_Static_assert(sizeof(struct http_connection) == 120, "http_connection has padding");
 _Static_assert(sizeof(struct http_opening) == 32, "http_opening has padding");
 _Static_assert(sizeof(struct http_settings) == 40 + 8192, "http_settings has padding");
 

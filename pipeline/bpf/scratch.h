@@ -16,6 +16,7 @@ struct draft {
 	__u32 start;  /* what its payload starts like, enum start */
 	__u32 copy;   /* payload bytes to copy of it */
 	__u32 copied; /* payload bytes copied of it */
+	__u32 last;   /* the connection is left behind it */
 	__u32 side;   /* the record's sender by its place in the key: a range may be the other side's */
 	__u32 offset; /* of the bytes that go into the record */
 	__u32 bytes;  /* how many, 0…HTTP_RECORD_PAYLOAD */

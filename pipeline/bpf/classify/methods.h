@@ -17,7 +17,9 @@ enum start {
 	START_RESPONSE,
 	START_SWITCHED, /* a response with 101 */
 	START_SUCCESS,	/* a response with 2xx */
-	START_TLS,	/* a ClientHello */
+	START_TLS,	/* a handshake of TLS, perhaps a ClientHello */
+	START_HELLO,	/* a ClientHello */
+	START_TLS_DATA, /* application data of TLS */
 };
 
 /* The first eight characters as they lie in a little-endian word, and a mask of the first `n`. */

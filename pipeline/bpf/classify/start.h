@@ -19,9 +19,16 @@ static __always_inline enum start classify(const __u64 word[START_BYTES / 8], __
 	enum start start;
 
 	if (first < 'A' || first > 'Z') {
-		/* RFC 8446, section 5.1: handshake (22), version 3.x; section 4: ClientHello (1) behind two
-		 * bytes of length. */
-		return (word[0] & 0xFF000000FFFFULL) == 0x010000000316ULL && n >= 6 ? START_TLS : START_NONE;
+		/* RFC 8446, section 5.1: application data (23), version 3.x. */
+		if ((word[0] & 0xFFFF) == 0x0317 && n >= 5)
+			return START_TLS_DATA;
+		/* Handshake (22), version 3.x; section 4: ClientHello (1) behind two bytes of length. */
+		if ((word[0] & 0xFF000000FFFFULL) != 0x010000000316ULL || n < 6)
+			return START_NONE;
+		/* Its length is below 64 KiB, and a version 3.x follows. */
+		if (word[0] & 0xFF000000000000ULL || (n >= 10 && (word[1] & 0xFF00) != 0x0300))
+			return START_TLS;
+		return START_HELLO;
 	}
 	start = match_word(word[0], n >= 8 ? ~0ULL : FIRST(n & 7 ? n & 7 : 1));
 	if (start != START_RESPONSE || n < 12)

@@ -78,10 +78,12 @@ static __always_inline int discover(struct __sk_buff *skb, struct http_scratch *
 	struct packet *packet = &work->packet;
 	struct http_opening *opening;
 
-	if (work->draft.start == START_NONE || work->draft.start == START_TLS) {
+	if (work->draft.start == START_TLS || work->draft.start == START_HELLO)
+		COUNT(counters, HTTP_COUNT_TLS_CONNECTIONS);
+	if (work->draft.start == START_NONE || work->draft.start == START_TLS ||
+	    work->draft.start == START_TLS_DATA ||
+	    (work->draft.start == START_HELLO && !settings->handshakes)) {
 		COUNT(counters, HTTP_COUNT_NOT_HTTP);
-		if (work->draft.start == START_TLS)
-			COUNT(counters, HTTP_COUNT_TLS_CONNECTIONS);
 		return 0;
 	}
 	opening = openings_lookup(&packet->key);
@@ -92,11 +94,20 @@ static __always_inline int discover(struct __sk_buff *skb, struct http_scratch *
 	}
 	fresh.speaker = packet->side;
 	fresh.shed = !is_kept(packet, settings);
+	if (work->draft.start == START_HELLO)
+		fresh.tls = packet->side + 1;
+	if (fresh.tls && fresh.shed) { /* no request will ever take it up again */
+		COUNT(counters, HTTP_COUNT_SHED_CONNECTIONS);
+		return 0;
+	}
 	if (connections_update(&packet->key, &fresh)) {
 		COUNT(counters, HTTP_COUNT_TABLE_FULL);
 		return 0;
 	}
-	COUNT(counters, HTTP_COUNT_CONNECTIONS);
+	if (fresh.tls)
+		COUNT(counters, HTTP_COUNT_HANDSHAKES);
+	else
+		COUNT(counters, HTTP_COUNT_CONNECTIONS);
 	if (fresh.shed)
 		COUNT(counters, HTTP_COUNT_SHED_CONNECTIONS);
 	else if (opening)

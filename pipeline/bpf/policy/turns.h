@@ -46,12 +46,10 @@
 
 #include "classify/start.h"
 #include "policy/copy.h"
+#include "policy/handshakes.h"
 #include "policy/owners.h"
 #include "policy/ranges.h"
 #include "policy/shed.h"
-
-/* Is a later than b in sequence space? RFC 9293, section 3.4. */
-#define LATER(a, b) ((__s32)((a) - (b)) > 0)
 
 /* A request that opens a turn: go on with the connection, leave it, or take it up again. */
 static __always_inline void decide(struct __sk_buff *skb, struct http_scratch *work,
@@ -173,7 +171,8 @@ static __always_inline void on_payload(struct __sk_buff *skb, struct http_scratc
 		return;
 	}
 	/* What is captured of one direction only has no turns. The first request was decided on already. */
-	if (fresh && asks && (connection->speaker != packet->side || (!first && !other->where)))
+	if (fresh && asks && !connection->tls &&
+	    (connection->speaker != packet->side || (!first && !other->where)))
 		decide(skb, work, connection, settings, counters);
 	if (connection->shed) {
 		if (fresh)
@@ -182,13 +181,18 @@ static __always_inline void on_payload(struct __sk_buff *skb, struct http_scratc
 			COUNT(counters, HTTP_COUNT_SHED_REQUESTS);
 		return;
 	}
-	begin_turn(work, connection, mine, fresh, settings, counters);
+	if (!connection->tls)
+		begin_turn(work, connection, mine, fresh, settings, counters);
+	else if (!follow_handshake(skb, work, connection, mine, other, settings, counters))
+		return;
 	if (fresh) {
 		if (connection->speaker != packet->side)
 			report_range(skb, work, other, !packet->side, settings, counters);
 		remember(packet, connection, mine);
 	}
 	copy_or_leave_out(skb, work, mine, settings, counters);
+	if (connection->tls && work->draft.last)
+		connections_delete(&packet->key);
 }
 
 /* FIN and RST end a direction or the connection. They travel as records of their own, behind the last byte.
@@ -213,7 +217,8 @@ static __always_inline void on_end(struct __sk_buff *skb, struct http_scratch *w
 	}
 	mine->finished = 1;
 	if (other->finished || packet->flags & TCP_RST) {
-		COUNT(counters, HTTP_COUNT_ENDED);
+		if (!connection->tls)
+			COUNT(counters, HTTP_COUNT_ENDED);
 		connections_delete(&packet->key);
 	}
 }

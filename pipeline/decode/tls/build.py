@@ -77,7 +77,7 @@ def choice_of(hello: ServerHello) -> Choice:
 def build(handshake: Facts, shared: Shared, transport: str = TCP) -> TlsHandshake:
     """The event. What was not seen, or is not in clear, is absent."""
     connection, hello = handshake.connection, handshake.offer
-    ends, process = connection.names or connection.name(), connection.process
+    ends, process, of_client = connection.names or connection.name(), connection.process, connection.client_process
     offer = offer_of(msgspec.structs.replace(hello, server_name=None), transport) if hello is not None else NO_OFFER
     choice = choice_of(handshake.choice) if handshake.choice is not None else NO_CHOICE
     server, client = handshake.server.certificate or NO_CERTIFICATE, handshake.client.certificate or NO_CERTIFICATE
@@ -97,7 +97,14 @@ def build(handshake: Facts, shared: Shared, transport: str = TCP) -> TlsHandshak
         network_transport=transport,
         process_pid=process.pid or None,
         process_executable_name=process.executable or None,
+        process_executable_path=process.path or None,
+        process_command_line=process.command_line or None,
         container_id=process.container or None,
+        httpipe_client_process_pid=of_client.pid or None,
+        httpipe_client_process_executable_name=of_client.executable or None,
+        httpipe_client_process_executable_path=of_client.path or None,
+        httpipe_client_process_command_line=of_client.command_line or None,
+        httpipe_client_container_id=of_client.container or None,
         httpipe_source=shared.source,
         httpipe_capture=shared.capture,
         httpipe_connection=ends.id,

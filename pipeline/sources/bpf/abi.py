@@ -25,6 +25,7 @@ class Bit(IntFlag):
     RANGE = 8
     SHED = 16
     OWNER = 32
+    DATAGRAM = 64
 
 
 RECORD_HEAD = "QQIIIIIHBB"
@@ -91,8 +92,8 @@ class Facts(IntFlag):
     COMMAND = 2
 
 
-CONNECTION_BYTES = 2 * DIRECTION.size + 16
-"""``struct http_connection``: two directions, then speaker, connecting, upgraded, shed."""
+CONNECTION_BYTES = 2 * DIRECTION.size + 24
+"""``struct http_connection``: two directions, then speaker, connecting, upgraded, shed, tls, pad."""
 
 OPENING = Struct("=QQIIII")
 """``struct http_opening``: syn_ns, answer_ns, syn_seq, answer_seq, client, pad."""
@@ -106,8 +107,8 @@ class Want(IntEnum):
 
 
 SETTINGS = Struct("=IIIIQIIII")
-"""The beginning of ``struct http_settings``: want, budget, some_ports, keep, looked_ns, facts, loopback, websockets, pad. The
-bits of 65536 ports follow."""
+"""The beginning of ``struct http_settings``: want, budget, some_ports, keep, looked_ns, facts, loopback, websockets,
+handshakes. The bits of 65536 ports follow."""
 
 WANT_OFFSET = 0
 KEEP_OFFSET = 12
@@ -139,6 +140,8 @@ COUNTS = (
     "owners",
     "owners_ring_full",
     "owners_table_full",
+    "handshakes",
+    "initials",
 )
 """``enum http_count``: what the kernel counts, by its name outside."""
 

@@ -63,7 +63,8 @@ def _load_either(sizes: program.Sizes, at: program.At) -> program.Program:
 class Capture:
     """Not safe against two readers."""
 
-    def __init__(self, config: BpfConfig, body_bytes: int = 0, *, websockets: bool = False) -> None:
+    def __init__(self, config: BpfConfig, body_bytes: int = 0, *, websockets: bool = False, handshakes: bool = False) -> None:
+        self._handshakes = handshakes
         self._config = config
         self._websockets = websockets
         self._budget = TURN_BYTES + min(body_bytes, MAX_BODY_BYTES)
@@ -184,7 +185,8 @@ class Capture:
         self._want = memoryview(self._settings).cast("I")[abi.WANT_OFFSET // 4 :]  # one store of four bytes cannot tear
         told = facts(command_lines=self._config.command_lines)
         loopback = 0 if self._config.at == "sockets" else network_namespace()
-        head = abi.SETTINGS.pack(0, self._budget, bool(ports), abi.PARTS, 0, told, loopback, self._websockets, 0)
+        asked = self._websockets, self._handshakes
+        head = abi.SETTINGS.pack(0, self._budget, bool(ports), abi.PARTS, 0, told, loopback, *asked)
         self._settings[: abi.SETTINGS_BYTES] = head + abi.port_bits(ports)
 
     def _load_owners(self, loaded: program.Program) -> None:

@@ -1,10 +1,11 @@
 """The ring buffer, read through its memory mapping: bytes in, records out, no system call per record.
 
 Comes in: the map's file descriptor. Goes out: lists of ``Segment``, with a ``Closed`` where a connection is left out
-from there on, and an ``Owner`` of an end of one; or the bytes as they lie there, for the compiled lane. Layout as in the
-kernel's Documentation/bpf/ringbuf.rst: one page with the consumer's position, which we write, one with the producer's, then
-the data. The kernel maps the data twice, so that no record wraps; we map it once, because pages count as resident memory
-once a mapping, and put the few records at the end together ourselves.
+from there on, an ``Owner`` of an end of one, a ``Datagram`` of QUIC; or the bytes as they lie there, for the compiled lane.
+
+Layout as in the kernel's Documentation/bpf/ringbuf.rst: one page with the consumer's position, which we write, one with the
+producer's, then the data. The kernel maps the data twice, so that no record wraps; we map it once, because pages count as
+resident memory once a mapping, and put the few records at the end together ourselves.
 
 Plain loads and stores are enough on x86-64, whose memory order keeps them as they stand; elsewhere see ``ring_libbpf``.
 """
@@ -17,7 +18,7 @@ from struct import Struct
 from typing import Generic, TypeVar
 
 from pipeline import native
-from pipeline.model.records import Closed, FlowKey, Owner, Record, Segment
+from pipeline.model.records import Closed, Datagram, FlowKey, Owner, Record, Segment
 from pipeline.sources.bpf import abi
 from pipeline.sources.bpf.facts import process
 
@@ -35,7 +36,8 @@ _PAYLOAD = _HEADER_BYTES + abi.RECORD.size
 
 # As plain numbers: `&` with an IntFlag is a call.
 _IPV6, _SHED, _CUT, _OWNER = int(abi.Bit.IPV6), int(abi.Bit.SHED), int(abi.Bit.CUT), int(abi.Bit.OWNER)
-_OTHER = _SHED | _OWNER
+_DATAGRAM = int(abi.Bit.DATAGRAM)
+_OTHER = _SHED | _OWNER | _DATAGRAM
 _UNUSUAL = _IPV6 | _OTHER
 
 DRAIN_BYTES = 256 << 10
@@ -47,7 +49,9 @@ Found = TypeVar("Found")
 
 
 def _other(key: FlowKey, ts_ns: int, bits: int, payload: bytes) -> Record:
-    """What is no segment: a connection is left out from here on, or somebody owns an end of it."""
+    """What is no segment: a connection is left out from here on, somebody owns an end of it, or it is of UDP."""
+    if bits & _DATAGRAM:
+        return Datagram(key, ts_ns, payload, len(payload))
     return Closed(key, ts_ns, unseen=True) if bits & _SHED else Owner(key, ts_ns, process(payload))
 
 

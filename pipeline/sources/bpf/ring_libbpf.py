@@ -10,7 +10,7 @@ from struct import Struct
 from typing import Generic
 
 from pipeline.errors import CaptureError
-from pipeline.model.records import Closed, Owner, Record, Segment
+from pipeline.model.records import Closed, Datagram, Owner, Record, Segment
 from pipeline.sources.bpf import abi
 from pipeline.sources.bpf.facts import process
 from pipeline.sources.bpf.libbpf_loader import INSTALL, library
@@ -94,6 +94,8 @@ class LibbpfRing(CallbackRing[Record]):
         payload = raw[abi.RECORD.size : abi.RECORD.size + captured]
         if bits & abi.Bit.OWNER:
             return Owner(key, ts + offset, process(payload))
+        if bits & abi.Bit.DATAGRAM:
+            return Datagram(key, ts + offset, payload, len(payload))
         last_ns = 0 if last == ts else last + offset
         cut = bits & abi.Bit.CUT != 0
         return Segment(key, ts + offset, seq, ack, flags, payload, length, last_ns, cut, vlan, interface)

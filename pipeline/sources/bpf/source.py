@@ -58,7 +58,8 @@ class BpfSource(Source):
         # The first use of these imports parts of anyio and asyncio: better now than while the ring fills.
         with anyio.move_on_after(0):
             await anyio.lowlevel.checkpoint()
-        capture = Capture(self._config, self._context.body_bytes, websockets=self._context.websockets)
+        context = self._context
+        capture = Capture(self._config, context.body_bytes, websockets=context.websockets, handshakes=context.tls_handshakes)
         check_interfaces(self._config.interfaces)
         # The compiler takes seconds. Only it goes to a thread: sockets belong to the network namespace of theirs.
         in_thread = self._config.loader == "bcc"

@@ -6,7 +6,7 @@ from tls_talks import cut_everywhere, decode, facts, only, segments, split, with
 
 from pipeline.model.events.exchange import Exchange
 from pipeline.model.events.tls_handshake import TlsHandshake
-from pipeline.model.records import reverse
+from pipeline.model.records import Owner, Process, reverse
 from pipeline.testing.packets import Talk, flow_key
 
 NAMES = ["openssl-1.3", "openssl-1.2", "openssl-1.3-retry", "openssl-1.2-client-certificate", "alert-cipher", "go"]
@@ -210,6 +210,17 @@ def test_encrypted_client_hello_and_its_outer_name() -> None:
     event = only(Talk().client(hello(grown)).close().segments)
     assert (event.httpipe_tls_ech, event.tls_client_server_name) == (True, "localhost")
     assert only(Talk().client(hello()).close().segments).httpipe_tls_ech is False
+
+
+def test_the_owners_of_both_ends_are_told_as_of_exchanges() -> None:
+    """Whenever they become known before the handshake is over."""
+    talk = Talk().client(hello())
+    server = Owner(reverse(talk.key), talk.now_ns, Process(7, "nginx", "c0ffee"))
+    client = Owner(talk.key, talk.now_ns, Process(8, "curl"))
+    before = list(talk.segments)
+    event = only([*before, server, client, *talk.close().segments[len(before) :]])
+    assert (event.process_pid, event.process_executable_name, event.container_id) == (7, "nginx", "c0ffee")
+    assert (event.httpipe_client_process_pid, event.httpipe_client_process_executable_name) == (8, "curl")
 
 
 def test_memory_is_bounded_by_the_option() -> None:
