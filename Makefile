@@ -70,9 +70,15 @@ newer: dev
 coverage: dev
 	$(BIN)/pytest $(UNIT) --cov --cov-report=term
 
+# All, or those that are named behind it: make bench peers stages
 bench:
 	@tools/setup.sh test
-	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks $(BENCHMARKS)
+ifeq ($(firstword $(MAKECMDGOALS)),bench)
+BENCHMARKS := $(wordlist 2,99,$(MAKECMDGOALS))
+$(filter-out kernels kafka,$(BENCHMARKS)):
+	@:
+endif
 
 # With and without the compiled lane, on millions of segments: what both report must be the same.
 test-lane: dev

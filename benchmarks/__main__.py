@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 ORDER = (
-    "startup", "codecs", "decode", "stages", "greedy", "loss", "transforms", "engine", "file_to_file", "live", "tls",
+    "startup", "codecs", "decode", "stages", "greedy", "loss", "transforms", "engine", "file_to_file", "peers", "live", "tls",
     "kernels", "kafka", "isolation", "plugins",
 )  # fmt: skip
 
