@@ -20,6 +20,7 @@ HINTS: Mapping[str, str] = {
     "ring_full": "raise ring_bytes",
     "owners_ring_full": "raise ring_bytes",
     "connections_displaced": "raise kernel_connections",
+    "streams_evicted": "raise kernel_connections",
     "decoder_connections_evicted": "raise max_connections or max_memory_bytes",
     "decoder_memory_pressure": "raise max_memory_bytes",
     "decoder_pipeline_overflow": "raise max_pipelined_requests",
@@ -29,6 +30,7 @@ HINTS: Mapping[str, str] = {
 
 CAPTURE_LOSSES = frozenset(
     {
+        "call_cut",
         "connections_displaced",
         "copy_failed",
         "decoder_connections_evicted",
@@ -43,11 +45,14 @@ CAPTURE_LOSSES = frozenset(
         "dropped_by_interface",
         "dropped_by_os",
         "fragments_incomplete",
+        "no_call",
+        "not_attributed",
         "owners_ring_full",
         "owners_table_full",
         "packets_cut_in_headers",
         "ring_full",
         "segment_cut",
+        "streams_evicted",
         "table_full",
         "waiting_full",
     }
