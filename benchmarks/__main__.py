@@ -10,7 +10,7 @@ from pathlib import Path
 
 ORDER = (
     "startup", "codecs", "decode", "stages", "greedy", "loss", "transforms", "engine", "file_to_file", "peers", "live", "tls",
-    "kernels", "kafka", "isolation", "plugins",
+    "kernels", "kafka", "isolation", "plugins", "owners",
 )  # fmt: skip
 
 

@@ -53,7 +53,7 @@ struct work {
 	__u32 pad;
 };
 
-/* Places in the desk: what runs between packets may interrupt what runs for a process. */
+/* Places in who_scratch: what runs between packets may interrupt what runs for a process. */
 #define FOR_PROCESS 0
 #define FOR_PACKET  1
 
@@ -64,13 +64,13 @@ HTTPIPE_MAP(, LRU_HASH, , connecting, __u64, struct http_owner, CONNECTING)
 HTTPIPE_MAP(, LRU_HASH, , sockets, __u64, struct known, SOCKETS)
 
 /* One value per CPU. The program's own. */
-HTTPIPE_MAP(, PERCPU_ARRAY, , desk, __u32, struct work, 2)
+HTTPIPE_MAP(, PERCPU_ARRAY, , who_scratch, __u32, struct work, 2)
 
 /* Whoever comes second to it on this CPU, because it interrupts the first, gets none. To be left in any case
  * where there is one. */
 static __always_inline struct work *enter(__u32 place)
 {
-	struct work *work = bpf_map_lookup_elem(desk_map(), &place);
+	struct work *work = bpf_map_lookup_elem(who_scratch_map(), &place);
 
 	if (!work)
 		return 0;
@@ -150,19 +150,17 @@ static __always_inline void meet(struct sock *sk, struct work *work, const struc
 /* In the context of a process that has sent or received bytes. */
 static __always_inline void on_bytes(struct sock *sk)
 {
-	__u16 family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	__u32 pid = bpf_get_current_pid_tgid() >> 32, ports;
+	__u32 pid = bpf_get_current_pid_tgid() >> 32, ports = socket_ports(sk);
 	__u64 key = (__u64)sk;
 	struct known *known;
 	struct work *work;
 
-	if (family != AF_INET && family != AF_INET6)
-		return;
-	ports = socket_ports(sk);
+	if (!ports)
+		return; /* Unix sockets, for one */
 	known = bpf_map_lookup_elem(sockets_map(), &key);
 	if (known && known->ports == ports && (known->pid == pid || known->earlier == pid))
 		return;
-	if (!ports || !is_tcp(sk) || !current_pid())
+	if (!is_tcp(sk) || !current_pid())
 		return;
 	work = enter(FOR_PROCESS);
 	if (!work)

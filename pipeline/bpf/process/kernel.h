@@ -36,8 +36,7 @@ typedef struct {
 struct sock_common {
 	__u32 skc_daddr;
 	__u32 skc_rcv_saddr;
-	__u16 skc_dport;
-	__u16 skc_num;
+	__u32 skc_portpair; /* skc_dport, skc_num */
 	unsigned short skc_family;
 	volatile unsigned char skc_state;
 	possible_net_t skc_net;

@@ -14,13 +14,13 @@
 #define AF_INET6    10
 #define IPPROTO_TCP 6
 
-/* The ports as one word; 0 until the local one is chosen. */
+/* Both ports as one word, of any socket, with one read: the remote one (in network byte order), then the
+ * local one (in that of the host). 0 where there is none, or only one yet. */
 static __always_inline __u32 socket_ports(struct sock *sk)
 {
-	__u32 local = BPF_CORE_READ(sk, __sk_common.skc_num); /* in host byte order, the other is not */
-	__u32 remote = BPF_CORE_READ(sk, __sk_common.skc_dport);
+	__u32 ports = BPF_CORE_READ(sk, __sk_common.skc_portpair);
 
-	return local && remote ? __builtin_bswap16(local) | remote << 16 : 0;
+	return ports & 0xFFFF && ports >> 16 ? ports : 0;
 }
 
 static __always_inline int is_tcp(struct sock *sk)
@@ -42,8 +42,8 @@ static __always_inline void read_ends(struct socket_ends *ends, struct sock *sk)
 	__u32 ports = socket_ports(sk);
 
 	__builtin_memset(ends, 0, sizeof(*ends));
-	ends->local_port = ports;
-	ends->remote_port = ports >> 16;
+	ends->local_port = __builtin_bswap16(ports >> 16);
+	ends->remote_port = ports;
 	ends->family = 4;
 	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET) {
 		ends->local[0] = BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr);

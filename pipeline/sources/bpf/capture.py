@@ -105,6 +105,10 @@ class Capture:
         """The program, for test runs."""
         return self._program.fd if self._program else -1
 
+    def owner_programs(self) -> dict[str, int]:
+        """The programs that tell owners, by name; none where owners are not told."""
+        return {} if self._owners is None else self._owners.program_fds()
+
     def attach(self) -> None:
         """Packets pass the program from now on."""
         self.want(abi.Want.ANY)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Generator
 from pathlib import Path
+from typing import Any
 
 import inside_network as net
 import pytest
@@ -45,9 +46,13 @@ class Traffic:
         pipeline(near, "pipelined")
         split(near, "split")
 
+    def of(self, word: str) -> list[dict[str, Any]]:
+        """The exchanges of a workload."""
+        return [exchange for exchange in self.exchanges if exchange.get("url.query", "").startswith(f"{word}-")]
+
     def assert_same(self, word: str, count: int = REQUESTS) -> None:
         """Exactly what the server logged of this workload, in its order, nothing marked."""
-        mine = [exchange for exchange in self.exchanges if exchange.get("url.query", "").startswith(f"{word}-")]
+        mine = self.of(word)
         logged = [line for server in self._servers for line in server.logged() if f"?{word}-" in line.target]
         assert len(logged) == count
         assert [seen(exchange) for exchange in mine] == [tuple(line) for line in logged], self.httpipe.log
@@ -55,8 +60,7 @@ class Traffic:
 
     def connections(self, word: str) -> int:
         """Over how many."""
-        mine = [exchange for exchange in self.exchanges if exchange.get("url.query", "").startswith(f"{word}-")]
-        return len({exchange["httpipe.connection"] for exchange in mine})
+        return len({exchange["httpipe.connection"] for exchange in self.of(word)})
 
 
 @pytest.fixture(scope="session")

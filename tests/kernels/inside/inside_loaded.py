@@ -5,7 +5,11 @@ import subprocess
 
 from live_namespace import Namespace
 
-OURS = ("http_entry", "http_trace", "events", "connections", "openings", "waiting", "settings", "counters", "scratch", "stages")
+from pipeline.sources.bpf import owners, program
+
+PACKETS = (program.ENTRY, program.PROGRAM, *program.MAPS)
+OWNERS = ("who_sends", "who_receives", "who_reads", "who_connects", "who_closes", "sockets", "connecting", "who_scratch")
+OURS = (*PACKETS, *OWNERS) if owners.BTF.exists() else PACKETS
 
 
 def programs() -> list[str]:

@@ -10,6 +10,9 @@ mkdir -p /dev/shm /tmp/results
 mount -t tmpfs tmpfs /dev/shm
 chmod 1777 /tmp /dev/shm
 ip link set lo up
+# Not below /sys, which ip(8) mounts again in each network namespace.
+mkdir /run/cgroup
+mount -t cgroup2 none /run/cgroup
 
 # httpipe as its wheel brings it, in the virtual environment that has what it depends on
 echo /srv/httpipe/site >/opt/httpipe/lib/python3.11/site-packages/httpipe.pth

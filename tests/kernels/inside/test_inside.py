@@ -11,13 +11,13 @@ import pytest
 from conftest import Traffic
 from inside_httpipe import WAIT_SECS, Httpipe, seen, until
 from inside_loaded import OURS, programs, sockets
-from inside_network import Network
+from inside_network import VETH4, Network
 from inside_tls import tls_nginx
 from inside_verifier import measure
 from inside_workload import REQUESTS, fetch
 from live_nginx import Nginx
 
-from pipeline.sources.bpf import kernel
+from pipeline.sources.bpf import kernel, owners
 from pipeline.sources.tls import program as tls
 
 RESULTS = Path("/tmp/results")  # noqa: S108  the machine is ours
@@ -40,6 +40,7 @@ def test_doctor() -> None:
     assert points["program loads"]["detail"] == "by libbpf"
     old = kernel.release() < (5, 11)
     assert points["locked memory"]["detail"] == ("unlimited, or can be raised" if old else "does not count since Linux 5.11")
+    assert points["processes"]["ok"] == owners.BTF.exists(), points["processes"]
     assert ("cap_bpf" in points["reading maps"]["detail"]) == (kernel.release() < (5, 19))
 
 
@@ -48,6 +49,8 @@ def test_verifier() -> None:
     processed, took_ms = measure()
     assert processed < TENTH_OF_THE_LIMIT
     (RESULTS / "verifier").write_text(f"{platform.release()} {processed} {took_ms:.0f}\n")
+    if owners.BTF.exists():
+        assert measure(owners.OBJECT, "who_sends", ())[0] < TENTH_OF_THE_LIMIT
 
 
 def test_loopback(traffic: Traffic) -> None:
@@ -101,6 +104,16 @@ def test_tun(traffic: Traffic) -> None:
     traffic.assert_same("tun")
 
 
+def test_processes(traffic: Traffic, servers: list[Nginx]) -> None:
+    """Each exchange has the processes at its ends, also those that are gone; none where the kernel does not describe itself."""
+    told = [
+        (each.get("process.pid"), each.get("process.executable.path"), each.get("httpipe.client.process.executable.name"))
+        for each in traffic.of("closing") + traffic.of("veth4")
+    ]
+    expected = [(server.pid, "/usr/sbin/nginx", "curl") for server in servers for _ in range(REQUESTS)]
+    assert told == (expected if owners.BTF.exists() else [(None, None, None)] * len(expected)), traffic.httpipe.log
+
+
 def test_nothing_is_lost(traffic: Traffic) -> None:
     """Every exchange is there, and no counter of a loss has moved."""
     assert traffic.complete, traffic.httpipe.log
@@ -141,6 +154,20 @@ def test_user_nobody_with_two_capabilities(run: Run, network: Network, servers: 
     before = len(servers[0].logged())
     httpipe = run("prlimit", "--memlock=unlimited", *NOBODY, *TWO_CAPABILITIES)
     captured(httpipe, network, servers, "nobody", before)
+    assert "processes are not told: " in httpipe.log
+
+
+def test_at_sockets(run: Run, network: Network, servers: list[Nginx]) -> None:
+    """On the root cgroup it sees the loopback of another network namespace, and counts once what two sockets show."""
+    before = len(servers[1].logged())
+    httpipe = run(options='at = "sockets"\nports = [80]\n')
+    assert httpipe.started, httpipe.log
+    for namespace in (network.far, network.near):
+        fetch(namespace, f"http://{VETH4}/small", "sockets")
+    assert httpipe.has(2 * REQUESTS), httpipe.log
+    assert httpipe.stop() == 0, httpipe.log
+    assert [seen(exchange) for exchange in httpipe.exchanges()] == [tuple(line) for line in servers[1].logged()[before:]]
+    assert httpipe.counted("repeated") >= 2 * REQUESTS
 
 
 LOAD = """
