@@ -1,7 +1,6 @@
 """A request whose head is complete → an event, where those in progress are asked for; and the id that its exchange has, too."""
 
-from pipeline.decode.about import about
-from pipeline.decode.marks import NAMES
+from pipeline.decode.about import about, called
 from pipeline.decode.message import Request
 from pipeline.decode.shared import Shared
 from pipeline.model.connection import Connection
@@ -16,8 +15,8 @@ def begun(request: Request, connection: Connection, shared: Shared) -> HttpReque
     """The event."""
     line, fields = request.line, request.fields
     return HttpRequest(
-        request.start_ns, NO_ATTRIBUTES, _EVENT_BYTES + line.size + fields.size, *about(connection, line, fields),
-        shared.source, shared.capture, (connection.names or connection.name()).id, NAMES[connection.marks | request.marks],
+        request.start_ns, NO_ATTRIBUTES, _EVENT_BYTES + line.size + fields.size,
+        *about(connection, shared, connection.marks | request.marks, *called(line, fields)),
         line.method, line.method_original, connection.scheme if line.address is None else line.scheme, line.path, line.query,
         line.version, fields.user_agent, fields.reported, line.target, request_id(request, connection), request.stream_id,
     )  # fmt: skip

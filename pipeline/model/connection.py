@@ -83,6 +83,13 @@ class Connection(msgspec.Struct, gc=False, eq=False):
         return self.observed or self.opposite or NO_PROCESS
 
     @property
+    def process_end(self) -> str | None:
+        """At which end ``process`` sits: ``server`` or ``client``; None where there is none."""
+        if self.observed or self.opposite:
+            return "server" if bool(self.observed) == self._observes_server else "client"
+        return None
+
+    @property
     def client_process(self) -> Process:
         """Beside that, the process that asks, where both are known and the one that serves is ``process``."""
         return (self.observed and self._observes_server and self.opposite) or NO_PROCESS

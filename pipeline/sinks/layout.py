@@ -6,12 +6,16 @@ addresses; those come when there are sixty cells for the URL beside them.
 
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
-from pipeline.sinks.cells import cells, filled, fitted, shortened
+from pipeline.sinks.cells import cells, filled, shortened
 
 METHOD = 7
 ENDS = 43
 """Two IPv4 addresses with ports and an arrow between them."""
+
+PROGRAM_LEAST = 4
+"""Less of a program's name says nothing."""
 
 URL_LEAST = 16
 URL_BESIDE_ENDS = 60
@@ -43,9 +47,9 @@ class Layout:
         """Cells of the client's end; the server's has the rest."""
         return (self.ends - 3 + 2) // 2
 
-    def fit_ends(self, client: str, server: str) -> str:
+    def fit_ends(self, client: "End", server: "End") -> str:
         """Both ends, the arrow in the same column of every line."""
-        return f"{fitted(client, self.client)} → {shortened(server, self.ends - 3 - self.client)}"
+        return f"{filled(client.fit(self.client), self.client)} → {server.fit(self.ends - 3 - self.client)}"
 
     def fit_url(self, host: str, rest: str, room: int) -> str:
         """Host and path in ``room`` cells. Where they do not fit, the host gives way until a quarter of it is left."""
@@ -54,6 +58,22 @@ class Layout:
         least = min(cells(host), max(room // 4, min(HOST_LEAST, room // 2)))
         host = shortened(host, max(least, room - cells(rest)))
         return filled(host + shortened(rest, room - cells(host)), room)
+
+
+class End(NamedTuple):
+    """One end of a connection: its endpoint, and the program there where that is known."""
+
+    endpoint: str
+    program: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.endpoint} {self.program}" if self.program else self.endpoint
+
+    def fit(self, width: int) -> str:
+        """In so many cells at most; the program gives way."""
+        room = width - cells(self.endpoint) - 1
+        program = shortened(self.program, room) if room >= PROGRAM_LEAST else ""
+        return shortened(str(End(self.endpoint, program)), width)
 
 
 PIPED = Layout(3, 8, 5, 7, 48, ENDS)

@@ -1,9 +1,10 @@
 """Events as readable, aligned lines for people. Out: UTF-8; colours, widths and headings on a terminal only.
 
-``time status method host+path duration sizes client → server marks``; among the marks stands ``error.type`` where it is not the
-status again (``reset``, ``closed``, ``timeout``). On a terminal the marks stand behind the path, where they neither wrap nor
-move the other columns; the columns are named once a screen, and measurements stand in tables. Off a terminal nothing is
-shortened and nothing added: what is written there is searched by tools. Every text that came off the wire passes ``visible``.
+``time status method host+path duration sizes client → server marks``, with the program at each end where it is known; among the
+marks stands ``error.type`` where it is not the status again (``reset``, ``closed``, ``timeout``). On a terminal the marks stand
+behind the path, where they neither wrap nor move the other columns; the columns are named once a screen, and measurements stand
+in tables. Off a terminal nothing is shortened and nothing added: what is written there is searched by tools. Every text that came
+off the wire passes ``visible``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -20,7 +21,7 @@ from pipeline.sinks import handshakes, requests, websockets
 from pipeline.sinks.cells import filled, fitted, shortened, taken
 from pipeline.sinks.clock import time_of_day
 from pipeline.sinks.event_cells import EventCells
-from pipeline.sinks.layout import METHOD, PIPED, URL_LEAST, Layout, layout_for
+from pipeline.sinks.layout import METHOD, PIPED, URL_LEAST, End, Layout, layout_for
 from pipeline.sinks.screen import CYAN, DIM, GREEN, MAGENTA, RED, YELLOW, Screen
 from pipeline.sinks.tables import Table, is_tabular
 
@@ -113,7 +114,7 @@ def _piped(event: Event) -> str:
         return _other(event) + "\n"
     host, rest = _url(event)
     head = f"{time_of_day(event.timestamp_ns)} {_status(event)} {filled(_method(event), METHOD)} {filled(host + rest, PIPED.url)}"
-    client, server = _ends(event)
+    client, server = map(str, _ends(event))
     marks = _remarks(event)
     line = f"{head}{_numbers(event, PIPED)}  {filled(client, PIPED.client)} → "
     return f"{line}{filled(server, 19)}  {marks}\n" if marks else f"{line}{server}\n"
@@ -122,7 +123,7 @@ def _piped(event: Event) -> str:
 def _piped_columns(event: Event) -> str:
     shown = _CELLS[type(event)](event)
     head = f"{time_of_day(event.timestamp_ns)} {shown.state:>3} {filled(shown.what, METHOD)}"
-    client, server = _ends(event)
+    client, server = map(str, _ends(event))
     line = f"{head} {filled(shown.host + shown.detail, PIPED.url)}{_numbers_of(shown, PIPED)}  {filled(client, PIPED.client)} → "
     return f"{line}{filled(server, 19)}  {shown.remarks}\n" if shown.remarks else f"{line}{server}\n"
 
@@ -227,8 +228,16 @@ def _size(count: int | None) -> str:
     return "-"
 
 
-def _ends(event: Any) -> tuple[str, str]:  # noqa: ANN401  an exchange, or an event of a connection
-    return endpoint(event.client_address, event.client_port), endpoint(event.network_local_address, event.network_local_port)
+def _ends(event: Any) -> tuple[End, End]:  # noqa: ANN401  an exchange, or an event of a connection
+    """Client and server's socket."""
+    program, asking = event.process_executable_name or "", event.httpipe_client_process_executable_name or ""
+    serving = program
+    if event.httpipe_process_end == "client":
+        serving, asking = "", program
+    return (
+        End(endpoint(event.client_address, event.client_port), visible(asking)),
+        End(endpoint(event.network_local_address, event.network_local_port), visible(serving)),
+    )
 
 
 def endpoint(address: str | None, port: int | None) -> str:

@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import msgspec
 
-from pipeline.decode.marks import NAMES
+from pipeline.decode.about import about
 from pipeline.decode.shared import Shared
 from pipeline.decode.tls import fingerprints, names
 from pipeline.decode.tls.certificate import Certificate
@@ -77,7 +77,6 @@ def choice_of(hello: ServerHello) -> Choice:
 def build(handshake: Facts, shared: Shared, transport: str = TCP) -> TlsHandshake:
     """The event. What was not seen, or is not in clear, is absent."""
     connection, hello = handshake.connection, handshake.offer
-    ends, process, of_client = connection.names or connection.name(), connection.process, connection.client_process
     offer = offer_of(msgspec.structs.replace(hello, server_name=None), transport) if hello is not None else NO_OFFER
     choice = choice_of(handshake.choice) if handshake.choice is not None else NO_CHOICE
     server, client = handshake.server.certificate or NO_CERTIFICATE, handshake.client.certificate or NO_CERTIFICATE
@@ -87,28 +86,8 @@ def build(handshake: Facts, shared: Shared, transport: str = TCP) -> TlsHandshak
         begin or answer,
         NO_ATTRIBUTES,
         _EVENT_BYTES + offer.size + _size(server) + _size(client),
-        server_address=name or ends.server_address,
-        server_port=ends.server_port,
-        client_address=ends.client_address,
-        client_port=ends.client_port,
-        network_local_address=ends.server_address,
-        network_local_port=ends.server_port,
-        network_type=ends.network_type,
+        *about(connection, shared, handshake.marks, name),
         network_transport=transport,
-        process_pid=process.pid or None,
-        process_executable_name=process.executable or None,
-        process_executable_path=process.path or None,
-        process_command_line=process.command_line or None,
-        container_id=process.container or None,
-        httpipe_client_process_pid=of_client.pid or None,
-        httpipe_client_process_executable_name=of_client.executable or None,
-        httpipe_client_process_executable_path=of_client.path or None,
-        httpipe_client_process_command_line=of_client.command_line or None,
-        httpipe_client_container_id=of_client.container or None,
-        httpipe_source=shared.source,
-        httpipe_capture=shared.capture,
-        httpipe_connection=ends.id,
-        httpipe_marks=NAMES[handshake.marks],
         tls_protocol_name=choice.protocol,
         tls_protocol_version=choice.version,
         tls_established=handshake.established,

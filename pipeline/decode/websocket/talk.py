@@ -3,9 +3,9 @@
 import base64
 
 from pipeline.config.options import BodyOptions
-from pipeline.decode.about import about
+from pipeline.decode.about import about, called
 from pipeline.decode.content import as_text
-from pipeline.decode.marks import NAMES, TRUNCATED
+from pipeline.decode.marks import TRUNCATED
 from pipeline.decode.message import NO_REQUEST, Accepted
 from pipeline.decode.shared import Shared
 from pipeline.decode.websocket.deflate import extensions
@@ -66,7 +66,6 @@ class Talk:
         """
         accepted, connection, shared = self._accepted, self._connection, self.shared
         request = accepted.request or NO_REQUEST
-        names = connection.names or connection.name()
         text = encoding = decoded = None
         marks = message.marks
         if content is not None:
@@ -79,8 +78,7 @@ class Talk:
         pings, pongs = (None, None) if controls is None else controls
         event = WebsocketMessage(
             message.start_ns, NO_ATTRIBUTES, EVENT_BYTES + len(text or "") + len(close[1] or ""),
-            *about(connection, request.line, request.fields),
-            shared.source, shared.capture, names.id, NAMES[marks],
+            *about(connection, shared, marks, *called(request.line, request.fields)),
             request.line.path, accepted.sequence, request.stream_id, "client" if client else "server",
             OPCODES.get(message.opcode) or str(message.opcode), sequence, message.size, message.fragments,
             message.compressed, decoded, text, encoding, close[0], close[1], pings, pongs, error,

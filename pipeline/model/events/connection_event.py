@@ -30,6 +30,7 @@ class ConnectionEvent(Event, frozen=True, gc=False):
     httpipe_client_process_executable_path: str | None = None
     httpipe_client_process_command_line: str | None = None
     httpipe_client_container_id: str | None = None
+    httpipe_process_end: str | None = None
     httpipe_source: str | None = None
     httpipe_capture: str | None = None
     httpipe_connection: str | None = None

@@ -81,6 +81,7 @@ class Exchange(Event, frozen=True, gc=False):
     httpipe_client_process_executable_path: str | None = None
     httpipe_client_process_command_line: str | None = None
     httpipe_client_container_id: str | None = None
+    httpipe_process_end: str | None = None
     tls_protocol_version: str | None = None
     httpipe_tls_library: str | None = None
     http_request_body_content: str | None = None
@@ -142,6 +143,7 @@ FIELDS: tuple[Field, ...] = (
     Field("process.executable.path", STRING, "Path of that executable, as the process sees it.", number=120, ecs=("process.executable",)),
     Field("process.command_line", STRING, "Arguments of that process, up to 256 bytes, where asked for; known secrets read `REDACTED`.", number=121, ecs=("process.command_line",)),
     Field("container.id", STRING, "Container of that process.", number=33, ecs=("container.id",)),
+    Field("httpipe.process.end", STRING, "At which end of the connection that process sits: `server` or `client`.", number=127),
     Field("httpipe.client.process.pid", INT, "Process that asks, where the one that serves is on this host, too.", number=122),
     Field("httpipe.client.process.executable.name", STRING, "Executable of the process that asks, without its path.", number=123),
     Field("httpipe.client.process.executable.path", STRING, "Path of that executable.", number=124),
