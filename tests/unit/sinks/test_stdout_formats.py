@@ -125,6 +125,35 @@ def test_why_an_answer_is_not_whole(no_terminal: int, terminal: int) -> None:
     assert printed(no_terminal, exchange(http_response_status_code=500, error_type="500")).count("500") == 1
 
 
+@pytest.mark.parametrize(
+    ("known", "ends"),
+    [
+        ({"process_executable_name": "nginx", "httpipe_process_end": "server"}, "192.0.2.7:51234       → 192.0.2.80:80 nginx"),
+        ({"process_executable_name": "curl", "httpipe_process_end": "client"}, "192.0.2.7:51234 curl  → 192.0.2.80:80"),
+        (
+            {
+                "process_executable_name": "nginx",
+                "httpipe_process_end": "server",
+                "httpipe_client_process_executable_name": "c\x1b[2Jl",
+            },
+            "192.0.2.7:51234 c\\x1b[2Jl → 192.0.2.80:80 nginx",
+        ),
+    ],
+)
+def test_the_program_stands_at_its_end(no_terminal: int, known: dict[str, str], ends: str) -> None:
+    """Of one that only asks on this host, too; control characters in its name are shown, not sent."""
+    assert printed(no_terminal, exchange(**known)).endswith(f"  {ends}\n")
+
+
+def test_a_program_gives_way_on_a_terminal(terminal: int) -> None:
+    """Its name is shortened where there is no room, before the address is."""
+    termios.tcsetwinsize(terminal, (24, 160))
+    known = exchange(
+        process_executable_name="nginx", httpipe_process_end="server", httpipe_client_process_executable_name="curl-with-a-name"
+    )
+    assert printed(terminal, known, NO_COLOR="1").endswith("  192.0.2.7:51234 cur…e → 192.0.2.80:80 nginx\n")
+
+
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "xterm"}])
 @pytest.mark.parametrize("columns", [10, 20, 26, 30, 40, 50, 60, 80, 100, 120, 132, 200])
 def test_a_terminal_is_never_overrun(terminal: int, columns: int, environment: dict[str, str]) -> None:
