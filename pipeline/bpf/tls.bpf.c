@@ -151,3 +151,12 @@ int process_exited(struct bpf_raw_tracepoint_args *ctx)
 		on_exit(BPF_CORE_READ(task, tgid));
 	return 0;
 }
+
+/* Another program in the same process: the memory of its connections is gone, and it may not be wanted. */
+SEC("raw_tp/sched_process_exec")
+int process_replaced(struct bpf_raw_tracepoint_args *ctx)
+{
+	(void)ctx;
+	on_exit(bpf_get_current_pid_tgid() >> 32);
+	return 0;
+}

@@ -40,7 +40,7 @@ enum tls_kind {
 	TLS_SHED,   /* from here on the connection is left out */
 	TLS_SENT,   /* rustls: `length` bytes written under a token were sent on `connection`; 0: not known */
 	TLS_PROCESS, /* first sight of a process: struct process_facts follows, as far as it is filled */
-	TLS_EXIT,    /* the process is over, and so are its connections */
+	TLS_EXIT,    /* the process is over, or another program in it, and so are its connections */
 };
 
 /* tls_record.bits */

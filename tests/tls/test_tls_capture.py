@@ -15,6 +15,7 @@ from tls_truth import side
 
 from pipeline.api import Exchange
 from pipeline.sources.tls.config import TlsConfig
+from pipeline.sources.tls.ring import TlsLibbpfRing
 
 CURL = "/usr/bin/curl"
 BODY = 5_000_000
@@ -93,6 +94,15 @@ async def test_http2(nginx_http2: Server) -> None:
 
 
 @pytest.mark.anyio
+async def test_read_by_libbpf(nginx: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where libbpf reads the ring, as on arm64, it gives the same."""
+    monkeypatch.setattr("pipeline.sources.tls.capture.TlsRing", TlsLibbpfRing)
+    paths = [f"/{number}" for number in range(23)]
+    for exchanges in (await both_ends(nginx, curl(nginx, *paths), 23))[:2]:
+        assert [(exchange.url_path, exchange.httpipe_marks) for exchange in exchanges] == [(path, ()) for path in paths]
+
+
+@pytest.mark.anyio
 async def test_one_end(nginx: Server) -> None:
     """Where only servers are asked for, clients are left alone, and counted."""
     config = TlsConfig(executables=(CURL, nginx.executable), ends="server")
@@ -113,6 +123,24 @@ async def test_who_is_not_wanted(nginx: Server) -> None:
         await taken.until(lambda taken: bool(side(taken, nginx.pids).exchanges))
     assert side(taken, nginx.pids).exchanges
     assert not side(taken, {pid}).exchanges
+
+
+BECOMES = """
+import os, ssl, sys, urllib.request
+context = ssl._create_unverified_context()
+urllib.request.urlopen(sys.argv[1] + "/python", context=context).read()
+os.execv("/usr/bin/curl", ["curl", "-sSk", "--http1.1", sys.argv[1] + "/curl"])
+"""
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("wanted", "path"), [("python3*", "/python"), ("curl", "/curl")])
+async def test_a_process_that_becomes_another_program(wanted: str, path: str, nginx: Server) -> None:
+    """It is decided again: what it was does not count, neither way."""
+    async with recording(TlsConfig(executables=(wanted, nginx.executable))) as taken:
+        pid = await run([sys.executable, "-c", BECOMES, f"https://127.0.0.1:{nginx.port}"])
+        await taken.until(lambda taken: len(side(taken, nginx.pids).exchanges) >= 2 and bool(side(taken, {pid}).exchanges))
+    assert [exchange.url_path for exchange in side(taken, {pid}).exchanges] == [path]
 
 
 @pytest.mark.anyio
@@ -159,6 +187,7 @@ import anyio, sys
 from pipeline.api import Context
 from pipeline.sources.tls import program
 from pipeline.sources.tls.config import TlsConfig
+from pipeline.sources.tls.ring import TlsLibbpfRing
 from pipeline.sources.tls.source import TlsSource
 
 async def main():

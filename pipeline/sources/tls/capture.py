@@ -51,7 +51,19 @@ class TlsCapture:
 
     def read(self) -> list[Record]:
         """What the probes saw since."""
-        for seen in self.ring.drain(self._wall_minus_boot_ns()):
+        self._drain()
+        return self._streams.take(time.time_ns())
+
+    def rest(self) -> list[Record]:
+        """After ``detach``: everything that is left."""
+        while self._drain():
+            pass
+        return self._streams.finish()
+
+    def _drain(self) -> bool:
+        """A part of what is in the ring goes into the streams; false where nothing is there."""
+        found = self.ring.drain(self._wall_minus_boot_ns())
+        for seen in found:
             if seen.kind == abi.Kind.PROCESS:
                 wanted = self._processes.saw(seen)
                 self.program.decide(seen.tgid, abi.Verdict.WANTED if wanted else abi.Verdict.IGNORED)
@@ -59,14 +71,7 @@ class TlsCapture:
             self._streams.feed(seen)
             if seen.kind == abi.Kind.EXIT:
                 self._processes.gone(seen.tgid)
-        return self._streams.take(time.time_ns())
-
-    def rest(self) -> list[Record]:
-        """After ``detach``: everything that is left."""
-        records: list[Record] = []
-        while self.ring.waiting_bytes():
-            records += self.read()
-        return records + self._streams.finish()
+        return bool(found)
 
     def detach(self) -> None:
         """No call passes a probe any more. Safe twice."""

@@ -38,7 +38,11 @@ REMEDY = (
 UPROBE_MULTI = 48
 """``BPF_TRACE_UPROBE_MULTI`` of ``enum bpf_attach_type``."""
 
-TRACEPOINTS = {"socket_destroyed": "tcp_destroy_sock", "process_exited": "sched_process_exit"}
+TRACEPOINTS = {
+    "socket_destroyed": "tcp_destroy_sock",
+    "process_exited": "sched_process_exit",
+    "process_replaced": "sched_process_exec",
+}
 SOCKET_TRACEPOINTS = {"socket_sent": "sock_send_length", "socket_received": "sock_recv_length"}
 EARLIER_TRACEPOINTS = {"socket_used": "tcp_rcv_space_adjust"}
 """In place of these on older kernels."""
