@@ -96,30 +96,32 @@ static __always_inline int carries_another(const struct tls_key *key, struct tls
 }
 
 /* A socket and an object were used one after the other, and the lengths fit. Lengths of messages that are
- * always the same may do so each time: therefore both ways have to fit, and one object a socket. */
-static __always_inline void lengths_fit(const struct tls_key *key, struct tls_connection *connection,
-					const struct tls_socket *socket, __u32 how)
+ * always the same may do so each time: therefore both ways have to fit, and one object a socket. False where
+ * that speaks against what is known. */
+static __always_inline int lengths_fit(const struct tls_key *key, struct tls_connection *connection,
+				       const struct tls_socket *socket, __u32 how)
 {
 	__u32 tgid = key->tgid;
 	struct tls_process *process = bpf_map_lookup_elem(&processes, &tgid);
 	__u64 sk = connection->socket.sk;
 
 	if (carries_another(key, connection, socket, process))
-		return;
+		return 0;
 	if (!connection->how || same_socket(&connection->socket, socket)) {
 		if (process)
 			process->votes++;
 		connection->ways |= how == TLS_HOW_READ ? TLS_WAY_READ : TLS_WAY_WRITTEN;
 		bind(key, connection, socket, how);
-		return;
+		return 1;
 	}
 	against(connection, process);
 	if (connection->votes >= connection->conflicts)
-		return;
+		return 0;
 	bpf_map_delete_elem(&carriers, &sk);
 	connection->how = TLS_HOW_UNKNOWN;
 	connection->votes = 0;
 	connection->ways = 0;
+	return 0;
 }
 
 /* The first plain text of a client may have company. */
@@ -163,8 +165,8 @@ static __always_inline void evidence_of_read(const struct tls_key *key, struct t
 	if (!fits(over, thread->read_calls))
 		return;
 	thread->matched = key->address;
-	lengths_fit(key, connection, &thread->received, TLS_HOW_READ);
-	learn_version(connection, over, 1);
+	if (lengths_fit(key, connection, &thread->received, TLS_HOW_READ))
+		learn_version(connection, over, 1);
 }
 
 /* `n` bytes of plain text were written: the thread's next send may carry them. */
@@ -202,8 +204,8 @@ static __always_inline void evidence_of_send(__u32 tgid, struct tls_thread *thre
 	}
 	if (over < OVER_TLS_1_2_CHACHA * thread->write_records || !fits(over, thread->write_records))
 		return;
-	lengths_fit(&key, connection, socket, TLS_HOW_WRITE);
-	learn_version(connection, over, thread->write_records);
+	if (lengths_fit(&key, connection, socket, TLS_HOW_WRITE))
+		learn_version(connection, over, thread->write_records);
 }
 
 #endif

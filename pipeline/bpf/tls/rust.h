@@ -103,8 +103,9 @@ static __always_inline void on_rust_write(__u64 id, __u64 object, __u64 cookie, 
 static __always_inline void on_rust_send(__u32 tgid, struct tls_thread *thread,
 					 const struct tls_socket *socket, __u64 bytes)
 {
-	struct tls_key key = {.tgid = tgid};
-	struct tls_connection *connection;
+	struct tls_key key = {.address = thread->token_object, .tgid = tgid, .name = TLS_NAME_WRITER};
+	struct tls_connection *writer = bpf_map_lookup_elem(&connections, &key), *connection;
+	__u32 protocol = writer ? writer->protocol : TLS_PROTOCOL_HTTP1;
 	__u64 over = bytes - thread->token_plain;
 
 	if (over > OVER_MOST || over < OVER_TLS_1_2_CHACHA * thread->token_records) {
@@ -116,7 +117,7 @@ static __always_inline void on_rust_send(__u32 tgid, struct tls_thread *thread,
 	if (connection) {
 		learn_version(connection, over, thread->token_records);
 		if (!connection->protocol)
-			connection->protocol = TLS_PROTOCOL_HTTP1;
+			connection->protocol = protocol;
 	}
 	report_sent(tgid, thread, &key, connection && !connection->shed ? connection : 0);
 }
