@@ -10,6 +10,7 @@ from typing import Any
 
 _PREFIX = 5
 _TRAILERS = 0x80
+_MAX_TRAILERS = 4096
 _TYPE = re.compile(rb"application/grpc(-web)?(?:-text)?(?=[+; \t]|\Z)", re.IGNORECASE)
 
 
@@ -35,14 +36,16 @@ def status(value: bytes | None) -> int | None:
 class Messages:
     """The messages of one side of a call, counted as their bytes come.
 
-    ``exact``: no bytes were lost that hide where a message begins.
+    ``exact``: no bytes were lost that hide where a message begins. ``trailers`` are those of gRPC-Web, as far as they are kept.
     """
 
-    __slots__ = ("_left", "_prefix", "count", "exact", "size")
+    __slots__ = ("_left", "_prefix", "_trailing", "count", "exact", "size", "trailers")
 
     def __init__(self) -> None:
         self._prefix = b""
         self._left = 0
+        self._trailing = False
+        self.trailers = bytearray()
         self.count = 0
         self.size = 0
         self.exact = True
@@ -52,6 +55,8 @@ class Messages:
         while at < end and self.exact:
             if self._left:
                 taken = min(self._left, end - at)
+                if self._trailing:
+                    self.trailers += data[at : at + min(taken, _MAX_TRAILERS - len(self.trailers))]
                 self._left -= taken
                 at += taken
                 continue
@@ -62,7 +67,8 @@ class Messages:
                 return
             self._prefix = b""
             self._left = int.from_bytes(prefix[1:], "big")
-            if not prefix[0] & _TRAILERS:
+            self._trailing = prefix[0] >= _TRAILERS
+            if not self._trailing:
                 self.count += 1
                 self.size += self._left
 

@@ -1,4 +1,4 @@
-"""Make the captures of ``tests/replay/captures/websocket`` again: WebSockets of real programs on loopback, in a namespace of its own.
+"""Make the captures of ``tests/replay/captures/websocket`` again: real programs on loopback, in a namespace of its own.
 
     sudo python tests/replay/make_websocket.py [NAME ...]
 
@@ -47,7 +47,9 @@ class Truth:
         text = data if isinstance(data, str) else base64.b64encode(data).decode()
         opcode = "text" if isinstance(data, str) else "binary"
         times = len(text) if len(set(text)) == 1 else 1
-        self.said[sender].append({"opcode": opcode, "content": text[: len(text) // times], "times": times, "fragments": fragments})
+        self.said[sender].append(
+            {"opcode": opcode, "content": text[: len(text) // times], "times": times, "fragments": fragments}
+        )
 
     def close(self, sender: str, code: int, reason: str = "", pings: int = 0, pongs: int = 0) -> None:
         """The end of a direction."""

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from pipeline.decode.grpc_web import MARK as GRPC_WEB
+from pipeline.decode.grpc_web import CallBody
 from pipeline.decode.http1.framing import CHUNKED, CHUNKED_TOO_EARLY, DESYNCHRONISED, LENGTH, NONE, Body
 from pipeline.decode.http1.phase import UNREADABLE
 from pipeline.decode.http1.recognition import BLANKS, begins_request, interrupts, may_begin_request, preamble, request_inside
@@ -59,6 +61,8 @@ def begins(reader: State, data: bytes, start: int, stop: int, first: At, end_ns:
         reader.go(UNREADABLE)
         request.complete = True
     elif not fields.bare:
+        if GRPC_WEB in block:
+            request.content = CallBody(block, context.collector(request))
         reader.begin_body(request, CHUNKED if fields.chunked else LENGTH)
     over = reader.pairing.requested(request)
     if over is not None:

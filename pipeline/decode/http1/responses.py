@@ -2,6 +2,7 @@
 
 import re
 
+from pipeline.decode.grpc_web import CallBody
 from pipeline.decode.http1 import requests
 from pipeline.decode.http1.expectations import early, expected, turn
 from pipeline.decode.http1.fields import values
@@ -156,7 +157,11 @@ def _respond(reader: State, response: Response, data: bytes, stop: int) -> int:
         return stop
     request = _match(reader, response)
     length = response.fields.length
-    method = request.line.method if request is not None else None
+    method = None
+    if request is not None:
+        method = request.line.method
+        if type(request.content) is CallBody:
+            response.content = CallBody(data[max(0, stop - response.size) : stop], reader.context.collector(response))
     if status == 101 or (method == "CONNECT" and 200 <= status < 300):
         sequence = pairing.connection.exchanges
         reader.finish(pairing.answered(response, UNKNOWN))
@@ -168,7 +173,8 @@ def _respond(reader: State, response: Response, data: bytes, stop: int) -> int:
     elif length is None:
         reader.begin_body(response, CHUNKED if response.fields.chunked else UNTIL_CLOSE)
         return stop
-    if length and (request is None or len(data) - stop < length or reader.context.bodies is not None):
+    keeps = reader.context.bodies is not None or response.content is not None
+    if length and (request is None or len(data) - stop < length or keeps):
         reader.begin_body(response, LENGTH)
         return stop
     if length < len(data) - stop:

@@ -87,7 +87,7 @@ class State(msgspec.Struct, gc=False, eq=False):
 
     def begin_body(self, message: Request | Response, framing: Framing) -> None:
         """What follows is the body of ``message``."""
-        if self.context.bodies is not None:
+        if self.context.bodies is not None and message.content is None:
             message.content = self.context.collector(message)
         body = self.body = Body(message, self.client)
         self.go(BODY_BEGINS)

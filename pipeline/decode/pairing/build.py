@@ -1,8 +1,11 @@
 """Request and response → exchange: the one place where OpenTelemetry's names meet what was decoded."""
 
+from typing import Any
+
 from pipeline.decode.about import tell
 from pipeline.decode.begun import request_id
 from pipeline.decode.content import Content
+from pipeline.decode.grpc_web import call
 from pipeline.decode.marks import NAMES, TRUNCATED
 from pipeline.decode.message import NO_REQUEST, NO_RESPONSE, Message, Request, Response
 from pipeline.decode.shared import Shared
@@ -51,14 +54,15 @@ def build(request: Request | None, response: Response | None, connection: Connec
         answered.reported, error, duration, ttfb, line.target, shared.source, shared.capture, names.id, connection.exchanges,
         NAMES[marks], request.head, response.head, *told,
     )  # fmt: skip
-    if shared.keep_heads or shared.bodies is not None or shared.in_progress:
+    if shared.keep_heads or shared.in_progress or request.content is not None or response.content is not None:
         name = request_id(request, connection) if shared.in_progress and request is not NO_REQUEST else None
-        return with_more(exchange, content(request, shared), content(response, shared), marks, name)
+        more = {"httpipe_request_id": name, **call(line.path, request.content, response.content)}
+        return with_more(exchange, content(request, shared), content(response, shared), marks, more)
     return exchange
 
 
-def with_more(exchange: Exchange, asked: Content | None, answered: Content | None, marks: int, name: str | None) -> Exchange:
-    """The exchange with the bodies and the id that were asked for, and with what they and the heads cost."""
+def with_more(exchange: Exchange, asked: Content | None, answered: Content | None, marks: int, more: dict[str, Any]) -> Exchange:
+    """The exchange with the bodies that were asked for, what they and the heads cost, and ``more``."""
     if (asked is not None and asked.cut) or (answered is not None and answered.cut):
         marks |= TRUNCATED
     return exchange.replace(
@@ -71,9 +75,9 @@ def with_more(exchange: Exchange, asked: Content | None, answered: Content | Non
         http_response_body_content=answered and answered.text,
         httpipe_request_body_encoding=asked and asked.encoding,
         httpipe_response_body_encoding=answered and answered.encoding,
-        httpipe_request_id=name,
         httpipe_request_body_decoded_size=asked and asked.size,
         httpipe_response_body_decoded_size=answered and answered.size,
+        **more,
     )
 
 
