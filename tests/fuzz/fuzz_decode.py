@@ -20,6 +20,8 @@ OPTIONS = (
         bodies=BodyOptions(max_bytes=500),
         request_headers=("Cookie",),
         response_headers=("X-A",),
+        websocket_messages=True,
+        in_progress=True,
         max_connections=1,
         max_memory_bytes=MEMORY,
     ),
