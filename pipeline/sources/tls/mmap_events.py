@@ -19,6 +19,9 @@ from pipeline.sources.tls.mappings import Inode, Mapping
 PAGES = 64
 """Of each ring: 256 KiB hold some 2,000 mappings, 200 started programs."""
 
+LARGEST_RECORD_BYTES = 4096 + 128
+"""A path, and what stands before it."""
+
 _ATTRIBUTES = Struct("=IIQQQQQI12xi")
 """type, size, config, period, sample_type, read_format, flags, wakeup_watermark; then, at byte 68, what stays 0."""
 _ATTRIBUTES_BYTES = 136
@@ -63,6 +66,7 @@ class MmapEvents:
         found: list[Mapping] = []
         lost = False
         for _, ring, positions in self._rings:
+            lost |= _full(positions)
             for kind, record in _records(ring, positions):
                 if kind == _RECORD_MMAP2:
                     found.append(_mapping(record))
@@ -89,6 +93,11 @@ class MmapEvents:
         ring = mmap.mmap(fd, mmap.PAGESIZE * (1 + PAGES))
         self._rings.append((fd, ring, memoryview(ring)[: mmap.PAGESIZE].cast("Q")))
         self._ready.register(fd, select.EPOLLIN)
+
+
+def _full(positions: memoryview) -> bool:
+    """The kernel tells of a loss with the next record that finds room, which may come much later."""
+    return positions[_HEAD_AT] - positions[_TAIL_AT] > PAGES * mmap.PAGESIZE - LARGEST_RECORD_BYTES
 
 
 def _records(ring: mmap.mmap, positions: memoryview) -> Iterator[tuple[int, bytes]]:
