@@ -37,6 +37,7 @@ OPTIONS = {
     "sources.http.request_headers": "--headers",
     "sources.http.response_headers": "--headers",
     "sources.http.bodies": "--bodies",
+    "sources.https.executables": "--tls",
     "transforms.wanted.where": "--where",
     "sinks.out.stop_after_events": "--count",
 }
@@ -64,6 +65,7 @@ class Size(click.ParamType[int]):
 @click.option(
     "-r", "--read", "capture", metavar="CAPTURE", help="Read a capture file (- is standard input) in place of this host."
 )
+@click.option("--tls", "executables", multiple=True, metavar="EXE", help="Report HTTPS of program EXE, too; several.")
 @click.option("--where", metavar="EXPR", help="Only events for which EXPR holds, such as 'status >= 500'.")
 @click.option("-n", "--count", type=int, metavar="N", help="Stop after N events.")
 @click.option("--for", "for_secs", type=DURATION, metavar="TIME", help="Stop after TIME, such as 10s, 5m or 1h.")
@@ -81,6 +83,7 @@ def print_(  # noqa: PLR0913  one for each option
     interfaces: tuple[str, ...],
     ports: tuple[int, ...],
     capture: str | None,
+    executables: tuple[str, ...],
     where: str | None,
     count: int | None,
     for_secs: float | None,
@@ -101,16 +104,24 @@ def print_(  # noqa: PLR0913  one for each option
     """
     if capture is not None and (interfaces or ports):
         raise click.UsageError("--interface and --port choose live traffic: with --read say --where 'server.port == 80'")
+    if capture is not None and executables:
+        raise click.UsageError("--tls watches programs of this host: it has no effect with --read")
     if headers is not None and style != "json":
         raise click.UsageError("--headers has no effect without --format json")
     if bodies is not None and style == "line":
         raise click.UsageError("--bodies has no effect with --format line: say --format json or --format raw")
-    tables: Tables = {"sources.http": _source(capture, interfaces, ports, headers, bodies)}
-    kinds = {"tls_handshakes": tls_handshakes, "websocket_messages": websocket_messages, "in_progress": in_progress}
-    tables["sources.http"] |= {name: True for name, wanted in kinds.items() if wanted}
+    reported = _reported(headers, bodies, websocket_messages=websocket_messages, in_progress=in_progress)
+    tables: Tables = {"sources.http": _source(capture, interfaces, ports) | reported}
+    if tls_handshakes:
+        tables["sources.http"]["tls_handshakes"] = True
+    if executables:
+        https: Table = {"type": "tls", "executables": list(executables)}
+        tables["sources.https"] = https | reported
+    reads = [name.removeprefix("sources.") for name in tables]
     if where is not None:
-        tables["transforms.wanted"] = {"type": "filter", "inputs": ["http"], "where": where}
-    tables["sinks.out"] = _sink("http" if where is None else "wanted", style, count)
+        tables["transforms.wanted"] = {"type": "filter", "inputs": reads, "where": where}
+        reads = ["wanted"]
+    tables["sinks.out"] = _sink(reads, style, count)
     text = _config(tables)
     plan = _plan(text)
     if as_config:
@@ -125,26 +136,30 @@ def print_(  # noqa: PLR0913  one for each option
     return carry_out(plan, partial(_plan, text), quiet=quiet, for_secs=for_secs)
 
 
-def _source(
-    capture: str | None, interfaces: Iterable[str], ports: Iterable[int], headers: str | None, bodies: int | None
-) -> Table:
-    """Where exchanges come from, and what is reported of them."""
+def _source(capture: str | None, interfaces: Iterable[str], ports: Iterable[int]) -> Table:
+    """Where exchanges come from."""
     source: Table = {"type": "bpf"} if capture is None else {"type": "pcap", "path": capture}
     if interfaces := list(interfaces):
         source["interfaces"] = interfaces
     if ports := list(ports):
         source["ports"] = ports
-    if headers is not None:
-        names = [name.strip() for name in headers.split(",") if name.strip()]
-        source |= {"request_headers": names, "response_headers": names}
-    if bodies is not None:
-        source["bodies.max_bytes"] = bodies
     return source
 
 
-def _sink(reads: str, style: str, count: int | None) -> Table:
+def _reported(headers: str | None, bodies: int | None, **kinds: bool) -> Table:
+    """What is reported, by whichever source."""
+    reported: Table = {name: True for name, wanted in kinds.items() if wanted}
+    if headers is not None:
+        names = [name.strip() for name in headers.split(",") if name.strip()]
+        reported |= {"request_headers": names, "response_headers": names}
+    if bodies is not None:
+        reported["bodies.max_bytes"] = bodies
+    return reported
+
+
+def _sink(reads: list[str], style: str, count: int | None) -> Table:
     """Standard output, and what makes it end."""
-    sink: Table = {"type": "stdout", "inputs": [reads]}
+    sink: Table = {"type": "stdout", "inputs": reads}
     if style != "line":
         sink["format"] = style
     if count is not None:

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -98,6 +99,19 @@ def test_the_same_as_a_pipeline_file(printed: Print, tmp_path: Path) -> None:
     assert done.stdout == printed(*arguments).stdout != ""
 
 
+def test_https_of_programs_comes_from_a_source_of_its_own(printed: Print) -> None:
+    """Whatever is to be reported holds for both sources, and the filter reads both."""
+    arguments = ["--tls", "curl", "--tls", "/usr/sbin/nginx", "--where", "status >= 500", "--bodies", "4KiB", "-f", "json"]
+    config = tomllib.loads(printed(*arguments, "--as-config").stdout)
+    assert config["sources"]["https"] == {
+        "type": "tls",
+        "executables": ["curl", "/usr/sbin/nginx"],
+        "bodies": {"max_bytes": 4096},
+    }
+    assert config["sources"]["http"]["bodies"] == {"max_bytes": 4096}
+    assert config["transforms"]["wanted"]["inputs"] == ["http", "https"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -110,6 +124,8 @@ def test_the_same_as_a_pipeline_file(printed: Print, tmp_path: Path) -> None:
         (["--bodies", "4KiB"], "--bodies has no effect with --format line"),
         (["-f", "raw", "--bodies", "4 pages"], '"4 pages" is not a size, such as 4096, 4KiB or 1MiB'),
         (["-r", "x.pcap", "-p", "80"], "choose live traffic"),
+        (["-r", "x.pcap", "--tls", "curl"], "--tls watches programs of this host"),
+        (["--tls", "bin/curl"], '"bin/curl" fits no path'),
         (["-r", str(DEMO), "-o", "no/such/file"], "there is no folder no/such"),
         (["--for", "soon"], '"soon" is not a time'),
     ],
