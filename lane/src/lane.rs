@@ -9,6 +9,7 @@ use crate::records::{Item, Records, to_python};
 use crate::segment::{ACK, SYN, Segment, UNUSUAL};
 use crate::table::{Followed, Table};
 use crate::timers::Timers;
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBool, PyBytes, PyDict, PyList, PyTuple};
 
@@ -184,9 +185,9 @@ impl Lane {
     /// Follow a connection at rest, a `Clean`.
     fn adopt(&mut self, clean: &Bound<'_, PyAny>) -> PyResult<()> {
         let clean = clean.cast::<PyTuple>()?;
-        let Some(key) = Key::new(clean.get_item(0)?.cast::<PyBytes>()?.as_bytes()) else {
-            return Ok(());
-        };
+        let raw = clean.get_item(0)?;
+        let key =
+            Key::new(raw.cast::<PyBytes>()?.as_bytes()).ok_or_else(|| PyValueError::new_err("a key of packets is needed"))?;
         let mut connection = Connection::at_rest(key, [clean.get_item(1)?.extract()?, clean.get_item(2)?.extract()?]);
         connection.last_ns = clean.get_item(5)?.extract()?;
         let due: (u64, u64) = clean.get_item(6)?.extract()?;

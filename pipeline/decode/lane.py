@@ -21,7 +21,7 @@ from pipeline.decode.transport.openings import NOT_HTTP
 from pipeline.decode.transport.table import Table
 from pipeline.model.connection import Connection
 from pipeline.model.events.exchange import Exchange
-from pipeline.model.records import FlowKey, Owner, Record, reverse
+from pipeline.model.records import FlowKey, Owner, Record, is_stream_key, reverse
 
 if TYPE_CHECKING:
     from pipeline.native import Lane as CompiledLane
@@ -228,7 +228,8 @@ class Lane:
         if connection.exchanges < client.stays or not (type(asks) is type(answers) is Reader):
             return None
         pairing = asks.pairing
-        plain = not (connection.security or connection.multipath or self._table.remembers(connection))
+        of_packets = not is_stream_key(connection.key)
+        plain = of_packets and not (connection.security or connection.multipath or self._table.remembers(connection))
         still = not (pairing.pending or pairing.ambiguous or pairing.asking or pairing.answering or pairing.tunnel)
         if not (plain and still and all(map(_rests, (client, server)))):
             return None

@@ -13,7 +13,7 @@ from pipeline.decode import DecodeOptions, Decoder
 from pipeline.decode.lane import SERVED, Lane
 from pipeline.decode.transport import recently_closed, segments
 from pipeline.model.events.exchange import Exchange
-from pipeline.model.records import Owner, Process, Segment, reverse
+from pipeline.model.records import Chunk, Owner, Process, Segment, reverse, stream_key
 from pipeline.model.secrets import SENSITIVE_PARAMETERS
 from pipeline.testing.packets import Talk, flow_key, keep_alive, request, response
 
@@ -111,6 +111,22 @@ def test_owners_are_told_in_the_lane() -> None:
     assert exchanges == [*decoder.feed(given), *decoder.finish()]
     assert [(each.process_pid, each.httpipe_client_process_pid) for each in exchanges] == [(8, 7), (8, 7)]
     assert watched.handed == []
+
+
+def test_connections_of_a_process_stay_with_python() -> None:
+    """The lane knows no sequence numbers that nobody acknowledges, nor who observes."""
+    watched = Watched()
+    sent, received = (stream_key(7, 1, sent=each) for each in (True, False))
+    given = [
+        each
+        for number in range(3)
+        for each in (
+            Chunk(received, 2 * number, request(f"/{number}"), len(request(f"/{number}"))),
+            Chunk(sent, 2 * number + 1, response(), len(response())),
+        )
+    ]
+    exchanges = [exchange for each in given for exchange in watched.decoder.feed([each])]
+    assert [each.httpipe_sequence for each in exchanges if isinstance(each, Exchange)] == [0, 1, 2]
 
 
 def test_who_opened_a_connection_without_data_is_remembered() -> None:
