@@ -24,6 +24,7 @@ from pipeline.model.events.kinds import families, kinds
 ECS_VERSION = "8.17.0"
 
 _CATEGORIES: Mapping[str, tuple[str, str]] = {
+    "http.request": ("web", "info"),
     "tls.handshake": ("network", "connection"),
     "websocket.message": ("network", "protocol"),
     "httpipe.firewall.decision": ("intrusion_detection", "info"),

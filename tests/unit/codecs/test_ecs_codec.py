@@ -13,6 +13,9 @@ from pipeline.codecs.selection import Selection
 from pipeline.model.events.event import Event
 from pipeline.model.events.exchange import FIELDS, Exchange
 from pipeline.model.events.fields import FieldType
+from pipeline.model.events.kind import Kind
+from pipeline.model.events.kinds import OURS
+from pipeline.model.events.measurement import Measurement
 
 ECS = EcsCodec()
 
@@ -112,6 +115,14 @@ def test_never_raises(text: str, number: int, real: float) -> None:
     )
     assert isinstance(written(exchange), dict)
     assert ECS.encode_batch([exchange, exchange]).count(b"\n") == 2
+
+
+@pytest.mark.parametrize("kind", [kind for kind in OURS if kind.type not in {Exchange, Measurement}], ids=repr)
+def test_every_kind_of_traffic_has_a_category(kind: Kind) -> None:
+    """From ECS's own lists of words: dashboards choose by it."""
+    event = written(kind.type(1))["event"]
+    assert event["category"][0] in {"network", "web", "intrusion_detection"}
+    assert event["type"][0] in {"connection", "protocol", "info", "start"}
 
 
 def test_other_events_are_their_labels() -> None:
