@@ -6,8 +6,10 @@ CONTINUATION, TEXT, BINARY, CLOSE, PING, PONG = 0, 1, 2, 8, 9, 10
 NAMES = {TEXT: "text", BINARY: "binary", CLOSE: "close", PING: "ping", PONG: "pong"}
 
 FIN, RSV1, RSV, CONTROL = 0x80, 0x40, 0x70, 0x08
+"""Of the first byte; an opcode with CONTROL is that of a control frame, which may stand between the frames of a message."""
 MASKED, LENGTH = 0x80, 0x7F
-_LENGTH_16, _LENGTH_64 = 126, 127
+_LENGTH_16 = 126
+"""The length stands in the next 16 bits; beyond it, in the next 64."""
 MAX_CONTROL = 125
 """Section 5.5: "All control frames MUST have a payload length of 125 bytes or less and MUST NOT be fragmented"."""
 MAX_HEADER = 14
@@ -32,11 +34,6 @@ class Header(NamedTuple):
     def final(self) -> bool:
         """Whether it is the last frame of its message."""
         return self.first >= FIN
-
-    @property
-    def control(self) -> bool:
-        """Whether it is a control frame, which may stand between the frames of a message."""
-        return bool(self.first & CONTROL)
 
 
 def header(data: bytes, pos: int) -> Header | None:
