@@ -38,7 +38,6 @@ def mutated(seed: int) -> bytes:
 def ask_everything(fd: int) -> None:
     """All that is read of a file, one question after the other."""
     for question in (
-        lambda elf: elf.build_id,
         lambda elf: symbols.functions(elf, ["SSL_read", "SSL_write"]),
         lambda elf: symbols.containing(elf, "SSL", "read"),
         frames.starts,

@@ -39,6 +39,7 @@ class Prober:
         self._discovery: Discovery | None = None
         self._libraries: dict[int, str] = {}
         self._numbers: dict[str, list[int]] = {}
+        self._turned_away = 0
         self._stop = os.eventfd(0, os.EFD_NONBLOCK | os.EFD_CLOEXEC)
         self._thread: threading.Thread | None = None
 
@@ -100,6 +101,7 @@ class Prober:
                     self._take(finding)
             except (CaptureError, OSError) as error:
                 self._log.warning("cannot look for TLS libraries: %s", error)
+            self._report_turned_away(discovery)
             if time.monotonic() >= tidy_due:
                 tidy_due = time.monotonic() + TIDY_SECS
                 self._tidy(discovery)
@@ -123,6 +125,12 @@ class Prober:
         self._numbers.setdefault(finding.attach_by, []).append(number)
         version = f" {finding.target.version}" if finding.target.version else ""
         self._log.info("capturing %s%s in %s, first used by %s", finding.target.library, version, finding.path, who)
+
+    def _report_turned_away(self, discovery: Discovery) -> None:
+        """Files beyond what is kept open are not captured."""
+        if discovery.turned_away > self._turned_away:
+            self._turned_away = discovery.turned_away
+            self._log.warning("%d more files with TLS libraries than are kept open: not captured", self._turned_away)
 
     def _tidy(self, discovery: Discovery) -> None:
         """Detach from files that were deleted and that nobody uses any more, so that their file system can go."""

@@ -1,6 +1,5 @@
 """Reading of ELF files, compared with what binutils read of the same files."""
 
-import re
 import subprocess
 from pathlib import Path
 
@@ -42,14 +41,6 @@ def test_symbols_by_parts_of_their_names() -> None:
         names = {function.name for function in symbols.containing(elf, "SSL_", "early_data")}
     assert "SSL_read_early_data" in names
     assert all("early_data" in name for name in names)
-
-
-def test_the_build_id_is_that_of_readelf() -> None:
-    """As hexadecimal digits."""
-    match = re.search(r"Build ID: ([0-9a-f]+)", printed("readelf", "-n", str(libssl())))
-    assert match
-    with opened(libssl()) as elf:
-        assert elf.build_id == match[1]
 
 
 @pytest.mark.slow

@@ -5,7 +5,6 @@ Comes in: a file descriptor, which stays the caller's. Goes out: sections, segme
 """
 
 import os
-from collections.abc import Iterator
 from functools import cached_property
 from struct import Struct
 from typing import NamedTuple
@@ -22,10 +21,8 @@ _MAGIC = b"\x7fELF\x02\x01"  # 64 bits, little-endian
 _HEADER = Struct("<16xHHIQQQIHHHHHH")
 _SEGMENT = Struct("<IIQQ8xQ16x")
 _SECTION = Struct("<IIQQQQIIQQ")
-_NOTE = Struct("<III")
 
-_PT_LOAD, _PT_NOTE, _PF_X = 1, 4, 1
-_NT_GNU_BUILD_ID = 3
+_PT_LOAD, _PF_X = 1, 1
 _NOBITS = 8
 
 
@@ -132,27 +129,6 @@ class ElfFile:
     def code(self) -> list[Segment]:
         """Segments that hold code."""
         return [segment for segment in self._loads if segment.executable]
-
-    @cached_property
-    def build_id(self) -> str:
-        """As hexadecimal digits; empty where the linker left none."""
-        for segment in self.segments:
-            if segment.type == _PT_NOTE:
-                for kind, name, description in _notes(self.read(segment.offset, segment.size)):
-                    if kind == _NT_GNU_BUILD_ID and name == b"GNU\0":
-                        return description.hex()
-        return ""
-
-
-def _notes(data: bytes) -> Iterator[tuple[int, bytes, bytes]]:
-    """Type, name and description of each; both are padded to four bytes."""
-    at = 0
-    while at + _NOTE.size <= len(data):
-        name_bytes, size, kind = _NOTE.unpack_from(data, at)
-        name = at + _NOTE.size
-        description = name + (name_bytes + 3 & ~3)
-        yield kind, data[name : name + name_bytes], data[description : description + size]
-        at = description + (size + 3 & ~3)
 
 
 def _text(strings: bytes, at: int) -> str:

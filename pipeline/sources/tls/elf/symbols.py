@@ -56,11 +56,6 @@ def containing(elf: ElfFile, *parts: str) -> list[Function]:
     return sorted(found.values(), key=lambda function: function.address)
 
 
-def any_symbols(elf: ElfFile) -> bool:
-    """Whether the file names its own functions: ``strip`` removes this table."""
-    return ".symtab" in elf.sections
-
-
 def _tables(elf: ElfFile) -> Iterator[tuple[bytes, bytes]]:
     for name in _TABLES:
         section = elf.sections.get(name)
