@@ -34,6 +34,7 @@
 /* http_connection.upgraded */
 #define HTTP_UPGRADED_TUNNEL   1 /* 2xx to CONNECT */
 #define HTTP_UPGRADED_SWITCHED 2 /* 101 */
+#define HTTP_UPGRADED_HTTP2    3 /* the client's preface was seen */
 
 /* Of a TLS handshake, and direction: a chain of certificates, or early data (RFC 8446, section 4.2.10). */
 #define HTTP_HANDSHAKE_BYTES (32 << 10)

@@ -222,3 +222,25 @@ def test_every_record_has_an_interface(run_once: Run) -> None:
     [segment] = run_once(from_client(REQUEST, 1000))
     assert segment.interface == 1
     assert abi.RECORD.size == 80
+
+
+def test_http2_is_copied_whole(run: Run) -> None:
+    """Where a frame begins follows from all that came before: nothing behind a preface is left out, whoever spoke last."""
+    run(*opened())
+    run(from_client(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 1000))
+    sent = 0
+    while sent <= 2 * TURN_BYTES:
+        payload = b"GET " + bytes(996)  # what looks like a request is none
+        (segment,) = run(from_server(payload, 2000 + sent))
+        assert segment.payload == payload
+        sent += len(payload)
+
+
+def test_http2_that_was_joined_late(run: Run) -> None:
+    """A connection whose opening was not seen is found at a HEADERS frame, of either end."""
+    head = bytes.fromhex("000005 01 05 00000003 8286848741")
+    assert run(from_client(bytes.fromhex("000004 08 00 00000000 00000001"), 1000)) == []
+    (segment,) = run(from_client(head, 1013))
+    assert segment.payload == head
+    (answer,) = run(from_server(bytes.fromhex("000001 01 05 00000003 88"), 2000))
+    assert answer.payload[-1] == 0x88

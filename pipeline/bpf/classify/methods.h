@@ -14,9 +14,11 @@ enum start {
 	START_PARTIAL, /* shorter than a method, but its beginning */
 	START_REQUEST,
 	START_CONNECT,
+	START_PREFACE, /* how a client of HTTP/2 begins: RFC 9113, section 3.4 */
 	START_RESPONSE,
 	START_SWITCHED, /* a response with 101 */
 	START_SUCCESS,	/* a response with 2xx */
+	START_HEADERS,	/* of HTTP/2, joined after its preface; of a request or of a response */
 	START_TLS,	/* a handshake of TLS, perhaps a ClientHello */
 	START_HELLO,	/* a ClientHello */
 	START_TLS_DATA, /* application data of TLS */
@@ -51,7 +53,7 @@ static __always_inline enum start match_word(__u64 word, __u64 known)
 	START("CONNECT ", START_CONNECT);
 	START("TRACE ", START_REQUEST);
 	START("QUERY ", START_REQUEST);
-	START("PRI * HTTP/2", START_REQUEST); /* RFC 9113, section 3.4 */
+	START("PRI * HTTP/2", START_PREFACE);
 	START("PROPFIND ", START_REQUEST);
 	START("PROPPATCH ", START_REQUEST);
 	START("MKCOL ", START_REQUEST);

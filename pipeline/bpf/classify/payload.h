@@ -5,6 +5,7 @@
 #ifndef HTTPIPE_CLASSIFY_PAYLOAD_H
 #define HTTPIPE_CLASSIFY_PAYLOAD_H
 
+#include "classify/frames.h"
 #include "classify/start.h"
 #include "parse/packet.h"
 
@@ -13,6 +14,7 @@ static __always_inline enum start classify_payload(PACKET_CONTEXT *context, cons
 {
 	__u64 word[START_BYTES / 8] = {};
 	__u32 n = packet->present;
+	enum start start;
 
 	if (n >= START_BYTES) {
 		if (packet_load(context, packet->payload, word, START_BYTES))
@@ -24,7 +26,8 @@ static __always_inline enum start classify_payload(PACKET_CONTEXT *context, cons
 		if (packet_load(context, packet->payload, word, n))
 			return START_NONE;
 	}
-	return classify(word, n);
+	start = classify(word, n);
+	return start == START_NONE && looks_like_headers(word, n) ? START_HEADERS : start;
 }
 
 #endif

@@ -20,8 +20,9 @@
  *
  * "New" is what lies beyond `next_seq`. A new turn sets copy_until to the segment's first byte + budget; so
  * does a direction's first segment. A connection is `upgraded` behind 101, or 2xx to CONNECT, until something
- * looks like a request again; with `settings.websockets` all is copied behind 101, and stays so. FIN of both
- * directions, or RST, ends the connection.
+ * looks like a request again; with `settings.websockets` all is copied behind 101, and stays so. So is what
+ * follows the preface of HTTP/2: its frames are not followed here. FIN of both directions, or RST, ends the
+ * connection.
  *
  * An example, budget 32,768. The client has sent a request of 37 bytes at 1000; the server answers with
  * 100,000 bytes at 2000, in segments of 1,448; then the client asks again, at 1037:
@@ -81,6 +82,9 @@ static __always_inline void follow_protocol(struct http_connection *connection, 
 					    struct http_counters *counters)
 {
 	switch (start) {
+	case START_PREFACE:
+		connection->upgraded = HTTP_UPGRADED_HTTP2;
+		break;
 	case START_REQUEST:
 	case START_CONNECT:
 		connection->connecting = start == START_CONNECT;
@@ -109,9 +113,10 @@ static __always_inline void begin_turn(struct http_scratch *work, struct http_co
 	struct packet *packet = &work->packet;
 	__u32 until = packet->seq + settings->budget, end = packet->seq + packet->length;
 
-	/* Where a frame of a WebSocket begins follows from all that came before, and nothing in a message is
-	 * a request. */
-	if (settings->websockets && connection->upgraded == HTTP_UPGRADED_SWITCHED) {
+	/* Where a frame of HTTP/2 or of a WebSocket begins follows from all that came before, and nothing in
+	 * one is a request. */
+	if (connection->upgraded == HTTP_UPGRADED_HTTP2 ||
+	    (settings->websockets && connection->upgraded == HTTP_UPGRADED_SWITCHED)) {
 		if (!mine->where || LATER(end, mine->copy_until))
 			mine->copy_until = end;
 		return;
@@ -163,7 +168,10 @@ static __always_inline void on_payload(struct __sk_buff *skb, struct http_scratc
 	struct http_direction *other = packet->side ? &connection->side[0] : &connection->side[1];
 	int first = mine->where == 0;
 	int fresh = first || LATER(packet->seq + packet->length, mine->next_seq);
-	int asks = work->draft.start == START_REQUEST || work->draft.start == START_CONNECT;
+	/* HTTP/2 is left at its preface only, and taken up again at any head. */
+	int asks = work->draft.start == START_REQUEST || work->draft.start == START_CONNECT ||
+		   work->draft.start == START_PREFACE ||
+		   (work->draft.start == START_HEADERS && connection->shed);
 
 	/* On `any`, a bridge and its ports show the same segment; and so do two sockets. */
 	if (!fresh && mine->where != packet->where) {

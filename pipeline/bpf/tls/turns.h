@@ -9,6 +9,7 @@
 #ifndef HTTPIPE_TLS_TURNS_H
 #define HTTPIPE_TLS_TURNS_H
 
+#include "classify/frames.h"
 #include "classify/start.h"
 #include "shed/keep.h"
 #include "tls/evidence.h"
@@ -25,21 +26,6 @@ struct tls_text {
 };
 
 #define H2_PREFACE_BYTES 8
-#define H2_HEADERS	 1
-/* END_STREAM, END_HEADERS, PADDED, PRIORITY; RFC 9113, section 6.2 */
-#define H2_HEADERS_FLAGS 0x2d
-
-/* Does this look like a HEADERS frame of an HTTP/2 connection whose beginning was not seen? RFC 9113, section
- * 4.1: length (3 bytes), type, flags, stream. */
-static __always_inline int looks_like_headers(const __u64 *word, __u32 n)
-{
-	const __u8 *byte = (const __u8 *)word;
-	__u32 length = byte[0] << 16 | byte[1] << 8 | byte[2];
-
-	return n >= 10 && length && length <= TLS_RECORD_BYTES && byte[3] == H2_HEADERS &&
-	       !(byte[4] & ~H2_HEADERS_FLAGS) && byte[5] < 128 && (byte[8] & 1);
-}
-
 static __always_inline int is_message(enum start start)
 {
 	return start > START_PARTIAL && start < START_TLS;
@@ -47,7 +33,7 @@ static __always_inline int is_message(enum start start)
 
 static __always_inline int is_request(enum start start)
 {
-	return start == START_REQUEST || start == START_CONNECT;
+	return start == START_REQUEST || start == START_CONNECT || start == START_PREFACE;
 }
 
 /* Which end the observed process is: the client writes requests and reads responses. */
