@@ -107,11 +107,13 @@ def second_of_three(data: bytes) -> int:
 def block_of(data: bytes, at: int, header: Header) -> tuple[int, int] | None:
     """Where the fragment of a header block begins and ends in a HEADERS frame whose payload begins at ``data[at:]``.
 
-    Section 6.2; None where the padding is longer than the frame.
+    Section 6.2; None where the padding is longer than the frame, or its length is not here.
     """
     length, kind, flags, _ = header
     begin, end = at, at + length
     if flags & PADDED and length:
+        if at == len(data):
+            return None
         end -= data[at]
         begin += 1
     if kind == HEADERS and flags & PRIORITISED:

@@ -1,0 +1,16 @@
+"""Coverage-guided fuzzing of HTTP/2: ``python tests/fuzz/fuzz_http2.py -max_total_time=600 CORPUS tests/fuzz/seeds_http2``.
+
+What must hold stands in ``check``, which a property test runs, too. Not a pytest test; atheris is installed by hand, or by
+``make fuzz-http2``.
+"""
+
+import sys
+
+import atheris
+
+with atheris.instrument_imports(include=["pipeline.decode"]):
+    from tests.fuzz.check_http2 import check
+
+if __name__ == "__main__":
+    atheris.Setup(sys.argv, check)
+    atheris.Fuzz()
