@@ -86,7 +86,7 @@ def test_a_method(classify: Classify, method: bytes) -> None:
         (b"HTTP/1", "PARTIAL"),
         (b"HTTP/2 200\r\n", "NONE"),
         (b"PRI * HTTP/2.0\r\n", "PREFACE"),
-        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "TLS"),
+        (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03", "HELLO"),
         (b"\x16\x03\x03\x00\x7a\x02", "NONE"),
         (b"\x16\x03\x01\x02\x00", "NONE"),
         (b"\x00", "NONE"),
