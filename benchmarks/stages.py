@@ -14,7 +14,8 @@ begin and end, whole or in parts), the real one (pairing).
 The way from JSON lines is that of benchmarks/file_to_file.py: ``replay`` (lines to events), ``filter``, ``set``, ``encode``,
 ``write``; beside it ``plain loop``, the same with the standard library and nothing else.
 
-With the compiled lane a decoder has no such stages, and ``decode`` stands for all of them. HTTPIPE_LANE=0 leaves it out.
+With the compiled lane there are no such stages: ``frames`` stands for all up to segments, ``decode`` for all up to events.
+HTTPIPE_LANE=0 leaves the lane out.
 """
 
 import gc
@@ -45,14 +46,14 @@ from pipeline.decode.pairing.build import build
 from pipeline.decode.pairing.pairing import Pairing
 from pipeline.decode.shared import Shared
 from pipeline.model.events.event import Event
-from pipeline.model.records import Segment
+from pipeline.model.records import Record, Segment
 from pipeline.runtime.options import RunOptions
 from pipeline.runtime.run import run
 from pipeline.sources.files.inputs import READ_BYTES
 from pipeline.sources.pcap.classic import FILE_HEADER_BYTES, ClassicCapture
 from pipeline.sources.pcap.dissect import Dissector
 from pipeline.sources.pcap.frames import Frame
-from pipeline.sources.pcap.reader import read_segments
+from pipeline.sources.pcap.reader import CaptureReader, read_segments
 from pipeline.sources.replay.lines import LinesReader
 
 EXCHANGES = 20_000
@@ -165,6 +166,21 @@ def dissected(blocks: Sequence[tuple[bytes, list[Frame]]]) -> None:
         dissector.segments(block, frames)
 
 
+def records(pieces: Sequence[bytes]) -> list[Sequence[Record]]:
+    """What the source makes of the pieces: with the lane, segments in its own memory."""
+    reader = CaptureReader()
+    return [found for piece in pieces for found in reader.feed(piece)]
+
+
+def decode_batches(batches: Sequence[Sequence[Record]]) -> list[Event]:
+    """All events, fed as the source does."""
+    decoder = Decoder(DecodeOptions(), source="bench")
+    events: list[Event] = []
+    for batch in batches:
+        events += decoder.feed(batch)
+    return events + decoder.finish()
+
+
 def encode(events: Sequence[Event]) -> list[bytes | bytearray]:
     """JSON lines, in the batches that a sink is given."""
     codec = JsonCodec()
@@ -223,16 +239,22 @@ def works(folder: Path, way: str, exchanges: int) -> Iterator[tuple[str, Work]]:
     pieces = read(path)
     blocks, texts = framed(pieces), encode(events)
     yield "read", partial(read, path)
-    yield "frames", partial(framed, pieces)
-    yield "dissect", partial(dissected, blocks)
-    if native.lane is None:
+    if native.lane is not None:
+        batches = records(pieces)
+        yield "frames", partial(records, pieces)
+        yield "decode", partial(decode_batches, batches)
+        events = decode_batches(batches)
+        texts = encode(events)
+    else:
+        yield "frames", partial(framed, pieces)
+        yield "dissect", partial(dissected, blocks)
         found, given = heads(segments), built(segments)
         yield "look up", partial(look_up, segments, dict.fromkeys((segment.key for segment in segments), 0))
         yield "passing", partial(passing, segments)
         yield "head", partial(parse, found)
         yield "unpaired", partial(unpaired, segments)
         yield "build", lambda: [build(*arguments) for arguments in given]
-    yield "decode", partial(decode, segments)
+        yield "decode", partial(decode, segments)
     yield "encode", partial(encode, events)
     yield "write", partial(write, folder / "written.jsonl", texts)
     yield "whole", partial(whole, pipeline)
@@ -289,8 +311,9 @@ def lines_stages(cost: dict[str, float]) -> dict[str, float]:
 
 def stages(cost: dict[str, float]) -> dict[str, float]:
     """Costs of what was run, as costs of stages."""
-    found = {name: cost[name] for name in ("read", "frames", "dissect")}
+    found = {name: cost[name] for name in ("read", "frames")}
     if "passing" in cost:
+        found["dissect"] = cost["dissect"]
         found["table"] = cost["look up"]
         found["order"] = cost["passing"] - cost["look up"]
         found["head"] = cost["head"]
