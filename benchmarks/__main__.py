@@ -9,9 +9,8 @@ import sys
 from pathlib import Path
 
 ORDER = (
-    "startup", "codecs", "decode", "stages", "greedy", "loss", "transforms", "engine", "file_to_file", "peers", "live", "tls",
-    "kernels", "kafka", "isolation", "plugins", "owners",
-    "websocket",
+    "startup", "codecs", "decode", "stages", "greedy", "loss", "transforms", "engine", "file_to_file", "peers",
+    "handshakes", "live", "tls", "kernels", "kafka", "isolation", "plugins", "owners", "websocket",
 )  # fmt: skip
 
 
