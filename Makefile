@@ -17,7 +17,7 @@ C_FILES := $(shell find pipeline tests -name '*.[ch]')
 # What needs neither root nor a server and takes less than a second each. As many processes as processors.
 UNIT := -q -n auto --dist worksteal -m 'not slow and not wheel' tests/unit tests/property tests/contract
 
-.PHONY: help setup run demo dev test check unit newer coverage bench test-lane kernels wheels kafka test-tls lock docs clean
+.PHONY: fuzz-http2 help setup run demo dev test check unit newer coverage bench test-lane kernels wheels kafka test-tls lock docs clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile | sed 's/  *make /\nmake /g'
@@ -97,6 +97,12 @@ test-tls:
 wheels:
 	@tools/setup.sh run
 	@tools/wheels.sh
+
+# Ten minutes of atheris, which is no dependency of ours: it is installed into .venv for this.
+fuzz-http2: dev
+	$(BIN)/python -m pip install -q --disable-pip-version-check atheris
+	mkdir -p .cache/fuzz_http2
+	PYTHONPATH=. $(BIN)/python tests/fuzz/fuzz_http2.py -max_total_time=600 .cache/fuzz_http2
 
 kafka:
 	@tools/setup.sh test

@@ -1,7 +1,6 @@
-"""Coverage-guided fuzzing of HTTP/2: ``python tests/fuzz/fuzz_http2.py -max_total_time=600 CORPUS tests/fuzz/seeds_http2``.
+"""Coverage-guided fuzzing of HTTP/2: ``make fuzz-http2``.
 
-What must hold stands in ``check``, which a property test runs, too. Not a pytest test; atheris is installed by hand, or by
-``make fuzz-http2``.
+What must hold stands in ``check``, which a property test runs, too. Not a pytest test.
 """
 
 import sys
