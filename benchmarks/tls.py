@@ -29,7 +29,9 @@ WANTED_US = 12
 
 ENTRIES = """\
 For comparison: uprobes and uretprobes where SSL_read and SSL_write begin, as eCapture attaches them, added 31 to 36 µs to a
-request of the same server. A probe costs 0.5 µs where its instruction is emulated, and 10 µs where it is single-stepped."""
+request of the same server. eCapture's own documentation (docs/performance-benchmarks.md, 2026) states 1 to 2 µs for each event of
+a probe, and 0.1 to 0.5 µs for its program, and gives no figure for a request. A probe costs 0.5 µs where its instruction is
+emulated, and 10 µs where it is single-stepped."""
 
 
 @contextmanager

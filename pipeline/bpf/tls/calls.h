@@ -33,8 +33,8 @@ static __always_inline int on_enter(struct tls_pending *call, __u64 key)
 	return 0;
 }
 
-/* The number of bytes that the call read or wrote; 0 for none, and where it failed. */
-static __always_inline __u32 bytes_of(const struct tls_pending *call, __s64 result, __u64 second)
+/* The number of bytes that the call says it read or wrote; 0 for none, and where it failed. */
+static __always_inline __u64 result_of(const struct tls_pending *call, __s64 result, __u64 second)
 {
 	__u64 n = 0;
 
@@ -52,6 +52,19 @@ static __always_inline __u32 bytes_of(const struct tls_pending *call, __s64 resu
 	default:
 		return (__s32)result > 0 ? (__u32)result : 0;
 	}
+}
+
+/* The same, and 0 for more than was asked for: then this is the return of another call, whose entry was not
+ * seen because the probes were just being attached. */
+static __always_inline __u32 bytes_of(const struct tls_pending *call, __s64 result, __u64 second)
+{
+	__u64 n = result_of(call, result, second);
+
+	if (n > call->size) {
+		count(TLS_COUNT_NO_CALL);
+		return 0;
+	}
+	return n;
 }
 
 /* NSPR's functions serve plain sockets, too: there, what passes the socket is what the program sees. */
