@@ -21,6 +21,7 @@ from pipeline.sinks import handshakes, requests, websockets
 from pipeline.sinks.cells import filled, fitted, shortened, taken
 from pipeline.sinks.clock import time_of_day
 from pipeline.sinks.event_cells import EventCells
+from pipeline.sinks.grpc_statuses import grpc_status
 from pipeline.sinks.layout import METHOD, PIPED, URL_LEAST, End, Layout, layout_for
 from pipeline.sinks.screen import CYAN, DIM, GREEN, MAGENTA, RED, YELLOW, Screen
 from pipeline.sinks.tables import Table, is_tabular
@@ -148,11 +149,13 @@ def _method(event: Exchange) -> str:
 
 
 def _remarks(event: Exchange) -> str:
-    """The marks, why the answer is not whole (unless it is the status again), and that it is a stream of events."""
+    """The marks, why the answer is not whole (unless it is the status again), a failed call's status, and what lasts."""
     error, headers = event.error_type, event.http_response_headers
     said = event.httpipe_marks
     if error and error != str(event.http_response_status_code):
         said = (*said, visible(error))
+    if event.rpc_grpc_status_code:
+        said = (*said, f"grpc:{grpc_status(event.rpc_grpc_status_code)}")
     if headers and headers.get("content-type", ("",))[0].lower().startswith(EVENT_STREAM):
         said = (*said, "event-stream")
     return ",".join(said)

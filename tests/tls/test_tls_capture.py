@@ -52,6 +52,18 @@ async def test_keep_alive(version: str, nginx: Server) -> None:
 
 
 @pytest.mark.anyio
+async def test_ipv6(nginx: Server) -> None:
+    """The addresses of both ends are those of the socket."""
+    command = [CURL, "-sSk", "--http1.1", f"https://[::1]:{nginx.port}/1", f"https://[::1]:{nginx.port}/2"]
+    for exchanges in (await both_ends(nginx, command, 2))[:2]:
+        assert [exchange.url_path for exchange in exchanges] == ["/1", "/2"]
+        assert {exchange.network_type for exchange in exchanges} == {"ipv6"}
+        assert {(each.client_address, each.network_local_address, each.network_local_port) for each in exchanges} == {
+            ("::1", "::1", nginx.port)
+        }
+
+
+@pytest.mark.anyio
 async def test_large_bodies(nginx: Server) -> None:
     """Of a body only the beginning is copied, and its size is exact, at both ends."""
     (nginx.folder / "www" / "file").mkdir()

@@ -25,7 +25,7 @@ http {{
   client_max_body_size 0; client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
   fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   server {{
-    listen 127.0.0.1:{port} ssl{http2};
+    listen 127.0.0.1:{port} ssl{http2}; listen [::1]:{port} ssl{http2};
     ssl_protocols TLSv1.2 TLSv1.3;
     ssl_certificate {certificate}; ssl_certificate_key {certificate};
     root {folder}/www;

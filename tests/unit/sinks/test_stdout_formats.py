@@ -154,6 +154,14 @@ def test_a_program_gives_way_on_a_terminal(terminal: int) -> None:
     assert printed(terminal, known, NO_COLOR="1").endswith("  192.0.2.7:51234 cur…e → 192.0.2.80:80 nginx\n")
 
 
+@pytest.mark.parametrize(("code", "shown"), [(14, "  grpc:UNAVAILABLE\n"), (99, "  grpc:99\n"), (0, ":80\n"), (None, ":80\n")])
+def test_a_call_that_failed_says_so(no_terminal: int, code: int | None, shown: str) -> None:
+    """HTTP's status is 200 all the same."""
+    line = printed(no_terminal, exchange(rpc_grpc_status_code=code))
+    assert " 200 GET" in line
+    assert line.endswith(shown)
+
+
 @pytest.mark.parametrize("environment", [{"NO_COLOR": "1"}, {"TERM": "xterm"}])
 @pytest.mark.parametrize("columns", [10, 20, 26, 30, 40, 50, 60, 80, 100, 120, 132, 200])
 def test_a_terminal_is_never_overrun(terminal: int, columns: int, environment: dict[str, str]) -> None:
