@@ -39,12 +39,13 @@ from pipeline.api import Context as TransformContext
 from pipeline.cli.loading import load
 from pipeline.codecs.json import JsonCodec
 from pipeline.decode import DecodeOptions, Decoder
-from pipeline.decode.detect import Detect, Unread
+from pipeline.decode.detect import Detect
 from pipeline.decode.http1.context import Context
 from pipeline.decode.message import Message, Request, Response
 from pipeline.decode.pairing.build import build
 from pipeline.decode.pairing.pairing import Pairing
 from pipeline.decode.shared import Shared
+from pipeline.decode.standins import Unread
 from pipeline.model.events.event import Event
 from pipeline.model.records import Record, Segment
 from pipeline.runtime.options import RunOptions

@@ -40,8 +40,11 @@ DOWN_ONLY_FOR_TESTS = {"testing"}
 DECODE_ROOMS: dict[str, set[str]] = {
     "decoder": {"lane", "detect", "transport"},
     "lane": {"transport", "http1", "pairing"},
-    "detect": {"transport", "http1", "http2", "pairing"},
+    "detect": {"standins", "transport", "http1", "http2", "pairing", "tls", "websocket"},
+    "standins": {"transport"},
     "transport": set(),
+    "tls": set(),
+    "websocket": set(),
     "http1": {"pairing"},
     "http2": {"pairing"},
     "pairing": set(),
