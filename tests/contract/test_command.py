@@ -188,7 +188,7 @@ def test_a_full_standard_output_is_told(arguments: list[str]) -> None:
 
 
 def test_a_pipe_that_is_read_shows_how_far_it_is(folder: Path) -> None:
-    """How many exchanges and bytes so far, on a terminal; gone at the end."""
+    """How many events and bytes so far, on a terminal; gone at the end."""
     (folder / "pipeline.toml").write_text(
         REPLAY.replace("events.jsonl", "-").replace('"stdout"', '"file"').replace('format = "json"', 'path = "out.jsonl"')
     )
@@ -197,7 +197,7 @@ def test_a_pipe_that_is_read_shows_how_far_it_is(folder: Path) -> None:
         os.close(theirs)
         assert process.stdin is not None
         shown, given = b"", 0
-        while len(re.findall(rb"recorded [1-9][\d,]* exchanges, [\d.]+ [KM]iB", shown)) < 2:
+        while len(re.findall(rb"recorded [1-9][\d,]* events, [\d.]+ [KM]iB", shown)) < 2:
             process.stdin.write(EVENT.encode() * 1000)
             process.stdin.flush()
             given += 1000

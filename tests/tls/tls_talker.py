@@ -1,20 +1,14 @@
 """A process that speaks TLS with itself when it is told to, by a libssl of its own: nobody else on the machine maps that file."""
 
 import shutil
-import ssl
 import subprocess
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from mapped_libssl import libssl
+
 TALK = Path(__file__).parent / "programs" / "talk.py"
-
-
-def libssl() -> Path:
-    """The one that this Python maps."""
-    assert ssl.OPENSSL_VERSION
-    lines = Path("/proc/self/maps").read_text().splitlines()
-    return Path(next(line.split(None, 5)[5] for line in lines if "/libssl" in line))
 
 
 def own_libssl(folder: Path) -> Path:

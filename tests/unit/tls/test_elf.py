@@ -4,7 +4,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tls_files import compiled, libssl, opened
+from mapped_libssl import libssl
+from tls_files import compiled, opened
 
 from pipeline.sources.tls.elf import frames, references, symbols
 from pipeline.sources.tls.elf.errors import ElfError

@@ -5,7 +5,8 @@ import sys
 from pathlib import Path
 
 import pytest
-from tls_files import compiled, libssl, looked
+from mapped_libssl import libssl
+from tls_files import compiled, looked
 
 from pipeline.sources.tls.probe import Call, Program, Target
 from pipeline.sources.tls.targets.code import Unsupported

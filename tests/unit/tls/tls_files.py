@@ -1,11 +1,9 @@
 """Real files with TLS libraries in them, and programs of our own, compiled for the test."""
 
 import os
-import ssl
 import subprocess
 from collections.abc import Generator
 from contextlib import contextmanager
-from functools import cache
 from pathlib import Path
 
 from pipeline.sources.tls.elf.file import ElfFile
@@ -33,14 +31,6 @@ def looked(path: Path, *, uretprobes: bool = True) -> Looked:
         return look(fd, uretprobes=uretprobes)
     finally:
         os.close(fd)
-
-
-@cache
-def libssl() -> Path:
-    """The one that this Python has mapped."""
-    assert ssl.OPENSSL_VERSION
-    lines = Path("/proc/self/maps").read_text().splitlines()
-    return Path(next(line.split(None, 5)[5] for line in lines if "/libssl" in line))
 
 
 def compiled(folder: Path, source: str, *options: str, name: str = "program") -> Path:
