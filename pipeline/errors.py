@@ -10,7 +10,7 @@ Nothing here knows any component. Three families:
 Every other exception that leaves a component is a fault of that component: the engine restarts it with backoff.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 OPEN_FILES_REMEDY = "allow more: `ulimit -n 1024` in the shell, LimitNOFILE=1024 in the systemd unit"
@@ -39,7 +39,16 @@ class ConfigError(HttpipeError):
         self.problems = tuple(problems)
         self.warnings = tuple(warnings)
         self.file = file
-        super().__init__("\n".join(f"{file}: {problem}" if file else str(problem) for problem in self.problems))
+        super().__init__("\n".join(f"{file}: {problem}" if file else problem for problem in _remedies_once(self.problems)))
+
+
+def _remedies_once(problems: Iterable[Problem]) -> Iterator[str]:
+    """Each problem as text. What to do about it, the lines behind its first one, is said with the first that it would mend."""
+    said = set()
+    for problem in problems:
+        sentence, _, remedy = str(problem).partition("\n")
+        yield sentence if remedy in said else str(problem)
+        said.add(remedy)
 
 
 class CaptureError(HttpipeError):

@@ -52,10 +52,13 @@ def missing(found: "Sequence[Check]") -> "list[Check]":
 
 def _show(found: "Sequence[Check]") -> None:
     width = max(len(check.name) for check in found)
+    said: dict[str, str] = {}
     for check in found:
         click.echo(f"{_mark(check)} {check.name:<{width}}  {check.detail}")
         if check.remedy and not check.ok:
-            for line in check.remedy.splitlines():
+            first = said.setdefault(check.remedy, check.name)
+            remedy = check.remedy if first == check.name else f"as for {first}, above"
+            for line in remedy.splitlines():
                 click.echo(f"     {'':<{width}}  {click.style(line, fg='yellow')}")
     lacking = missing(found)
     click.echo()

@@ -85,7 +85,7 @@ def summary(found: "Survey") -> str:
     words = f"{_count(everyone, 'process speaks', 'processes speak')} TLS: {possible} can be captured, {attached} attached now."
     if found.hidden:
         words += f"\n{_count(found.hidden, 'process', 'processes')} could not be looked at"
-        words += "." if os.geteuid() == 0 else ": as root, more can."
+        words += "." if os.geteuid() == 0 else "; root can look at more."
     return words
 
 

@@ -178,7 +178,7 @@ class TrustBeside:
         """What `httpipe plugins trust`, called from here, needs so that it writes the list of this file."""
         if Path(self._file) == Path(DEFAULT_FILE):
             return ""
-        return f" --file {PLUGINS_FILE}" if self._file == "-" else f" --for {shlex.quote(self._file)}"
+        return f" --file {PLUGINS_FILE}" if self._file == "-" else f" --plugins-for {shlex.quote(self._file)}"
 
 
 def _read(file: str) -> bytes:

@@ -1,6 +1,7 @@
 """`httpipe plugins`: what third parties have brought, whom to trust, whether it is still what was trusted, how to write one."""
 
 import os
+import re
 from pathlib import Path
 
 import click
@@ -15,7 +16,7 @@ SYSTEM = click.option("--system", is_flag=True, help="The list of the whole syst
 PLACE = click.option(
     "--file", "place", type=click.Path(dir_okay=False, path_type=Path), help="This list, plugins.toml or another."
 )
-FOR = click.option("--for", "file", default=DEFAULT_FILE, metavar="FILE", help="Pipeline file that the trust list is for.")
+FOR = click.option("--plugins-for", "file", default=DEFAULT_FILE, metavar="FILE", help="Pipeline file whose trust list holds.")
 
 
 @click.group(subcommand_metavar="COMMAND …")
@@ -38,7 +39,7 @@ def list_(*, file: str) -> int:
     if not others:
         click.echo("No plugins but the built-in ones, which `httpipe list` shows.")
     for plugin in others:
-        reason = known.trust.refusal(plugin).partition(";")[0]
+        reason = re.split("[;\n]", known.trust.refusal(plugin))[0]
         state = click.style("trusted", fg="green") if not reason else click.style(reason, fg="yellow")
         click.echo(f"{plugin.kind:<9} {plugin.name:<20} {plugin.distribution} {plugin.version}: {state}")
     return ExitCode.OK
@@ -145,8 +146,8 @@ def list_to_write(file: str, *, system: bool = False, place: Path | None = None)
     if not Path(file).exists():
         where = "this folder" if folder == Path() else str(folder)
         raise click.UsageError(
-            f"neither {Path(file).name} nor {NAME} is in {where}: go to the folder of a pipeline or name it with --for, "
-            "or say --system (for every pipeline of this host) or --file PATH"
+            f"neither {Path(file).name} nor {NAME} is in {where}: go to the folder of a pipeline or name it with "
+            "--plugins-for, or say --system (for every pipeline of this host) or --file PATH"
         )
     return folder / NAME
 

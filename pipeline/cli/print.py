@@ -77,7 +77,7 @@ class Size(click.ParamType[int]):
 @click.option("--in-progress", is_flag=True, help="Report requests when they begin, too: those without an answer show.")
 @click.option("-o", "--output", metavar="FILE", help="Write to FILE, which is emptied first, in place of standard output.")
 @click.option("--as-config", is_flag=True, help="Print the pipeline file that does the same, and end.")
-@click.option("-q", "--quiet", is_flag=True, help="No progress and no summary on standard error.")
+@click.option("-q", "--quiet", is_flag=True, help="Only warnings and errors on standard error.")
 def print_(  # noqa: PLR0913  one for each option
     *,
     interfaces: tuple[str, ...],
@@ -102,6 +102,9 @@ def print_(  # noqa: PLR0913  one for each option
     What is printed is what `httpipe run` would print; pipes work: httpipe print -f json | jq, httpipe print | head. The
     expression language of --where is that of pipeline files (docs/expressions.md).
     """
+    _refuse_other_kinds(
+        style, {"--tls-handshakes": tls_handshakes, "--websocket-messages": websocket_messages, "--in-progress": in_progress}
+    )
     if capture is not None and (interfaces or ports):
         raise click.UsageError("--interface and --port choose live traffic: with --read say --where 'server.port == 80'")
     if capture is not None and executables:
@@ -130,10 +133,16 @@ def print_(  # noqa: PLR0913  one for each option
     gc.disable()  # as run does
     from pipeline.telemetry import logs  # noqa: PLC0415  start-up
 
-    logs.configure("info", "text")
+    logs.configure("warning" if quiet else "info", "text")
     if output is not None:
         _redirect(output)
     return carry_out(plan, partial(_plan, text), quiet=quiet, for_secs=for_secs)
+
+
+def _refuse_other_kinds(style: str, asked: dict[str, bool]) -> None:
+    """``raw`` shows heads, which only exchanges have."""
+    for option in (name for name, wanted in asked.items() if wanted and style == "raw"):
+        raise click.UsageError(f"{option} has no effect with --format raw, which shows exchanges only")
 
 
 def _source(capture: str | None, interfaces: Iterable[str], ports: Iterable[int]) -> Table:

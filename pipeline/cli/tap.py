@@ -21,7 +21,7 @@ BROKEN_OFF = "httpipe: the pipeline has ended while this was behind; how many mo
 @click.command()
 @click.argument("component", required=False)
 @click.option("--where", metavar="EXPR", help="Only events for which this holds, such as 'status >= 500'.")
-@click.option("-n", "--limit", type=click.IntRange(1), metavar="N", help="End after N events.")
+@click.option("-n", "--count", type=click.IntRange(1), metavar="N", help="Stop after N events.")
 @click.option(
     "--per-sec",
     default=100,
@@ -31,14 +31,20 @@ BROKEN_OFF = "httpipe: the pipeline has ended while this was behind; how many mo
     help="Most events shown in a second; the others are counted.",
 )
 @click.option(
-    "--format", "form", default="line", show_default=True, type=click.Choice(["line", "json"]), help="How an event is shown."
+    "-f",
+    "--format",
+    "form",
+    default="line",
+    show_default=True,
+    type=click.Choice(["line", "json"]),
+    help="How an event is shown.",
 )
 @which_pipeline
 def tap(  # noqa: PLR0913  one for each option
     *,
     component: str | None,
     where: str | None,
-    limit: int | None,
+    count: int | None,
     per_sec: int,
     form: str,
     socket_path: str | None,
@@ -53,7 +59,7 @@ def tap(  # noqa: PLR0913  one for each option
     from pipeline.errors import HttpipeError  # noqa: PLC0415  start-up
     from pipeline.runtime.control.client import ControlClient  # noqa: PLC0415
 
-    seen = Seen(_writer(form), limit)
+    seen = Seen(_writer(form), count)
     try:
         with ControlClient(socket_of(socket_path, instance)) as client:
             if seen.follow(client.tap(component, where, per_sec)):

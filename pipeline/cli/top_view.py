@@ -70,7 +70,7 @@ def _table(now: Snapshot, before: Snapshot | None, style: Style) -> Table:
     for name in ("IN/s", "OUT/s", "IN", "OUT", "DROP" if style.rounded else "DROPPED"):
         table.add_column(name, justify="right", no_wrap=True)
     table.add_column("QUEUE", no_wrap=True)
-    for name in ("LAG", "P99 ≤", "BUSY", "ERR" if style.rounded else "ERRORS"):
+    for name in ("LAG", "P99≤" if style.rounded else "P99 ≤", "BUSY", "ERR" if style.rounded else "ERRORS"):
         table.add_column(name, justify="right", no_wrap=True)
     earlier = {each.id: each for each in before.components} if before else {}
     secs = now.uptime_secs - before.uptime_secs if before else 0.0

@@ -107,7 +107,8 @@ def translated(
     """One problem for each place in the table; the branches of a union are reported as one sentence."""
     places: dict[tuple[str | int, ...], list[ErrorDetails]] = {}
     for detail in error.errors(include_url=False):
-        places.setdefault(_place(detail, table), []).append(detail)
+        if not _follows(detail):
+            places.setdefault(_place(detail, table), []).append(detail)
     problems = []
     for place, details in places.items():
         where = ".".join([path, *map(str, place)]) if path else ".".join(map(str, place))
@@ -115,6 +116,12 @@ def translated(
         hint = around.hint(str(place[-1]), model) if len(place) == 1 else ""
         problems.append(Problem(where, _sentence(details, place, known, hint)))
     return problems
+
+
+def _follows(detail: ErrorDetails) -> bool:
+    """Whether it only repeats other ones: pydantic counts the entries of a list without those that are wrong."""
+    given, least = detail["input"], detail.get("ctx", {}).get("min_length")
+    return detail["type"] == "too_short" and isinstance(given, list | tuple) and len(given) >= (least or 0)
 
 
 def _place(detail: ErrorDetails, table: Mapping[str, object]) -> tuple[str | int, ...]:
@@ -202,7 +209,11 @@ def _either(wanted: list[str]) -> str:
 
 def _bound(detail: ErrorDetails) -> str:
     words, key = BOUNDS[detail["type"]]
-    return words.format(detail.get("ctx", {}).get(key))
+    bound = detail.get("ctx", {}).get(key)
+    if bound == 1 and detail["type"] in ("too_short", "string_too_short"):
+        return "is empty"
+    sentence = words.format(bound)
+    return sentence.replace("entries", "entry").replace("characters", "character") if bound == 1 else sentence
 
 
 def _lower(message: str) -> str:

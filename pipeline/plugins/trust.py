@@ -56,7 +56,7 @@ class TrustList:
         who = f"{plugin.distribution} {plugin.version}"
         entry = self.entries.get(plugin.distribution)
         if entry is None:
-            return f"{who} is installed but not trusted{self._why_not()}; {self._remedy(plugin)}"
+            return f"{who} is installed but not trusted{self._why_not()}\n  {self._remedy(plugin)}"
         if plugin.name in entry.disabled:
             return f'{who}: "{plugin.name}" is disabled in {self.file}'
         if entry.version is not None and not _within(plugin.version, entry.version):

@@ -17,7 +17,7 @@ from pipeline.api import Config, Context, Emits, Sink, Source, Transform
 from pipeline.config.document import Entry
 from pipeline.config.elsewhere import GLOBAL, Around, Tables, names
 from pipeline.config.models import check
-from pipeline.config.options import ENGINE_OPTIONS, SinkOptions, SourceOptions
+from pipeline.config.options import ENGINE_OPTIONS, DecodeOptions, SinkOptions, SourceOptions
 from pipeline.config.words import shown
 from pipeline.errors import ConfigError, Problem
 from pipeline.plugins.discovery import Kind, Plugin
@@ -71,6 +71,11 @@ class Draft:
     def source_options(self) -> SourceOptions:
         """The engine's options of a source; the defaults where they were wrong, which has been reported."""
         return self.options.get(SourceOptions) or SourceOptions()
+
+    @property
+    def decode_options(self) -> DecodeOptions:
+        """How a source's records become events; the defaults where nothing is decoded."""
+        return self.options.get(DecodeOptions) or DecodeOptions()
 
     @property
     def component(self) -> Component | None:

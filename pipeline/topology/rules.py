@@ -107,6 +107,10 @@ def is_live(source: Draft) -> bool:
     return source.component is not None and issubclass(source.component, Source) and not source.component.can_wait
 
 
+def _sees_packets(source: Draft) -> bool:
+    return source.component is None or not issubclass(source.component, Source) or source.component.capture != "probe"
+
+
 def when_full(sink: Draft, sources: Sequence[Draft]) -> WhenFull:
     """What the file says; else reading a file never drops, and a live capture keeps what is fresh."""
     stated = sink.sink_options.buffer.when_full
@@ -120,6 +124,10 @@ def warnings(drafts: Mapping[str, Draft], wiring: Wiring) -> list[str]:
     for draft in drafts.values():
         if draft.fault:
             found.append(f"{draft.entry.path}: {draft.fault}; it does nothing, the rest of the pipeline runs")
+        if draft.entry.kind == "sources" and draft.decode_options.tls_handshakes and not _sees_packets(draft):
+            found.append(
+                f"{draft.entry.path}.tls_handshakes: probes see no handshakes; set it on a source of packets, such as bpf or pcap"
+            )
         if draft.entry.kind != "sinks" and draft.id not in read:
             found.append(f"{draft.entry.path}: nothing reads it; name it in the inputs of a transform or a sink")
         if draft.entry.kind == "sinks" and draft.sink_options.buffer.when_full == "block":

@@ -235,6 +235,13 @@ def test_doctor_tells_each_point_with_a_remedy_and_fails_only_for_what_is_needed
         "                   sudo b",
     ]
     assert lines[7] == "httpipe cannot capture here as it is: capabilities. Mend it from the top."
+    points.append(Check("program loads", ok=False, detail="no permission", remedy="setcap a\nsudo b"))
+    assert call(["doctor"]) == ExitCode.UNAVAILABLE
+    assert capsys.readouterr().out.splitlines()[6:8] == [
+        "FAIL program loads  no permission",
+        "                    as for capabilities, above",
+    ]
+    del points[-1]
     assert call(["doctor", "--json"]) == ExitCode.UNAVAILABLE
     assert [json.loads(line)["ok"] for line in capsys.readouterr().out.splitlines()] == [True, False, False]
 

@@ -207,3 +207,13 @@ def test_a_new_package_is_whole(kind: Kind, tmp_path: Path) -> None:
     exec(texts[package / "src" / module / "__init__.py"], names)  # noqa: S102  our own template
     assert isinstance(names[attribute], type)
     assert issubclass(names[attribute], BASES[kind])
+
+
+def test_what_to_do_about_a_plugin_is_said_once(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """However often the file names it; that it is not trusted stands at each place."""
+    again = PIPELINE.replace("[sinks.", "[sinks.again_")
+    (folder / "pipeline.toml").write_text(PIPELINE + again[again.index("[sinks.") :])
+    assert call(["validate"]) == ExitCode.BAD_CONFIG
+    said = capsys.readouterr().err
+    assert said.count("acme-pipe 2.0 is installed but not trusted") == 2
+    assert said.count("look at it, then run `httpipe plugins trust acme-pipe`") == 1

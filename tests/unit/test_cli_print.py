@@ -123,6 +123,9 @@ def test_https_of_programs_comes_from_a_source_of_its_own(printed: Print) -> Non
         (["--headers", "a"], "--headers has no effect without --format json"),
         (["--bodies", "4KiB"], "--bodies has no effect with --format line"),
         (["-f", "raw", "--bodies", "4 pages"], '"4 pages" is not a size, such as 4096, 4KiB or 1MiB'),
+        (["-f", "raw", "--tls-handshakes"], "--tls-handshakes has no effect with --format raw, which shows exchanges only"),
+        (["-f", "raw", "--websocket-messages", "--in-progress"], "--websocket-messages has no effect with --format raw"),
+        (["--tls", ""], '--tls: "" is empty'),
         (["-r", "x.pcap", "-p", "80"], "choose live traffic"),
         (["-r", "x.pcap", "--tls", "curl"], "--tls watches programs of this host"),
         (["--tls", "bin/curl"], '"bin/curl" fits no path'),
@@ -138,6 +141,16 @@ def test_a_mistake_is_one_of_its_option(printed: Print, arguments: list[str], sa
     assert "Try `httpipe print --help`." in done.stderr
     assert "sources." not in done.stderr
     assert done.stdout == ""
+
+
+def test_standard_input_that_is_empty_is_an_empty_capture(tmp_path: Path) -> None:
+    """`/dev/null` too, which no loop can wait for."""
+    command = [str(Path(sys.executable).with_name("httpipe")), "print", "-r", "-"]
+    done = subprocess.run(
+        command, cwd=tmp_path, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == ExitCode.DAMAGED_INPUT
+    assert "standard input: empty, there should be a pcap or pcapng header" in done.stderr
 
 
 def test_a_reader_that_has_seen_enough_ends_it(tmp_path: Path) -> None:

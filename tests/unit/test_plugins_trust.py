@@ -39,7 +39,7 @@ def test_without_a_list_nothing_is_trusted_and_the_lines_to_add_are_shown(plugin
     """Command and lines can be copied as they are."""
     refusal = find_trust(tmp_path).refusal(plugin)
     assert refusal.startswith(
-        "acme-slack 1.2 is installed but not trusted; look at it, then run `httpipe plugins trust acme-slack`"
+        "acme-slack 1.2 is installed but not trusted\n  look at it, then run `httpipe plugins trust acme-slack`"
     )
     assert refusal.endswith('plugins.toml:\n    [trust.acme-slack]\n    version = "==1.2"')
 

@@ -224,3 +224,19 @@ def test_names_from_elsewhere_are_none_of_ours_and_lead_to_ours() -> None:
     assert [name for name in ELSEWHERE if field_named(name)] == []
     assert [name for name in ELSEWHERE.values() if (field := field_named(name)) is None or field.name != name] == []
     assert list(ELSEWHERE) == [name.lower() for name in ELSEWHERE]
+
+
+def test_what_is_empty_or_has_no_effect_is_said_in_a_sentence(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """An empty list and an empty text, each once; handshakes asked of a source that sees none are a warning."""
+    file = tmp_path / "p.toml"
+    sink = '[sinks.out]\ntype = "stdout"\ninputs = ["*"]\n'
+    file.write_text(f'[sources.a]\ntype = "tls"\nexecutables = []\n[sources.b]\ntype = "tls"\nexecutables = [""]\n{sink}')
+    assert call(["validate", str(file)]) == ExitCode.BAD_CONFIG
+    assert capsys.readouterr().err.splitlines() == [
+        f"{file}: sources.a.executables: [] is empty",
+        f'{file}: sources.b.executables.0: "" is empty',
+        "2 problems",
+    ]
+    file.write_text(f'[sources.a]\ntype = "tls"\nexecutables = ["curl"]\ntls_handshakes = true\n{sink}')
+    assert call(["validate", str(file)]) == ExitCode.OK
+    assert "warning: sources.a.tls_handshakes: probes see no handshakes; set it on" in capsys.readouterr().err

@@ -172,7 +172,7 @@ def _interfaces() -> Check:
 def _namespaces() -> Check:
     """Loopback of other network namespaces is the one thing that no counter can show."""
     others = _other_namespaces()
-    detail = f"{others} others on this host: {_inside()}" if others else "no others are visible"
+    detail = f"{others} other{'s' * (others > 1)} on this host: {_inside()}" if others else "no others are visible"
     return Check("network namespaces", True, detail, required=False)
 
 
@@ -181,8 +181,8 @@ def _inside() -> str:
     try:
         cgroup.find()
     except CaptureError:
-        return "traffic inside of them is not seen"
-    return 'traffic inside of them is seen with at = "sockets" only'
+        return "traffic inside is not seen"
+    return 'traffic inside is seen with at = "sockets" only'
 
 
 def _other_namespaces() -> int:

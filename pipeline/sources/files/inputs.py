@@ -59,7 +59,10 @@ class Input:
     async def _read_pipe(self) -> bytes:
         """Not read before it has something: a pipe that others share may not be switched to non-blocking."""
         while True:
-            await anyio.wait_readable(self._fd)
+            try:
+                await anyio.wait_readable(self._fd)
+            except PermissionError:  # epoll(7) cannot wait for /dev/null and its like, which are always ready
+                return os.read(self._fd, READ_BYTES)
             try:
                 return os.read(self._fd, READ_BYTES)
             except BlockingIOError:  # another reader of the same pipe was faster

@@ -133,6 +133,8 @@ def _open(data: bytes, count: Callable[[str, int], None]) -> tuple[Container, by
 def _not_a_capture(data: bytes) -> DamagedInputError:
     if not data:
         return DamagedInputError("empty, there should be a pcap or pcapng header", 0)
+    if data[:4] in (pcapng.MAGIC, *FORMATS):
+        return DamagedInputError(f"cut off within its header: only {len(data)} bytes of it are there", len(data))
     known = "pcap and pcapng, also compressed with gzip or zstd"
     return DamagedInputError(f"not a capture file: it begins with {data[:4]!r}; httpipe reads {known}", 0)
 

@@ -5,12 +5,12 @@
 
 import platform
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from pipeline.model.records import Record
 from pipeline.sources.bpf.capture import MAX_BODY_BYTES, TURN_BYTES, WAKE_BYTES
 from pipeline.sources.bpf.clock import wall_minus_boot_ns
-from pipeline.sources.tls import abi
+from pipeline.sources.tls import abi, mappings
 from pipeline.sources.tls.config import TlsConfig
 from pipeline.sources.tls.prober import Log, Prober
 from pipeline.sources.tls.processes import Processes
@@ -27,9 +27,9 @@ class TlsCapture:
         self.program = TlsProgram(config, TURN_BYTES + min(body_bytes, MAX_BODY_BYTES))
         ring = TlsRing if platform.machine() == "x86_64" else TlsLibbpfRing
         self.ring: TlsRing | TlsLibbpfRing = ring(self.program.ring_fd, config.ring_bytes)
-        wanted = Wanted(config.executables, config.exclude)
-        self._prober = Prober(self.program, wanted, config.files, log)
-        self._processes = Processes(wanted, self._prober.library)
+        self._wanted = Wanted(config.executables, config.exclude)
+        self._prober = Prober(self.program, self._wanted, config.files, log)
+        self._processes = Processes(self._wanted, self._prober.library)
         self._streams = Streams(self._processes.describe, count, config.kernel_connections)
         self._returns = config.returns
         self.wake_bytes = min(WAKE_BYTES, config.ring_bytes // 4)
@@ -43,6 +43,10 @@ class TlsCapture:
         self._prober.open(self._returns)
         self._prober.start()
         return self._prober.attached
+
+    def not_running(self) -> Sequence[str]:
+        """Which of `executables` fit no program that runs now, such as misspelt ones."""
+        return self._wanted.without(mappings.executable(pid) for pid in mappings.processes())
 
     @property
     def waiting(self) -> bool:

@@ -18,13 +18,13 @@ class TlsConfig(Config):
     """The HTTP in TLS connections of this host's programs, live, seen by probes on their TLS libraries."""
 
     executables: tuple[Pattern, ...] = Field(min_length=1)
-    """Programs to watch: globs of their paths, such as `"/usr/sbin/nginx"`; a name without `/`, such as `"python3*"`, fits in
-    every folder. `"any"` is all of them, and stands alone."""
+    """Programs to watch: globs of their paths, such as `"/usr/sbin/nginx"`, or a symbolic link to one; a name without `/`, such
+    as `"python3*"`, is compared with the file that runs, in every folder. `"any"` is all of them, and stands alone."""
 
     exclude: tuple[Pattern, ...] = ()
     """Programs to leave alone all the same; globs as in `executables`."""
 
-    files: tuple[Annotated[str, Field(min_length=2, max_length=4096, pattern="^/")], ...] = ()
+    files: tuple[Pattern, ...] = ()
     """Libraries, and programs with a library in them, to look at when starting, whether or not a program uses them yet: the
     first connection of a program that is started later is then not missed."""
 
@@ -55,6 +55,14 @@ class TlsConfig(Config):
     def _power_of_two(cls, value: int) -> int:
         if value & (value - 1):
             raise ValueError(f"must be a power of two, such as {1 << value.bit_length()}")
+        return value
+
+    @field_validator("files")
+    @classmethod
+    def _files_are_absolute(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for path in value:
+            if not path.startswith("/"):
+                raise ValueError(f'"{path}" does not begin with "/": name the file with its whole path')
         return value
 
     @field_validator("executables", "exclude")

@@ -107,9 +107,8 @@ class Prober:
                 self._tidy(discovery)
 
     def _take(self, finding: Finding) -> None:
-        who = finding.executable or finding.path
         if not isinstance(finding.target, Target):
-            self._log.warning("%s cannot be captured: %s", who, finding.target.why)
+            self._log.warning("cannot capture %s: %s", _named(finding), finding.target.why)
             return
         number = len(self._libraries) + 1
         if number > MAX_TARGETS:
@@ -120,11 +119,10 @@ class Prober:
         except CaptureError as error:
             if error.denied:
                 raise
-            self._log.warning("%s cannot be captured: %s", who, error)
+            self._log.warning("cannot capture %s: %s", _named(finding), error)
             return
         self._numbers.setdefault(finding.attach_by, []).append(number)
-        version = f" {finding.target.version}" if finding.target.version else ""
-        self._log.info("capturing %s%s in %s, first used by %s", finding.target.library, version, finding.path, who)
+        self._log.info("capturing %s", _named(finding))
 
     def _report_turned_away(self, discovery: Discovery) -> None:
         """Files beyond what is kept open are not captured."""
@@ -138,3 +136,10 @@ class Prober:
             for number in self._numbers.pop(attach_by, []):
                 self._attacher.detach(number)
             discovery.forget(attach_by)
+
+
+def _named(finding: Finding) -> str:
+    """The library, its file, and the program that was seen with it first: a file may hold one that its user does not know of."""
+    user = "" if finding.executable in ("", finding.path) else f", first used by {finding.executable}"
+    library = f"{finding.target.library} {finding.target.version}".rstrip()
+    return f"{library} in {finding.path}{user}"

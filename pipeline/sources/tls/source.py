@@ -59,7 +59,14 @@ class TlsSource(Source):
             raise
         if not capture.program.sees_lengths:
             context.log.warning("before Linux 6.3 only sockets that a TLS library uses by itself are known by their addresses")
-        context.log.info("probes on %d TLS libraries; others as programs begin to use them", attached)
+        if idle := await anyio.to_thread.run_sync(capture.not_running):
+            names = ", ".join(f'"{pattern}"' for pattern in idle)
+            context.log.info("no program that runs now fits %s (httpipe doctor --tls lists those that speak TLS)", names)
+        if attached:
+            found = "1 TLS library" if attached == 1 else f"{attached} TLS libraries"
+            context.log.info("probes on %s; more follow when a program begins to use another", found)
+        else:
+            context.log.info("no TLS library is in use yet: probes follow when one is")
 
     def capabilities(self) -> frozenset[int]:
         """CAP_BPF where this kernel refuses to let anybody else look into maps."""

@@ -207,6 +207,8 @@ def test_packets_of_an_unknown_link_type_are_counted() -> None:
         (b"", "empty"),
         (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", "not a capture file: it begins with b'GET '"),
         (b"\xd4\xc3", "not a capture file"),
+        (b"\xd4\xc3\xb2\xa1\x02\x00", "cut off within its header: only 6 bytes of it are there"),
+        (b"\x0a\x0d\x0d\x0a\x1c\x00", "cut off within its header"),
         (classic([FRAME], link=147), "link type 147"),
         (gzip.compress(b"nothing of the kind, and more of it", mtime=0), "not a capture file"),
     ],

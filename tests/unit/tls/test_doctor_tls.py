@@ -44,7 +44,7 @@ def test_the_summary_counts_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     twice = (*PROCESSES, TlsProcess(812, "/usr/sbin/nginx", "gnutls", "3.7.9", "/usr/lib/libgnutls.so.30"))
     assert summary(Survey(twice, 0)) == "5 processes speak TLS: 2 can be captured, 1 attached now."
     monkeypatch.setattr("os.geteuid", lambda: 1000)
-    assert summary(Survey((), 1)).splitlines()[1] == "1 process could not be looked at: as root, more can."
+    assert summary(Survey((), 1)).splitlines()[1] == "1 process could not be looked at; root can look at more."
 
 
 def test_as_json() -> None:

@@ -1,5 +1,7 @@
 """Options of the ``tls`` source, and which executables they want."""
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
@@ -15,7 +17,7 @@ from pipeline.sources.tls.wanted import Wanted
         ({"executables": ("any", "curl")}, '"any" includes all others'),
         ({"executables": ("bin/curl",)}, 'fits no path, which all begin with "/"'),
         ({"executables": ("curl",), "exclude": ("curl",)}, "both in executables and in exclude"),
-        ({"executables": ("curl",), "files": ("libssl.so.3",)}, "files"),
+        ({"executables": ("curl",), "files": ("libssl.so.3",)}, '"libssl.so.3" does not begin with "/": name the file with its'),
         ({"executables": ("curl",), "ring_bytes": 3 << 20}, "power of two, such as 4194304"),
         ({"executables": ("curl",), "ends": "none"}, "'client', 'server' or 'both'"),
     ],
@@ -48,3 +50,19 @@ def test_any() -> None:
     wanted = Wanted(("any",), ("sshd",))
     assert wanted("/x/y z")
     assert not wanted("/usr/sbin/sshd")
+
+
+def test_a_symbolic_link_stands_for_what_it_leads_to(tmp_path: Path) -> None:
+    """`/usr/bin/python3` is what people write; the kernel says `/usr/bin/python3.11`."""
+    (tmp_path / "python3").symlink_to("python3.[11]")
+    (tmp_path / "python3.[11]").touch()
+    wanted = Wanted((str(tmp_path / "python3"),))
+    assert wanted(str(tmp_path / "python3.[11]"))
+    assert not wanted(str(tmp_path / "python3.1"))
+
+
+def test_which_globs_fit_nothing() -> None:
+    """As they were written, for who misspelt one."""
+    wanted = Wanted(("ngnix", "/usr/bin/cur?", "node"))
+    assert wanted.without(["/usr/sbin/nginx", "/usr/bin/curl (deleted)", ""]) == ["ngnix", "node"]
+    assert Wanted(("any",)).without(["/x"]) == []
