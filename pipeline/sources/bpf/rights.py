@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pipeline.sources.bpf import kernel
 
-CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF = 12, 13, 21, 38, 39
+CAP_DAC_READ_SEARCH, CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF = 2, 12, 13, 19, 21, 38, 39
 
 PROC = Path("/proc")
 CONTAINER_FILES = (Path("/.dockerenv"), Path("/run/.containerenv"))
@@ -34,6 +34,11 @@ def may_trace() -> bool:
     """Whether programs that read kernel structures may be loaded, as far as capabilities go."""
     there = capabilities()
     return CAP_SYS_ADMIN in there or {CAP_BPF, CAP_PERFMON} <= there
+
+
+def may_look_into_processes() -> bool:
+    """Whether programs of other users, and the files that they have mapped, can be looked at."""
+    return {CAP_SYS_PTRACE, CAP_DAC_READ_SEARCH} <= capabilities()
 
 
 def tracing_remedy() -> str:

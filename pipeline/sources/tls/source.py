@@ -59,6 +59,8 @@ class TlsSource(Source):
             raise
         if not capture.program.sees_lengths:
             context.log.warning("before Linux 6.3 only sockets that a TLS library uses by itself are known by their addresses")
+        if not rights.may_look_into_processes():
+            context.log.warning("programs of other users are not found: that takes cap_sys_ptrace and cap_dac_read_search")
         if idle := await anyio.to_thread.run_sync(capture.not_running):
             names = ", ".join(f'"{pattern}"' for pattern in idle)
             context.log.info("no program that runs now fits %s (httpipe doctor --tls lists those that speak TLS)", names)

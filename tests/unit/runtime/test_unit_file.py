@@ -15,9 +15,9 @@ def settings() -> dict[str, str]:
 
 
 def test_it_asks_for_the_least() -> None:
-    """Two capabilities and no more, as a user of its own, without a way to more."""
+    """Three capabilities and no more, as a user of its own, without a way to more."""
     unit = settings()
-    assert unit["AmbientCapabilities"] == unit["CapabilityBoundingSet"] == "CAP_NET_RAW CAP_BPF"
+    assert unit["AmbientCapabilities"] == unit["CapabilityBoundingSet"] == "CAP_NET_RAW CAP_BPF CAP_PERFMON"
     assert unit["User"] == "httpipe"
     assert unit["NoNewPrivileges"] == "yes"
 
