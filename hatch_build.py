@@ -36,6 +36,8 @@ except ImportError:  # run as a script
 HERE = Path(__file__).resolve().parent
 FOLDER = HERE / "pipeline" / "bpf"
 READS_REGISTERS = ("tls.bpf.c",)
+TAKES_TURNS = ("http_gate.bpf.c",)
+"""Whose CPUs wait for each other: atomic exchange is an instruction of -mcpu=v3 (Linux 5.12)."""
 ARCHITECTURES = {"x86_64": "x86", "aarch64": "arm64"}
 """As ``platform.machine()`` names them, and as libbpf's headers do."""
 
@@ -94,7 +96,7 @@ def objects() -> dict[Path, tuple[Path, tuple[str, ...]]]:
     found: dict[Path, tuple[Path, tuple[str, ...]]] = {}
     for source in sorted(FOLDER.glob("*.bpf.c")):
         if source.name not in READS_REGISTERS:
-            found[source.with_suffix(".o")] = source, ()
+            found[source.with_suffix(".o")] = source, ("-mcpu=v3",) if source.name in TAKES_TURNS else ()
             continue
         name = source.name.removesuffix(".bpf.c")
         for machine, architecture in ARCHITECTURES.items():

@@ -1,4 +1,4 @@
-"""The record layouts: what the C compiler makes of ``http_trace.h`` and ``tls.h`` against the mirrors in ``abi.py``."""
+"""The layouts: what the C compiler makes of ``http_trace.h``, ``tls.h`` and ``gate/abi.h`` against the mirrors in ``abi.py``."""
 
 import re
 import subprocess
@@ -8,6 +8,7 @@ from struct import Struct
 import pytest
 
 from pipeline.sources.bpf import abi
+from pipeline.sources.gate import abi as gate
 from pipeline.sources.tls import abi as tls
 from pipeline.sources.tls.probe import Call
 
@@ -78,6 +79,58 @@ TLS_CONSTANTS = {
 }
 
 
+GATE_SETTINGS = """mode answer refuse policy report_all list facts[0] facts[1] generations[0] generations[1] reply_bytes reply_sum
+    reply raw_links ports"""
+GATE_DECISION = """ts_ns flow seq ifindex doubts entry generation head_bytes vlan bits mode reason action answer method_bytes
+    host_bytes path_bytes method host path"""
+GATE_FIELDS = {
+    "gate_name": ("kind host method text", gate.NAME),
+    "gate_prefix": ("bits name.kind name.host name.method name.text", gate.PREFIX),
+    "gate_found": ("a b c d", gate.FOUND),
+    "gate_settings": (GATE_SETTINGS, gate.SETTINGS),
+    "gate_decision": (GATE_DECISION, gate.DECISION),
+}
+GATE_CONSTANTS = {
+    **{
+        f"GATE_{name}": getattr(gate, name)
+        for name in (
+            "PATH_BYTES",
+            "SEGMENTS",
+            "METHOD_BYTES",
+            "HEAD_BYTES",
+            "TEXT_BYTES",
+            "HOST_ROOM",
+            "REPLY_BYTES",
+            "RECORD_PATH",
+            "RAW_LINKS",
+        )
+    },
+    "GATE_COUNTS": len(gate.COUNTS),
+    "sizeof(struct gate_settings)": gate.SETTINGS.size,
+    "sizeof(struct gate_decision)": gate.DECISION.size,
+    "sizeof(struct gate_row)": gate.ROW.size,
+    "__builtin_offsetof(struct gate_row, entry)": gate.ROW.size - 4,
+    "__builtin_offsetof(struct gate_settings, mode)": gate.MODE_OFFSET,
+    "__builtin_offsetof(struct gate_settings, list)": gate.LIST_OFFSET,
+    "__builtin_offsetof(struct gate_settings, facts)": gate.FACTS_OFFSET,
+    "__builtin_offsetof(struct gate_settings, generations)": gate.GENERATIONS_OFFSET,
+    "__builtin_offsetof(struct gate_settings, reply_bytes)": gate.REPLY_OFFSET,
+    "__builtin_offsetof(struct gate_settings, raw_links)": gate.RAW_LINKS_OFFSET,
+    "__builtin_offsetof(struct gate_settings, ports)": gate.PORTS_OFFSET,
+    **{f"GATE_MODE_{each.name}": each for each in gate.Mode},
+    **{f"GATE_ANSWER_{each.name}": each for each in gate.Answer},
+    **{f"GATE_POLICY_{each.name}": each for each in gate.Policy},
+    **{f"GATE_DOUBT_{each.name}": each for each in gate.Doubt if each < gate.Doubt.UPGRADE},
+    **{f"GATE_FACT_{each.name}": each for each in gate.Doubt if each >= gate.Doubt.UPGRADE},
+    **{f"GATE_REASON_{each.name}": each for each in gate.Reason},
+    **{f"GATE_ACTION_{each.name}": each for each in gate.Action},
+    **{f"GATE_NAME_{each.name}": each for each in gate.Kind},
+    **{f"GATE_GROUP_{each.name}": each for each in gate.Group},
+    **{f"GATE_LIST_{each.name}": each for each in gate.Facts},
+    **{f"GATE_BIT_{each.name}": each for each in gate.Bit},
+}
+
+
 def agree(folder: Path, statements: list[str], header: str = "http_trace.h") -> subprocess.CompletedProcess[str]:
     """Let clang check the statements, for the target of the program itself."""
     source = folder / "agree.c"
@@ -103,7 +156,8 @@ def offsets(layout: str) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("header", "structs", "constants"), [("http_trace.h", FIELDS, CONSTANTS), ("tls.h", TLS_FIELDS, TLS_CONSTANTS)]
+    ("header", "structs", "constants"),
+    [("http_trace.h", FIELDS, CONSTANTS), ("tls.h", TLS_FIELDS, TLS_CONSTANTS), ("gate/abi.h", GATE_FIELDS, GATE_CONSTANTS)],
 )
 def test_layout(tmp_path: Path, header: str, structs: dict[str, tuple[str, Struct]], constants: dict[str, int]) -> None:
     """Every field lies where abi.py thinks, and every constant has the same value."""
@@ -122,6 +176,8 @@ def test_counters_in_order(tmp_path: Path) -> None:
     done = agree(tmp_path, [f"HTTP_COUNT_{name.upper()} == {place}" for place, name in enumerate(abi.COUNTS)])
     assert done.returncode == 0, done.stderr
     done = agree(tmp_path, [f"TLS_COUNT_{name.upper()} == {place}" for place, name in enumerate(tls.COUNTS)], "tls.h")
+    assert done.returncode == 0, done.stderr
+    done = agree(tmp_path, [f"GATE_COUNT_{name.upper()} == {place}" for place, name in enumerate(gate.COUNTS)], "gate/abi.h")
     assert done.returncode == 0, done.stderr
 
 

@@ -13,6 +13,9 @@
 #define barrier() asm volatile("" ::: "memory")
 #endif
 
+/* Of a callback's parameter. */
+#define UNUSED __attribute__((unused))
+
 /* Before every loop. check_cfg() of kernels before 6.8 refuses a loop into whose head the instruction before
  * it falls through, and where clang puts the head differs from version to version. A loop that clang cannot
  * unroll is an error (-Wpass-failed). */

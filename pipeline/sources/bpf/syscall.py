@@ -70,14 +70,14 @@ def _cpus_in_masks() -> int:
     return 4 * len(mask.replace(",", ""))
 
 
-def _bpf(command: int, attributes: bytes) -> bytes:
-    """One bpf(2) call; returns the attributes, which some commands write to."""
+def bpf(command: int, attributes: bytes) -> bytes:
+    """Make one call; returns the attributes, which some commands write to."""
     buffer = ctypes.create_string_buffer(attributes, len(attributes))
     _call("bpf", command, buffer, len(attributes))
     return buffer.raw
 
 
-def _bpf_fd(command: int, attributes: bytes) -> int:
+def bpf_fd(command: int, attributes: bytes) -> int:
     """One bpf(2) call that makes a file descriptor."""
     return _call("bpf", command, ctypes.create_string_buffer(attributes, len(attributes)), len(attributes))
 
@@ -107,7 +107,7 @@ class Map:
         """The value, or None."""
         self._key.raw = key
         try:
-            _bpf(_MAP_LOOKUP_ELEM, self._attributes(self._value))
+            bpf(_MAP_LOOKUP_ELEM, self._attributes(self._value))
         except FileNotFoundError:
             return None
         return self._value.raw
@@ -116,20 +116,20 @@ class Map:
         """Write one value."""
         self._key.raw = key
         self._value.raw = value
-        _bpf(_MAP_UPDATE_ELEM, self._attributes(self._value))
+        bpf(_MAP_UPDATE_ELEM, self._attributes(self._value))
 
     def delete(self, key: bytes) -> None:
         """Delete one entry; one that is not there is not an error."""
         self._key.raw = key
         try:
-            _bpf(_MAP_DELETE_ELEM, self._attributes(None))
+            bpf(_MAP_DELETE_ELEM, self._attributes(None))
         except FileNotFoundError:
             return
 
     def first_key(self) -> bytes | None:
         """Some key, or None where the map is empty."""
         try:
-            _bpf(_MAP_GET_NEXT_KEY, _ELEMENT.pack(self.fd, 0, 0, ctypes.addressof(self._next), 0))
+            bpf(_MAP_GET_NEXT_KEY, _ELEMENT.pack(self.fd, 0, 0, ctypes.addressof(self._next), 0))
         except FileNotFoundError:
             return None
         return self._next.raw
@@ -142,7 +142,7 @@ def run_on_frame(program_fd: int, frame: bytes, repeat: int = 1) -> int:
     """Run the program on an Ethernet frame (BPF_PROG_TEST_RUN); returns nanoseconds a run, averaged by the kernel."""
     data = ctypes.create_string_buffer(frame, len(frame))
     attributes = _TEST_RUN.pack(program_fd, 0, len(frame), 0, ctypes.addressof(data), 0, repeat, 0, 0, 0, 0, 0)
-    duration: int = _TEST_RUN.unpack(_bpf(_PROG_TEST_RUN, attributes))[7]
+    duration: int = _TEST_RUN.unpack(bpf(_PROG_TEST_RUN, attributes))[7]
     return duration
 
 
@@ -153,23 +153,23 @@ def link_uprobes(program_fd: int, path: str, places: Mapping[int, int], *, at_re
     offsets, cookies = (ctypes.c_uint64 * count)(*places), (ctypes.c_uint64 * count)(*places.values())
     pointers = (ctypes.addressof(name), ctypes.addressof(offsets), 0, ctypes.addressof(cookies))
     flags = _MULTI_RETURN if at_return else 0
-    return _bpf_fd(_LINK_CREATE, _UPROBE_MULTI.pack(program_fd, 0, _LINK_UPROBE_MULTI, 0, *pointers, count, flags, 0))
+    return bpf_fd(_LINK_CREATE, _UPROBE_MULTI.pack(program_fd, 0, _LINK_UPROBE_MULTI, 0, *pointers, count, flags, 0))
 
 
 def link_cgroup(program_fd: int, cgroup_fd: int, attach_type: int) -> int:
     """Attach a program to a cgroup, beside those of others; closing the result detaches it."""
-    return _bpf_fd(_LINK_CREATE, _CGROUP_LINK.pack(program_fd, cgroup_fd, attach_type, 0))
+    return bpf_fd(_LINK_CREATE, _CGROUP_LINK.pack(program_fd, cgroup_fd, attach_type, 0))
 
 
 def link_perf_event(program_fd: int, event_fd: int, cookie: int) -> int:
     """Attach a program to a perf event (cookies: Linux 5.15)."""
-    return _bpf_fd(_LINK_CREATE, _PERF_LINK.pack(program_fd, event_fd, _LINK_PERF_EVENT, 0, cookie))
+    return bpf_fd(_LINK_CREATE, _PERF_LINK.pack(program_fd, event_fd, _LINK_PERF_EVENT, 0, cookie))
 
 
 def open_raw_tracepoint(program_fd: int, name: str) -> int:
     """Run the program at a tracepoint of the kernel's, until the file descriptor is closed; ``FileNotFoundError`` for none."""
     text = ctypes.create_string_buffer(name.encode())
-    return _bpf_fd(_RAW_TRACEPOINT_OPEN, _RAW_TRACEPOINT.pack(ctypes.addressof(text), program_fd, 0))
+    return bpf_fd(_RAW_TRACEPOINT_OPEN, _RAW_TRACEPOINT.pack(ctypes.addressof(text), program_fd, 0))
 
 
 def open_perf_event(attributes: bytes, *, pid: int = -1, cpu: int = 0) -> int:

@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * What is sent again must mean the same.
+ *
+ * A segment may have been read here and then be lost behind us, or be refused by the stack: a wrong checksum,
+ * an old time stamp, a place out of the window. So the stack is asked how far it has got. What it has, it
+ * does not take twice. Of the rest each part is read again, from the state at its beginning, and must lead to
+ * the state at its end: then every mixture of the copies means the same, and whichever the stack takes was
+ * judged.
+ */
+#ifndef HTTPIPE_GATE_AGAIN_H
+#define HTTPIPE_GATE_AGAIN_H
+
+#include "gate/read.h"
+#include "gate/stack.h"
+#include "gate/state.h"
+
+enum outcome {
+	AGAIN_SAME,
+	AGAIN_OTHER, /* or nobody knows what it was */
+	AGAIN_REFUSED,
+};
+
+struct rereading {
+	struct __sk_buff *skb;
+	struct work *work;
+	struct flow *flow;
+	struct gate_settings *settings;
+};
+
+/* The next place behind `at` whose state is remembered, up to `end`. */
+static long place_step(__u32 i, struct rereading *of)
+{
+	struct repeat *again = &of->work->again;
+	__u32 seq;
+
+	if (i >= CHECKPOINTS)
+		return 1;
+	seq = of->flow->checkpoints[i & (CHECKPOINTS - 1)].seq;
+	if (before(again->at, seq) && !before(again->place, seq)) {
+		again->place = seq;
+		again->found = i;
+	}
+	return 0;
+}
+
+static __always_inline void next_place(struct rereading *of)
+{
+	of->work->again.place = of->work->again.end;
+	of->work->again.found = CHECKPOINTS;
+	bpf_loop(CHECKPOINTS, place_step, of, 0);
+}
+
+/* The state at the place where the rereading has come must be the one of the first time. */
+static __always_inline int compare(struct rereading *of)
+{
+	struct flow *flow = of->flow;
+	__u32 found = of->work->again.found, place = of->work->again.place;
+	struct checkpoint *checkpoint = &flow->checkpoints[found & (CHECKPOINTS - 1)];
+	int part;
+
+	if (found < CHECKPOINTS)
+		return same_state(of->work, flow, &checkpoint->framing, checkpoint->part, place);
+	if (place == flow->next_seq)
+		return same_state(of->work, flow, &flow->framing, flow->part, place);
+	/* Cut in another way than the first time: what comes next must begin here. */
+	if (flow->part && within_head(&of->work->scan))
+		return 0; /* both places for parts are taken */
+	part = save_part(of->work, flow, flow->part, place);
+	if (part < 0)
+		return 0;
+	add_checkpoint(flow, place, &of->work->scan.framing, part);
+	return 1;
+}
+
+static long reread_step(__u32 UNUSED i, struct rereading *of)
+{
+	struct work *work = of->work;
+	struct repeat *again = &work->again;
+
+	if (!before(again->at, again->end))
+		return 1;
+	next_place(of);
+	work->reading.at = again->at - work->packet.seq;
+	work->reading.end = again->place - work->packet.seq;
+	work->reading.filled = 0;
+	work->reading.window = 0;
+	read_payload(of->skb, work, of->settings);
+	again->result = work->reading.reason		       ? AGAIN_REFUSED
+			: work->reading.failed || !compare(of) ? AGAIN_OTHER
+							       : AGAIN_SAME;
+	again->at = again->place;
+	if (again->result != AGAIN_SAME)
+		return 1;
+	return 0;
+}
+
+/* The checkpoint at `at`. */
+static long state_step(__u32 i, struct rereading *of)
+{
+	if (i >= CHECKPOINTS)
+		return 1;
+	if (of->flow->checkpoints[i & (CHECKPOINTS - 1)].seq != of->work->again.at)
+		return 0;
+	of->work->again.found = i;
+	return 1;
+}
+
+/* The state at `at` into work->scan; 0 where nobody knows it. */
+static __always_inline int find_state(struct rereading *of)
+{
+	struct flow *flow = of->flow;
+	struct repeat *again = &of->work->again;
+	struct checkpoint *checkpoint;
+	struct framing behind = {};
+
+	if (again->at == flow->next_seq)
+		return load_state(of->work, flow, &flow->framing, flow->part, again->at);
+	if (again->behind_body) {
+		behind.phase = flow->body_phase;
+		end_body(&behind);
+		return load_state(of->work, flow, &behind, 0, again->at);
+	}
+	again->found = CHECKPOINTS;
+	bpf_loop(CHECKPOINTS, state_step, of, 0);
+	if (again->found >= CHECKPOINTS)
+		return 0;
+	checkpoint = &flow->checkpoints[again->found & (CHECKPOINTS - 1)];
+	return load_state(of->work, flow, &checkpoint->framing, checkpoint->part, again->at);
+}
+
+static long hole_step(__u32 i, struct rereading *of)
+{
+	struct repeat *again = &of->work->again;
+	struct hole *hole;
+
+	if (i >= HOLES)
+		return 1;
+	hole = &of->flow->holes[i & (HOLES - 1)];
+	if (!before(again->at, hole->from) && before(again->at, hole->to))
+		again->at = hole->to;
+	return 0;
+}
+
+/* Nothing but body, harmless whatever it says: behind it at once. */
+static __always_inline void skip_bodies(struct rereading *of)
+{
+	struct flow *flow = of->flow;
+	struct repeat *again = &of->work->again;
+
+	bpf_loop(HOLES, hole_step, of, 0);
+	if (!before(again->at, flow->body_from) && before(again->at, flow->body_to)) {
+		again->at = flow->body_to;
+		again->behind_body = 1;
+	}
+}
+
+/* Bytes of the segment in hand that were read before, as far as `end`. */
+static __noinline int read_again(struct __sk_buff *skb, struct work *work, struct flow *flow,
+				 struct gate_settings *settings, __u32 end)
+{
+	struct rereading of = {skb, work, flow, settings};
+	struct repeat *again = &work->again;
+	struct stack stack;
+
+	if (work->segment.role == ROLE_JUDGE_EGRESS)
+		return AGAIN_SAME; /* our own kernel sends the same bytes again */
+	__builtin_memset(again, 0, sizeof(*again));
+	again->at = work->packet.seq;
+	again->end = end;
+	if (look_at_stack(skb, work, &stack) && before(again->at, stack.rcv_nxt))
+		again->at = stack.rcv_nxt;
+	skip_bodies(&of);
+	if (!before(again->at, end))
+		return AGAIN_SAME;
+	count(GATE_COUNT_REREAD);
+	work->reading.quiet = 1;
+	if (!find_state(&of))
+		return AGAIN_OTHER;
+	bpf_loop(CHECKPOINTS + 2, reread_step, &of, 0);
+	return before(again->at, end) && again->result == AGAIN_SAME ? AGAIN_OTHER : again->result;
+}
+
+#endif

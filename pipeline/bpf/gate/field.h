@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * The header fields that matter: Host, Content-Length, Transfer-Encoding, Upgrade.
+ */
+#ifndef HTTPIPE_GATE_FIELD_H
+#define HTTPIPE_GATE_FIELD_H
+
+#include "gate/scan.h"
+
+/* The first four letters of a name that is read, in lower case: host, cont, tran, upgr. */
+static __always_inline int may_be_read(__u32 four)
+{
+	return four == 0x74736f68 || four == 0x746e6f63 || four == 0x6e617274 || four == 0x72677075;
+}
+
+static __always_inline void begin_line(struct scan *scan)
+{
+	scan->place = AT_FIELD;
+	scan->field = FIELD_OTHER;
+	scan->colon = 0;
+	scan->name_bytes = 0;
+	__builtin_memset(scan->name, 0, sizeof(scan->name));
+}
+
+static __always_inline void name_byte(struct scan *scan, __u8 c)
+{
+	__u32 n = scan->name_bytes;
+
+	if (n < 32)
+		scan->name[n >> 3 & 3] |= (__u64)lower(c) << 8 * (n & 7);
+	scan->name_bytes = n + 1;
+	if (n == 3 && !may_be_read(scan->name[0]))
+		scan->place = AT_VALUE; /* as far as its colon, whatever it is */
+}
+
+static __always_inline void begin_host(struct scan *scan)
+{
+	scan->host_bytes = 0;
+	scan->ended = 0;
+	scan->value_bytes = 0;
+	__builtin_memset(scan->host, 0, sizeof(scan->host));
+}
+
+/* Behind the colon. */
+static __always_inline void end_name(struct scan *scan)
+{
+	__u64 a = scan->name[0], b = scan->name[1], c = scan->name[2];
+	__u32 n = scan->name_bytes;
+
+	scan->place = AT_BLANKS;
+	scan->colon = 1;
+	scan->ended = 0;
+	scan->value_bytes = 0;
+	scan->field = FIELD_OTHER;
+	if (n == 4 && a == TEXT8('h', 'o', 's', 't', 0, 0, 0, 0)) {
+		if (scan->hosts++)
+			scan->doubts |= GATE_DOUBT_HOSTS;
+		/* RFC 9112, section 3.2.2: the target's authority counts. */
+		scan->field = scan->doubts & GATE_FACT_ABSOLUTE ? FIELD_HOST_AGAIN : FIELD_HOST;
+		scan->at = 0;
+		if (scan->field == FIELD_HOST)
+			begin_host(scan);
+	} else if (n == 14 && a == TEXT8('c', 'o', 'n', 't', 'e', 'n', 't', '-') &&
+		   b == TEXT8('l', 'e', 'n', 'g', 't', 'h', 0, 0)) {
+		scan->field = FIELD_LENGTH;
+		if (scan->lengths++)
+			scan->doubts |= GATE_DOUBT_FRAMING;
+	} else if (n == 17 && a == TEXT8('t', 'r', 'a', 'n', 's', 'f', 'e', 'r') &&
+		   b == TEXT8('-', 'e', 'n', 'c', 'o', 'd', 'i', 'n') && c == 'g') {
+		scan->field = FIELD_CODING;
+		if (scan->codings++)
+			scan->doubts |= GATE_DOUBT_FRAMING;
+	} else if (n == 7 && a == TEXT8('u', 'p', 'g', 'r', 'a', 'd', 'e', 0)) {
+		scan->field = FIELD_UPGRADE;
+		scan->doubts |= GATE_FACT_UPGRADE;
+	}
+	scan->value[0] = scan->field == FIELD_CODING || scan->field == FIELD_UPGRADE ? 0 : scan->value[0];
+	scan->value[1] = scan->field == FIELD_CODING || scan->field == FIELD_UPGRADE ? 0 : scan->value[1];
+}
+
+/* Up to the port. Brackets hold an IPv6 address, whose colons are part of it, and go. */
+static __always_inline int host_ends(struct scan *scan, __u8 c)
+{
+	if (c == ' ' || c == '\t')
+		return 1;
+	return c == ':' && !scan->value_bytes;
+}
+
+static __always_inline void host_byte(struct scan *scan, __u8 c)
+{
+	__u32 n = scan->host_bytes;
+
+	if (scan->ended)
+		return;
+	if (host_ends(scan, c) || c == ']') {
+		scan->ended = 1;
+		return;
+	}
+	if (c == '[') {
+		scan->value_bytes = 1;
+		return;
+	}
+	if (n >= GATE_TEXT_BYTES) {
+		scan->doubts |= GATE_DOUBT_LONG;
+		return;
+	}
+	if (c >= 0x80)
+		scan->doubts |= GATE_DOUBT_HEADER;
+	scan->host[n & (GATE_HOST_ROOM - 1)] = lower(c);
+	scan->host_bytes = n + 1;
+}
+
+/* The same host as the target's, or a doubt. */
+static __always_inline void host_again_byte(struct scan *scan, __u8 c)
+{
+	if (scan->ended)
+		return;
+	if (host_ends(scan, c) || c == ']') {
+		scan->ended = 1;
+		return;
+	}
+	if (c == '[') {
+		scan->value_bytes = 1;
+		return;
+	}
+	if (scan->at >= scan->host_bytes ? c != '.' : scan->host[scan->at & (GATE_HOST_ROOM - 1)] != lower(c))
+		scan->doubts |= GATE_DOUBT_HOSTS;
+	scan->at++;
+}
+
+static __always_inline void end_host(struct scan *scan)
+{
+	__u32 n = scan->host_bytes;
+
+	if (n && scan->host[(n - 1) & (GATE_HOST_ROOM - 1)] == '.') {
+		scan->host[(n - 1) & (GATE_HOST_ROOM - 1)] = 0;
+		scan->host_bytes = --n;
+	}
+	if (!n || scan->host[(n - 1) & (GATE_HOST_ROOM - 1)] == '.')
+		scan->doubts |= GATE_DOUBT_HEADER;
+}
+
+static __always_inline void length_byte(struct scan *scan, __u8 c)
+{
+	if (c == ' ' || c == '\t') {
+		scan->ended = 1;
+		return;
+	}
+	if (c < '0' || c > '9' || scan->ended || scan->length > 0xffffffffffffULL) {
+		scan->doubts |= GATE_DOUBT_FRAMING;
+		return;
+	}
+	scan->length = scan->length * 10 + (c - '0');
+	scan->value_bytes++;
+}
+
+/* Of Transfer-Encoding and Upgrade: one word, or it is odd. */
+static __always_inline void word_byte(struct scan *scan, __u8 c)
+{
+	__u32 n = scan->value_bytes;
+
+	if (c == ' ' || c == '\t') {
+		scan->ended = 1;
+		return;
+	}
+	if (scan->ended)
+		n = 16;
+	if (n < 16)
+		scan->value[n >> 3 & 1] |= (__u64)lower(c) << 8 * (n & 7);
+	scan->value_bytes = n + 1;
+}
+
+static __always_inline void value_byte(struct scan *scan, __u8 c)
+{
+	if (scan->field == FIELD_HOST)
+		host_byte(scan, c);
+	else if (scan->field == FIELD_HOST_AGAIN)
+		host_again_byte(scan, c);
+	else if (scan->field == FIELD_LENGTH)
+		length_byte(scan, c);
+	else
+		word_byte(scan, c);
+}
+
+static __always_inline void end_value(struct scan *scan)
+{
+	__u32 n = scan->value_bytes;
+
+	if (!scan->colon)
+		scan->doubts |= GATE_DOUBT_HEADER;
+	if (scan->field == FIELD_CODING) {
+		if (n != 7 || scan->value[0] != TEXT8('c', 'h', 'u', 'n', 'k', 'e', 'd', 0))
+			scan->doubts |= GATE_DOUBT_FRAMING;
+	} else if (scan->field == FIELD_UPGRADE) {
+		/* RFC 6455, section 4.1. Whatever else is asked for must go on in HTTP/1. */
+		if (n == 9 && scan->value[0] == TEXT8('w', 'e', 'b', 's', 'o', 'c', 'k', 'e') &&
+		    scan->value[1] == 't')
+			scan->framing.aux |= UPGRADE_WEBSOCKET;
+	} else if (scan->field == FIELD_LENGTH) {
+		if (!n)
+			scan->doubts |= GATE_DOUBT_FRAMING;
+	} else if (scan->field == FIELD_HOST) {
+		end_host(scan);
+	} else if (scan->field == FIELD_HOST_AGAIN && scan->at < scan->host_bytes) {
+		scan->doubts |= GATE_DOUBT_HOSTS;
+	}
+	begin_line(scan);
+}
+
+#endif

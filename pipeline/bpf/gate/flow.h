@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * What is remembered of one connection, client to server.
+ *
+ * What is sent again must say the same: checkpoints tell what the bytes from some place on meant when they
+ * came first, holes which bytes of a body have not come yet.
+ */
+#ifndef HTTPIPE_GATE_FLOW_H
+#define HTTPIPE_GATE_FLOW_H
+
+#include "gate/scan.h"
+#include "parse/key.h"
+
+/* Beginnings of the newest segments that were more than body: 8 of 64 KiB are beyond most windows. */
+#define CHECKPOINTS 8
+#define HOLES	    8
+
+enum refused {
+	REFUSED_NOT,
+	REFUSED_ANSWERED, /* the gate is the server from here on */
+	REFUSED_RESET,	  /* both sides know; the stack answers whatever comes */
+};
+
+struct flow_key {
+	struct http_key connection;
+	__u32 side; /* the client's place in it */
+};
+
+/* Of a head that came in part: there are two for each connection, the newest and the one before. */
+struct part_key {
+	struct flow_key flow;
+	__u32 slot;
+};
+
+struct checkpoint {
+	__u32 seq;
+	__u32 part; /* where the rest of its state is: slot + 1, 0 between heads */
+	struct framing framing;
+};
+
+/* Bytes of a body, from `from` to before `to`. */
+struct hole {
+	__u32 from;
+	__u32 to;
+};
+
+struct flow {
+	__u32 next_seq; /* behind the last byte that was read */
+	__u32 busy;	/* a CPU is at it */
+	struct framing framing;
+	__u32 part;	/* of the state at next_seq: slot + 1, 0 between heads */
+	__u32 parts[2]; /* the place that each part belongs to */
+	__u32 newest;	/* of the checkpoints */
+	__u32 requests;
+	__u32 refused;	   /* enum refused */
+	__u32 answer_seq;  /* of the refusal's first byte */
+	__u32 answer_end;  /* behind its FIN */
+	__u32 swallow_seq; /* of what comes behind the refused request */
+	__u32 swallowed;   /* bytes */
+	__u32 server_seq;  /* where the answer to a wish for another protocol begins */
+	__u32 body_from;   /* the newest body, as far as it has been read */
+	__u32 body_to;
+	__u32 body_phase; /* PHASE_BODY or PHASE_CHUNK_DATA */
+	__u64 last_ns;
+	struct hole holes[HOLES];
+	struct checkpoint checkpoints[CHECKPOINTS];
+};
+
+_Static_assert(sizeof(struct flow_key) == 44, "flow_key has padding: its bytes are hashed");
+_Static_assert(sizeof(struct part_key) == 48, "part_key has padding: its bytes are hashed");
+
+/* Whether sequence number `a` comes before `b`. */
+static __always_inline int before(__u32 a, __u32 b)
+{
+	return (__s32)(a - b) < 0;
+}
+
+static __always_inline int in_body(const struct framing *framing)
+{
+	return framing->phase == PHASE_BODY || framing->phase == PHASE_CHUNK_DATA;
+}
+
+/* The last byte of a body or chunk has come. */
+static __always_inline void end_body(struct framing *framing)
+{
+	framing->phase = framing->phase == PHASE_BODY ? PHASE_HEAD : PHASE_CHUNK_END;
+	framing->aux = 0;
+}
+
+#endif

@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
+/*
+ * One segment, client to server: in which order it is read, from which state, and what becomes of it.
+ */
+#ifndef HTTPIPE_GATE_JUDGE_H
+#define HTTPIPE_GATE_JUDGE_H
+
+#include "gate/again.h"
+#include "gate/refuse.h"
+#include "gate/turn.h"
+
+/* Only a gate that enforces may drop what it wants to see again. */
+static __always_inline int drop(const struct gate_settings *settings)
+{
+	return settings->mode == GATE_MODE_ENFORCE ? SHOT : NEXT;
+}
+
+/* Nothing of the connection is looked at from here on, or it is refused, as the policy says. */
+static __always_inline int by_policy(struct __sk_buff *skb, struct work *work, struct flow *flow,
+				     struct gate_settings *settings, __u32 policy, __u32 reason)
+{
+	if (settings->policy & policy)
+		return refuse(skb, work, flow, settings, reason);
+	flow->framing.phase = PHASE_UNKNOWN;
+	count(GATE_COUNT_PASSED_OVER);
+	return NEXT;
+}
+
+/* Three capitals, as every method begins that a server takes. */
+static __always_inline int begins_like_request(struct __sk_buff *skb, const struct work *work)
+{
+	__u8 c[4];
+
+	if (work->packet.length < 4 || bpf_skb_load_bytes(skb, work->packet.payload, c, sizeof(c)))
+		return 0;
+	return c[0] >= 'A' && c[0] <= 'Z' && c[1] >= 'A' && c[1] <= 'Z' && c[2] >= 'A' && c[2] <= 'Z';
+}
+
+/* A connection that is not in the table. One of which the stack has taken nothing yet is at its beginning. */
+static __noinline int take_up(struct __sk_buff *skb, struct work *work, struct gate_settings *settings)
+{
+	struct flow *fresh = &work->fresh;
+	struct stack stack;
+	int at_beginning =
+		look_at_stack(skb, work, &stack) && !stack.received && stack.rcv_nxt == work->packet.seq;
+
+	__builtin_memset(fresh, 0, sizeof(*fresh));
+	fresh->next_seq = work->packet.seq;
+	if (!at_beginning && settings->policy & GATE_POLICY_MIDSTREAM)
+		return refuse(skb, work, fresh, settings, GATE_REASON_MIDSTREAM);
+	if (!at_beginning && !begins_like_request(skb, work))
+		return NEXT;
+	if (bpf_map_update_elem(flows_map(), &work->key, fresh, BPF_NOEXIST))
+		return settings->policy & GATE_POLICY_FULL ? drop(settings) : NEXT;
+	if (!at_beginning)
+		count(GATE_COUNT_TAKEN_UP);
+	return 0;
+}
+
+struct filling {
+	struct flow *flow;
+	struct stack *stack;
+	__u32 free; /* a hole that has been filled, or never was one */
+};
+
+static long free_step(__u32 i, struct filling *of)
+{
+	struct hole *hole;
+
+	if (i >= HOLES)
+		return 1;
+	hole = &of->flow->holes[i & (HOLES - 1)];
+	if (hole->from != hole->to && !(of->stack->found && !before(of->stack->rcv_nxt, hole->to)))
+		return 0;
+	of->free = i;
+	return 1;
+}
+
+/* Bytes of a body are missing: they are not looked at anyway, and are remembered as missing. Waiting for them
+ * would hang, for the stack may have what was never seen here, and nobody sends it twice. */
+static __noinline int leap(struct __sk_buff *skb, struct work *work, struct flow *flow)
+{
+	__u32 missing = work->packet.seq - flow->next_seq;
+	struct stack stack;
+	struct filling of = {flow, &stack, HOLES};
+
+	look_at_stack(skb, work, &stack);
+	bpf_loop(HOLES, free_step, &of, 0);
+	if (of.free >= HOLES)
+		return 0;
+	flow->holes[of.free & (HOLES - 1)].from = flow->next_seq;
+	flow->holes[of.free & (HOLES - 1)].to = work->packet.seq;
+	flow->next_seq = work->packet.seq;
+	flow->body_to = work->packet.seq;
+	flow->framing.left -= missing;
+	if (!flow->framing.left)
+		end_body(&flow->framing);
+	return 1;
+}
+
+/* Only watching, we cannot make a client send again what was not seen here: wait for the next request. */
+static __always_inline int lose_track(struct __sk_buff *skb, struct work *work, struct flow *flow)
+{
+	struct stack stack;
+
+	if (!look_at_stack(skb, work, &stack) || before(stack.rcv_nxt, work->packet.seq) ||
+	    !begins_like_request(skb, work))
+		return 0;
+	flow->next_seq = work->packet.seq;
+	flow->framing.phase = PHASE_HEAD;
+	flow->framing.aux = 0;
+	flow->framing.left = 0;
+	flow->part = 0;
+	count(GATE_COUNT_TAKEN_UP);
+	return 1;
+}
+
+/* Something before this segment is missing. 1 to go on with it, 0 to wait for it to come again; the lock may
+ * have been given up (`held`). */
+static __noinline int on_early(struct __sk_buff *skb, struct work *work, struct flow *flow,
+			       struct gate_settings *settings, int *held)
+{
+	__u32 ahead = work->packet.seq - flow->next_seq;
+	__u64 now = bpf_ktime_get_ns();
+
+	if (in_body(&flow->framing) && ahead <= flow->framing.left) {
+		if (leap(skb, work, flow))
+			return 1;
+		count(GATE_COUNT_HOLES_FULL);
+		return 0;
+	}
+	if (now - flow->last_ns < JUST_NOW_NS) {
+		unlock(flow);
+		*held = await_turn(flow, work->packet.seq);
+		if (*held)
+			return 1;
+		*held = lock(flow);
+		if (!*held)
+			return 0;
+	}
+	if (settings->mode != GATE_MODE_ENFORCE && lose_track(skb, work, flow))
+		return 1;
+	count(GATE_COUNT_EARLY);
+	return 0;
+}
+
+/* Reads what is new of the segment, from `skip` bytes on, and remembers where that led. */
+static __noinline int read_new(struct __sk_buff *skb, struct work *work, struct flow *flow,
+			       struct gate_settings *settings, __u32 skip)
+{
+	struct packet *packet = &work->packet;
+	struct reading *reading = &work->reading;
+	__u32 from = packet->seq + skip, to = packet->seq + packet->length;
+	int part;
+
+	if (in_body(&flow->framing) && to - from < flow->framing.left) {
+		flow->framing.left -= to - from;
+		flow->next_seq = flow->body_to = to;
+		return NEXT;
+	}
+	add_checkpoint(flow, from, &flow->framing, flow->part);
+	if (!load_state(work, flow, &flow->framing, flow->part, from))
+		return by_policy(skb, work, flow, settings, GATE_POLICY_FULL, GATE_REASON_FULL);
+	__builtin_memset(reading, 0, sizeof(*reading));
+	reading->at = skip;
+	reading->end = packet->length;
+	reading->body_from = flow->body_from;
+	reading->body_to = flow->body_to;
+	reading->body_phase = flow->body_phase;
+	read_payload(skb, work, settings);
+	if (reading->failed || reading->at < reading->end || reading->reason) {
+		if (!reading->reason)
+			reading->reason = GATE_REASON_DESYNC; /* the kernel cannot read its own packet */
+		if (flow->part && work->scan.framing.phase == PHASE_HEAD)
+			work->scan.doubts |= GATE_FACT_SPLIT;
+		if (settings->mode == GATE_MODE_ENFORCE)
+			return refuse(skb, work, flow, settings, reading->reason | ABOUT_HEAD);
+		refuse(skb, work, flow, settings, reading->reason | ABOUT_HEAD);
+		work->scan.framing.phase = PHASE_UNKNOWN;
+	}
+	part = save_part(work, flow, flow->part, to);
+	if (part < 0)
+		return by_policy(skb, work, flow, settings, GATE_POLICY_FULL, GATE_REASON_FULL);
+	if (part && !flow->part)
+		count(GATE_COUNT_SPLIT);
+	flow->part = part;
+	flow->requests += reading->heads;
+	flow->framing = work->scan.framing;
+	flow->next_seq = to;
+	flow->body_from = reading->body_from;
+	flow->body_to = reading->body_to;
+	flow->body_phase = reading->body_phase;
+	flow->server_seq = packet->ack;
+	return NEXT;
+}
+
+/* The segment in its place; the connection is locked. */
+static __always_inline int in_turn(struct __sk_buff *skb, struct work *work, struct flow *flow,
+				   struct gate_settings *settings, int *held)
+{
+	struct packet *packet = &work->packet;
+	__u32 end = packet->seq + packet->length, skip = 0, result;
+
+	if (before(flow->next_seq, packet->seq) && !on_early(skb, work, flow, settings, held))
+		return drop(settings);
+	if (before(packet->seq, flow->next_seq)) {
+		skip = flow->next_seq - packet->seq;
+		__builtin_memset(&work->reading, 0, sizeof(work->reading));
+		result = read_again(skb, work, flow, settings,
+				    before(end, flow->next_seq) ? end : flow->next_seq);
+		if (result == AGAIN_REFUSED)
+			return refuse(skb, work, flow, settings, work->reading.reason | ABOUT_HEAD);
+		if (result == AGAIN_OTHER)
+			return refuse(skb, work, flow, settings, GATE_REASON_DESYNC);
+		if (!before(flow->next_seq, end)) {
+			count(GATE_COUNT_REPEATED);
+			return NEXT;
+		}
+	}
+	if (packet->flags & TCP_URG && settings->mode == GATE_MODE_ENFORCE)
+		return refuse(skb, work, flow, settings, GATE_REASON_URGENT);
+	flow->last_ns = bpf_ktime_get_ns();
+	return read_new(skb, work, flow, settings, skip);
+}
+
+static __always_inline int on_segment(struct __sk_buff *skb, struct work *work,
+				      struct gate_settings *settings)
+{
+	struct packet *packet = &work->packet;
+	struct flow *flow = bpf_map_lookup_elem(flows_map(), &work->key);
+	int held = 1, result;
+
+	if (flow && flow->refused)
+		return swallow(skb, work, flow, settings);
+	if (!packet->length)
+		return NEXT;
+	count(GATE_COUNT_SEGMENTS);
+	if (!flow) {
+		result = take_up(skb, work, settings);
+		if (result)
+			return result;
+		flow = bpf_map_lookup_elem(flows_map(), &work->key);
+		if (!flow)
+			return drop(settings);
+	}
+	if (flow->framing.phase == PHASE_TUNNEL || flow->framing.phase == PHASE_UNKNOWN)
+		return NEXT;
+	if (!lock(flow)) {
+		count(GATE_COUNT_BUSY);
+		return drop(settings);
+	}
+	if (flow->framing.phase == PHASE_UPGRADE && !before(packet->seq, flow->next_seq)) {
+		/* What it means depends on the answer, which is still to come; so will this. */
+		count(GATE_COUNT_WAITING);
+		result = drop(settings);
+	} else {
+		result = in_turn(skb, work, flow, settings, &held);
+	}
+	if (held)
+		unlock(flow);
+	return result;
+}
+
+#endif
