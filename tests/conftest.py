@@ -16,6 +16,7 @@ LONGER_SECS = {
     "distribution": 300,
     "plugins": 300,
     "live": 240,
+    "gate": 300,
     "tls": 240,
     "isolation": 120,
 }

@@ -11,6 +11,7 @@ const server = http.createServer((request, response) => {
   request.on("end", () => response.end(where.startsWith("/admin") ? "SECRET\n" : "hello\n"));
 });
 server.on("upgrade", (request, socket) => {
+  socket.on("error", () => {});
   if (request.headers.upgrade !== "websocket" || request.url !== "/chat") {
     return socket.end("HTTP/1.1 400 Bad Request\r\nConnection: close\r\nContent-Length: 6\r\n\r\nhello\n");
   }
