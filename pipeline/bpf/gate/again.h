@@ -129,16 +129,16 @@ static __always_inline int find_state(struct rereading *of)
 	return load_state(of->work, flow, &checkpoint->framing, checkpoint->part, again->at);
 }
 
-static long hole_step(__u32 i, struct rereading *of)
+static long gap_step(__u32 i, struct rereading *of)
 {
 	struct repeat *again = &of->work->again;
-	struct hole *hole;
+	struct gap *gap;
 
-	if (i >= HOLES)
+	if (i >= GAPS)
 		return 1;
-	hole = &of->flow->holes[i & (HOLES - 1)];
-	if (!before(again->at, hole->from) && before(again->at, hole->to))
-		again->at = hole->to;
+	gap = &of->flow->gaps[i & (GAPS - 1)];
+	if (!before(again->at, gap->from) && before(again->at, gap->to))
+		again->at = gap->to;
 	return 0;
 }
 
@@ -148,7 +148,7 @@ static __always_inline void skip_bodies(struct rereading *of)
 	struct flow *flow = of->flow;
 	struct repeat *again = &of->work->again;
 
-	bpf_loop(HOLES, hole_step, of, 0);
+	bpf_loop(GAPS, gap_step, of, 0);
 	if (!before(again->at, flow->body_from) && before(again->at, flow->body_to)) {
 		again->at = flow->body_to;
 		again->behind_body = 1;

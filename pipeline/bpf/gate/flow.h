@@ -3,7 +3,7 @@
  * What is remembered of one connection, client to server.
  *
  * What is sent again must say the same: checkpoints tell what the bytes from some place on meant when they
- * came first, holes which bytes of a body have not come yet.
+ * came first, gaps which bytes of a body have not come yet.
  */
 #ifndef HTTPIPE_GATE_FLOW_H
 #define HTTPIPE_GATE_FLOW_H
@@ -13,7 +13,7 @@
 
 /* Beginnings of the newest segments that were more than body: 8 of 64 KiB are beyond most windows. */
 #define CHECKPOINTS 8
-#define HOLES	    8
+#define GAPS	    8
 
 enum refused {
 	REFUSED_NOT,
@@ -39,7 +39,7 @@ struct checkpoint {
 };
 
 /* Bytes of a body, from `from` to before `to`. */
-struct hole {
+struct gap {
 	__u32 from;
 	__u32 to;
 };
@@ -62,7 +62,7 @@ struct flow {
 	__u32 body_to;
 	__u32 body_phase; /* PHASE_BODY or PHASE_CHUNK_DATA */
 	__u64 last_ns;
-	struct hole holes[HOLES];
+	struct gap gaps[GAPS];
 	struct checkpoint checkpoints[CHECKPOINTS];
 };
 

@@ -60,17 +60,17 @@ static __noinline int take_up(struct __sk_buff *skb, struct work *work, struct g
 struct filling {
 	struct flow *flow;
 	struct stack *stack;
-	__u32 free; /* a hole that has been filled, or never was one */
+	__u32 free; /* a gap that has been filled, or never was one */
 };
 
 static long free_step(__u32 i, struct filling *of)
 {
-	struct hole *hole;
+	struct gap *gap;
 
-	if (i >= HOLES)
+	if (i >= GAPS)
 		return 1;
-	hole = &of->flow->holes[i & (HOLES - 1)];
-	if (hole->from != hole->to && !(of->stack->found && !before(of->stack->rcv_nxt, hole->to)))
+	gap = &of->flow->gaps[i & (GAPS - 1)];
+	if (gap->from != gap->to && !(of->stack->found && !before(of->stack->rcv_nxt, gap->to)))
 		return 0;
 	of->free = i;
 	return 1;
@@ -82,14 +82,14 @@ static __noinline int leap(struct __sk_buff *skb, struct work *work, struct flow
 {
 	__u32 missing = work->packet.seq - flow->next_seq;
 	struct stack stack;
-	struct filling of = {flow, &stack, HOLES};
+	struct filling of = {flow, &stack, GAPS};
 
 	look_at_stack(skb, work, &stack);
-	bpf_loop(HOLES, free_step, &of, 0);
-	if (of.free >= HOLES)
+	bpf_loop(GAPS, free_step, &of, 0);
+	if (of.free >= GAPS)
 		return 0;
-	flow->holes[of.free & (HOLES - 1)].from = flow->next_seq;
-	flow->holes[of.free & (HOLES - 1)].to = work->packet.seq;
+	flow->gaps[of.free & (GAPS - 1)].from = flow->next_seq;
+	flow->gaps[of.free & (GAPS - 1)].to = work->packet.seq;
 	flow->next_seq = work->packet.seq;
 	flow->body_to = work->packet.seq;
 	flow->framing.left -= missing;
@@ -126,7 +126,7 @@ static __noinline int on_early(struct __sk_buff *skb, struct work *work, struct 
 	if (in_body(&flow->framing) && ahead <= flow->framing.left) {
 		if (leap(skb, work, flow))
 			return 1;
-		count(GATE_COUNT_HOLES_FULL);
+		count(GATE_COUNT_GAPS_FULL);
 		return 0;
 	}
 	if (now - flow->last_ns < JUST_NOW_NS) {

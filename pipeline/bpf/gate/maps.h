@@ -5,7 +5,6 @@
 #ifndef HTTPIPE_GATE_MAPS_H
 #define HTTPIPE_GATE_MAPS_H
 
-#include "counters.h"
 #include "gate/flow.h"
 #include "gate/work.h"
 #include "loader.h"

@@ -193,7 +193,7 @@ COUNTS = (
     "busy",
     "repeated",
     "reread",
-    "holes_full",
+    "gaps_full",
     "waiting",
     "swallowed",
     "answered_again",
