@@ -22,6 +22,7 @@ class Running:
     gate: Gate
     decisions: list[abi.Decision] = field(default_factory=list)
     counts: dict[str, int] = field(default_factory=dict)
+    reports_all: bool = False
 
     def look(self) -> "Running":
         """Take what has come since."""
@@ -41,7 +42,8 @@ class Running:
         refused = sum(map(self.count, REFUSALS))
         done = sum(map(self.count, ("would_refuse", "forbidden", "reset", "dropped")))
         told = self.count("decisions") + self.count("ring_full")
-        return refused == done == told and self.count("decisions") == len(self.decisions)
+        allowed = self.count("allowed") if self.reports_all else 0
+        return refused == done and done + allowed == told and self.count("decisions") == len(self.decisions)
 
 
 @contextmanager
@@ -56,6 +58,6 @@ def started(
         with namespace.entered():
             for interface in interfaces:
                 gate.attach(interface)
-            yield Running(gate)
+            yield Running(gate, reports_all=bool(settings.get("report_all")))
     finally:
         gate.close()
