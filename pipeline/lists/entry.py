@@ -15,7 +15,6 @@ Paths are brought into the form of ``path.canonical_path``, as those of requests
 """
 
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.expressions import ExpressionError
@@ -59,17 +58,6 @@ def parse_entry(line: str) -> Entry:
     if "[" in path:
         glob_test(path)  # a set may be malformed; nothing else in a glob can be
     return Entry(" ".join(words), method.upper(), _host(host, line), path)
-
-
-def parse_lines(text: str) -> Iterator[Entry]:
-    """The entries of a text: one a line, ``#`` begins a comment. Raises ``ExpressionError`` with the line's number."""
-    for number, line in enumerate(text.splitlines(), 1):
-        entry = line.split("#", 1)[0].strip()
-        if entry:
-            try:
-                yield parse_entry(entry)
-            except ExpressionError as error:
-                raise ExpressionError(f"line {number}: {error.message}") from None
 
 
 def _path(path: str) -> str:

@@ -1,6 +1,6 @@
 """``match_list``: is this URL on a list? Adds the verdict, or sends what is on it to a named output. It never blocks traffic."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated
 
 from pydantic import Field
@@ -20,7 +20,8 @@ from pipeline.api import (
 )
 from pipeline.errors import ConfigError, Problem
 from pipeline.expressions import ExpressionError
-from pipeline.lists.entry import Entry, parse_entry, parse_lines
+from pipeline.lists.entry import Entry, parse_entry
+from pipeline.lists.files import Fault, lines_of
 from pipeline.lists.readings import readings
 from pipeline.lists.urls import UrlList
 from pipeline.transforms.files import FileError, WatchedFile
@@ -149,8 +150,13 @@ class MatchList(Transform):
 
 def _understand(data: bytes) -> UrlList:
     try:
-        return UrlList(parse_lines(data.decode("utf-8-sig")))
-    except UnicodeDecodeError as error:
-        raise FileError(f"not UTF-8 at byte {error.start}") from error
+        return UrlList(_entries(data))
     except ExpressionError as error:
         raise FileError(error.message) from error
+
+
+def _entries(data: bytes) -> Iterator[Entry]:
+    for each in lines_of(data):
+        if isinstance(each, Fault):
+            raise FileError(str(each))
+        yield each.entry

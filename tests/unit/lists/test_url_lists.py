@@ -3,9 +3,16 @@
 import pytest
 
 from pipeline.expressions import ExpressionError
-from pipeline.lists.entry import parse_entry, parse_lines
+from pipeline.lists.entry import Entry, parse_entry
+from pipeline.lists.files import Line, lines_of
 from pipeline.lists.path import canonical_path
 from pipeline.lists.urls import UrlList
+
+
+def entries_of(text: str) -> list[Entry]:
+    """Those of a file that has nothing but entries."""
+    return [line.entry for line in lines_of(text.encode()) if isinstance(line, Line)]
+
 
 LIST = """
 # ours
@@ -72,13 +79,13 @@ delete api.example/v2/things
 )
 def test_list_of_urls(method: str | None, host: str | None, path: str | None, entry: str | None) -> None:
     """Each kind of entry fits what it says and nothing else; spellings of the same path hide nothing."""
-    assert UrlList(parse_lines(LIST)).find(method, host, canonical_path(path or "")) == entry
+    assert UrlList(entries_of(LIST)).find(method, host, canonical_path(path or "")) == entry
 
 
 def test_long_list_finds_first_and_last() -> None:
     """Whatever kind of entry it is, its place in a long list does not matter; entries that cover each other are merged."""
     kinds = ("/exact/{}", "/prefix{}/**", "h{}.example", "/glob{}/*/x")
-    urls = UrlList(parse_lines("\n".join(kind.format(number) for number in range(5000) for kind in kinds)))
+    urls = UrlList(entries_of("\n".join(kind.format(number) for number in range(5000) for kind in kinds)))
     for number in (0, 2500, 4999):
         assert urls.find("GET", None, f"/exact/{number}")
         assert urls.find("GET", None, f"/prefix{number}/x") == f"/prefix{number}/**"
