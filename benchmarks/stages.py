@@ -109,7 +109,7 @@ def decode(segments: Sequence[Segment]) -> list[Event]:
     events: list[Event] = []
     for at in range(0, len(segments), 256):
         events += decoder.feed(segments[at : at + 256])
-    return events + decoder.finish()
+    return [*events, *decoder.finish()]
 
 
 def passing(segments: Sequence[Segment]) -> None:
@@ -179,7 +179,7 @@ def decode_batches(batches: Sequence[Sequence[Record]]) -> list[Event]:
     events: list[Event] = []
     for batch in batches:
         events += decoder.feed(batch)
-    return events + decoder.finish()
+    return [*events, *decoder.finish()]
 
 
 def encode(events: Sequence[Event]) -> list[bytes | bytearray]:

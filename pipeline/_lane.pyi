@@ -1,7 +1,7 @@
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeAlias, overload
 
-from pipeline.model.events.event import Event
+from pipeline.model.events.event import AttributeValue, Event
 from pipeline.model.records import Record, Segment
 
 VERSION: int
@@ -22,6 +22,22 @@ class Records(Sequence[Record]):
     def __getitem__(self, index: int) -> Record: ...
     @overload
     def __getitem__(self, index: slice) -> Records: ...
+
+class Events(Sequence[Event]):
+    memory_bytes: int
+    @staticmethod
+    def joined(runs: Iterable[Sequence[Event]]) -> Events: ...
+    def append(self, event: Event) -> None: ...
+    def sizes(self) -> list[int]: ...
+    def columns(self, names: list[str]) -> list[tuple[Any, ...]] | None: ...
+    def picked(self, places: list[int]) -> Events: ...
+    def with_attributes(self, attributes: Mapping[str, AttributeValue], size: int, other: Callable[[Event], Event]) -> Events: ...
+    def tolist(self) -> list[Event]: ...
+    def __len__(self) -> int: ...
+    @overload
+    def __getitem__(self, index: int) -> Event: ...
+    @overload
+    def __getitem__(self, index: slice) -> Events: ...
 
 class Lane:
     busy: int
@@ -48,7 +64,7 @@ class Lane:
     def feed(
         self,
         records: Records,
-        events: list[Event],
+        events: list[Event] | Events,
         before: int,
         clock: tuple[int, int],
         take: Callable[[list[Any]], Any],
@@ -64,12 +80,22 @@ class JsonLines:
         self,
         kind: type[Event],
         name: str,
-        members: list[tuple[str, int, str]],
-        families: list[tuple[str, int]],
+        members: list[tuple[str, str, int, str]],
+        families: list[tuple[str, str, int]],
         time: int,
         attributes: int,
+        event_bytes: int,
     ) -> None: ...
-    def encode(self, events: list[Event], tail: Callable[[Any], bytes | None], odd: Callable[[Any], bytes]) -> bytes: ...
+    def encode(
+        self,
+        events: list[Event] | Events,
+        tail: Callable[[Any], bytes | None],
+        added: Callable[[Mapping[str, AttributeValue]], bytes | None],
+        odd: Callable[[Any], bytes],
+    ) -> bytes: ...
+    def read(
+        self, text: bytes, decode: Callable[[bytes], Event], odd: Callable[[bytes, int], Event | None]
+    ) -> tuple[Events, int]: ...
 
 ByLayers: TypeAlias = Callable[[bytes, int, int, int, int], list[Segment]]
 

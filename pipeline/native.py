@@ -9,11 +9,11 @@ from types import ModuleType
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:  # the types, for those who hold them
-    from pipeline._lane import JsonLines, Lane, Records
+    from pipeline._lane import Events, JsonLines, Lane, Records
 
-    __all__ = ["JsonLines", "Lane", "Records", "lane", "missing"]
+    __all__ = ["Events", "JsonLines", "Lane", "Records", "lane", "missing"]
 
-VERSION = 6
+VERSION = 7
 """Of what Python calls; an extension that was built from other sources is left alone."""
 
 
@@ -32,6 +32,8 @@ def _load() -> tuple[ModuleType | None, str]:
 
 
 lane, missing = _load()
+EVENTS: tuple[type["Events"], ...] = (lane.Events,) if lane is not None else ()
+"""The class of batches of events in native memory, for ``isinstance``: sequences of events, each made when somebody looks."""
 REMEDY = (
     """with Rust (Debian 12: apt-get install rustc-web cargo-web) `make setup` builds it; without it httpipe works, but slower"""
 )

@@ -1,273 +1,200 @@
-//! A request and its response → `Exchange`, by position, as `pipeline.decode.pairing.build` has it. Text that repeats is made once.
+//! A whole exchange in native memory: what `pipeline.decode.pairing.build` would make of a request and its response, field by field.
+//! Pure, but for what a source said of the connection, which are Python's objects.
 
-use crate::connection::Connection;
+use crate::ends::Ends;
 use crate::message::{Request, Response};
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyFloat, PyString, PyTuple, PyType};
-use std::collections::HashMap;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::PyTuple;
+use std::sync::Arc;
 
 /// As `_EXCHANGE_BYTES` of `build`.
 const EXCHANGE_BYTES: usize = 900;
 /// What a reported value costs beside its text, as `FieldParser` has it.
 const VALUE_BYTES: usize = 60;
-const CACHED: usize = 4096;
-const CACHED_BYTES: usize = 512;
 
-/// The endpoints of a connection, as `pipeline.model.connection.Names` has them.
-pub struct Ends {
-    client_address: Py<PyAny>,
-    client_port: Py<PyAny>,
-    server_address: Py<PyAny>,
-    server_port: Py<PyAny>,
-    network_type: Py<PyAny>,
-    id: Py<PyAny>,
-}
+macro_rules! fields {
+    ($($name:literal $field:ident)*) => {
+        /// What the lane knows of an exchange, by the names of its class.
+        #[derive(Clone, Copy, PartialEq, Eq)]
+        pub enum Field { $($field),* }
 
-#[derive(Default)]
-struct Texts(HashMap<Box<[u8]>, Py<PyString>>);
-
-impl Texts {
-    /// The text of UTF-8 bytes.
-    fn of<'py>(&mut self, py: Python<'py>, raw: &[u8]) -> PyResult<Bound<'py, PyString>> {
-        if let Some(known) = self.0.get(raw) {
-            return Ok(known.bind(py).clone());
-        }
-        let made = PyString::from_bytes(py, raw)?;
-        if raw.len() <= CACHED_BYTES {
-            if self.0.len() >= CACHED {
-                self.0.clear();
+        impl Field {
+            pub fn named(attribute: &str) -> Option<Field> {
+                match attribute { $($name => Some(Field::$field),)* _ => None }
             }
-            self.0.insert(raw.into(), made.clone().unbind());
         }
-        Ok(made)
-    }
+    };
 }
 
-pub struct Builder {
-    make: Py<PyType>,
-    no_attributes: Py<PyAny>,
-    no_headers: Py<PyAny>,
-    connection: Py<PyAny>,
-    tell: Py<PyAny>,
-    /// The place among an exchange's values of the first one that is told.
-    told_at: usize,
-    marks: Vec<Py<PyAny>>,
-    source: Py<PyAny>,
-    capture: Py<PyAny>,
-    request_headers: Vec<Py<PyString>>,
-    response_headers: Vec<Py<PyString>>,
-    texts: Texts,
+fields! {
+    "timestamp_ns" Time
+    "attributes" Attributes
+    "memory_bytes" Memory
+    "http_request_method" Method
+    "url_scheme" Scheme
+    "url_path" Path
+    "url_query" Query
+    "server_address" ServerAddress
+    "server_port" ServerPort
+    "client_address" ClientAddress
+    "client_port" ClientPort
+    "network_local_address" LocalAddress
+    "network_local_port" LocalPort
+    "network_type" NetworkType
+    "network_protocol_name" Protocol
+    "network_protocol_version" Version
+    "http_response_status_code" Status
+    "http_request_body_size" RequestBody
+    "http_response_body_size" ResponseBody
+    "http_request_size" RequestSize
+    "http_response_size" ResponseSize
+    "user_agent_original" Agent
+    "http_request_headers" RequestHeaders
+    "http_response_headers" ResponseHeaders
+    "error_type" Error
+    "httpipe_duration_ms" Duration
+    "httpipe_ttfb_ms" Ttfb
+    "httpipe_request_target" Target
+    "httpipe_source" Source
+    "httpipe_capture" Capture
+    "httpipe_connection" Connection
+    "httpipe_sequence" Sequence
+    "httpipe_marks" Marks
 }
 
-impl Builder {
-    /// `tell(connection)` gives what a source said of a connection, as the values of an exchange from the place `told_at` on.
-    pub fn new(
-        py: Python<'_>,
-        source: Py<PyAny>,
-        capture: Py<PyAny>,
-        headers: [&[String]; 2],
-        (tell, told_at): (Py<PyAny>, usize),
-    ) -> PyResult<Builder> {
-        let events = py.import("pipeline.model.events.event")?;
-        let marks = py.import("pipeline.decode.marks")?.getattr("NAMES")?;
-        let [request_headers, response_headers] =
-            headers.map(|names| names.iter().map(|name| PyString::new(py, name).unbind()).collect());
-        Ok(Builder {
-            make: py
-                .import("pipeline.model.events.exchange")?
-                .getattr("Exchange")?
-                .cast_into()?
-                .unbind(),
-            no_attributes: events.getattr("NO_ATTRIBUTES")?.unbind(),
-            no_headers: events.getattr("NO_HEADERS")?.unbind(),
-            connection: py.import("pipeline.model.connection")?.getattr("Connection")?.unbind(),
-            tell,
-            told_at,
-            marks: marks
-                .try_iter()?
-                .map(|each| each.map(Bound::unbind))
-                .collect::<PyResult<_>>()?,
-            source,
-            capture,
-            request_headers,
-            response_headers,
-            texts: Texts::default(),
+pub enum Value<'a> {
+    Absent,
+    Text(&'a str),
+    /// Text that consists of the digits of a number.
+    Digits(u16),
+    Int(u64),
+    Float(f64),
+    /// As bits.
+    Marks(u16),
+    Headers(&'a [Reported]),
+    Attributes,
+}
+
+/// A value of a field that was asked for: which, by its place among them, and the text.
+pub type Reported = (usize, Box<str>);
+
+pub struct Exchange {
+    pub ends: Arc<Ends>,
+    /// What a source said of the connection, as values from `Maker::told_at` on.
+    pub told: Option<Py<PyTuple>>,
+    /// The Python object, once somebody asked for it.
+    pub made: PyOnceLock<Py<PyAny>>,
+    pub memory: usize,
+    /// Target, host and agent, one behind the other.
+    text: Box<str>,
+    query: usize,
+    target: usize,
+    host: usize,
+    agent: bool,
+    port: u16,
+    status: u16,
+    marks: u16,
+    method: &'static str,
+    version: &'static str,
+    start_ns: u64,
+    first_ns: u64,
+    end_ns: u64,
+    sequence: u64,
+    bodies: [u64; 2],
+    sizes: [u64; 2],
+    headers: [Box<[Reported]>; 2],
+}
+
+impl Exchange {
+    /// None where text is none, which the reading of heads does not let pass.
+    pub fn new(request: Request, response: Response, ends: Arc<Ends>, sequence: u64, marks: u16) -> Option<Exchange> {
+        let (head, asked, answered) = (request.head, request.message, response.message);
+        let fields = head.fields;
+        let [target, host, agent] = [Some(head.target), fields.host, fields.agent]
+            .map(|span| std::str::from_utf8(span.map_or(&[][..], |span| span.of(&request.text))));
+        let (target, host, agent) = (target.ok()?, host.ok()?, agent.ok()?);
+        let headers = [fields.reported, response.head.fields.reported].map(Vec::into_boxed_slice);
+        let values = headers.iter().flatten();
+        let memory = EXCHANGE_BYTES
+            + 2 * target.len()
+            + agent.chars().count()
+            + values.map(|(_, text)| text.chars().count() + VALUE_BYTES).sum::<usize>();
+        Some(Exchange {
+            ends,
+            told: None,
+            made: PyOnceLock::new(),
+            memory,
+            text: [target, host, agent].concat().into(),
+            query: memchr::memchr(b'?', target.as_bytes()).unwrap_or(target.len()),
+            target: target.len(),
+            host: target.len() + host.len(),
+            agent: fields.agent.is_some(),
+            port: fields.port.unwrap_or(0),
+            status: response.head.status,
+            marks,
+            method: head.method,
+            version: head.version,
+            start_ns: asked.start_ns,
+            first_ns: answered.start_ns,
+            end_ns: answered.end_ns,
+            sequence,
+            bodies: [asked.body(), answered.body()],
+            sizes: [asked.size, answered.size],
+            headers,
         })
     }
 
-    /// `known` is the connection where Python has made it already.
-    pub fn ends(&mut self, py: Python<'_>, of: &Connection, known: Option<&Py<PyAny>>) -> PyResult<Ends> {
-        if let (Some(([client, server], [client_port, server_port])), None) = (of.key.ipv4(), known) {
-            let suffix = if of.generation == 0 {
-                String::new()
-            } else {
-                format!("-{}", of.generation)
-            };
-            let id = format!("{client}:{client_port}-{server}:{server_port}{suffix}");
-            return Ok(Ends {
-                id: PyString::new(py, &id).into_any().unbind(),
-                client_address: self.texts.of(py, client.to_string().as_bytes())?.into_any().unbind(),
-                client_port: client_port.into_pyobject(py)?.into_any().unbind(),
-                server_address: self.texts.of(py, server.to_string().as_bytes())?.into_any().unbind(),
-                server_port: server_port.into_pyobject(py)?.into_any().unbind(),
-                network_type: intern!(py, "ipv4").clone().into_any().unbind(),
-            });
-        }
-        let connection = match known {
-            Some(known) => known.bind(py).clone(),
-            None => self
-                .connection
-                .bind(py)
-                .call1((PyBytes::new(py, of.key.raw()), of.last_ns, of.generation))?,
-        };
-        let mut names = connection.getattr("names")?;
-        if names.is_none() {
-            names = connection.call_method0("name")?;
-        }
-        Ok(Ends {
-            client_address: names.getattr("client_address")?.unbind(),
-            client_port: names.getattr("client_port")?.unbind(),
-            server_address: names.getattr("server_address")?.unbind(),
-            server_port: names.getattr("server_port")?.unbind(),
-            network_type: names.getattr("network_type")?.unbind(),
-            id: names.getattr("id")?.unbind(),
-        })
+    pub fn has_headers(&self) -> bool {
+        self.headers.iter().any(|headers| !headers.is_empty())
     }
 
-    /// The connection as Python has it, which knows nothing yet.
-    pub fn known<'py>(&self, py: Python<'py>, of: &Connection) -> PyResult<Bound<'py, PyAny>> {
-        self.connection
-            .bind(py)
-            .call1((PyBytes::new(py, of.key.raw()), of.last_ns, of.generation))
+    /// Whether the target is a path and nothing else.
+    pub fn is_path(&self) -> bool {
+        self.query == self.target
     }
 
-    /// What a source said of a connection.
-    pub fn told<'py>(&self, known: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyTuple>> {
-        let py = known.py();
-        if !known.getattr(intern!(py, "known"))?.is_truthy()? {
-            return Ok(PyTuple::empty(py));
+    pub fn value(&self, field: Field) -> Value<'_> {
+        let ends = &*self.ends;
+        match field {
+            Field::Time => Value::Int(self.start_ns),
+            Field::Attributes => Value::Attributes,
+            Field::Memory => Value::Int(self.memory as u64),
+            Field::Method => Value::Text(self.method),
+            Field::Scheme | Field::Protocol => Value::Text("http"),
+            Field::Path => Value::Text(&self.text[..self.query]),
+            Field::Query if self.is_path() => Value::Absent,
+            Field::Query => Value::Text(&self.text[self.query + 1..self.target]),
+            Field::Target => Value::Text(&self.text[..self.target]),
+            Field::ServerAddress if self.host == self.target => Value::Text(&ends.server_address),
+            Field::ServerAddress => Value::Text(&self.text[self.target..self.host]),
+            Field::ServerPort if self.port != 0 => Value::Int(self.port.into()),
+            Field::ServerPort | Field::LocalPort => Value::Int(ends.server_port.into()),
+            Field::ClientAddress => Value::Text(&ends.client_address),
+            Field::ClientPort => Value::Int(ends.client_port.into()),
+            Field::LocalAddress => Value::Text(&ends.server_address),
+            Field::NetworkType => Value::Text(ends.network_type),
+            Field::Version => Value::Text(self.version),
+            Field::Status => Value::Int(self.status.into()),
+            Field::RequestBody => Value::Int(self.bodies[0]),
+            Field::ResponseBody => Value::Int(self.bodies[1]),
+            Field::RequestSize => Value::Int(self.sizes[0]),
+            Field::ResponseSize => Value::Int(self.sizes[1]),
+            Field::Agent if self.agent => Value::Text(&self.text[self.host..]),
+            Field::Error if self.status >= 500 => Value::Digits(self.status),
+            Field::Agent | Field::Error => Value::Absent,
+            Field::RequestHeaders => Value::Headers(&self.headers[0]),
+            Field::ResponseHeaders => Value::Headers(&self.headers[1]),
+            // A response that began before its request: clocks of several interfaces.
+            Field::Ttfb => Value::Float(millis(self.start_ns, self.first_ns).max(0.0)),
+            Field::Duration if self.first_ns < self.start_ns => Value::Float(millis(self.start_ns, self.end_ns).max(0.0)),
+            Field::Duration => Value::Float(millis(self.start_ns, self.end_ns)),
+            Field::Source => Value::Text(&ends.maker.source),
+            Field::Capture => Value::Text(&ends.maker.capture),
+            Field::Connection => Value::Text(&ends.id),
+            Field::Sequence => Value::Int(self.sequence),
+            Field::Marks => Value::Marks(self.marks),
         }
-        Ok(self.tell.bind(py).call1((known,))?.cast_into()?)
-    }
-
-    pub fn exchange<'py>(
-        &mut self,
-        py: Python<'py>,
-        request: &Request,
-        response: &Response,
-        (ends, told): (&Ends, Option<&Bound<'py, PyTuple>>),
-        sequence: u64,
-        marks: u16,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        let none = || py.None().into_bound(py);
-        let (head, fields, asked, answered) = (&request.head, &request.head.fields, &request.message, &response.message);
-        let raw = head.target.of(&request.text);
-        let target = PyString::from_bytes(py, raw)?;
-        let (path, query) = match memchr::memchr(b'?', raw) {
-            None => (target.clone(), none()),
-            Some(mark) => (
-                PyString::from_bytes(py, &raw[..mark])?,
-                PyString::from_bytes(py, &raw[mark + 1..])?.into_any(),
-            ),
-        };
-        let http = intern!(py, "http");
-        let mut cost = EXCHANGE_BYTES + 2 * raw.len();
-        let address = match fields.host {
-            Some(host) => self.texts.of(py, host.of(&request.text))?.into_any(),
-            None => ends.server_address.bind(py).clone(),
-        };
-        let port = match fields.port {
-            Some(port) if port != 0 => port.into_pyobject(py)?.into_any(),
-            _ => ends.server_port.bind(py).clone(),
-        };
-        let agent = match fields.agent {
-            Some(agent) => {
-                let raw = agent.of(&request.text);
-                cost += raw.iter().filter(|&&byte| byte & 0xC0 != 0x80).count();
-                self.texts.of(py, raw)?.into_any()
-            }
-            None => none(),
-        };
-        let status = response.head.status;
-        let error = if status >= 500 {
-            self.texts.of(py, status.to_string().as_bytes())?.into_any()
-        } else {
-            none()
-        };
-        let asked_headers = self.headers(py, &self.request_headers, &fields.reported, &mut cost)?;
-        let answered_headers = self.headers(py, &self.response_headers, &response.head.fields.reported, &mut cost)?;
-        let (mut ttfb, mut duration) = (
-            millis(asked.start_ns, answered.start_ns),
-            millis(asked.start_ns, answered.end_ns),
-        );
-        if ttfb < 0.0 {
-            (ttfb, duration) = (0.0, duration.max(0.0));
-        }
-        let values = [
-            asked.start_ns.into_pyobject(py)?.into_any(),
-            self.no_attributes.bind(py).clone(),
-            cost.into_pyobject(py)?.into_any(),
-            self.texts.of(py, head.method.as_bytes())?.into_any(),
-            none(),
-            http.clone().into_any(),
-            path.into_any(),
-            query,
-            address,
-            port,
-            ends.client_address.bind(py).clone(),
-            ends.client_port.bind(py).clone(),
-            ends.server_address.bind(py).clone(),
-            ends.server_port.bind(py).clone(),
-            ends.network_type.bind(py).clone(),
-            http.clone().into_any(),
-            self.texts.of(py, head.version.as_bytes())?.into_any(),
-            status.into_pyobject(py)?.into_any(),
-            asked.body().into_pyobject(py)?.into_any(),
-            answered.body().into_pyobject(py)?.into_any(),
-            asked.size.into_pyobject(py)?.into_any(),
-            answered.size.into_pyobject(py)?.into_any(),
-            agent,
-            asked_headers,
-            answered_headers,
-            error,
-            PyFloat::new(py, duration).into_any(),
-            PyFloat::new(py, ttfb).into_any(),
-            target.into_any(),
-            self.source.bind(py).clone(),
-            self.capture.bind(py).clone(),
-            ends.id.bind(py).clone(),
-            sequence.into_pyobject(py)?.into_any(),
-            self.marks[usize::from(marks)].bind(py).clone(),
-        ];
-        let Some(told) = told.filter(|told| !told.is_empty()) else {
-            return self.make.bind(py).call1(PyTuple::new(py, values)?);
-        };
-        let mut values = Vec::from(values);
-        values.resize_with(self.told_at, none);
-        values.extend(told);
-        self.make.bind(py).call1(PyTuple::new(py, values)?)
-    }
-
-    fn headers<'py>(
-        &self,
-        py: Python<'py>,
-        names: &[Py<PyString>],
-        found: &[(usize, Box<str>)],
-        cost: &mut usize,
-    ) -> PyResult<Bound<'py, PyAny>> {
-        if found.is_empty() {
-            return Ok(self.no_headers.bind(py).clone());
-        }
-        let headers = PyDict::new(py);
-        for (place, name) in names.iter().enumerate() {
-            let values: Vec<&str> = found.iter().filter(|(of, _)| *of == place).map(|(_, text)| &**text).collect();
-            if !values.is_empty() {
-                *cost += values.iter().map(|text| text.chars().count() + VALUE_BYTES).sum::<usize>();
-                headers.set_item(name, PyTuple::new(py, values)?)?;
-            }
-        }
-        Ok(headers.into_any())
     }
 }
 

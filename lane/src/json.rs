@@ -1,128 +1,230 @@
 //! Exchanges → JSON lines, the same bytes as `pipeline.codecs.json_lines` writes, from the same field table. What is not plain (text
 //! that is not printable ASCII, a value of another type) is left to Python, event by event.
 
+use crate::clock::Clock;
+use crate::events::{Added, Events, Item, Native};
+use crate::exchange::{Exchange, Field, Reported, Value};
+use crate::grammar::{Grammar, Member, Type};
+use crate::json_text::{Plain, escape, quoted, write_float, write_number};
+use crate::line::{Line, Reader, checked};
+use crate::maker::by_name;
 use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyFloat, PyInt, PyList, PyString, PyTuple, PyType};
-
-enum Type {
-    Text,
-    Int,
-    Float,
-    Texts,
-}
-
-struct Member {
-    /// A comma, the name in quotes, a colon.
-    key: Vec<u8>,
-    place: usize,
-    of: Type,
-}
-
-/// Written so far: something that is not plain leaves the line to Python.
-type Plain = Option<()>;
+use std::sync::Arc;
 
 #[pyclass(frozen, module = "pipeline._lane")]
 pub struct JsonLines {
+    grammar: Arc<Grammar>,
     kind: Py<PyType>,
-    begin: Vec<u8>,
     time: usize,
-    members: Vec<Member>,
-    families: Vec<(String, usize)>,
     attributes: usize,
     astuple: Py<PyAny>,
 }
 
+/// What Python does.
+struct Python<'a, 'py> {
+    tail: &'a Bound<'py, PyAny>,
+    added: &'a Bound<'py, PyAny>,
+    odd: &'a Bound<'py, PyAny>,
+}
+
 #[pymethods]
 impl JsonLines {
-    /// Of events of one class. `members` are name, place in the class and type, in the order of the line; `families` prefix and
-    /// place; `time` and `attributes` are places.
+    /// Of events of one class. `members` are name, attribute, place in the class and type, in the order of the line; `families`
+    /// prefix, attribute and place; `time` and `attributes` are places; an event costs `event_bytes` in memory, or twice its text.
     #[new]
+    #[allow(clippy::too_many_arguments, reason = "named in Python")]
     fn new(
-        py: Python<'_>,
+        py: pyo3::Python<'_>,
         kind: Py<PyType>,
         name: &str,
-        members: Vec<(String, usize, String)>,
-        families: Vec<(String, usize)>,
+        members: Vec<(String, String, usize, String)>,
+        families: Vec<(String, String, usize)>,
         time: usize,
         attributes: usize,
+        event_bytes: usize,
     ) -> PyResult<JsonLines> {
-        let mut known = Vec::new();
-        for (name, place, of) in members {
-            let of = match &*of {
-                "string" => Type::Text,
-                "int" => Type::Int,
-                "float" => Type::Float,
-                "string[]" => Type::Texts,
-                _ => return Err(pyo3::exceptions::PyValueError::new_err(format!("{name} has the type {of}"))),
-            };
-            known.push(Member {
-                key: format!(",\"{name}\":").into_bytes(),
-                place,
-                of,
-            });
-        }
-        let begin = format!("{{\"event.name\":\"{name}\",\"timestamp\":\"").into_bytes();
-        let astuple = py.import("msgspec.structs")?.getattr("astuple")?.unbind();
         Ok(JsonLines {
+            grammar: Arc::new(Grammar::new(name, members, families, event_bytes)?),
             kind,
-            begin,
             time,
-            members: known,
-            families,
             attributes,
-            astuple,
+            astuple: py.import("msgspec.structs")?.getattr("astuple")?.unbind(),
         })
     }
 
-    /// One object a line. `tail(event)` gives the end of a line whose event has attributes, from the comma or the brace on;
-    /// `odd(event)` the whole line of one that is not plain.
+    /// One object a line. `tail(event)` gives the end of a line whose event has attributes, from the comma or the brace on, and
+    /// `added(attributes)` that of one that has them from a transform and no headers, both None where Python has to look at all of
+    /// the event; `odd(event)` the whole line of one that is not plain.
     fn encode<'py>(
         &self,
-        events: &Bound<'py, PyList>,
+        events: &Bound<'py, PyAny>,
         tail: &Bound<'py, PyAny>,
+        added: &Bound<'py, PyAny>,
         odd: &Bound<'py, PyAny>,
     ) -> PyResult<Bound<'py, PyBytes>> {
-        let py = events.py();
-        let (mut out, mut clock) = (Vec::with_capacity(events.len() * 1024), Clock::default());
-        let (kind, astuple) = (self.kind.bind(py), self.astuple.bind(py));
-        for event in events {
-            let begin = out.len();
-            let values = if event.get_type().is(kind) {
-                Some(astuple.call1((&event,))?.cast_into::<PyTuple>()?)
-            } else {
-                None
-            };
-            let plain = values.as_ref().and_then(|values| self.declared(values, &mut clock, &mut out));
-            let more = values
-                .as_ref()
-                .filter(|_| plain.is_some())
-                .and_then(|values| self.undeclared(values, &mut out));
-            if more == Some(true) {
-                out.extend_from_slice(b"}\n");
-                continue;
+        let (python, mut clock) = (Python { tail, added, odd }, Clock::default());
+        let mut out = Vec::with_capacity(events.len()? * 1024);
+        if let Ok(events) = events.cast::<Events>() {
+            for item in &events.borrow().items {
+                self.item(events.py(), item, &python, &mut clock, &mut out)?;
             }
-            let end = if more.is_some() {
-                tail.call1((&event,))?.cast_into::<PyBytes>().ok()
-            } else {
-                None
-            };
-            if let Some(end) = end {
-                out.extend_from_slice(end.as_bytes());
-            } else {
-                out.truncate(begin);
-                out.extend_from_slice(odd.call1((event,))?.cast::<PyBytes>()?.as_bytes());
+        } else {
+            for event in events.cast::<PyList>()? {
+                self.object(&event, &python, &mut clock, &mut out)?;
             }
         }
-        Ok(PyBytes::new(py, &out))
+        Ok(PyBytes::new(events.py(), &out))
+    }
+
+    /// The events of lines, and how many lines there are; what stands behind the last line feed is one. `odd(line, place)` gives
+    /// the event of a line that is not as we write it, or None; `decode(line)` that of any other, once somebody asks for it.
+    fn read<'py>(
+        &self,
+        py: pyo3::Python<'py>,
+        text: &[u8],
+        decode: Py<PyAny>,
+        odd: &Bound<'py, PyAny>,
+    ) -> PyResult<(Events, usize)> {
+        let reader = Arc::new(Reader {
+            grammar: self.grammar.clone(),
+            decode,
+        });
+        let (mut events, mut clock, mut place, mut at) = (Events::default(), Clock::default(), 0, 0);
+        while at < text.len() {
+            let end = memchr::memchr(b'\n', &text[at..]).map_or(text.len(), |end| at + end);
+            let next = (end + 1).min(text.len());
+            if let Some(has_headers) = checked(&text[at..end], &self.grammar, &mut clock) {
+                let line = Line {
+                    reader: reader.clone(),
+                    text: text[at..next].into(),
+                    has_headers,
+                    made: PyOnceLock::new(),
+                };
+                events.items.push(Item::Native(Native::Line(Arc::new(line)), None));
+            } else {
+                let event = odd.call1((PyBytes::new(py, &text[at..next]), place))?;
+                if !event.is_none() {
+                    events.items.push(Item::Foreign(event.unbind()));
+                }
+            }
+            (place, at) = (place + 1, next);
+        }
+        Ok((events, place))
     }
 }
 
 impl JsonLines {
+    fn item<'py>(
+        &self,
+        py: pyo3::Python<'py>,
+        item: &Item,
+        python: &Python<'_, 'py>,
+        clock: &mut Clock,
+        out: &mut Vec<u8>,
+    ) -> PyResult<()> {
+        let begin = out.len();
+        if let Item::Native(native, added) = item {
+            let written = match native {
+                Native::Line(line) => {
+                    out.extend_from_slice(line.open());
+                    Some(line.has_headers)
+                }
+                Native::Exchange(exchange) => self.exchange(py, exchange, clock, out).map(|()| exchange.has_headers()),
+            };
+            match (written, added) {
+                (Some(_), None) => {
+                    out.extend_from_slice(b"}\n");
+                    return Ok(());
+                }
+                (Some(false), Some(added)) => {
+                    if let Some(tail) = tail_of(py, added, python)? {
+                        out.extend_from_slice(tail.as_bytes(py));
+                        return Ok(());
+                    }
+                }
+                _ => {}
+            }
+            out.truncate(begin);
+        }
+        self.object(&item.object(py)?, python, clock, out)
+    }
+
+    /// An exchange in native memory, up to its last brace.
+    fn exchange(&self, py: pyo3::Python<'_>, exchange: &Exchange, clock: &mut Clock, out: &mut Vec<u8>) -> Plain {
+        let Value::Int(time) = exchange.value(Field::Time) else {
+            return None;
+        };
+        let maker = &exchange.ends.maker;
+        out.extend_from_slice(&self.grammar.begin);
+        clock.write(time, out);
+        out.push(b'"');
+        for member in &self.grammar.members {
+            if let Some(field) = member.field {
+                let value = exchange.value(field);
+                if !matches!(value, Value::Absent | Value::Marks(0)) {
+                    member.native(py, exchange, &value, out)?;
+                }
+            } else if let Some(told) = exchange.told.as_ref().filter(|_| member.place >= maker.told_at) {
+                let value = told.bind(py).get_borrowed_item(member.place - maker.told_at).ok()?;
+                if !value.is_none() {
+                    member.write(&value, out)?;
+                }
+            }
+        }
+        for family in &self.grammar.families {
+            let (Some(field), Value::Headers(found)) = (family.field, exchange.value(family.field?)) else {
+                return None;
+            };
+            let names = &maker.headers[usize::from(field == Field::ResponseHeaders)];
+            headers(&family.key, names, found, out)?;
+        }
+        Some(())
+    }
+
+    /// An event as Python has it.
+    fn object<'py>(
+        &self,
+        event: &Bound<'py, PyAny>,
+        python: &Python<'_, 'py>,
+        clock: &mut Clock,
+        out: &mut Vec<u8>,
+    ) -> PyResult<()> {
+        let (py, begin) = (event.py(), out.len());
+        let values = if event.get_type().is(&self.kind) {
+            Some(self.astuple.bind(py).call1((event,))?.cast_into::<PyTuple>()?)
+        } else {
+            None
+        };
+        let plain = values.as_ref().and_then(|values| self.declared(values, clock, out));
+        let more = values
+            .as_ref()
+            .filter(|_| plain.is_some())
+            .and_then(|values| self.undeclared(values, out));
+        if more == Some(true) {
+            out.extend_from_slice(b"}\n");
+            return Ok(());
+        }
+        let end = if more.is_some() {
+            python.tail.call1((event,))?.cast_into::<PyBytes>().ok()
+        } else {
+            None
+        };
+        if let Some(end) = end {
+            out.extend_from_slice(end.as_bytes());
+        } else {
+            out.truncate(begin);
+            out.extend_from_slice(python.odd.call1((event,))?.cast::<PyBytes>()?.as_bytes());
+        }
+        Ok(())
+    }
+
     fn declared(&self, values: &Bound<'_, PyTuple>, clock: &mut Clock, out: &mut Vec<u8>) -> Plain {
-        out.extend_from_slice(&self.begin);
+        out.extend_from_slice(&self.grammar.begin);
         clock.write(values.get_borrowed_item(self.time).ok()?.extract().ok()?, out);
         out.push(b'"');
-        for member in &self.members {
+        for member in &self.grammar.members {
             let value = values.get_borrowed_item(member.place).ok()?;
             if !value.is_none() {
                 member.write(&value, out)?;
@@ -136,8 +238,8 @@ impl JsonLines {
         if !values.get_borrowed_item(self.attributes).ok()?.is_empty().ok()? {
             return Some(false);
         }
-        for (prefix, place) in &self.families {
-            let headers = values.get_borrowed_item(*place).ok()?;
+        for family in &self.grammar.families {
+            let headers = values.get_borrowed_item(family.place).ok()?;
             let Ok(headers) = headers.cast::<PyDict>() else {
                 if headers.is_empty().ok()? {
                     continue;
@@ -145,10 +247,8 @@ impl JsonLines {
                 return None;
             };
             for (name, texts) in headers.iter() {
-                out.extend_from_slice(b",\"");
-                out.extend_from_slice(prefix.as_bytes());
-                let name = name.cast::<PyString>().ok()?.to_str().ok()?;
-                escape(name, out)?;
+                out.extend_from_slice(&family.key);
+                escape(name.cast::<PyString>().ok()?.to_str().ok()?, out)?;
                 out.extend_from_slice(b"\":");
                 write_texts(texts.cast::<PyTuple>().ok()?, out)?;
             }
@@ -157,12 +257,43 @@ impl JsonLines {
     }
 }
 
+/// The end of lines with these attributes; None where Python has to look at the whole event.
+fn tail_of<'a>(py: pyo3::Python<'_>, added: &'a Added, python: &Python<'_, '_>) -> PyResult<Option<&'a Py<PyBytes>>> {
+    let made = added.tail.get_or_try_init(py, || {
+        let tail = python.added.call1((&added.attributes,))?;
+        PyResult::Ok(tail.cast_into::<PyBytes>().ok().map(Bound::unbind))
+    })?;
+    Ok(made.as_ref())
+}
+
 impl Member {
+    /// A value of an exchange in native memory that is there.
+    fn native(&self, py: pyo3::Python<'_>, exchange: &Exchange, value: &Value<'_>, out: &mut Vec<u8>) -> Plain {
+        out.extend_from_slice(&self.key);
+        match *value {
+            Value::Text(text) => quoted(text, out),
+            Value::Int(number) => {
+                write_number(i64::try_from(number).ok()?.unsigned_abs(), out);
+                Some(())
+            }
+            Value::Digits(number) => {
+                out.push(b'"');
+                write_number(number.into(), out);
+                out.push(b'"');
+                Some(())
+            }
+            Value::Float(number) => write_float(number, out),
+            Value::Marks(bits) => write_texts(exchange.ends.maker.marks(py, bits), out),
+            Value::Absent | Value::Headers(_) | Value::Attributes => None,
+        }
+    }
+
+    /// A value of an event as Python has it.
     fn write(&self, value: &Bound<'_, PyAny>, out: &mut Vec<u8>) -> Plain {
         match self.of {
             Type::Text => {
                 out.extend_from_slice(&self.key);
-                write_text(value, out)
+                quoted(value.cast::<PyString>().ok()?.to_str().ok()?, out)
             }
             Type::Int => {
                 let number: u64 = value.cast_exact::<PyInt>().ok()?.extract().ok()?;
@@ -171,14 +302,8 @@ impl Member {
                 Some(())
             }
             Type::Float => {
-                let number = value.cast_exact::<PyFloat>().ok()?.value();
-                // Elsewhere writers of JSON differ in where they begin to write exponents.
-                if number != 0.0 && !(1e-4..1e15).contains(&number.abs()) {
-                    return None;
-                }
                 out.extend_from_slice(&self.key);
-                out.extend_from_slice(ryu::Buffer::new().format_finite(number).as_bytes());
-                Some(())
+                write_float(value.cast_exact::<PyFloat>().ok()?.value(), out)
             }
             Type::Texts => {
                 let texts = value.cast::<PyTuple>().ok()?;
@@ -192,129 +317,33 @@ impl Member {
     }
 }
 
+fn headers(key: &[u8], names: &[String], found: &[Reported], out: &mut Vec<u8>) -> Plain {
+    if found.is_empty() {
+        return Some(());
+    }
+    for (name, values) in by_name(names, found) {
+        out.extend_from_slice(key);
+        escape(name, out)?;
+        out.extend_from_slice(b"\":[");
+        for (place, text) in values.into_iter().enumerate() {
+            if place > 0 {
+                out.push(b',');
+            }
+            quoted(text, out)?;
+        }
+        out.push(b']');
+    }
+    Some(())
+}
+
 fn write_texts(texts: &Bound<'_, PyTuple>, out: &mut Vec<u8>) -> Plain {
     out.push(b'[');
     for (place, text) in texts.iter_borrowed().enumerate() {
         if place > 0 {
             out.push(b',');
         }
-        write_text(&text, out)?;
+        quoted(text.cast::<PyString>().ok()?.to_str().ok()?, out)?;
     }
     out.push(b']');
     Some(())
-}
-
-fn write_text(value: &Bound<'_, PyAny>, out: &mut Vec<u8>) -> Plain {
-    out.push(b'"');
-    escape(value.cast::<PyString>().ok()?.to_str().ok()?, out)?;
-    out.push(b'"');
-    Some(())
-}
-
-/// Printable ASCII. Of everything else Python knows what JSON escapes, and what a terminal would obey.
-fn escape(text: &str, out: &mut Vec<u8>) -> Plain {
-    let raw = text.as_bytes();
-    if !raw.iter().all(|byte| (0x20..0x7F).contains(byte)) {
-        return None;
-    }
-    if memchr::memchr2(b'"', b'\\', raw).is_none() {
-        out.extend_from_slice(raw);
-        return Some(());
-    }
-    for &byte in raw {
-        if byte == b'"' || byte == b'\\' {
-            out.push(b'\\');
-        }
-        out.push(byte);
-    }
-    Some(())
-}
-
-fn write_number(mut number: u64, out: &mut Vec<u8>) {
-    let begin = out.len();
-    loop {
-        out.push(digit(number));
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out[begin..].reverse();
-}
-
-fn digit(number: u64) -> u8 {
-    b"0123456789"[usize::try_from(number % 10).unwrap_or_default()]
-}
-
-/// RFC 3339 text; the events of one second share its beginning.
-#[derive(Default)]
-struct Clock {
-    second: Option<u64>,
-    text: String,
-}
-
-impl Clock {
-    fn write(&mut self, ns: u64, out: &mut Vec<u8>) {
-        let (second, mut rest) = (ns / 1_000_000_000, ns % 1_000_000_000);
-        if self.second != Some(second) {
-            (self.second, self.text) = (Some(second), rfc3339(second));
-        }
-        out.extend_from_slice(self.text.as_bytes());
-        let mut digits = [b'0'; 9];
-        for place in digits.iter_mut().rev() {
-            *place = digit(rest);
-            rest /= 10;
-        }
-        out.extend_from_slice(&digits);
-        out.push(b'Z');
-    }
-}
-
-/// Up to the decimal point. Days to a date as in Howard Hinnant's "chrono-Compatible Low-Level Date Algorithms" (`civil_from_days`).
-fn rfc3339(second: u64) -> String {
-    let days = second / 86_400 + 719_468;
-    let (era, day_of_era) = (days / 146_097, days % 146_097);
-    let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month = (5 * day_of_year + 2) / 153;
-    let day = day_of_year - (153 * month + 2) / 5 + 1;
-    let month = if month < 10 { month + 3 } else { month - 9 };
-    let year = year_of_era + era * 400 + u64::from(month <= 2);
-    let (hour, minute) = (second / 3600 % 24, second / 60 % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{:02}.", second % 60)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn times_are_written_as_the_calendar_has_them() {
-        let text = |second| rfc3339(second);
-        assert_eq!(text(0), "1970-01-01T00:00:00.");
-        assert_eq!(text(951_782_399), "2000-02-28T23:59:59.");
-        assert_eq!(text(951_782_400), "2000-02-29T00:00:00.");
-        assert_eq!(text(4_107_542_400), "2100-03-01T00:00:00.");
-        let mut out = Vec::new();
-        let mut clock = Clock::default();
-        clock.write(1_700_000_000_000_000_001, &mut out);
-        clock.write(1_700_000_000_100_000_000, &mut out);
-        assert_eq!(out, b"2023-11-14T22:13:20.000000001Z2023-11-14T22:13:20.100000000Z");
-    }
-
-    #[test]
-    fn numbers_and_text_are_written_as_json_has_them() {
-        let mut out = Vec::new();
-        for number in [0, 7, 10, u64::MAX] {
-            write_number(number, &mut out);
-        }
-        assert_eq!(out, b"071018446744073709551615");
-        out.clear();
-        assert!(escape("a\"b\\c", &mut out).is_some() && out == b"a\\\"b\\\\c");
-        assert!(
-            ["\n", "\u{7f}", "é"]
-                .iter()
-                .all(|text| escape(text, &mut Vec::new()).is_none())
-        );
-    }
 }

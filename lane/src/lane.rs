@@ -2,21 +2,24 @@
 //!
 //! Python is called while nothing of the lane is borrowed: it may ask the lane for something meanwhile.
 
-use crate::connection::{Connection, Options, Phase, Rest, Step};
-use crate::exchange::Builder;
+use crate::border;
+use crate::connection::{Connection, Options, Phase, Step};
+use crate::ends::About;
+use crate::events::{Events, Item as Event, Native};
+use crate::exchange::Exchange;
 use crate::key::Key;
+use crate::maker::Maker;
 use crate::records::{Item, Records, to_python};
 use crate::segment::{ACK, SYN, Segment, UNUSUAL};
-use crate::table::{Followed, Table};
+use crate::table::Table;
 use crate::timers::Timers;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyBytes, PyDict, PyList, PyTuple};
+use pyo3::types::{PyBytes, PyDict, PyList};
+use std::sync::Arc;
 
 /// As `pipeline.decode.transport.recently_closed.MAX_ENDED`.
 pub const MAX_ENDED: usize = 4096;
-/// For how many exchanges Python keeps a connection at most, on which something unusual happens again and again.
-const MAX_PATIENCE: u32 = 1023;
 
 /// What Python remembers, by key.
 #[derive(FromPyObject)]
@@ -41,7 +44,7 @@ struct Known {
 #[pyclass(module = "pipeline._lane")]
 pub struct Lane {
     table: Table,
-    builder: Builder,
+    about: About,
     options: Options,
     known: Known,
     max_connections: usize,
@@ -65,8 +68,8 @@ impl Lane {
     #[allow(clippy::too_many_arguments, reason = "named in Python")]
     fn new(
         py: Python<'_>,
-        source: Py<PyAny>,
-        capture: Py<PyAny>,
+        source: String,
+        capture: String,
         request_headers: Vec<String>,
         response_headers: Vec<String>,
         max_head_bytes: usize,
@@ -78,9 +81,11 @@ impl Lane {
         told_at: usize,
         known: &Bound<'_, PyDict>,
     ) -> PyResult<Lane> {
+        let headers = [request_headers.clone(), response_headers.clone()];
+        let maker = Arc::new(Maker::new(py, (source, capture), headers, told_at)?);
         Ok(Lane {
             table: Table::new(Timers::new(response_ns, idle_ns)),
-            builder: Builder::new(py, source, capture, [&request_headers, &response_headers], (tell, told_at))?,
+            about: About::new(py, maker, tell)?,
             options: Options {
                 request_headers,
                 response_headers,
@@ -134,7 +139,7 @@ impl Lane {
     fn feed<'py>(
         slf: &Bound<'py, Self>,
         records: &Bound<'py, Records>,
-        events: &Bound<'py, PyList>,
+        events: &Bound<'py, Events>,
         before: i128,
         mut clock: (i128, i128),
         take: &Bound<'py, PyAny>,
@@ -184,30 +189,9 @@ impl Lane {
 
     /// Follow a connection at rest, a `Clean`.
     fn adopt(&mut self, clean: &Bound<'_, PyAny>) -> PyResult<()> {
-        let clean = clean.cast::<PyTuple>()?;
-        let raw = clean.get_item(0)?;
-        let key =
-            Key::new(raw.cast::<PyBytes>()?.as_bytes()).ok_or_else(|| PyValueError::new_err("a key of packets is needed"))?;
-        let mut connection = Connection::at_rest(key, [clean.get_item(1)?.extract()?, clean.get_item(2)?.extract()?]);
-        connection.last_ns = clean.get_item(5)?.extract()?;
-        let due: (u64, u64) = clean.get_item(6)?.extract()?;
-        connection.generation = clean.get_item(7)?.extract()?;
-        connection.exchanges = clean.get_item(8)?.extract()?;
-        connection.answers = clean.get_item(9)?.extract()?;
-        connection.replied = clean.get_item(10)?.extract()?;
-        connection.marks = clean.get_item(11)?.extract()?;
-        connection.behaviour = clean.get_item(12)?.extract()?;
-        connection.batch = clean.get_item(13)?.extract()?;
-        connection.rejoined = clean.get_item(14)?.extract()?;
-        connection.informational = clean.get_item(15)?.extract()?;
-        connection.rest.informational = connection.informational;
-        let known = clean.get_item(17)?;
-        let place = self.table.insert(
-            connection,
-            clean.get_item(16)?.extract()?,
-            (!known.is_none()).then(|| known.unbind()),
-        );
-        self.table.look_at(place, due.0, Some(due.1));
+        let taken = border::taken(clean.cast()?)?;
+        let place = self.table.insert(taken.connection, taken.patience, taken.known);
+        self.table.look_at(place, taken.due.0, Some(taken.due.1));
         Ok(())
     }
 
@@ -263,7 +247,7 @@ impl Lane {
         py: Python<'py>,
         seg: &Segment,
         payload: &[u8],
-        events: &Bound<'py, PyList>,
+        events: &Bound<'py, Events>,
     ) -> PyResult<Fate<'py>> {
         let Some(place) = self.table.find(&seg.key) else {
             return self.unknown(py, seg, payload);
@@ -326,7 +310,7 @@ impl Lane {
         py: Python<'py>,
         place: u32,
         seg: &Segment,
-        events: &Bound<'py, PyList>,
+        events: &Bound<'py, Events>,
         end: bool,
     ) -> PyResult<Fate<'py>> {
         let Some(followed) = self.table.at(place) else {
@@ -338,21 +322,20 @@ impl Lane {
             return Ok(Fate::Taken);
         };
         let step = if end { connection.end(1, seg.ts_ns) } else { Step::Taken };
-        let ends = match followed.ends.take() {
-            Some(ends) => ends,
-            None => self.builder.ends(py, &followed.connection, followed.known.as_ref())?,
+        let ends = match &followed.ends {
+            Some(ends) => ends.clone(),
+            None => self.about.ends(py, &followed.connection, followed.known.as_ref())?,
         };
-        let told = match (&followed.told, &followed.known) {
-            (Some(told), _) => Some(told.bind(py).clone()),
-            (None, Some(known)) => Some(self.builder.told(known.bind(py))?),
-            (None, None) => None,
-        };
-        followed.told = told.clone().map(Bound::unbind);
-        events.append(
-            self.builder
-                .exchange(py, &request, &response, (&ends, told.as_ref()), sequence, marks)?,
-        )?;
-        followed.ends = Some(ends);
+        followed.ends = Some(ends.clone());
+        if let (None, Some(known)) = (&followed.told, &followed.known) {
+            followed.told = Some(self.about.told(known.bind(py))?.unbind());
+        }
+        let whole = Exchange::new(request, response, ends, sequence, marks);
+        let mut exchange = whole.ok_or_else(|| PyValueError::new_err("text that is none"))?;
+        let told = followed.told.as_ref().filter(|told| !told.bind(py).is_empty());
+        exchange.told = told.map(|told| told.clone_ref(py));
+        let exchange = Native::Exchange(Arc::new(exchange));
+        events.borrow_mut().items.push(Event::Native(exchange, None));
         self.table.busy -= 1;
         self.table.held_bytes -= held;
         if step == Step::Closed {
@@ -464,7 +447,7 @@ impl Lane {
         }
         let known = match followed.known.take() {
             Some(known) => known.into_bound(py),
-            None => self.builder.known(py, &followed.connection)?,
+            None => self.about.known(py, &followed.connection)?,
         };
         known.call_method1("owned", (owner,))?;
         followed.told = None;
@@ -478,7 +461,7 @@ impl Lane {
             return Ok(());
         };
         if followed.connection.phase == Phase::Open {
-            left.append(self.clean(py, &followed)?)?;
+            left.append(border::given(py, &followed, &self.known.clean)?)?;
         }
         for held in &followed.connection.held {
             left.append(to_python(py, &held.seg, &held.payload)?)?;
@@ -487,42 +470,5 @@ impl Lane {
             left.append(owner)?;
         }
         Ok(())
-    }
-
-    fn clean<'py>(&self, py: Python<'py>, followed: &Followed) -> PyResult<Bound<'py, PyAny>> {
-        let connection = &followed.connection;
-        let Rest { next, informational } = connection.rest;
-        let kept = connection.exchanges - followed.since;
-        let long = kept > 8 * (u64::from(followed.patience) + 1);
-        let patience = if long {
-            followed.patience / 2
-        } else {
-            (2 * followed.patience + 1).min(MAX_PATIENCE)
-        };
-        let values = [
-            PyBytes::new(py, connection.key.raw()).into_any(),
-            next[0].into_pyobject(py)?.into_any(),
-            next[1].into_pyobject(py)?.into_any(),
-            PyBool::new(py, connection.ended[0]).to_owned().into_any(),
-            PyBool::new(py, connection.ended[1]).to_owned().into_any(),
-            connection.last_ns.into_pyobject(py)?.into_any(),
-            followed.due.into_pyobject(py)?.into_any(),
-            connection.generation.into_pyobject(py)?.into_any(),
-            connection.exchanges.into_pyobject(py)?.into_any(),
-            connection.answers.into_pyobject(py)?.into_any(),
-            connection.replied.into_pyobject(py)?.into_any(),
-            connection.marks.into_pyobject(py)?.into_any(),
-            connection.behaviour.into_pyobject(py)?.into_any(),
-            connection.batch.into_pyobject(py)?.into_any(),
-            connection.rejoined.into_pyobject(py)?.into_any(),
-            informational.into_pyobject(py)?.into_any(),
-            patience.into_pyobject(py)?.into_any(),
-            followed
-                .known
-                .as_ref()
-                .map_or_else(|| py.None().into_bound(py), |known| known.bind(py).clone()),
-            connection.held.len().into_pyobject(py)?.into_any(),
-        ];
-        self.known.clean.bind(py).call1(PyTuple::new(py, values)?)
     }
 }

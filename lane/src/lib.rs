@@ -2,16 +2,24 @@
 //!
 //! What it does not keep goes to the Python decoder in order (`lane`, `connection`), which alone decides about doubtful traffic.
 
+mod border;
 mod capture;
 mod chunks;
+mod clock;
 mod connection;
+mod ends;
+mod events;
 mod exchange;
 mod fields;
 mod frames;
+mod grammar;
 mod head;
 mod json;
+mod json_text;
 mod key;
 mod lane;
+mod line;
+mod maker;
 mod message;
 mod records;
 mod segment;
@@ -28,10 +36,12 @@ mod _lane {
 
     /// Changes whenever what Python calls here changes: an extension of another version is left alone.
     #[pymodule_export]
-    const VERSION: u32 = 6;
+    const VERSION: u32 = 7;
 
     #[pymodule_export]
     use crate::capture::{classic, dissect, ring};
+    #[pymodule_export]
+    use crate::events::Events;
     #[pymodule_export]
     use crate::json::JsonLines;
     #[pymodule_export]
@@ -41,6 +51,7 @@ mod _lane {
 
     #[pymodule_init]
     fn init(module: &Bound<'_, PyModule>) -> PyResult<()> {
+        PySequence::register::<crate::events::Events>(module.py())?;
         PySequence::register::<crate::records::Records>(module.py())?;
         module.add("MAX_CAPTURED", crate::capture::MAX_CAPTURED)?;
         module.add("MAX_ENDED", crate::lane::MAX_ENDED)?;

@@ -1,12 +1,13 @@
 //! The connections in the lane: by key, by when to look at them, and how many there are of what.
 
 use crate::connection::Connection;
-use crate::exchange::Ends;
+use crate::ends::Ends;
 use crate::key::Key;
 use crate::timers::{Id, Timers};
 use pyo3::prelude::*;
 use pyo3::types::PyTuple;
 use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
 
 /// SYNs without data that are remembered here; Python takes the oldest.
 const MAX_OPENINGS: usize = 16_384;
@@ -20,7 +21,7 @@ pub struct Followed {
     pub patience: u32,
     /// How many exchanges there had been when it came here.
     pub since: u64,
-    pub ends: Option<Ends>,
+    pub ends: Option<Arc<Ends>>,
     /// As Python knows it, where it does.
     pub known: Option<Py<PyAny>>,
     /// What a source said of it, as values of an exchange; None where that is to be asked for.

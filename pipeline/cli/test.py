@@ -79,6 +79,6 @@ async def read_capture(path: Path, source_id: str, plan: Plan) -> list[Event]:
         async for batch in source.batches():
             if isinstance(batch, RecordBatch):
                 events += decoder.feed(batch.records)
-        return events + decoder.finish()
+        return [*events, *decoder.finish()]
     finally:
         await source.aclose()

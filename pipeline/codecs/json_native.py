@@ -1,7 +1,8 @@
 """Exchanges → JSON lines by the compiled extension, from the same field table and the same bytes as ``json_lines``.
 
 It writes what nearly all exchanges hold: text in printable ASCII, numbers, reported headers. The end of a line with attributes
-and every line that is not plain are Python's. Pure.
+and every line that is not plain are Python's. It reads lines that are exactly as they would be written; these stay as they are
+until somebody asks for the event. Pure.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -12,7 +13,7 @@ from pipeline import native
 from pipeline.codecs.flat import FlatObject, undeclared
 from pipeline.codecs.json_lines import tail_of
 from pipeline.codecs.json_wire import members
-from pipeline.codecs.layout import layout_of
+from pipeline.codecs.layout import EVENT_BYTES, layout_of
 from pipeline.codecs.text import harmless_json
 from pipeline.model.events.event import AttributeValue, Event
 from pipeline.model.events.exchange import EXCHANGE, Exchange
@@ -27,24 +28,40 @@ def native_lines(events: Sequence[Event], odd: Callable[[Event], bytes]) -> byte
 
     ``odd`` gives the line of an event that is left to Python.
     """
-    if native.lane is None or not events or type(events[0]) is not Exchange:
+    if native.lane is None or not events:
         return None
-    return _encoder().encode(events if isinstance(events, list) else list(events), _Tails(), odd)
+    if not isinstance(events, native.EVENTS):
+        if type(events[0]) is not Exchange:
+            return None
+        events = events if isinstance(events, list) else list(events)
+    return _lines().encode(events, _Tails(), _tail_with, odd)
+
+
+def native_events(
+    text: bytes, decode: Callable[[bytes], Event], odd: Callable[[bytes, int], Event | None]
+) -> tuple[Sequence[Event], int] | None:
+    """The events of lines, and how many lines these are; None without the extension.
+
+    ``odd`` gives the event of a line that is left to Python and its place among these, or None; ``decode`` that of any other,
+    when somebody asks for it.
+    """
+    return None if native.lane is None else _lines().read(text, decode, odd)
 
 
 @lru_cache(maxsize=1)
-def _encoder() -> "JsonLines":
+def _lines() -> "JsonLines":
     layout = layout_of(EXCHANGE)
     fields = [field for field in members(EXCHANGE).values() if field.type is not FieldType.TIMESTAMP]
-    encoder: JsonLines = native.lane.JsonLines(  # type: ignore[union-attr]  # who asks has looked
+    lines: JsonLines = native.lane.JsonLines(  # type: ignore[union-attr]  # who asks has looked
         kind=EXCHANGE.type,
         name=EXCHANGE.name,
-        members=[(field.name, layout.places[field.attribute], field.type.value) for field in fields],
-        families=list(layout.families),
+        members=[(field.name, field.attribute, layout.places[field.attribute], field.type.value) for field in fields],
+        families=[(family.prefix, family.attribute, layout.places[family.attribute]) for family in EXCHANGE.families],
         time=layout.timestamp,
         attributes=layout.attributes,
+        event_bytes=EVENT_BYTES,
     )
-    return encoder
+    return lines
 
 
 class _Tails:
@@ -72,7 +89,18 @@ class _Tails:
         for family, add_headers in families:
             add_headers(more, family.prefix, getattr(event, family.attribute))
         add_attributes(more, event.attributes)
-        try:
-            return harmless_json(tail_of(more))
-        except (TypeError, ValueError, OverflowError, RecursionError):
-            return None
+        return _end(more)
+
+
+def _tail_with(attributes: Mapping[str, AttributeValue]) -> bytes | None:
+    """The end of lines without headers, with these attributes."""
+    more: FlatObject = {}
+    undeclared(EXCHANGE)[1](more, attributes)
+    return _end(more)
+
+
+def _end(more: FlatObject) -> bytes | None:
+    try:
+        return harmless_json(tail_of(more))
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return None

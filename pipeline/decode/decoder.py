@@ -62,7 +62,7 @@ class Decoder:
         """Bytes held back for heads, bodies and segments out of order."""
         return self._shared.memory + (self._lane.held_bytes if self._lane is not None else 0)
 
-    def feed(self, records: Sequence[Record]) -> list[Event]:
+    def feed(self, records: Sequence[Record]) -> Sequence[Event]:
         """The events that these records complete."""
         if self._lane is None:
             self._read(records)
@@ -135,12 +135,12 @@ class Decoder:
                 shared.count("decoder_internal_errors", 1)
         self._latest_ns = before
 
-    def expire(self, now_ns: int) -> list[Event]:
+    def expire(self, now_ns: int) -> Sequence[Event]:
         """What is overdue at ``now_ns``: requests without a response, connections without traffic, segments that never came."""
         self._expire(now_ns)
         return self._take()
 
-    def finish(self) -> list[Event]:
+    def finish(self) -> Sequence[Event]:
         """The end of input: everything that is held, marked. To be called always: it frees what no collector looks for."""
         table = self._table
         if self._lane is not None:
@@ -154,12 +154,12 @@ class Decoder:
         table.detector.finish()
         return self._take()
 
-    def _take(self) -> list[Event]:
+    def _take(self) -> Sequence[Event]:
         shared = self._shared
         if shared.over:
             self._table.pass_by(list(shared.over))
             shared.over.clear()
-        events, shared.events = shared.events, []
+        events, shared.events = shared.events, type(shared.events)()
         return events
 
     # -- time and memory: looked at between any two records, so that it does not matter how they fall into batches ---------

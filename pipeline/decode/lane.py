@@ -86,6 +86,7 @@ class Lane:
 
     def __init__(self, options: DecodeOptions, shared: Shared, table: Table, read: Callable[[Sequence[Record]], None]) -> None:
         assert native.lane is not None  # noqa: S101  for the type checker: ``why_not`` was asked
+        shared.events = native.lane.Events()
         self._shared = shared
         self._table = table
         self._read = read

@@ -1,7 +1,7 @@
 """What all connections of one decoder share: bounds, counters, what is held, and the events that are ready."""
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pipeline.config.options import DecodeOptions
 from pipeline.decode.message import Accepted
@@ -9,6 +9,9 @@ from pipeline.decode.protocol import Protocol as Reading
 from pipeline.decode.protocol import Switch
 from pipeline.model.connection import Connection
 from pipeline.model.events.event import Event
+
+if TYPE_CHECKING:
+    from pipeline.native import Events
 
 Tunnel = Callable[[str, Accepted, Connection], tuple[Reading, Reading] | None]
 
@@ -25,8 +28,8 @@ class Shared:
 
     ``count`` adds to a counter; ``memory`` is in bytes, ``held`` the number of messages that are not reported yet.
 
-    ``out_of_order`` are the directions that wait for missing bytes, ``events`` what is ready. ``in_progress``: requests are
-    reported when they begin, too. ``switch`` gives both directions of
+    ``out_of_order`` are the directions that wait for missing bytes, ``events`` what is ready, with the lane in its memory.
+    ``in_progress``: requests are reported when they begin, too. ``switch`` gives both directions of
     a connection the protocol that one of them says comes next, ``tunnel`` makes what reads one on a stream (``Detect.tunnel``).
     ``over`` are connections, by the direction from their client, of which their protocols want no more bytes: the table lets go
     of them behind each batch.
@@ -50,7 +53,7 @@ class Shared:
         self.max_held = 4 * options.max_connections
         self.max_memory = options.max_memory_bytes
         self.reorder_ns = int(options.reorder_timeout_secs * 1e9)
-        self.events: list[Event] = []
+        self.events: list[Event] | Events = []
         self.held = 0
         self.memory = 0
         self.out_of_order: dict[Patient, None] = {}

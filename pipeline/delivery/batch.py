@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from itertools import accumulate
 from typing import NamedTuple
 
+from pipeline import native
 from pipeline.api import Event
 from pipeline.delivery.acknowledgement import Tickets, hold
 
@@ -48,6 +49,8 @@ def size_of(events: Sequence[Event]) -> int:
 
     This is also where what a plugin returns is looked at first. Raises ``TypeError`` where that is not an event.
     """
+    if isinstance(events, native.EVENTS):
+        return events.memory_bytes
     try:
         return sum([event.memory_bytes for event in events])
     except (AttributeError, TypeError):
@@ -58,15 +61,23 @@ def merge(batches: Sequence[Batch]) -> Batch:
     """One batch of several batches, in order."""
     if len(batches) == 1:
         return batches[0]
-    events = [event for batch in batches for event in batch.events]
+    events = joined([batch.events for batch in batches])
     tickets = tuple(ticket for batch in batches for ticket in batch.tickets)
     return Batch(events, sum(batch.size for batch in batches), tickets, batches[0].since)
+
+
+def joined(runs: Sequence[Sequence[Event]]) -> Sequence[Event]:
+    """Several runs of events as one. What lies in native memory stays there."""
+    if native.lane is not None and any(isinstance(run, native.EVENTS) for run in runs):
+        return native.lane.Events.joined(runs)  # type: ignore[no-any-return]
+    return [event for run in runs for event in run]
 
 
 def _leading(events: Sequence[Event], good: Callable[[int], bool]) -> int:
     """How many leading events have a running total that is good."""
     count = 0
-    for total in accumulate(event.memory_bytes for event in events):
+    sizes = events.sizes() if isinstance(events, native.EVENTS) else (event.memory_bytes for event in events)
+    for total in accumulate(sizes):
         if not good(total):
             break
         count += 1

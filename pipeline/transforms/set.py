@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec.structs import replace
 
+from pipeline import native
 from pipeline.api import DEFAULT, AttributeValue, Config, Context, Event, FieldType, Outputs, Transform
 from pipeline.expressions import compile_template
 from pipeline.model.events.event import attributes_bytes
@@ -46,12 +47,17 @@ class Set(Transform):
         self.constant_bytes = attributes_bytes(self.constants)
         self.values = [(where, of) for where, of in made if not isinstance(of, str)]
         self.fixed = [(where, of) for where, of in made if isinstance(of, str) and not where.is_attribute]
+        self.constants_only = not self.fixed and not self.values
         self.attributes_only = not self.fixed and all(where.is_attribute for where, _ in self.values)
 
     def process(self, batch: Sequence[Event]) -> Outputs:
         """A new event for each."""
         one = self._attributes if self.attributes_only else self._anything
-        changed = [one(event) for event in batch]
+        changed: Sequence[Event]
+        if self.constants_only and isinstance(batch, native.EVENTS):
+            changed = batch.with_attributes(self.constants, self.constant_bytes, one)
+        else:
+            changed = [one(event) for event in batch]
         self.count_misses()
         return {DEFAULT: changed}
 

@@ -1,7 +1,7 @@
 """The decoder with and without the compiled lane must say the same of anything: ``python -m tests.lane.differential``.
 
 Captures, conversations, the loss simulator and random records, as they are and mutated, in any cut of batches, with any options
-that the lane knows. Events must be equal but for their order among connections, and so must counters, and what is held.
+that the lane knows. Events must be equal but for their order among connections; so must their lines, counters, and what is held.
 """
 
 import argparse
@@ -17,7 +17,9 @@ from unittest.mock import patch
 from msgspec import structs
 
 from pipeline import native
+from pipeline.codecs.json import JsonCodec
 from pipeline.decode import DecodeOptions, Decoder
+from pipeline.delivery.batch import joined
 from pipeline.model.events.event import Event
 from pipeline.model.records import SYN, Owner, Process, Record, Segment, reverse
 from pipeline.sources.files.damage import DamagedInputError
@@ -52,6 +54,7 @@ class Outcome(NamedTuple):
     """What a decoder made of some records."""
 
     events: list[Event]
+    lines: list[bytes]
     counts: Counter[str]
     held: tuple[int, int]
     end: tuple[int, int, int]
@@ -77,16 +80,22 @@ def outcome(case: Case, *, compiled: bool) -> Outcome:
         decoder = Decoder(case.options, source="test", count=count)
     if compiled and decoder.python_because:
         raise AssertionError(f"the lane does not serve: {decoder.python_because}")
-    events: list[Event] = []
+    parts: list[Sequence[Event]] = []
     begin = 0
     for end in case.cuts:
-        events += decoder.feed(case.records[begin:end])
+        parts.append(decoder.feed(case.records[begin:end]))
         begin = end
-    events += decoder.expire(max((record.ts_ns for record in case.records), default=0) + 10**9)
+    parts.append(decoder.expire(max((record.ts_ns for record in case.records), default=0) + 10**9))
     held = decoder.connections, decoder.held_exchanges
-    events += decoder.finish()
-    events.sort(key=order)
-    return Outcome(events, counts, held, (decoder.connections, decoder.held_exchanges, decoder.held_bytes))
+    parts.append(decoder.finish())
+    found = joined(parts)
+    with nullcontext() if compiled else patch.multiple(native, **PYTHON):
+        lines = sorted(JsonCodec().encode_each(found)) if found else []  # before an object is made of any
+    if isinstance(found, native.EVENTS) and found.sizes() != [event.memory_bytes for event in found]:
+        raise AssertionError("sizes")
+    return Outcome(
+        sorted(found, key=order), lines, counts, held, (decoder.connections, decoder.held_exchanges, decoder.held_bytes)
+    )
 
 
 def order(event: Event) -> tuple[str, int]:
@@ -102,8 +111,11 @@ def difference(case: Case) -> str:
     lines = [f"{case.name}: {len(case.records)} records, {case.options.model_dump(exclude_defaults=True)}, Python | lane"]
     lines += [
         f"  {name}: {mine} | {theirs}"
-        for name, mine, theirs in zip(Outcome._fields[1:], python[1:], compiled[1:], strict=True)
+        for name, mine, theirs in zip(Outcome._fields[2:], python[2:], compiled[2:], strict=True)
         if mine != theirs
+    ]
+    lines += [f"  {mine!r}\n  {theirs!r}" for mine, theirs in zip(python.lines, compiled.lines, strict=False) if mine != theirs][
+        :1
     ]
     if len(python.events) != len(compiled.events):
         lines.append(f"  events: {len(python.events)} | {len(compiled.events)}")

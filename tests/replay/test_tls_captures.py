@@ -45,7 +45,8 @@ def decode(path: Path, options: DecodeOptions) -> list[Event]:
     counts: Counter[str] = Counter()
     decoder = Decoder(options, source="test", count=lambda name, by: counts.update({name: by}))
     reader = CaptureReader(Dissector(quic=options.tls_handshakes))
-    events = [event for records in reader.feed(path.read_bytes()) for event in decoder.feed(records)] + decoder.finish()
+    events = [event for records in reader.feed(path.read_bytes()) for event in decoder.feed(records)]
+    events += decoder.finish()
     assert counts["decoder_internal_errors"] == 0
     assert decoder.held_exchanges == decoder.held_bytes == decoder.connections == 0
     return events

@@ -21,7 +21,7 @@ def decoded(segments: list[Segment]) -> list[WebsocketMessage]:
     """The messages; decode must not have failed inside, and must hold nothing behind the end."""
     counts: Counter[str] = Counter()
     decoder = Decoder(OPTIONS, source="test", count=lambda name, by: counts.update({name: by}))
-    events = decoder.feed(segments) + decoder.finish()
+    events = [*decoder.feed(segments), *decoder.finish()]
     assert counts["decoder_internal_errors"] == 0
     assert decoder.held_exchanges == decoder.held_bytes == decoder.connections == 0
     return [event for event in events if isinstance(event, WebsocketMessage)]

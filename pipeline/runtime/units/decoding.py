@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from pipeline.api import Event, Record, Segment
+from pipeline.delivery.batch import joined
 from pipeline.runtime.units.recorder import Recorder
 
 PART_RECORDS = 64
@@ -98,11 +99,11 @@ class Decoding:
         return later
 
     def _in_parts(self, decoder: Decoder, records: Sequence[Record]) -> Sequence[Event]:
-        events: list[Event] = []
+        parts: list[Sequence[Event]] = []
         for at in range(0, len(records), PART_RECORDS):
-            events += decoder.feed(records[at : at + PART_RECORDS])
+            parts.append(decoder.feed(records[at : at + PART_RECORDS]))
             os.sched_yield()
-        return events
+        return joined(parts)
 
 
 def _ended_ns(record: Record) -> int:

@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from pipeline.codecs.errors import DecodeError
 from pipeline.codecs.json import JsonCodec
+from pipeline.codecs.json_native import native_events
 from pipeline.model.events.event import AttributeValue, Event
 
 MAX_LINE_BYTES = 256 * 1024 * 1024
@@ -40,7 +41,7 @@ class LinesReader:
         taken, self._undecodable = self._undecodable, []
         return taken
 
-    def feed(self, data: bytes) -> list[list[Event]]:
+    def feed(self, data: bytes) -> list[Sequence[Event]]:
         """The events of the lines that are complete now."""
         end = data.rfind(b"\n") + 1
         if not end:
@@ -48,31 +49,33 @@ class LinesReader:
             if len(self._rest) > MAX_LINE_BYTES:
                 self.damage = DecodeError(f"line {self._line + 1} has more than {MAX_LINE_BYTES} bytes")
             return [[]]
-        lines = BytesIO(
-            data[:end]
-        ).readlines()  # by memchr, where bytes.split looks at each byte: a tenth of all that replay costs
-        lines[0] = self._rest + lines[0]
-        self._rest = data[end:]
-        return [self._read(lines)]
+        whole, self._rest = self._rest + data[:end], data[end:]
+        return [self._read(whole)]
 
-    def finish(self) -> list[list[Event]]:
+    def finish(self) -> list[Sequence[Event]]:
         """No more bytes will come: what stands behind the last newline is a line, or half of one."""
         rest, self._rest = self._rest, b""
-        return [self._read([rest])]
+        return [self._read(rest)]
 
-    def _read(self, lines: Sequence[bytes]) -> list[Event]:
-        events: list[Event] = []
-        append, decode = events.append, self._decode
-        for number, line in enumerate(lines, self._line + 1):
-            try:
-                append(decode(line))
-            except DecodeError as error:
-                if not line or line.isspace():
-                    continue
+    def _read(self, text: bytes) -> Sequence[Event]:
+        found = native_events(text, self._decode, self._event)
+        if found is None:
+            lines = BytesIO(text).readlines()  # by memchr, where bytes.split looks at each byte: a tenth of all that replay costs
+            events = [event for place, line in enumerate(lines) if (event := self._event(line, place)) is not None]
+            found = events, len(lines)
+        self._line += found[1]
+        return found[0]
+
+    def _event(self, line: bytes, place: int) -> Event | None:
+        """That of a line, by its place behind those that were read; None where there is none."""
+        try:
+            return self._decode(line)
+        except DecodeError as error:
+            if not line.isspace():
+                number = self._line + 1 + place
                 reason = DecodeError(f"{self._name}, line {number}, is not an event: {error}")
                 self._undecodable.append((self._carrying(line.removesuffix(b"\n"), number), reason))
-        self._line += len(lines)
-        return events
+            return None
 
     def _carrying(self, line: bytes, number: int) -> Undecodable:
         kept = line[:MOST_LINE_BYTES]

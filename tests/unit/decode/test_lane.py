@@ -12,6 +12,7 @@ from pipeline.config.options import BodyOptions
 from pipeline.decode import DecodeOptions, Decoder
 from pipeline.decode.lane import SERVED, Lane
 from pipeline.decode.transport import recently_closed, segments
+from pipeline.model.events.event import Event
 from pipeline.model.events.exchange import Exchange
 from pipeline.model.records import Chunk, Owner, Process, Segment, reverse, stream_key
 from pipeline.model.secrets import SENSITIVE_PARAMETERS
@@ -206,6 +207,36 @@ def test_records_in_native_memory_are_records() -> None:
         records[len(given)]
     with pytest.raises(TypeError, match="one by one"):
         records[::2]
+
+
+def test_events_in_native_memory_are_events() -> None:
+    """A sequence like any other: each event is made when somebody looks, once, in whatever batch it is by then."""
+    assert native.lane is not None
+    watched = Watched()
+    events = watched.decoder.feed(keep_alive(4))
+    assert isinstance(events, native.EVENTS)
+    with patch.multiple(native, lane=None, missing="switched off"):
+        expected = list(Watched().decoder.feed(keep_alive(4)))
+    assert list(events) == events.tolist() == expected
+    assert events == expected
+    assert events != expected[:3]
+    assert [events[0], events[-1], *events[1:3]] == [expected[0], expected[3], *expected[1:3]]
+    assert events[1] is events[1:][0]
+    odd = Event(timestamp_ns=5)
+    events.append(odd)
+    more = native.lane.Events.joined([events[2:], expected[:1], events[:0]])
+    assert list(more) == [*expected[2:], odd, expected[0]]
+    assert more.sizes() == [event.memory_bytes for event in more]
+    assert more.memory_bytes == sum(more.sizes())
+    assert more.columns(["url_path", "process_pid"]) is None
+    assert more[:2].columns(["url_path", "process_pid"]) == [(each.url_path, None) for each in expected[2:]]
+    assert list(more.picked([3, 0])) == [expected[0], expected[2]]
+    with pytest.raises(IndexError):
+        more[4]
+    with pytest.raises(IndexError):
+        more.picked([4])
+    with pytest.raises(TypeError, match="one by one"):
+        more[::2]
 
 
 def test_constants_that_both_have_are_the_same() -> None:

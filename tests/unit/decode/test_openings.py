@@ -148,7 +148,7 @@ def test_forged_data_ends_nothing() -> None:
         seq = talk.segments[-1].seq + (1 << 31) + number * 1000 & MASK
         talk.segments.append(Segment(KEY, talk.now_ns, seq, 12345, ACK | PSH, forged, len(forged)))
         talk.segments.append(Segment(reverse(KEY), talk.now_ns, seq, 1, ACK, b"", 0))
-    events = decoder.feed(talk.close().segments) + decoder.finish()
+    events = [*decoder.feed(talk.close().segments), *decoder.finish()]
     assert [e.url_path for e in events if isinstance(e, Exchange)] == [f"/{number}" for number in range(30)]
     assert {e.httpipe_marks for e in events if isinstance(e, Exchange)} == {()}
     assert counts == {"decoder_stray_bytes": 30 * len(forged)}
