@@ -5,6 +5,7 @@
 #ifndef HTTPIPE_GATE_JUDGE_H
 #define HTTPIPE_GATE_JUDGE_H
 
+#include "classify/payload.h"
 #include "gate/again.h"
 #include "gate/refuse.h"
 #include "gate/turn.h"
@@ -26,14 +27,11 @@ static __always_inline int by_policy(struct __sk_buff *skb, struct work *work, s
 	return NEXT;
 }
 
-/* Three capitals, as every method begins that a server takes. */
-static __always_inline int begins_like_request(struct __sk_buff *skb, const struct work *work)
+static __noinline int begins_like_request(struct __sk_buff *skb, const struct work *work)
 {
-	__u8 c[4];
+	enum start start = classify_payload(skb, &work->packet);
 
-	if (work->packet.length < 4 || bpf_skb_load_bytes(skb, work->packet.payload, c, sizeof(c)))
-		return 0;
-	return c[0] >= 'A' && c[0] <= 'Z' && c[1] >= 'A' && c[1] <= 'Z' && c[2] >= 'A' && c[2] <= 'Z';
+	return start == START_REQUEST || start == START_CONNECT;
 }
 
 /* A connection that is not in the table. One of which the stack has taken nothing yet is at its beginning. */

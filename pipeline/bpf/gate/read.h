@@ -55,7 +55,7 @@ static __always_inline int give_up(struct reader *of, __u32 reason, int refused)
 	}
 	work->scan.framing.phase = PHASE_UNKNOWN;
 	work->reading.at = work->reading.end;
-	if (refused) {
+	if (refused && !(quiet && of->settings->mode != GATE_MODE_ENFORCE)) {
 		work->reading.reason = reason;
 	} else if (!quiet) {
 		count(GATE_COUNT_PASSED_OVER);
@@ -84,17 +84,14 @@ static __always_inline int on_head(struct reader *of)
 		count(GATE_COUNT_HEADS);
 	}
 	reason = reason_for(work, of->settings);
-	if (reason) {
+	if (reason && of->settings->mode == GATE_MODE_ENFORCE) {
 		reading->reason = reason;
-		if (reading->quiet || of->settings->mode == GATE_MODE_ENFORCE)
-			return 1;
-		/* Only watching: told here, and on to the next one. */
-		reading->reason = GATE_REASON_NONE;
-		tell(work, of->settings, reason | ABOUT_HEAD, GATE_ACTION_WOULD_REFUSE, GATE_ANSWER_NOTHING);
-	} else if (!reading->quiet) {
-		tell(work, of->settings, GATE_REASON_NONE | ABOUT_HEAD, GATE_ACTION_ALLOWED,
-		     GATE_ANSWER_NOTHING);
+		return 1;
 	}
+	/* Only watching: told here, and on to the next one. */
+	if (!reading->quiet)
+		tell(work, of->settings, reason | ABOUT_HEAD,
+		     reason ? GATE_ACTION_WOULD_REFUSE : GATE_ACTION_ALLOWED, GATE_ANSWER_NOTHING);
 	if (work->scan.doubts & GATE_DOUBT_FRAMING && work->scan.codings) {
 		work->scan.framing.phase = PHASE_UNKNOWN; /* nobody knows where its body ends */
 		count(GATE_COUNT_PASSED_OVER);

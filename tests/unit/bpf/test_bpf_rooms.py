@@ -16,7 +16,7 @@ MAY_INCLUDE = {
     "policy": HELP | SHARED | {"parse", "classify", "emit", "policy", "shed"},
     "shed": HELP | {"shed"},
     "process": HELP | {"parse", "process"},
-    "gate": HELP | {"parse", "gate"},
+    "gate": HELP | {"parse", "classify", "gate"},
     "tls": HELP | {"classify", "shed", "process", "tls.h", "tls"},
 }
 """Folders and files, by folder. Data goes one way, and what knows the maps and the records is not in the first two."""
