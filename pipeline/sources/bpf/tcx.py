@@ -36,9 +36,9 @@ MOST = 64
 """Programs at one place (``BPF_MPROG_MAX``)."""
 
 
-def attach(program_fd: int, interface: int, place: int) -> int:
-    """Before all that are there. The file descriptor of the link."""
-    return bpf_fd(_LINK_CREATE, _LINK.pack(program_fd, interface, place, _BEFORE))
+def attach(program_fd: int, interface: int, place: int, *, first: bool = True) -> int:
+    """Before all that are there, or behind them. The file descriptor of the link."""
+    return bpf_fd(_LINK_CREATE, _LINK.pack(program_fd, interface, place, _BEFORE if first else 0))
 
 
 def order(interface: int, place: int) -> list[int]:
