@@ -219,6 +219,9 @@ class Source(ABC):
     """How records were seen, for ``httpipe.capture`` of the exchanges that are decoded from them; such as ``packet``."""
     can_wait: ClassVar[bool] = True
     """May the engine slow it down? Files and Kafka yes, the kernel no."""
+    warnings: Sequence[str] = ()
+    """What its config asks for and may surprise, as sentences: ``httpipe validate`` and the log of a run say them. May depend on
+    the config: set it in the constructor."""
 
     @abstractmethod
     def __init__(self, config: Any, context: Context) -> None:  # noqa: ANN401  each component has its own Config

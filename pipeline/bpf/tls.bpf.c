@@ -35,6 +35,10 @@ int tls_enter(struct pt_regs *ctx)
 	/* Both are read: clang would choose between their addresses, "dereference of modified ctx ptr". */
 	asm volatile("" : "+r"(fourth), "+r"(fifth));
 	call.written = call_of(call.cookie) == TLS_CALL_WRITE_EX2 ? fifth : fourth;
+	if (call_of(call.cookie) == TLS_CALL_SENDFILE) {
+		call.buffer = 0; /* the kernel encrypts pages of a file: nothing can be read here */
+		call.size = fourth;
+	}
 	return on_enter(&call, bpf_get_current_pid_tgid());
 }
 
@@ -57,6 +61,7 @@ int go_enter(struct pt_regs *ctx)
 		.connection = GO_ARGUMENT_1(ctx),
 		.buffer = GO_ARGUMENT_2(ctx),
 		.size = GO_ARGUMENT_3(ctx),
+		.stack = ANY_STACK,
 		.cookie = bpf_get_attach_cookie(ctx),
 	};
 
@@ -66,7 +71,7 @@ int go_enter(struct pt_regs *ctx)
 SEC("uprobe")
 int go_leave(struct pt_regs *ctx)
 {
-	return on_leave(goroutine(bpf_get_current_pid_tgid(), GO_G(ctx)), ~0ULL, GO_ARGUMENT_1(ctx), 0);
+	return on_leave(goroutine(bpf_get_current_pid_tgid(), GO_G(ctx)), ANY_STACK, GO_ARGUMENT_1(ctx), 0);
 }
 
 SEC("uprobe")
@@ -139,6 +144,14 @@ SEC("raw_tp/tcp_destroy_sock")
 int socket_destroyed(struct bpf_raw_tracepoint_args *ctx)
 {
 	return on_destroyed(ctx->args[0]);
+}
+
+/* Run once by user space, which cannot know its own number where it is in a pid namespace. */
+SEC("raw_tp")
+int own_process(struct bpf_raw_tracepoint_args *ctx)
+{
+	(void)ctx;
+	return bpf_get_current_pid_tgid() >> 32;
 }
 
 /* Once for each thread: of the last one. */

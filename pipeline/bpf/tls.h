@@ -30,7 +30,9 @@ enum tls_call {
 	TLS_CALL_RUST_WRITE = 11,
 	TLS_CALL_NSPR_READ = 12,
 	TLS_CALL_NSPR_WRITE = 13,
+	TLS_CALL_NSPR_RECEIVE = 14,
 	TLS_CALL_FREE = 16,
+	TLS_CALL_SENDFILE = 17,
 };
 
 /* tls_record.kind */

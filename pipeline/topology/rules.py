@@ -128,6 +128,8 @@ def warnings(drafts: Mapping[str, Draft], wiring: Wiring) -> list[str]:
             found.append(
                 f"{draft.entry.path}.tls_handshakes: probes see no handshakes; set it on a source of packets, such as bpf or pcap"
             )
+        if isinstance(draft.instance, Source):
+            found += [f"{draft.entry.path}: {warning}" for warning in draft.instance.warnings]
         if draft.entry.kind != "sinks" and draft.id not in read:
             found.append(f"{draft.entry.path}: nothing reads it; name it in the inputs of a transform or a sink")
         if draft.entry.kind == "sinks" and draft.sink_options.buffer.when_full == "block":

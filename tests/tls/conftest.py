@@ -13,6 +13,9 @@ from tls_talker import Talker, own_libssl
 
 from pipeline.sources.tls import program
 
+NOBODY = 0xFFFF_FFFF
+"""No process has this number; 0 has one, the ancestor of all others."""
+
 ALL = bool(os.environ.get("HTTPIPE_TLS_ALL"))
 """Set by ``make test-tls``."""
 
@@ -49,7 +52,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(autouse=True)
 def _children_may_be_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     """The source leaves out its own process and its children, which here are what is looked at."""
-    monkeypatch.setattr(program, "own_process", lambda: 0)
+    monkeypatch.setattr(program, "own_process", lambda _: NOBODY)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ import anyio
 import anyio.to_thread
 import pytest
 from tls_clients import CLIENTS, THOROUGH, Client, files
-from tls_programs import CannotBuildError, netty
+from tls_programs import CannotBuildError, netty, rust_program
 from tls_recording import Taken, recording
 from tls_servers import Server
 from tls_truth import assert_right, different_streams, side
@@ -41,11 +41,11 @@ def executables(command: list[str], server: Server) -> tuple[str, ...]:
     return (str(Path(shutil.which(command[0]) or command[0]).resolve()), server.executable)
 
 
-def assert_same(taken: Taken, pid: int, server: Server, count: int = COUNT) -> None:
-    """What the client saw, what the server saw, and that both saw the same bytes."""
-    assert_right(side(taken, {pid}), count)
+def assert_same(taken: Taken, clients: set[int], server: Server, count: int = COUNT) -> None:
+    """What the clients saw, what the server saw, and that both saw the same bytes."""
+    assert_right(side(taken, clients), count)
     assert_right(side(taken, server.pids), count)
-    equal, different = different_streams(taken, {pid, *server.pids})
+    equal, different = different_streams(taken, clients | server.pids)
     assert different == []
     assert equal > 0
 
@@ -72,11 +72,32 @@ async def test_clients(name: str, nginx: Server, tmp_path: Path) -> None:
     """Captured whole at both ends, and with the library that the client speaks by."""
     client = CLIENTS[name]
     taken, pid = await capture(client, nginx, tmp_path)
-    assert_same(taken, pid, nginx)
+    assert_same(taken, {pid}, nginx)
     theirs = side(taken, {pid})
     assert {exchange.httpipe_tls_library for exchange in theirs.exchanges} == {client.library}
     if name not in LENGTHS_SUFFICE:
         assert theirs.unknown == 0
+
+
+@pytest.mark.anyio
+async def test_http2_over_rustls(nginx_http2: Server) -> None:
+    """Ten connections of a hundred streams at once, whole at both ends, with the right ports."""
+    try:
+        program = str(rust_program("rustls-http2"))
+    except CannotBuildError as error:
+        pytest.skip(str(error))
+    config = TlsConfig(executables=(program, nginx_http2.executable), files=(program,))
+    async with recording(config) as taken:
+        pid = await run([program, str(nginx_http2.port), "10", "100"])
+        await taken.until(lambda taken: len(side(taken, {pid, *nginx_http2.pids}).exchanges) >= 2 * COUNT)
+    for seen in (side(taken, {pid}), side(taken, nginx_http2.pids)):
+        assert len({exchange.url_path for exchange in seen.exchanges}) == len(seen.exchanges) == COUNT
+        assert {(each.network_protocol_version, each.httpipe_marks) for each in seen.exchanges} == {("2", ())}
+        assert seen.unknown == 0
+        assert {each.server_port for each in seen.exchanges} == {nginx_http2.port}
+    ports = [{each.url_path: each.client_port for each in side(taken, pids).exchanges} for pids in ({pid}, nginx_http2.pids)]
+    assert ports[0] == ports[1]
+    assert {exchange.httpipe_tls_library for exchange in side(taken, {pid}).exchanges} == {"rustls"}
 
 
 @pytest.mark.anyio
@@ -85,7 +106,8 @@ async def test_clients(name: str, nginx: Server, tmp_path: Path) -> None:
 async def test_more_clients(name: str, nginx: Server, tmp_path: Path) -> None:
     """The same of versions and forms of Go that this machine has to fetch."""
     taken, pid = await capture(THOROUGH[name], nginx, tmp_path)
-    assert_same(taken, pid, nginx)
+    assert_same(taken, {pid}, nginx)
+    assert side(taken, {pid}).unknown == 0
 
 
 @pytest.mark.anyio
@@ -93,7 +115,7 @@ async def test_more_clients(name: str, nginx: Server, tmp_path: Path) -> None:
 async def test_clients_without_return_probes(name: str, nginx: Server, tmp_path: Path) -> None:
     """The same where the ends of calls are seen at return instructions."""
     taken, pid = await capture(CLIENTS[name], nginx, tmp_path, "instructions")
-    assert_same(taken, pid, nginx)
+    assert_same(taken, {pid}, nginx)
 
 
 @pytest.mark.anyio
@@ -114,7 +136,7 @@ async def test_a_library_that_is_deleted_once_it_is_loaded(nginx: Server) -> Non
                 await client.stdin.send(b"\n")
                 assert await client.wait() == 0
         await taken.until(lambda taken: len(side(taken, {client.pid, *nginx.pids}).exchanges) >= 2 * COUNT)
-    assert_same(taken, client.pid, nginx)
+    assert_same(taken, {client.pid}, nginx)
     assert {exchange.httpipe_tls_library for exchange in side(taken, {client.pid}).exchanges} == {"boringssl"}
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from test_clients import CONNECTIONS, COUNT, EACH, run
 from tls_clients import CLIENTS
-from tls_programs import HERE
+from tls_programs import HERE, go_program
 from tls_recording import Taken, recording
 from tls_servers import Server
 from tls_truth import Side, assert_right, side
@@ -73,3 +73,14 @@ async def test_a_proxy_on_one_loop(loop: str, rounds: int, nginx: Server, certif
             assert upstream[0].unknown < len(upstream[0].exchanges) / 3
     finally:
         proxy.stop()
+
+
+@pytest.mark.anyio
+async def test_go_on_connections_of_its_own_kinds(nginx: Server) -> None:
+    """A net.Conn that is no *net.TCPConn names no descriptor: what stands in its place is not taken for one."""
+    program = str(go_program("wrapped"))
+    async with recording(TlsConfig(executables=(program, nginx.executable), files=(program,))) as taken:
+        pid = await run([program, str(nginx.port), "30", "10"])
+        await taken.until(lambda taken: len(side(taken, {pid, *nginx.pids}).exchanges) >= 600)
+    assert_right(side(taken, {pid}), 300)
+    assert_right(side(taken, nginx.pids), 300)

@@ -1,5 +1,6 @@
 """What a capture does to the programs that it looks at: nothing that is left when it ends, however it ends."""
 
+import json
 import signal
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 from test_attach import target_of
 from tls_hits import Hits
+from tls_programs import HERE
 from tls_servers import Server
 from tls_wait import WAIT_SECS, until
 
@@ -108,3 +110,13 @@ def test_programs_under_seccomp_live(certificate: Path, library: Path, tmp_path:
     assert (done.returncode, done.stdout) == (0, "1000 messages\n")
     [read] = [call for call in (Call.READ, Call.READ_EX) if hits.of(call) > 1000]
     assert hits.of(read) >= 2000
+
+
+@pytest.mark.parametrize("options", [(), ("--pid", "--fork", "--mount-proc")], ids=["on the host", "in a pid namespace"])
+def test_it_never_looks_at_itself(nginx: Server, options: tuple[str, ...]) -> None:
+    """Nor at its children, whatever the kernel calls them: of its own requests only the server's end is seen."""
+    command = ["unshare", *options, sys.executable, str(HERE / "inside.py"), str(nginx.port)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_SECS, check=False)
+    assert done.returncode == 0, done.stderr
+    seen = [tuple(each) for each in json.loads(done.stdout) if each[0] in {"/itself", "/child"}]
+    assert seen == [("/child", "nginx"), ("/itself", "nginx")]

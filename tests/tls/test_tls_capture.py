@@ -14,6 +14,7 @@ from tls_servers import Server
 from tls_truth import side
 
 from pipeline.api import Exchange
+from pipeline.sources.bpf.syscall import run_here
 from pipeline.sources.tls.config import TlsConfig
 from pipeline.sources.tls.ring import TlsLibbpfRing
 
@@ -158,7 +159,7 @@ async def test_a_process_that_becomes_another_program(wanted: str, path: str, ng
 @pytest.mark.anyio
 async def test_its_own_children(nginx: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """httpipe never looks at itself, nor at what it starts."""
-    monkeypatch.setattr("pipeline.sources.tls.program.own_process", os.getpid)
+    monkeypatch.setattr("pipeline.sources.tls.program.own_process", run_here)
     async with recording(TlsConfig(executables=("any",))) as taken:
         pid = await run(curl(nginx, "/1"))
     assert not side(taken, {pid, *nginx.pids}).exchanges

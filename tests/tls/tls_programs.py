@@ -35,7 +35,7 @@ def rust_program(name: str) -> Path:
 
 @cache
 def go_program(name: str, version: str = "", *options: str) -> Path:
-    """``client`` or ``server``, by the Go of this machine or by another version, which Go's own module proxy has."""
+    """A folder of ``programs/go``, by the Go of this machine or by another version, which Go's own module proxy has."""
     go = _toolchain(version) if version else "go"
     made = CACHE / "go" / "".join(c if c.isalnum() else "-" for c in " ".join((name, version or go_version(), *options)))
     _run(go, "build", *options, "-o", str(made), f"./{name}", cwd=HERE / "go", GOTOOLCHAIN="local", CC="clang", GOFLAGS="")

@@ -26,7 +26,7 @@ http {{
   fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
   server {{
     listen 127.0.0.1:{port} ssl{http2}; listen [::1]:{port} ssl{http2};
-    ssl_protocols TLSv1.2 TLSv1.3;
+    ssl_protocols TLSv1.2 TLSv1.3; ssl_early_data on;
     ssl_certificate {certificate}; ssl_certificate_key {certificate};
     root {folder}/www;
     location / {{ default_type text/plain; return 200 "peer=$remote_port uri=$request_uri end"; }}
@@ -80,6 +80,17 @@ defaults
 frontend tests
   bind 127.0.0.1:{port} ssl crt {certificate} alpn http/1.1
   http-request return status 200 content-type text/plain lf-string "peer=%[src_port] uri=%[pathq] end"
+"""
+
+HAPROXY_OF_BYTES = """
+defaults
+  mode tcp
+  timeout client 60s
+  timeout server 60s
+  timeout connect 5s
+listen tests
+  bind 127.0.0.1:{port} ssl crt {certificate}
+  server other 127.0.0.1:{to}
 """
 
 
@@ -163,6 +174,11 @@ def apache(server: Server, mpm: str) -> Server:
 def haproxy(server: Server) -> Server:
     """Answers by itself."""
     return server.start("haproxy", "-f", server.write("haproxy.cfg", HAPROXY))
+
+
+def haproxy_of_bytes(server: Server, port: int) -> Server:
+    """Takes TLS off, and hands what was in it to another server of this host."""
+    return server.start("haproxy", "-f", server.write("haproxy.cfg", HAPROXY_OF_BYTES, to=port))
 
 
 def node(server: Server) -> Server:

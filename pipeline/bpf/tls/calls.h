@@ -10,10 +10,19 @@
 
 #define IS_WRITE(cookie) ((cookie)&1)
 
+/* prio.h: the fourth argument of PR_Recv, of which only the low half is one. */
+#define PR_MSG_PEEK 2
+
 static __always_inline __u32 call_of(__u64 cookie)
 {
 	return cookie & 255;
 }
+
+/* The key of a call on another connection within a call: TLS within TLS, as through a proxy. */
+#define WITHIN (1ULL << 63)
+
+/* Stacks of Go move; its calls always return. */
+#define ANY_STACK ~0ULL
 
 /* `key` names the thread, or the goroutine. A call within another one is told by its stack pointer, so that
  * one that never returned (an exception passed through it) does no harm. */
@@ -21,9 +30,13 @@ static __always_inline int on_enter(struct tls_pending *call, __u64 key)
 {
 	struct tls_pending *outer = bpf_map_lookup_elem(&calls, &key);
 
-	if (outer && call->stack < outer->stack && outer->connection == call->connection &&
-	    outer->buffer == call->buffer)
-		return 0; /* SSL_write within SSL_write_ex, gnutls_record_send2 within gnutls_record_send */
+	if (outer && (call->stack == ANY_STACK || call->stack < outer->stack)) {
+		if (outer->connection != call->connection)
+			key ^= WITHIN;
+		else if (outer->buffer == call->buffer && call->stack != ANY_STACK)
+			return 0; /* SSL_write within SSL_write_ex, gnutls_record_send2 within
+				     gnutls_record_send */
+	}
 	if (!watched(bpf_get_current_pid_tgid() >> 32))
 		return 0;
 	count(TLS_COUNT_CALLS);
@@ -49,6 +62,8 @@ static __always_inline __u64 result_of(const struct tls_pending *call, __s64 res
 		return result > 0 ? result : 0;
 	case TLS_CALL_RUST_WRITE:
 		return result == 0 ? second : 0;
+	case TLS_CALL_NSPR_RECEIVE:
+		return call->written & PR_MSG_PEEK || (__s32)result < 0 ? 0 : (__u32)result;
 	default:
 		return (__s32)result > 0 ? (__u32)result : 0;
 	}
@@ -72,7 +87,7 @@ static __always_inline int is_plain(const struct tls_pending *call, __u32 n)
 {
 	__u32 kind = call_of(call->cookie);
 
-	return (kind == TLS_CALL_NSPR_READ || kind == TLS_CALL_NSPR_WRITE) && call->wire == n;
+	return kind >= TLS_CALL_NSPR_READ && kind <= TLS_CALL_NSPR_RECEIVE && call->wire == n;
 }
 
 /* What the sockets that the thread used say of the connection's. */
@@ -106,9 +121,28 @@ static __always_inline void on_object(__u64 id, const struct tls_pending *call, 
 	on_text(&key, connection, text);
 }
 
+/* Which call returns: the inner one of two uses the outer one's socket. */
+static __always_inline struct tls_pending *returning(__u64 *key, __u64 stack)
+{
+	struct tls_pending *outer = bpf_map_lookup_elem(&calls, key), *call;
+	__u64 inner = *key ^ WITHIN;
+
+	if (outer && stack != ANY_STACK && stack >= outer->stack)
+		return outer;
+	call = bpf_map_lookup_elem(&calls, &inner);
+	if (!call)
+		return outer;
+	if (outer) {
+		call->socket = outer->socket;
+		call->wire = outer->wire;
+	}
+	*key = inner;
+	return call;
+}
+
 static __always_inline int on_leave(__u64 key, __u64 stack, __s64 result, __u64 second)
 {
-	struct tls_pending *call = bpf_map_lookup_elem(&calls, &key);
+	struct tls_pending *call = returning(&key, stack);
 	__u64 id = bpf_get_current_pid_tgid();
 	struct tls_text text = {};
 
@@ -117,7 +151,7 @@ static __always_inline int on_leave(__u64 key, __u64 stack, __s64 result, __u64 
 			count(TLS_COUNT_NO_CALL);
 		return 0;
 	}
-	if (stack < call->stack)
+	if (stack != ANY_STACK && stack < call->stack)
 		return 0; /* a call within it returns */
 	text.bytes = bytes_of(call, result, second);
 	text.from = call->buffer;

@@ -69,8 +69,9 @@ struct tls_connection {
 
 /* A call that has not returned yet. */
 struct tls_pending {
-	__u64 connection, buffer, size, written; /* its arguments; `written` points to where n will be */
-	__u64 stack;				 /* stack pointer: calls within it have a lower one */
+	__u64 connection, buffer, size,
+		written; /* its arguments; `written` points to where n will be, or flags */
+	__u64 stack;	 /* stack pointer: calls within it have a lower one */
 	__u64 ts_ns;
 	__u64 wire; /* bytes on the socket meanwhile */
 	__u64 cookie;

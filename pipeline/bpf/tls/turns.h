@@ -17,7 +17,7 @@
 
 /* Bytes that a process read or wrote on a connection. */
 struct tls_text {
-	__u64 from; /* their address in the process */
+	__u64 from; /* their address in the process; 0 for bytes of a file that never were there */
 	__u64 ts_ns;
 	__u32 bytes;
 	__u32 sent; /* written, else read */
@@ -131,6 +131,8 @@ static __always_inline __u32 spend(struct tls_connection *connection, const stru
 
 	if (connection->speaker != speaker || is_message(text->start))
 		left = settings->budget;
+	if (!text->from)
+		left = 0;
 	take = text->bytes < left ? text->bytes : left;
 	connection->speaker = speaker;
 	connection->left = left - take;
@@ -142,9 +144,11 @@ static __always_inline __u32 spend(struct tls_connection *connection, const stru
 static __always_inline void on_frames(struct tls_connection *connection, const struct tls_text *text,
 				      struct tls_settings *settings, struct tls_walk *walk)
 {
+	if (!text->from)
+		connection->frames_sent.budget = 0;
 	walk->from = text->from;
 	walk->bytes = text->bytes;
-	walk->budget = settings->budget;
+	walk->budget = text->from ? settings->budget : 0;
 	walk->self = text->sent ? TLS_SPEAKER_SELF : TLS_SPEAKER_PEER;
 	walk->speaker = connection->speaker;
 	if (text->sent)
@@ -188,7 +192,7 @@ static __always_inline void on_text(const struct tls_key *key, struct tls_connec
 
 	if (!settings || !n || connection->protocol == TLS_PROTOCOL_OTHER)
 		return;
-	if (bpf_probe_read_user(word, ((n - 1) & (START_BYTES - 1)) + 1, (void *)text->from))
+	if (text->from && bpf_probe_read_user(word, ((n - 1) & (START_BYTES - 1)) + 1, (void *)text->from))
 		count(TLS_COUNT_COPY_FAILED);
 	text->start = classify(word, n);
 	if (!connection->protocol) {

@@ -15,6 +15,12 @@ CONTAINER_FILES = (Path("/.dockerenv"), Path("/run/.containerenv"))
 CONTAINER_VARIABLES = ("container", "KUBERNETES_SERVICE_HOST")
 
 
+PROBING_REMEDY = (
+    "probes on other programs need root, or cap_bpf and cap_perfmon, and cap_sys_ptrace and cap_dac_read_search to find them; "
+    "in a container also the host's process ids (docker run --pid host, Kubernetes: hostPID: true)"
+)
+
+
 def capabilities() -> set[int]:
     """Those in effect, by number (linux/capability.h)."""
     try:

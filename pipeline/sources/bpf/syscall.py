@@ -146,6 +146,13 @@ def run_on_frame(program_fd: int, frame: bytes, repeat: int = 1) -> int:
     return duration
 
 
+def run_here(program_fd: int) -> int:
+    """Run a raw tracepoint's program once, in the calling thread (BPF_PROG_TEST_RUN, Linux 5.10); returns what it returns."""
+    attributes = _TEST_RUN.pack(program_fd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    returned: int = _TEST_RUN.unpack(_bpf(_PROG_TEST_RUN, attributes))[1]
+    return returned
+
+
 def link_uprobes(program_fd: int, path: str, places: Mapping[int, int], *, at_return: bool) -> int:
     """Attach a program to places of a file, offsets with their cookies (Linux 6.6); closing the result detaches all of them."""
     name = ctypes.create_string_buffer(os.fsencode(path))

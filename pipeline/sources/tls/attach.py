@@ -108,7 +108,7 @@ def _close_one(links: Iterable[int]) -> None:
 def _refused(target: Target, error: OSError) -> CaptureError:
     what = f"cannot attach to {target.library} {target.version}".rstrip()
     if error.errno in {errno.EPERM, errno.EACCES}:
-        return CaptureError(f"{what}: no permission", remedy=rights.capabilities_remedy(), denied=True)
+        return CaptureError(f"{what}: no permission", remedy=rights.PROBING_REMEDY, denied=True)
     if error.errno in {errno.EMFILE, errno.ENFILE}:
         return CaptureError(f"{what}: {os.strerror(error.errno).lower()}", remedy=OPEN_FILES_REMEDY)
     return CaptureError(f"{what}: {error.strerror or error}", remedy="httpipe doctor --tls looks at the processes of this host")

@@ -63,7 +63,10 @@ class Discovery:
 
     def scan(self) -> list[Finding]:
         """Files that are named, and every process that runs. Raises ``CaptureError`` for a named file without a library."""
-        found = [finding for path in self._named for finding in self._of_file(path)]
+        return [*(finding for path in self._named for finding in self._of_file(path)), *self._running()]
+
+    def _running(self) -> list[Finding]:
+        found: list[Finding] = []
         for pid in mappings.processes():
             executable = mappings.executable(pid)
             if executable and self._wants(executable):
@@ -82,7 +85,7 @@ class Discovery:
                     found += self._new([mapping], executable)
         if lost:
             self.rescans += 1
-            found += self.scan()
+            found += self._running()
         return found
 
     def unused(self) -> list[str]:

@@ -53,7 +53,7 @@ class MmapEvents:
             denied = error.errno in {errno.EPERM, errno.EACCES}
             raise CaptureError(
                 f"cannot be told which files are mapped: {error.strerror or error}",
-                remedy=rights.capabilities_remedy() if denied else "the kernel needs CONFIG_PERF_EVENTS",
+                remedy=rights.PROBING_REMEDY if denied else "the kernel needs CONFIG_PERF_EVENTS",
                 denied=denied,
             ) from error
 

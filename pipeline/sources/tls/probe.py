@@ -38,6 +38,8 @@ class Call(IntEnum):
     ``READ_EX``, ``WRITE_EX``  (connection, buffer, size, size_t *n) → 1: ``SSL_read_ex``, ``ssl_read_internal``.
     ``WRITE_EX2``              (connection, buffer, size, flags, size_t *n) → 1: ``ssl_write_internal`` since OpenSSL 3.2.
     ``NSPR_READ``, ``NSPR_WRITE``  as ``READ`` and ``WRITE``, of functions that serve plain sockets and files, too: ``PR_Read``.
+    ``NSPR_RECEIVE``           (connection, buffer, size, flags) → n > 0: ``PR_Recv``; bytes that are only looked at do not count.
+    ``SENDFILE``               (connection, file, offset, size) → n > 0: ``SSL_sendfile``; the bytes never are in the program.
     ``GO_READ``, ``GO_WRITE``  ``crypto/tls.(*Conn).Read``, ``Write``: (conn, buffer, size) → n; ``Write`` without ``GO_LEAVE``.
     ``RUST_READ``              ``take_received_plaintext``: words 2 and 3 of the second argument are pointer and length.
     ``RUST_WRITE``             (writer, buffer, size) → tag in ``rax`` (0 for Ok), n in ``rdx``; the writer's first word is the
@@ -56,7 +58,9 @@ class Call(IntEnum):
     RUST_WRITE = 11
     NSPR_READ = 12
     NSPR_WRITE = 13
+    NSPR_RECEIVE = 14
     FREE = 16
+    SENDFILE = 17
 
 
 @dataclass(frozen=True, slots=True)

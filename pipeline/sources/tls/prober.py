@@ -13,11 +13,13 @@ from collections.abc import Callable, Sequence
 from typing import Literal
 
 from pipeline.errors import CaptureError
+from pipeline.sources.tls import mappings
 from pipeline.sources.tls.attach import Attacher
 from pipeline.sources.tls.canary import return_probes_are_safe
 from pipeline.sources.tls.discovery import Discovery, Finding
 from pipeline.sources.tls.probe import Target
 from pipeline.sources.tls.program import TlsProgram
+from pipeline.sources.tls.versions import OpensslVersions, of_named
 
 MAX_TARGETS = 0xFFFF
 """Numbers of targets have 16 bits in records; none is used again."""
@@ -37,6 +39,7 @@ class Prober:
         self._log = log
         self._attacher = Attacher(program.programs, multi=program.multi)
         self._discovery: Discovery | None = None
+        self._versions = OpensslVersions()
         self._libraries: dict[int, str] = {}
         self._numbers: dict[str, list[int]] = {}
         self._turned_away = 0
@@ -99,12 +102,14 @@ class Prober:
             try:
                 for finding in discovery.read():
                     self._take(finding)
+                if time.monotonic() >= tidy_due:
+                    tidy_due = time.monotonic() + TIDY_SECS
+                    self._tidy(discovery)
             except (CaptureError, OSError) as error:
                 self._log.warning("cannot look for TLS libraries: %s", error)
+            except Exception:  # noqa: BLE001  whatever a strange file brings about, the next one must still be found
+                self._log.exception("cannot look for TLS libraries")
             self._report_turned_away(discovery)
-            if time.monotonic() >= tidy_due:
-                tidy_due = time.monotonic() + TIDY_SECS
-                self._tidy(discovery)
 
     def _take(self, finding: Finding) -> None:
         if not isinstance(finding.target, Target):
@@ -122,7 +127,15 @@ class Prober:
             self._log.warning("cannot capture %s: %s", _named(finding), error)
             return
         self._numbers.setdefault(finding.attach_by, []).append(number)
-        self._log.info("capturing %s", _named(finding))
+        self._log.info("capturing %s", _named(finding, self._version(finding)))
+
+    def _version(self, finding: Finding) -> str:
+        """Of a shared libssl it is in another file, which is looked at when the probes are there."""
+        if finding.target.version:
+            return finding.target.version
+        if not finding.pid:
+            return of_named(finding.path)
+        return self._versions.beside(finding.path, mappings.of_process(finding.pid))
 
     def _report_turned_away(self, discovery: Discovery) -> None:
         """Files beyond what is kept open are not captured."""
@@ -138,8 +151,8 @@ class Prober:
             discovery.forget(attach_by)
 
 
-def _named(finding: Finding) -> str:
+def _named(finding: Finding, version: str = "") -> str:
     """The library, its file, and the program that was seen with it first: a file may hold one that its user does not know of."""
     user = "" if finding.executable in ("", finding.path) else f", first used by {finding.executable}"
-    library = f"{finding.target.library} {finding.target.version}".rstrip()
+    library = f"{finding.target.library} {finding.target.version or version}".rstrip()
     return f"{library} in {finding.path}{user}"

@@ -15,7 +15,7 @@ from pipeline.sources.bpf import kernel, rights
 from pipeline.sources.bpf.counters import Counters
 from pipeline.sources.bpf.libbpf_loader import Object
 from pipeline.sources.bpf.owners import facts
-from pipeline.sources.bpf.syscall import Map, open_raw_tracepoint
+from pipeline.sources.bpf.syscall import Map, open_raw_tracepoint, run_here
 from pipeline.sources.tls import abi
 from pipeline.sources.tls.attach import MULTI_SINCE
 from pipeline.sources.tls.config import TlsConfig
@@ -29,11 +29,6 @@ OLDEST_KERNEL = (5, 15)
 
 SOCKETS_SINCE = (6, 3)
 """The tracepoints that tell what a thread sends and receives."""
-
-REMEDY = (
-    "probes on other programs need root, or cap_bpf and cap_perfmon, and cap_sys_ptrace and cap_dac_read_search to find them; "
-    "in a container also the host's process ids (docker run --pid host, Kubernetes: hostPID: true)"
-)
 
 UPROBE_MULTI = 48
 """``BPF_TRACE_UPROBE_MULTI`` of ``enum bpf_attach_type``."""
@@ -69,7 +64,7 @@ class TlsProgram:
         self._object = loaded = Object(object_file())
         try:
             loaded.size("events", config.ring_bytes)
-            for name in ("connections", "carriers"):
+            for name in ("connections", "carriers", "calls"):
                 loaded.size(name, config.kernel_connections)
             self._choose(loaded)
             _load(loaded)
@@ -77,7 +72,8 @@ class TlsProgram:
             self.ring_fd = loaded.map_fd("events")
             self.counters = Counters(loaded.map_fd("counters"), abi.COUNTS)
             self._processes = Map(loaded.map_fd("processes"), 4, abi.PROCESS.size)
-            self._write_settings(loaded.map_fd("settings"), budget, ENDS[config.ends])
+            own = own_process(loaded.program_fd("own_process"))
+            self._write_settings(loaded.map_fd("settings"), budget, ENDS[config.ends], own)
         except BaseException:
             self.close()
             raise
@@ -134,15 +130,18 @@ class TlsProgram:
             self._settings = None
         self._object.close()
 
-    def _write_settings(self, fd: int, budget: int, ends: abi.End) -> None:
+    def _write_settings(self, fd: int, budget: int, ends: abi.End, own: int) -> None:
         self._settings = mmap.mmap(fd, mmap.PAGESIZE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
         self._want = memoryview(self._settings).cast("I")[abi.WANT_OFFSET // 4 :]  # one store of four bytes cannot tear
-        self._settings[: abi.SETTINGS.size] = abi.SETTINGS.pack(0, budget, ends, abi.PARTS, 0, own_process(), facts())
+        self._settings[: abi.SETTINGS.size] = abi.SETTINGS.pack(0, budget, ends, abi.PARTS, 0, own, facts())
 
 
-def own_process() -> int:
-    """What is never looked at, nor its children. Tests, whose children are what is looked at, put another one in its place."""
-    return os.getpid()
+def own_process(program_fd: int) -> int:
+    """What is never looked at, nor its children, as the kernel numbers it, also where this process is in a pid namespace.
+
+    Tests, whose children are what is looked at, put another one in its place.
+    """
+    return run_here(program_fd)
 
 
 def _load(loaded: Object) -> None:
@@ -151,7 +150,9 @@ def _load(loaded: Object) -> None:
     except CaptureError as error:
         if not error.denied or rights.locked_memory() is not None:
             raise
-        raise CaptureError("the kernel refuses the BPF program: no permission", remedy=REMEDY, denied=True) from error
+        raise CaptureError(
+            "the kernel refuses the BPF program: no permission", remedy=rights.PROBING_REMEDY, denied=True
+        ) from error
 
 
 def _check_host() -> None:

@@ -20,6 +20,8 @@ from pipeline.sources.tls import abi
 from pipeline.sources.tls.capture import TlsCapture
 from pipeline.sources.tls.config import ANY, TlsConfig
 
+ALL_PROGRAMS = 'executables = ["any"]: the plain text of every program that uses a known TLS library is read'
+
 
 class TlsSource(Source):
     """HTTPS of this host, live, by probes on TLS libraries."""
@@ -32,6 +34,7 @@ class TlsSource(Source):
 
     def __init__(self, config: TlsConfig, context: Context) -> None:
         self._config = config
+        self.warnings = (ALL_PROGRAMS,) if config.executables == (ANY,) else ()
         self._context = context
         self._capture: TlsCapture | None = None
         self._empty_ticks = 0
@@ -42,10 +45,6 @@ class TlsSource(Source):
 
     async def open(self) -> None:
         """Load, look for libraries, attach, say so."""
-        if self._config.executables == (ANY,):
-            self._context.log.warning(
-                'executables = ["any"]: the plain text of every program that uses a known TLS library is read'
-            )
         # The first use of these imports parts of anyio and asyncio: better now than while the ring fills.
         with anyio.move_on_after(0):
             await anyio.lowlevel.checkpoint()

@@ -9,12 +9,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from pipeline.sources.tls import mappings
-from pipeline.sources.tls.elf.errors import ElfError
-from pipeline.sources.tls.elf.file import ElfFile
 from pipeline.sources.tls.files import Files
-from pipeline.sources.tls.mappings import Inode, Mapping
+from pipeline.sources.tls.mappings import Mapping
 from pipeline.sources.tls.probe import Probe, Target
-from pipeline.sources.tls.targets import traces
+from pipeline.sources.tls.versions import OpensslVersions
 
 _BREAKPOINTS = {"x86_64": b"\xcc", "aarch64": (0xD4200000 | 5 << 5).to_bytes(4, "little")}
 """INT3, and BRK with the number that the kernel uses for uprobes."""
@@ -61,7 +59,7 @@ class _Look:
 
     def __init__(self) -> None:
         self.files = Files()
-        self._versions: dict[Inode, str] = {}
+        self._versions = OpensslVersions()
 
     def libraries(self, pid: int, executable: str) -> Iterator[TlsProcess]:
         """Those of one process."""
@@ -69,35 +67,12 @@ class _Look:
         for mapping in mapped:
             file = self.files.mapped(mapping)
             for library in file.libraries if file else ():
-                version = library.version or self._beside(mapping.path, mapped)
+                version = library.version or self._versions.beside(mapping.path, mapped)
                 if isinstance(library, Target):
                     attached = any(_attached(mapping, probe) for probe in library.probes)
                     yield TlsProcess(pid, executable, library.library, version, mapping.path, attached=attached)
                 else:
                     yield TlsProcess(pid, executable, library.library, library.version, mapping.path, library.why)
-
-    def _beside(self, path: str, mapped: list[Mapping]) -> str:
-        """A shared libssl does not hold OpenSSL's version; the libcrypto beside it does."""
-        folder, name = os.path.split(path)
-        crypto = [mapping for mapping in mapped if mapping.path.startswith(f"{folder}/libcrypto")]
-        if not name.startswith("libssl") or not crypto:
-            return ""
-        if crypto[0].inode not in self._versions:
-            self._versions[crypto[0].inode] = _openssl_version(crypto[0])
-        return self._versions[crypto[0].inode]
-
-
-def _openssl_version(mapping: Mapping) -> str:
-    try:
-        fd = mappings.opened(mapping)
-    except OSError:
-        return ""
-    try:
-        return traces.of(ElfFile(fd)).version("openssl")
-    except (ElfError, OSError):
-        return ""
-    finally:
-        os.close(fd)
 
 
 def _attached(mapping: Mapping, probe: Probe) -> bool:

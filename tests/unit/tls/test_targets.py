@@ -35,11 +35,12 @@ def test_shared_openssl_at_its_internal_functions() -> None:
     """One function for reading and one for writing, with return probes at the very place where they are entered."""
     target = only(looked(libssl()))
     assert target.library == "openssl"
-    [read, write] = [probe for probe in target.probes if probe.program is Program.ENTER]
+    [read, write, *files] = [probe for probe in target.probes if probe.program is Program.ENTER]
     assert (read.call, read.function) == (Call.READ_EX, "SSL_read → inner")
     assert write.call in {Call.WRITE_EX, Call.WRITE_EX2}
     leaves = [probe for probe in target.probes if probe.program is Program.LEAVE]
-    assert [(probe.offset, probe.at_return) for probe in leaves] == [(read.offset, True), (write.offset, True)]
+    assert [(probe.offset, probe.at_return) for probe in leaves[:2]] == [(read.offset, True), (write.offset, True)]
+    assert [probe.call for probe in (*files, *leaves[2:])] in ([Call.SENDFILE] * 2, [])  # since OpenSSL 3.0
     assert calls(target, Program.FREE) == {Call.FREE}
 
 
@@ -62,7 +63,7 @@ def test_static_openssl_with_its_version() -> None:
     target = only(looked(path))
     assert target.library == "openssl"
     assert target.version.startswith("3.")
-    assert calls(target, Program.ENTER) == {Call.READ_EX, Call.WRITE_EX2}
+    assert calls(target, Program.ENTER) == {Call.READ_EX, Call.WRITE_EX2, Call.SENDFILE}
 
 
 def test_stripped_boringssl_is_named() -> None:
@@ -104,7 +105,7 @@ def test_nss_needs_return_probes(tmp_path: Path) -> None:
     jump = "int {0}(void *s, void *b, int n) {{ return ((int (**)(void *, void *, int))*(void **)s)[2](s, b, n); }}\n"
     source = "".join(jump.format(name) for name in ("PR_Read", "PR_Recv", "PR_Write", "PR_Send", "PR_Close"))
     program = compiled(tmp_path, source + PLAIN.format(""), "-O2")
-    assert calls(only(looked(program)), Program.ENTER) == {Call.NSPR_READ, Call.NSPR_WRITE}
+    assert calls(only(looked(program)), Program.ENTER) == {Call.NSPR_READ, Call.NSPR_RECEIVE, Call.NSPR_WRITE}
     [refused] = looked(program, uretprobes=False)
     assert isinstance(refused, Unsupported)
     assert "return probes" in refused.why

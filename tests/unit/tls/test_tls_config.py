@@ -1,10 +1,13 @@
 """Options of the ``tls`` source, and which executables they want."""
 
+import json
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 from pydantic import ValidationError
 
+from pipeline.cli.validate import validate
 from pipeline.sources.tls.config import TlsConfig
 from pipeline.sources.tls.wanted import Wanted
 
@@ -43,6 +46,18 @@ def test_what_is_refused(options: dict[str, object], words: str) -> None:
 def test_wanted(path: str, wanted: bool) -> None:  # noqa: FBT001  a parameter of the test
     """A glob with a slash is one of paths, one without of names; what is excluded is not wanted."""
     assert Wanted(("/usr/sbin/nginx", "python3*"), ("*/python3-secret",))(path) is wanted
+
+
+@pytest.mark.parametrize(("executables", "warned"), [(("any",), True), (("curl",), False)])
+def test_all_programs_are_a_warning(executables: tuple[str, ...], warned: bool) -> None:  # noqa: FBT001  a parameter of the test
+    """That `httpipe validate` says, too."""
+    file = (
+        f'[sources.https]\ntype = "tls"\nexecutables = {json.dumps(executables)}\n'
+        '[sinks.out]\ntype = "null"\ninputs = ["https"]\n'
+    )
+    done = CliRunner().invoke(validate, ["-"], input=file)
+    assert done.exit_code == 0, done.output
+    assert ('sources.https: executables = ["any"]: the plain text of every program' in done.output) is warned
 
 
 def test_any() -> None:

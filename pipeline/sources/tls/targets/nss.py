@@ -9,7 +9,7 @@ from pipeline.sources.tls.targets.code import ONLY_BY_RETURN_PROBES, Code, Found
 
 LIBRARY = "nss"
 
-_CALLS = {"PR_Read": Call.NSPR_READ, "PR_Recv": Call.NSPR_READ, "PR_Write": Call.NSPR_WRITE, "PR_Send": Call.NSPR_WRITE}
+_CALLS = {"PR_Read": Call.NSPR_READ, "PR_Recv": Call.NSPR_RECEIVE, "PR_Write": Call.NSPR_WRITE, "PR_Send": Call.NSPR_WRITE}
 _FREE = "PR_Close"
 
 

@@ -18,6 +18,7 @@ _READ = {"SSL_read": Call.READ, "SSL_read_ex": Call.READ_EX}
 _WRITE = {"SSL_write": Call.WRITE, "SSL_write_ex": Call.WRITE_EX, "SSL_write_ex2": Call.WRITE_EX2}
 _CALLS = _READ | _WRITE
 _FREE = "SSL_free"
+_SENDFILE = "SSL_sendfile"
 _INNER = {"ssl_read_internal": Call.READ_EX, "ssl_write_internal": Call.WRITE_EX}
 
 _R8 = 8
@@ -25,7 +26,7 @@ _R8 = 8
 
 def find(code: Code) -> Found | Unsupported | None:
     """By symbols, else by strings. A program that links it statically has only what it uses of it."""
-    functions = code.functions([*_CALLS, _FREE])
+    functions = code.functions([*_CALLS, _FREE, _SENDFILE])
     if functions.keys() >= {"SSL_read", "SSL_write"}:
         if "SSL_read_ex" in functions or BORINGSSL_SOURCE not in code.traces.names:
             return _by_symbols(code, functions)
@@ -41,6 +42,8 @@ def _by_symbols(code: Code, functions: dict[str, Function]) -> Found | Unsupport
     left = {probe.call for probe in probes if probe.program is Program.LEAVE}
     if not left & set(_READ.values()) or not left & set(_WRITE.values()):
         return Unsupported(LIBRARY, version, ONLY_BY_RETURN_PROBES)
+    if _SENDFILE in functions:
+        probes += code.call(functions[_SENDFILE], Call.SENDFILE)
     if _FREE in functions:
         probes.append(code.at_entry(functions[_FREE], Call.FREE, Program.FREE))
     return Found(LIBRARY, version, tuple(probes))

@@ -1,0 +1,88 @@
+"""OpenSSL used in its less usual ways: each request once, whole, with the right port, and the bytes of both ends equal."""
+
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from test_clients import assert_same, run
+from tls_programs import c_program
+from tls_recording import Taken, recording
+from tls_servers import Server, haproxy_of_bytes
+from tls_truth import assert_right, side
+
+from pipeline.sources.tls.config import TlsConfig
+
+CONNECTIONS, EACH = 20, 10
+COUNT = CONNECTIONS * EACH
+
+WAYS = ("extended", "bytes", "peek", "zero", "update", "duplicate", "passed", "jump", "fork")
+"""As ``programs/calls.c`` has them."""
+LARGE = 300_000
+"""Bytes of a body, as there."""
+
+
+@pytest.fixture(scope="module")
+def calls(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The client."""
+    return c_program("calls", tmp_path_factory.mktemp("calls"), "-lssl", "-lcrypto")
+
+
+@pytest.fixture
+def proxy(certificate: Path, nginx: Server) -> Generator[Server, None, None]:
+    """It takes TLS off what it passes to nginx."""
+    server = haproxy_of_bytes(Server(certificate), nginx.port)
+    yield server
+    server.stop()
+
+
+async def taken_of(calls: Path, way: str, server: Server, nginx: Server, count: int) -> tuple[Taken, int]:
+    """What was captured of the client and of nginx, and the client's pid."""
+    async with recording(TlsConfig(executables=(str(calls), nginx.executable))) as taken:
+        pid = await run([str(calls), str(server.port), str(CONNECTIONS), str(EACH), way])
+        await taken.until(lambda taken: len(side(taken, nginx.pids).exchanges) >= count)
+    return taken, pid
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("way", WAYS)
+async def test_calls(way: str, calls: Path, nginx: Server) -> None:
+    """Of a process and its children."""
+    taken, pid = await taken_of(calls, way, nginx, nginx, COUNT)
+    clients = {exchange.process_pid or 0 for exchange in taken.exchanges if exchange.process_executable_path == str(calls)}
+    assert pid in clients or way == "fork"
+    for pids in (clients, nginx.pids):
+        assert side(taken, pids).unknown == 0
+    assert_same(taken, clients, nginx, COUNT)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("way", ["large", "partial"])
+async def test_large_writes(way: str, calls: Path, nginx: Server) -> None:
+    """Bodies that are written at once, and in whatever parts the socket takes, have their exact size at both ends."""
+    taken, pid = await taken_of(calls, way, nginx, nginx, COUNT)
+    for pids in ({pid}, nginx.pids):
+        assert_right(side(taken, pids), COUNT)
+        assert {each.http_request_body_size for each in side(taken, pids).exchanges} == {LARGE}
+
+
+@pytest.mark.anyio
+async def test_early_data(calls: Path, nginx: Server) -> None:
+    """A request that comes before the handshake is over is the first of its connection."""
+    count = COUNT + CONNECTIONS - 1
+    taken, pid = await taken_of(calls, "early", nginx, nginx, count)
+    assert_same(taken, {pid}, nginx, count)
+    for pids in ({pid}, nginx.pids):
+        assert sum((each.url_path or "").endswith("-early") for each in side(taken, pids).exchanges) == CONNECTIONS - 1
+
+
+@pytest.mark.anyio
+async def test_tls_within_tls(calls: Path, nginx: Server, proxy: Server) -> None:
+    """What the inner connection says is captured, with the socket of the outer one; the outer one's bytes are not HTTP."""
+    taken, pid = await taken_of(calls, "within", proxy, nginx, COUNT)
+    exchanges = side(taken, {pid}).exchanges
+    assert len({each.url_path for each in exchanges}) == len(exchanges) == COUNT
+    assert {each.httpipe_marks for each in exchanges} == {()}
+    assert {each.server_port for each in exchanges} == {proxy.port}
+    assert [f"/calls/{each.client_port}" for each in exchanges] == [
+        (each.url_path or "").rpartition("/")[0] for each in exchanges
+    ]
