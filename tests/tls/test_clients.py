@@ -9,7 +9,7 @@ import anyio
 import anyio.to_thread
 import pytest
 from tls_clients import CLIENTS, THOROUGH, Client, files
-from tls_programs import CannotBuildError, netty, rust_program
+from tls_programs import CannotBuildError, netty
 from tls_recording import Taken, recording
 from tls_servers import Server
 from tls_truth import assert_right, different_streams, side
@@ -77,27 +77,6 @@ async def test_clients(name: str, nginx: Server, tmp_path: Path) -> None:
     assert {exchange.httpipe_tls_library for exchange in theirs.exchanges} == {client.library}
     if name not in LENGTHS_SUFFICE:
         assert theirs.unknown == 0
-
-
-@pytest.mark.anyio
-async def test_http2_over_rustls(nginx_http2: Server) -> None:
-    """Ten connections of a hundred streams at once, whole at both ends, with the right ports."""
-    try:
-        program = str(rust_program("rustls-http2"))
-    except CannotBuildError as error:
-        pytest.skip(str(error))
-    config = TlsConfig(executables=(program, nginx_http2.executable), files=(program,))
-    async with recording(config) as taken:
-        pid = await run([program, str(nginx_http2.port), "10", "100"])
-        await taken.until(lambda taken: len(side(taken, {pid, *nginx_http2.pids}).exchanges) >= 2 * COUNT)
-    for seen in (side(taken, {pid}), side(taken, nginx_http2.pids)):
-        assert len({exchange.url_path for exchange in seen.exchanges}) == len(seen.exchanges) == COUNT
-        assert {(each.network_protocol_version, each.httpipe_marks) for each in seen.exchanges} == {("2", ())}
-        assert seen.unknown == 0
-        assert {each.server_port for each in seen.exchanges} == {nginx_http2.port}
-    ports = [{each.url_path: each.client_port for each in side(taken, pids).exchanges} for pids in ({pid}, nginx_http2.pids)]
-    assert ports[0] == ports[1]
-    assert {exchange.httpipe_tls_library for exchange in side(taken, {pid}).exchanges} == {"rustls"}
 
 
 @pytest.mark.anyio

@@ -61,6 +61,7 @@ static __always_inline __u64 result_of(const struct tls_pending *call, __s64 res
 	case TLS_CALL_GO_READ:
 		return result > 0 ? result : 0;
 	case TLS_CALL_RUST_WRITE:
+	case TLS_CALL_RUST_WRITE_VECTORED:
 		return result == 0 ? second : 0;
 	case TLS_CALL_NSPR_RECEIVE:
 		return call->written & PR_MSG_PEEK || (__s32)result < 0 ? 0 : (__u32)result;
@@ -75,7 +76,7 @@ static __always_inline __u32 bytes_of(const struct tls_pending *call, __s64 resu
 {
 	__u64 n = result_of(call, result, second);
 
-	if (n > call->size) {
+	if (n > call->size && call_of(call->cookie) != TLS_CALL_RUST_WRITE_VECTORED) {
 		count(TLS_COUNT_NO_CALL);
 		return 0;
 	}
@@ -157,8 +158,8 @@ static __always_inline int on_leave(__u64 key, __u64 stack, __s64 result, __u64 
 	text.from = call->buffer;
 	text.sent = IS_WRITE(call->cookie);
 	text.ts_ns = text.sent ? call->ts_ns : bpf_ktime_get_boot_ns();
-	if (text.bytes && call_of(call->cookie) == TLS_CALL_RUST_WRITE)
-		on_rust_write(id, call->connection, call->cookie, &text);
+	if (text.bytes && is_rust_write(call))
+		on_rust_write(id, call, &text);
 	else if (text.bytes)
 		on_object(id, call, &text);
 	bpf_map_delete_elem(&calls, &key);

@@ -11,13 +11,14 @@
 
 #include "tls/ring.h"
 
-#define FRAME_HEADER  9
-#define FRAME_DATA    0
-#define FRAME_HEADERS 1
-#define FRAME_KNOWN   0x20 /* types are below; RFC 9218, section 7.1 has 16 */
-#define PREFACE_BYTES 24   /* RFC 9113, section 3.4; no frame, but in front of the first */
+#define FRAME_HEADER   9
+#define FRAME_DATA     0
+#define FRAME_HEADERS  1
+#define FRAME_SETTINGS 4
+#define FRAME_KNOWN    0x20 /* types are below; RFC 9218, section 7.1 has 16 */
+#define PREFACE_BYTES  24   /* RFC 9113, section 3.4; no frame, but in front of the first */
 /* Pieces of one call that are looked at. Behind them everything of the direction is copied from then on. */
-#define FRAME_STEPS   256
+#define FRAME_STEPS    256
 
 /* One call on its way through `step`. */
 struct tls_walk {

@@ -9,6 +9,9 @@
 
 #include "tls/turns.h"
 
+/* Of one vectored call, that are copied: hyper gives 16 at most, h2 a frame's header and its payload. */
+#define RUST_PIECES 16
+
 static __always_inline struct tls_connection *rust_connection(struct tls_key *key,
 							      const struct tls_socket *socket, __u64 cookie)
 {
@@ -72,12 +75,57 @@ static __always_inline void report_sent(__u32 tgid, struct tls_thread *thread, c
 	thread->token = 0;
 }
 
-/* The program wrote to `object`; its thread's next send says whose it was. */
-static __always_inline void on_rust_write(__u64 id, __u64 object, __u64 cookie, struct tls_text *text)
+static __always_inline int is_rust_write(const struct tls_pending *call)
 {
+	__u32 kind = call->cookie & 255;
+
+	return kind == TLS_CALL_RUST_WRITE || kind == TLS_CALL_RUST_WRITE_VECTORED;
+}
+
+/* Verified once, for each piece of a call. */
+__noinline int put_piece(struct tls_key *key, struct tls_text *text)
+{
+	struct tls_connection *writer;
+
+	if (!key || !text)
+		return 0;
+	writer = bpf_map_lookup_elem(&connections, key);
+	if (writer)
+		on_text(key, writer, text);
+	return 0;
+}
+
+/* The bytes of a vectored call lie in several places: an array of struct iovec. */
+static __always_inline void put_pieces(struct tls_key *key, const struct tls_pending *call,
+				       struct tls_text *text)
+{
+	__u64 piece[2] = {}; /* address, bytes */
+	__u32 left = text->bytes;
+
+	for (__u32 i = 0; i < RUST_PIECES && left && i < call->size; i++) {
+		if (bpf_probe_read_user(piece, sizeof(piece), (void *)(call->buffer + i * sizeof(piece))))
+			break;
+		text->from = piece[0];
+		text->bytes = piece[1] < left ? piece[1] : left;
+		left -= text->bytes;
+		put_piece(key, text);
+	}
+	if (!left)
+		return;
+	count(TLS_COUNT_CALL_CUT);
+	text->from = 0;
+	text->bytes = left;
+	put_piece(key, text);
+}
+
+/* The program wrote to an object; its thread's next send says whose it was. */
+static __always_inline void on_rust_write(__u64 id, const struct tls_pending *call, struct tls_text *text)
+{
+	__u64 object = call->connection, cookie = call->cookie;
 	struct tls_key key = {.address = object, .tgid = id >> 32, .name = TLS_NAME_WRITER};
 	struct tls_thread *thread = thread_of(id);
 	struct tls_connection *writer = connection_of(&key, cookie);
+	__u32 bytes = text->bytes;
 
 	if (!thread || !writer)
 		return;
@@ -89,14 +137,17 @@ static __always_inline void on_rust_write(__u64 id, __u64 object, __u64 cookie, 
 		writer->number = next_number();
 	}
 	text->token = 1;
-	on_text(&key, writer, text);
+	if ((cookie & 255) == TLS_CALL_RUST_WRITE_VECTORED)
+		put_pieces(&key, call, text);
+	else
+		put_piece(&key, text);
 	if (writer->protocol != TLS_PROTOCOL_HTTP1 && writer->protocol != TLS_PROTOCOL_HTTP2)
 		return;
 	thread->token = writer->number;
 	thread->token_object = object;
 	thread->token_cookie = cookie;
-	thread->token_plain += text->bytes;
-	thread->token_records += records_of(text->bytes);
+	thread->token_plain += bytes;
+	thread->token_records += records_of(bytes);
 }
 
 /* The thread sent: what it wrote since its last send went there, if so many bytes can hold it. */

@@ -44,6 +44,7 @@ class Call(IntEnum):
     ``RUST_READ``              ``take_received_plaintext``: words 2 and 3 of the second argument are pointer and length.
     ``RUST_WRITE``             (writer, buffer, size) → tag in ``rax`` (0 for Ok), n in ``rdx``; the writer's first word is the
                                connection.
+    ``RUST_WRITE_VECTORED``    the same with (writer, struct iovec *, count): ``write_vectored``.
     ``FREE``                   (connection): ``SSL_free``, ``gnutls_deinit``, ``PR_Close``, ``crypto/tls.(*Conn).Close``.
     """
 
@@ -59,6 +60,7 @@ class Call(IntEnum):
     NSPR_READ = 12
     NSPR_WRITE = 13
     NSPR_RECEIVE = 14
+    RUST_WRITE_VECTORED = 15
     FREE = 16
     SENDFILE = 17
 

@@ -1,11 +1,13 @@
-//! HTTP/2 client on rustls, all requests of a connection at once: PORT CONNECTIONS REQUESTS
+//! HTTP/2 on rustls. A client, all requests of a connection at once: PORT CONNECTIONS REQUESTS. A server: PORT CERTIFICATE
 
 #[path = "../../sync/src/trust.rs"]
 mod trust;
 
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use std::sync::Arc;
-use tokio::net::TcpStream;
-use tokio_rustls::TlsConnector;
+use tokio::net::{TcpListener, TcpStream};
+use tokio_rustls::{TlsAcceptor, TlsConnector};
 
 async fn one(connector: TlsConnector, port: u16, number: usize, requests: usize) {
     let socket = TcpStream::connect(("127.0.0.1", port)).await.unwrap();
@@ -32,8 +34,36 @@ async fn one(connector: TlsConnector, port: u16, number: usize, requests: usize)
     }
 }
 
+async fn answer(acceptor: TlsAcceptor, socket: TcpStream, port: u16) {
+    let Ok(stream) = acceptor.accept(socket).await else { return };
+    let mut connection = h2::server::handshake(stream).await.unwrap();
+    while let Some(Ok((request, mut respond))) = connection.accept().await {
+        let body = format!("peer={port} uri={} end", request.uri().path());
+        let mut stream = respond.send_response(http::Response::new(()), false).unwrap();
+        stream.send_data(body.into(), true).unwrap();
+    }
+}
+
+async fn serve(port: u16, certificate: &str) {
+    let chain = CertificateDer::pem_file_iter(certificate).unwrap().map(Result::unwrap).collect();
+    let key = PrivateKeyDer::from_pem_file(certificate).unwrap();
+    let mut config =
+        rustls::ServerConfig::builder().with_no_client_auth().with_single_cert(chain, key).unwrap();
+    config.alpn_protocols = vec![b"h2".to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(config));
+    let listener = TcpListener::bind(("127.0.0.1", port)).await.unwrap();
+    loop {
+        let (socket, peer) = listener.accept().await.unwrap();
+        tokio::spawn(answer(acceptor.clone(), socket, peer.port()));
+    }
+}
+
 #[tokio::main(worker_threads = 4)]
 async fn main() {
+    let given: Vec<String> = std::env::args().collect();
+    if given.len() == 3 {
+        return serve(given[1].parse().unwrap(), &given[2]).await;
+    }
     let arguments: Vec<usize> = std::env::args().skip(1).map(|text| text.parse().unwrap()).collect();
     let (port, connections, requests) = (arguments[0] as u16, arguments[1], arguments[2]);
     let mut config = Arc::unwrap_or_clone(trust::config());
