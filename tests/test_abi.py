@@ -56,7 +56,7 @@ TLS_RECORD = """ts_ns connection position tgid length captured target version ki
     process_conflicts ends.local ends.remote ends.local_port ends.remote_port ends.family pad2"""
 TLS_FIELDS = {
     "tls_record": (TLS_RECORD, tls.RECORD),
-    "tls_settings": ("want budget ends keep looked_ns own facts", tls.SETTINGS),
+    "tls_settings": ("want budget ends keep looked_ns own facts websockets pad", tls.SETTINGS),
     "tls_process": ("verdict votes conflicts pad", tls.PROCESS),
 }
 TLS_CONSTANTS = {

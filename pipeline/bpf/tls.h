@@ -95,12 +95,14 @@ struct tls_record {
  * changes `keep` and `looked_ns` by itself. */
 struct tls_settings {
 	__u32 want;
-	__u32 budget;	 /* bytes copied per turn and direction */
-	__u32 ends;	 /* TLS_END_*: which observed ends are wanted */
-	__u32 keep;	 /* parts of all connections that are captured, of HTTP_PARTS */
-	__u64 looked_ns; /* when it was looked at whether `keep` may grow */
-	__u32 own;	 /* the process that is never looked at, nor its children */
-	__u32 facts;	 /* what is told of processes beyond pid, path and cgroup: PROCESS_WITH_* */
+	__u32 budget;	  /* bytes copied per turn and direction */
+	__u32 ends;	  /* TLS_END_*: which observed ends are wanted */
+	__u32 keep;	  /* parts of all connections that are captured, of HTTP_PARTS */
+	__u64 looked_ns;  /* when it was looked at whether `keep` may grow */
+	__u32 own;	  /* the process that is never looked at, nor its children */
+	__u32 facts;	  /* what is told of processes beyond pid, path and cgroup: PROCESS_WITH_* */
+	__u32 websockets; /* whether what follows a 101 is copied, all of it */
+	__u32 pad;
 };
 
 /* tls_process.verdict */
@@ -147,7 +149,7 @@ struct tls_counters {
 };
 
 _Static_assert(sizeof(struct tls_record) == 104, "tls_record has padding");
-_Static_assert(sizeof(struct tls_settings) == 32, "tls_settings has padding");
+_Static_assert(sizeof(struct tls_settings) == 40, "tls_settings has padding");
 _Static_assert(sizeof(struct tls_process) == 16, "tls_process has padding");
 
 #endif

@@ -1,12 +1,12 @@
 """The tls source with its decoder, as the engine runs them, and what they gave."""
 
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Sequence
 from contextlib import asynccontextmanager
 
 import anyio
 
-from pipeline.api import Chunk, Context, Exchange, Opened, Record
+from pipeline.api import Chunk, Context, Event, Exchange, Opened, Record
 from pipeline.decode import DecodeOptions, Decoder
 from pipeline.model.records import sent_by_observer
 from pipeline.sources.tls.config import TlsConfig
@@ -22,18 +22,23 @@ class Taken:
         self.streams: dict[bytes, bytearray] = {}
         self.pids: dict[bytes, int] = {}
         """Of the observer of each stream, by the direction that it sends."""
-        self.exchanges: list[Exchange] = []
+        self.events: list[Event] = []
         self.counts: Counter[str] = Counter()
         self._news = anyio.Event()
 
-    def add(self, records: list[Record], exchanges: list[Exchange]) -> None:
+    @property
+    def exchanges(self) -> list[Exchange]:
+        """Those among the events."""
+        return [event for event in self.events if isinstance(event, Exchange)]
+
+    def add(self, records: list[Record], events: Sequence[Event]) -> None:
         """More came."""
         for record in records:
             if isinstance(record, Chunk):
                 self.streams.setdefault(record.key, bytearray()).extend(record.payload)
             elif isinstance(record, Opened) and record.process is not None:
                 self.pids[sent_by_observer(record.key)] = record.process.pid
-        self.exchanges += exchanges
+        self.events += events
         self._news.set()
         self._news = anyio.Event()
 
@@ -45,12 +50,15 @@ class Taken:
 
 
 @asynccontextmanager
-async def recording(config: TlsConfig, *, body_bytes: int = 0) -> AsyncGenerator[Taken, None]:
+async def recording(
+    config: TlsConfig, *, body_bytes: int = 0, options: DecodeOptions | None = None
+) -> AsyncGenerator[Taken, None]:
     """Capturing has begun; at the end everything is in: exchanges that lack a half too."""
-    taken = Taken()
-    context = Context(id="tls", count=lambda name, by: taken.counts.update({name: by}), body_bytes=body_bytes)
+    taken, options = Taken(), options or DecodeOptions()
+    asked = {"body_bytes": body_bytes, "websockets": options.websocket_messages}
+    context = Context(id="tls", count=lambda name, by: taken.counts.update({name: by}), **asked)  # type: ignore[arg-type]
     source = TlsSource(config, context)
-    decoder = Decoder(DecodeOptions(), source="tls", count=context.count)
+    decoder = Decoder(options, source="tls", count=context.count)
     await source.open()
     try:
         async with anyio.create_task_group() as group:
@@ -59,10 +67,10 @@ async def recording(config: TlsConfig, *, body_bytes: int = 0) -> AsyncGenerator
             await source.stop()
     finally:
         await source.aclose()
-    taken.add([], [event for event in decoder.finish() if isinstance(event, Exchange)])
+    taken.add([], decoder.finish())
 
 
 async def _read(source: TlsSource, decoder: Decoder, taken: Taken) -> None:
     async for batch in source.batches():
         records = list(batch.records)
-        taken.add(records, [event for event in decoder.feed(records) if isinstance(event, Exchange)])
+        taken.add(records, decoder.feed(records))

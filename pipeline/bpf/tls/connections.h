@@ -49,6 +49,7 @@ static __always_inline void renew(struct tls_connection *connection)
 	connection->ways = 0;
 	connection->mid = 0;
 	connection->shed = 0;
+	connection->switched = 0;
 	connection->bytes_read = 0;
 	connection->bytes_sent = 0;
 }

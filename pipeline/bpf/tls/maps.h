@@ -55,8 +55,10 @@ struct tls_connection {
 	__u32 left;	/* bytes of the turn that may still be copied */
 	__u32 version;
 	__u32 target;
-	__u32 mid;		      /* HTTP/2 joined after its beginning */
-	__u32 shed;		      /* left out, until the ring has room again */
+	__u32 mid;	/* HTTP/2 joined after its beginning */
+	__u32 shed;	/* left out, until the ring has room again */
+	__u32 switched; /* a 101 has passed: no longer HTTP */
+	__u32 pad;
 	__u64 bytes_read, bytes_sent; /* of plain text, since it is known to be HTTP */
 	struct tls_frames frames_read, frames_sent;
 };

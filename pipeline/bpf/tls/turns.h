@@ -145,6 +145,8 @@ static __always_inline __u32 spend(struct tls_connection *connection, const stru
 
 	if (connection->speaker != speaker || is_message(text->start))
 		left = settings->budget;
+	if (connection->switched && settings->websockets)
+		left = text->bytes;
 	if (!text->from)
 		left = 0;
 	take = text->bytes < left ? text->bytes : left;
@@ -215,6 +217,10 @@ static __always_inline void on_text(const struct tls_key *key, struct tls_connec
 		if (connection->protocol != TLS_PROTOCOL_HTTP1 && connection->protocol != TLS_PROTOCOL_HTTP2)
 			return;
 	}
+	if (text->start == START_SWITCHED)
+		connection->switched = 1;
+	else if (connection->switched && settings->websockets)
+		text->start = START_NONE; /* whatever a message looks like */
 	if (is_request(text->start) && connection->speaker != speaker)
 		decide(key, connection, settings, text, &walk.record);
 	if (connection->shed) {

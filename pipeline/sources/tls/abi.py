@@ -63,8 +63,8 @@ class End(IntFlag):
     SERVER = 2
 
 
-SETTINGS = Struct("=IIIIQII")
-"""``struct tls_settings``: want, budget, ends, keep, looked_ns, own, facts."""
+SETTINGS = Struct("=IIIIQIIII")
+"""``struct tls_settings``: want, budget, ends, keep, looked_ns, own, facts, websockets, pad."""
 
 WANT_OFFSET = 0
 KEEP_OFFSET = 12

@@ -23,8 +23,10 @@ from pipeline.sources.tls.wanted import Wanted
 class TlsCapture:
     """Not safe against two readers."""
 
-    def __init__(self, config: TlsConfig, log: Log, count: Callable[[str, int], None], body_bytes: int = 0) -> None:
-        self.program = TlsProgram(config, TURN_BYTES + min(body_bytes, MAX_BODY_BYTES))
+    def __init__(
+        self, config: TlsConfig, log: Log, count: Callable[[str, int], None], body_bytes: int = 0, *, websockets: bool = False
+    ) -> None:
+        self.program = TlsProgram(config, TURN_BYTES + min(body_bytes, MAX_BODY_BYTES), websockets=websockets)
         ring = TlsRing if platform.machine() == "x86_64" else TlsLibbpfRing
         self.ring: TlsRing | TlsLibbpfRing = ring(self.program.ring_fd, config.ring_bytes)
         self._wanted = Wanted(config.executables, config.exclude)

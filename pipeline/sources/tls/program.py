@@ -53,7 +53,7 @@ def object_file() -> Path:
 class TlsProgram:
     """Loaded by the constructor, on its tracepoints after ``start``; raises ``CaptureError``."""
 
-    def __init__(self, config: TlsConfig, budget: int) -> None:
+    def __init__(self, config: TlsConfig, budget: int, *, websockets: bool = False) -> None:
         _check_host()
         self.multi = kernel.release() >= MULTI_SINCE
         self.sees_lengths = kernel.release() >= SOCKETS_SINCE
@@ -73,7 +73,8 @@ class TlsProgram:
             self.counters = Counters(loaded.map_fd("counters"), abi.COUNTS)
             self._processes = Map(loaded.map_fd("processes"), 4, abi.PROCESS.size)
             own = own_process(loaded.program_fd("own_process"))
-            self._write_settings(loaded.map_fd("settings"), budget, ENDS[config.ends], own)
+            rest = (abi.PARTS, 0, own, facts(), websockets, 0)
+            self._write_settings(loaded.map_fd("settings"), abi.SETTINGS.pack(0, budget, ENDS[config.ends], *rest))
         except BaseException:
             self.close()
             raise
@@ -130,10 +131,10 @@ class TlsProgram:
             self._settings = None
         self._object.close()
 
-    def _write_settings(self, fd: int, budget: int, ends: abi.End, own: int) -> None:
+    def _write_settings(self, fd: int, settings: bytes) -> None:
         self._settings = mmap.mmap(fd, mmap.PAGESIZE, mmap.MAP_SHARED, mmap.PROT_READ | mmap.PROT_WRITE)
         self._want = memoryview(self._settings).cast("I")[abi.WANT_OFFSET // 4 :]  # one store of four bytes cannot tear
-        self._settings[: abi.SETTINGS.size] = abi.SETTINGS.pack(0, budget, ends, abi.PARTS, 0, own, facts())
+        self._settings[: len(settings)] = settings
 
 
 def own_process(program_fd: int) -> int:

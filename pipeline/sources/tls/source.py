@@ -49,7 +49,8 @@ class TlsSource(Source):
         with anyio.move_on_after(0):
             await anyio.lowlevel.checkpoint()
         context = self._context
-        make = partial(TlsCapture, self._config, context.log, context.count, context.body_bytes)
+        bodies, websockets = context.body_bytes, context.websockets
+        make = partial(TlsCapture, self._config, context.log, context.count, bodies, websockets=websockets)
         self._capture = capture = await anyio.to_thread.run_sync(make)
         try:
             attached = await anyio.to_thread.run_sync(capture.attach)
