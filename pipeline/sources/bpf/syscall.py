@@ -149,7 +149,7 @@ def run_on_frame(program_fd: int, frame: bytes, repeat: int = 1) -> int:
 def run_here(program_fd: int) -> int:
     """Run a raw tracepoint's program once, in the calling thread (BPF_PROG_TEST_RUN, Linux 5.10); returns what it returns."""
     attributes = _TEST_RUN.pack(program_fd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-    returned: int = _TEST_RUN.unpack(_bpf(_PROG_TEST_RUN, attributes))[1]
+    returned: int = _TEST_RUN.unpack(bpf(_PROG_TEST_RUN, attributes))[1]
     return returned
 
 

@@ -3,7 +3,6 @@
 from pipeline.sources.bpf import kernel, rights
 from pipeline.sources.bpf.host import SYSFS, Check
 from pipeline.sources.tls.attach import MULTI_SINCE, PERF_SINCE, PMU
-from pipeline.sources.tls.program import REMEDY as RIGHTS
 
 REMEDY = (
     f"HTTPS by probes needs {kernel.words(PERF_SINCE)} or later with CONFIG_UPROBE_EVENTS and CONFIG_DEBUG_INFO_BTF; "
@@ -20,7 +19,7 @@ def checks() -> list[Check]:
     if not PMU.exists():
         return [_missing("the kernel has no uprobes")]
     if not rights.may_trace():
-        return [Check("TLS probes", ok=False, detail="not permitted", remedy=RIGHTS, required=False)]
+        return [Check("TLS probes", ok=False, detail="not permitted", remedy=rights.PROBING_REMEDY, required=False)]
     way = "attached in one step" if kernel.release() >= MULTI_SINCE else "attached one by one: stopping takes 0.1 s a probe"
     return [Check("TLS probes", ok=True, detail=f"{way} (httpipe doctor --tls lists processes)", required=False)]
 
