@@ -1,6 +1,7 @@
 """What a capture does to the programs that it looks at: nothing that is left when it ends, however it ends."""
 
 import json
+import os
 import signal
 import subprocess
 import sys
@@ -116,7 +117,8 @@ def test_programs_under_seccomp_live(certificate: Path, library: Path, tmp_path:
 def test_it_never_looks_at_itself(nginx: Server, options: tuple[str, ...]) -> None:
     """Nor at its children, whatever the kernel calls them: of its own requests only the server's end is seen."""
     command = ["unshare", *options, sys.executable, str(HERE / "inside.py"), str(nginx.port)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=WAIT_SECS, check=False)
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=WAIT_SECS, check=False)
     assert done.returncode == 0, done.stderr
     seen = [tuple(each) for each in json.loads(done.stdout) if each[0] in {"/itself", "/child"}]
     assert seen == [("/child", "nginx"), ("/itself", "nginx")]

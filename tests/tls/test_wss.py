@@ -10,8 +10,8 @@ from threading import Thread
 
 import anyio.to_thread
 import pytest
+from mapped_libssl import libssl
 from tls_recording import recording
-from tls_talker import libssl
 
 from pipeline.decode import DecodeOptions
 from pipeline.model.events.websocket_message import WebsocketMessage

@@ -5,15 +5,11 @@ import ssl
 import subprocess
 import sys
 import urllib.request
-from pathlib import Path
 
 import anyio
 import anyio.to_thread
-
-sys.path.insert(0, str(Path(__file__).parents[1]))
-
+from mapped_libssl import libssl
 from tls_recording import recording
-from tls_talker import libssl
 
 from pipeline.sources.tls.config import TlsConfig
 
