@@ -36,7 +36,7 @@ class Decoder:
     ) -> None:
         shared = self._shared = Shared(options, source=source, capture=capture, keep_heads=keep_heads, count=count)
         detect = Detect(options, shared)
-        shared.switch, shared.tunnel = detect.switch, detect.tunnel
+        shared.switch, shared.tunnel, shared.other = detect.switch, detect.tunnel, detect.other
         self._table = Table(options, shared, detect)
         self._segments = Segments(self._table)
         self._streams = Streams(self._table)

@@ -13,6 +13,7 @@ from pipeline.decode.http1.reader import Reader
 from pipeline.decode.http1.recognition import (
     BLANKS,
     COMMON_REQUESTS,
+    HTTP2,
     begins_request,
     begins_response,
     may_begin_request,
@@ -23,7 +24,7 @@ from pipeline.decode.http2.connection import Http2
 from pipeline.decode.marks import MID_STREAM
 from pipeline.decode.message import Accepted
 from pipeline.decode.pairing.pairing import Pairing
-from pipeline.decode.protocol import End, Protocol, Start, Switch
+from pipeline.decode.protocol import UNNAMED, End, Protocol, Start, Switch
 from pipeline.decode.shared import Shared
 from pipeline.decode.standins import Behind, Undecided, Unread
 from pipeline.decode.transport.direction import Direction
@@ -85,6 +86,11 @@ class Detect:
         http = begins_request(data) or begins_response(data) or self._http2.first(data) is True
         return http or (self._tls is not None and self._tls.midway(data) is not None)
 
+    def other(self, data: bytes) -> bool:
+        """Whether these bytes surely begin a protocol that is not HTTP/1."""
+        preface = data.startswith(HTTP2) and self._http2.first(data) is True
+        return preface or self._http2.midway(data) is not None or (self._tls is not None and self._tls.midway(data) is not None)
+
     def first_of_stream(self, data: bytes, *, whole: bool) -> bool | None:
         """See ``Detector``."""
         if begins_response(data):
@@ -143,12 +149,16 @@ class Detect:
         readers find it.
         """
         other = direction.other
-        if switch.protocol == "h2c" and switch.accepted is not None and switch.accepted.request is not None:
+        if switch.protocol in {"h2c", UNNAMED}:
             requests, responses = (direction, other) if direction.client else (other, direction)
-            before = responses.protocol
-            self._http2.start(requests, responses, joined=False, asked=switch.accepted.request)
-            before.end(End.FINISHED)  # requests that were pipelined behind it get no answer any more
-            before.release()
+            before = direction.protocol
+            if switch.protocol == UNNAMED:
+                self.speak(direction, switch.rest, midway=self._http2.first(switch.rest) is not True)
+            else:
+                asked = None if switch.accepted is None else switch.accepted.request
+                self._http2.start(requests, responses, joined=False, asked=asked)
+            if isinstance(before, Reader):
+                before.replaced(End.UNSEEN if switch.protocol == UNNAMED else End.FINISHED)
         else:
             pair = self._next(direction, switch)
             for each in (direction, other):

@@ -58,10 +58,14 @@ class Start(msgspec.Struct, frozen=True):
     first: bytes = b""
 
 
+UNNAMED = ""
+
+
 class Switch(msgspec.Struct, frozen=True):
     """From ``at`` on both directions speak ``protocol`` (RFC 9110, section 7.8); ``rest`` are its first bytes.
 
-    ``accepted`` is the exchange in which both agreed to it.
+    ``accepted`` is the exchange in which both agreed to it. UNNAMED is one that nobody named and its first bytes show: in a
+    tunnel, behind STARTTLS, or behind a header of the PROXY protocol.
     """
 
     protocol: str

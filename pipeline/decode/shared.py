@@ -30,14 +30,15 @@ class Shared:
 
     ``out_of_order`` are the directions that wait for missing bytes, ``events`` what is ready, with the lane in its memory.
     ``in_progress``: requests are reported when they begin, too. ``switch`` gives both directions of
-    a connection the protocol that one of them says comes next, ``tunnel`` makes what reads one on a stream (``Detect.tunnel``).
+    a connection the protocol that one of them says comes next, ``tunnel`` makes what reads one on a stream (``Detect.tunnel``),
+    ``other`` says whether bytes surely begin a protocol that is not HTTP/1.
     ``over`` are connections, by the direction from their client, of which their protocols want no more bytes: the table lets go
     of them behind each batch.
     """
 
     __slots__ = (
         "bodies", "capture", "count", "events", "held", "in_progress", "keep_heads", "max_held", "max_memory", "max_pending",
-        "memory", "out_of_order", "over", "reorder_ns", "source", "switch", "tunnel",
+        "memory", "other", "out_of_order", "over", "reorder_ns", "source", "switch", "tunnel",
     )  # fmt: skip
 
     def __init__(
@@ -59,4 +60,5 @@ class Shared:
         self.out_of_order: dict[Patient, None] = {}
         self.over: dict[Any, None] = {}
         self.switch: Callable[[Any, Switch], None] = lambda _direction, _switch: None
+        self.other: Callable[[bytes], bool] = lambda _data: False
         self.tunnel: Tunnel = lambda _protocol, _accepted, _connection: None

@@ -13,10 +13,12 @@ from pipeline.decode.http1.recognition import BLANKS, ENOUGH_OF_HEAD, may_begin_
 from pipeline.decode.http1.state import Partial, State
 from pipeline.decode.marks import GAP, PROTOCOL_ERROR, SIZE_ESTIMATED, TRUNCATED
 from pipeline.decode.position import MASK, UNKNOWN, At, StreamPosition, behind
-from pipeline.decode.protocol import End, Missing, Switch
+from pipeline.decode.protocol import UNNAMED, End, Missing, Switch
 
-_NOT_YET = BLANKS + b"P"
-"""With what the place where a head should be may begin instead: blanks; or a header of the PROXY protocol."""
+_OTHERS = (b"\0", b"\x16", b"PRI")
+"""With what another protocol may begin that is read here: HTTP/2 in the middle, TLS, HTTP/2."""
+_NOT_YET = BLANKS + b"P\0\x16"
+"""With what the place where a head should be may begin instead: blanks; a header of the PROXY protocol; another protocol."""
 _EMPTY_LINE = re.compile(rb"\n\r?\n").search
 """A head ends with an empty line; a line ends with CRLF or a bare LF (RFC 9112, section 2.2)."""
 
@@ -38,7 +40,9 @@ class Reader(State, gc=False, eq=False):
             elif phase is SEEK:
                 pos = self._seek(data, pos, at)
             else:
-                return Switch(self.upgrade, data[pos:], behind(at, pos), self.accepted) if self.upgrade else None
+                if self.upgrade is None:
+                    return None
+                return Switch(self.upgrade, self.early + data[pos:], behind(at, pos), self.accepted)
         return None
 
     def gap(self, count: int, at: At, why: Missing) -> None:
@@ -114,6 +118,13 @@ class Reader(State, gc=False, eq=False):
         if upto != UNKNOWN:
             self.lost(upto - 1 & MASK, upto, 0, PROTOCOL_ERROR)
 
+    def replaced(self, why: End) -> None:
+        """Another protocol follows, so that nothing more comes of either direction; what waits is reported."""
+        for each in (self, self.peer):
+            each.end(why)  # type: ignore[attr-defined]  # a reader, too
+        self.pairing.flush(why.error)
+        self.release()
+
     # -- heads -----------------------------------------------------------------------------------------------------------
 
     def _head(self, data: bytes, pos: int, at: At) -> int:
@@ -122,7 +133,7 @@ class Reader(State, gc=False, eq=False):
             return self._head_continued(self.partial, data, pos, at)
         if data[pos] in _NOT_YET:
             pos = requests.lead_in(self, data, pos) if self.client else responses.lead_in(self, data, pos)
-            if pos == len(data):
+            if pos == len(data) or self._is_other(data, pos):
                 return pos
         empty = _EMPTY_LINE(data, pos)
         if empty is None:
@@ -138,6 +149,10 @@ class Reader(State, gc=False, eq=False):
         if place is not None:
             return place
         joined = partial.data + (data[pos:] if pos else data)
+        if self._is_other(joined, 0) or (not pos and self._is_other(data, 0)):
+            self.early = partial.data if joined.startswith(_OTHERS) else b""
+            self.take_head()
+            return pos
         empty = _EMPTY_LINE(joined, max(0, held - 2))
         if empty is None and (held >= ENOUGH_OF_HEAD or self._may_begin(joined)):
             self._hold(partial, joined)
@@ -170,6 +185,14 @@ class Reader(State, gc=False, eq=False):
     def _may_begin(self, data: bytes) -> bool:
         """Whether this can be the beginning, however short, of a start line."""
         return may_begin_request(data) if self.client else may_begin_response(data)
+
+    def _is_other(self, data: bytes, pos: int) -> bool:
+        """Whether another protocol surely begins at ``data[pos:]``: then no more is read here."""
+        found = data.startswith(_OTHERS, pos) and self.context.shared.other(data[pos:])
+        if found:
+            self.go(Step.SWITCHED)
+            self.upgrade = UNNAMED
+        return found
 
     def _garbage(self, first: At, seq: int) -> int:
         """No message begins at ``seq``. Returns how many bytes are done with, so that none is looked at again in the same way."""
@@ -248,6 +271,8 @@ class Reader(State, gc=False, eq=False):
 
     def _seek(self, data: bytes, pos: int, at: At) -> int:
         """Look for the next message: at the start of a segment, or where it surely begins."""
+        if not pos and self._is_other(data, pos):
+            return pos
         place = requests.resumes(self, data, pos, at.seq) if self.client else responses.resumes(self, data, pos, at.seq)
         if place > pos:
             self.context.shared.count("decoder_skipped_bytes", place - pos)

@@ -28,8 +28,8 @@ class State(msgspec.Struct, gc=False, eq=False):
     """Of the direction that carries requests (``client``) or responses; ``peer`` is the other, and both share a ``pairing``.
 
     ``body`` is what is being read in phase BODY, ``partial`` what is there of a head, ``led`` counts the blanks in front of it.
-    ``upgrade`` is the protocol that both ends have switched to, ``accepted`` where they agreed to it; ``skipped``: bytes are
-    missing, or were read, where its first one should be.
+    ``upgrade`` is the protocol that both ends have switched to, None for none, ``accepted`` where they agreed to it; ``skipped``:
+    bytes are missing, or were read, where its first one should be. ``early`` are its first bytes that were held as a head.
     """
 
     client: bool
@@ -39,9 +39,10 @@ class State(msgspec.Struct, gc=False, eq=False):
     body: Body | None = None
     partial: Partial | None = None
     led: int = 0
-    upgrade: str = ""
+    upgrade: str | None = None
     accepted: Accepted | None = None
     skipped: bool = False
+    early: bytes = b""
     peer: "State" = None  # type: ignore[assignment]  # set as soon as both are there
 
     def go(self, step: Step) -> None:

@@ -56,7 +56,7 @@ class Pairing(Waiting, gc=False, eq=False):
             request.response = None
             self._emit(request, response)
         elif self.responses.ended and not self.requests.incomplete:
-            self._flush(CLOSED)
+            self.flush(CLOSED)
 
     def match(self, response: Response) -> Request | None:
         """The request that a final response answers, no longer pending; None where both are not in sync, or nothing waits."""
@@ -168,14 +168,14 @@ class Pairing(Waiting, gc=False, eq=False):
         """One direction has ended."""
         if client:
             if self.responses.ended:
-                self._flush(error)
+                self.flush(error)
         elif self.requests.ended or (not self.requests.incomplete and self.asking is None):
             # Else what the client sent may only be late in the capture, or it is still sending: it ends, too.
-            self._flush(error)
+            self.flush(error)
 
     def overdue(self) -> None:
         """The requests that wait have waited for too long."""
-        self._flush("timeout")
+        self.flush("timeout")
 
     # -- in sync ---------------------------------------------------------------------------------------------------------
 
@@ -306,7 +306,7 @@ class Pairing(Waiting, gc=False, eq=False):
                 self.answered(response, response.seq + response.size & MASK)
         return over
 
-    def _flush(self, error: str) -> None:
+    def flush(self, error: str) -> None:
         """No response will come any more."""
         ambiguous, self.ambiguous = self.ambiguous, None
         if ambiguous is not None:

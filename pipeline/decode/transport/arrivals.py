@@ -96,9 +96,9 @@ class Arrivals:
         unread_upto = acked if answered is NOT_HTTP and own is not None and client else UNKNOWN
         found = seg.payload if seg.seq == direction.next_seq or seg.flags & SYN else b""
         self._detector.start(direction, Start(client, not seen, not seen and client, answered is NOT_HTTP, unread_upto, found))
-        if beyond is not None:
+        if beyond is not None and (client or answered is not NOT_HTTP):
             other.next_seq = beyond
-        elif client:
+        elif client or beyond is not None:
             other.next_seq = acked  # not where a response begins: its request may come a little later
         if answered is None:
             other.unheard = other.next_seq
