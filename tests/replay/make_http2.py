@@ -2,7 +2,8 @@
 
     sudo python tests/replay/make_http2.py [NAME ...]
 
-Needs tcpdump, nginx, curl, nghttp, h2load, node, and grpcio in this environment. What is expected is what the servers wrote down,
+Needs tcpdump, nginx, curl, nghttp, nghttpd, h2load, node with @grpc/grpc-js (NODE_PATH says where), Go, and grpcio
+in this environment. What is expected is what the servers wrote down,
 or what was asked of both ends; nothing here knows httpipe.
 """
 
@@ -25,6 +26,7 @@ from typing import Any
 from own_namespace import INSIDE, enter_namespace
 
 CAPTURES = Path(__file__).parent / "captures/http2"
+SERVERS = Path(__file__).parent / "servers"
 PORT = 8002
 URL = f"http://127.0.0.1:{PORT}"
 Truth = list[dict[str, Any]]
@@ -205,6 +207,96 @@ def of_grpc(folder: Path) -> Truth:  # noqa: ARG001, C901  as the others; a hand
     return truth
 
 
+def go(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+    """A program of Go's gRPC and of its servers."""
+    subprocess.run(["go", "build", "-o", str(folder / "calls"), "."], cwd=SERVERS / "grpc-go", check=True, timeout=300)
+    return subprocess.Popen([str(folder / "calls"), *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+
+
+def of_go_grpc(folder: Path) -> Truth:
+    """Both ends are Go's."""
+    out, _ = go(folder, "grpc", f"127.0.0.1:{PORT}").communicate(timeout=60)
+    return [json.loads(line) for line in out.splitlines()]
+
+
+def of_grpc_node(folder: Path) -> Truth:
+    """Both ends are node's."""
+    (folder / "calls.js").write_text((SERVERS / "grpc-node.js").read_text())
+    done = subprocess.run(["node", "calls.js", f"127.0.0.1:{PORT}"], cwd=folder, check=True, capture_output=True, timeout=60)
+    return [json.loads(line) for line in done.stdout.splitlines()]
+
+
+UPGRADED = ["curl", "-s", "-o", "out", "--http2"]
+
+
+def of_go_h2c(folder: Path) -> Truth:
+    """Go's server, to which clients upgrade (RFC 7540, section 3.2) or not."""
+    server = go(folder, "h2c", f"127.0.0.1:{PORT}")
+    until_open()
+    for command in (
+        [*UPGRADED, f"{URL}/one", f"{URL}/two?times=xxx", f"{URL}/trailers"],
+        [*UPGRADED, "-d", "x" * 500, f"{URL}/up"],
+        [*UPGRADED, "-I", f"{URL}/missing"],
+        ["nghttp", "-n", "-u", f"{URL}/one", f"{URL}/two"],
+        ["nghttp", "-n", "-H", "user-agent: z", f"{URL}/trailers", f"{URL}/missing"],
+        ["curl", "-s", "-o", "out", f"{URL}/plain"],
+    ):
+        subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=20)
+    out, _ = server.communicate(timeout=10)
+    truth = [json.loads(line) for line in out.splitlines()]
+    for each in truth:
+        if each["method"] == "HEAD":
+            each["response"] = 0
+    upgrades: Truth = []
+    for path, method, agent in (
+        ("/one", "GET", "curl"),
+        ("/up", "POST", "curl"),
+        ("/missing", "HEAD", "curl"),
+        ("/one", "GET", "nghttp2"),
+    ):
+        full = next(each["agent"] for each in truth if each["agent"].startswith(agent))
+        size = 500 if method == "POST" else 0
+        upgrades.append(
+            {"method": method, "path": path, "status": 101, "request": size, "response": 0, "agent": full, "version": "1.1"}
+        )
+    return truth + upgrades
+
+
+def of_nghttpd(folder: Path) -> Truth:
+    """nghttpd: pushes, trailers of both ends, padding, uploads, a small table, and each header block without compression."""
+    (folder / "small").write_bytes(b"s" * 20)
+    (folder / "style.css").write_bytes(b"c" * 300)
+    (folder / "data").write_bytes(b"d" * 3000)
+    server = subprocess.Popen(
+        ["nghttpd", "--no-tls", "-a", "127.0.0.1", "-d", str(folder), "-p", "/small=/style.css", "--trailer", "x-sum: 9", "-b", "50",
+         "--encoder-header-table-size", "200", str(PORT)],
+        stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+    until_open()
+    truth: Truth = []
+
+    def ask(
+        *options: str, paths: tuple[str, ...], method: str = "GET", size: int = 0, pushed: bool = True, times: int = 1
+    ) -> None:
+        subprocess.run(
+            ["nghttp", "-n", *options, *(URL + path for path in paths)], cwd=folder, check=True, capture_output=True, timeout=20
+        )
+        for path in paths * times:
+            truth.append(
+                {"method": method, "path": path, "status": 200, "request": size, "response": {"/small": 20}.get(path, 300)}
+            )
+            if path == "/small" and pushed:
+                truth.append({"method": "GET", "path": "/style.css", "status": 200, "request": 0, "response": 300})
+
+    ask(paths=("/small", "/style.css"))
+    ask("-c", "0", "--encoder-header-table-size", "0", paths=("/small",))
+    ask("-d", "data", "--trailer", "x-last: 1", paths=("/style.css",), method="POST", size=3000)
+    ask("--no-push", "-m", "4", "-b", "30", paths=("/small", "/style.css"), pushed=False, times=4)
+    server.send_signal(signal.SIGTERM)
+    server.wait(10)
+    return truth
+
+
 CURL = ["curl", "-s", "-o", "out", "--http2-prior-knowledge"]
 CASES: dict[str, Callable[[Path], Truth]] = {
     "curl-nginx": of_nginx(
@@ -218,6 +310,10 @@ CASES: dict[str, Callable[[Path], Truth]] = {
     "h2load-nginx": of_nginx(["h2load", "-n", "40", "-c", "2", "-m", "7", f"{URL}/small", f"{URL}/gone", f"{URL}/missing"]),
     "node": of_node,
     "grpcio": of_grpc,
+    "grpc-go": of_go_grpc,
+    "grpc-node": of_grpc_node,
+    "go-upgrade": of_go_h2c,
+    "nghttpd": of_nghttpd,
 }
 
 

@@ -8,18 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.decode import DecodeOptions, Decoder
+from pipeline.decode import BodyOptions, DecodeOptions, Decoder
 from pipeline.decode.http2.frames import HEADER, PREFACE, header_at
 from pipeline.model.events.exchange import Exchange, Mark
 from pipeline.model.records import Segment, reverse
 from pipeline.sources.pcap.reader import read_segments
 from pipeline.testing.packets import Talk
 
+PORT = 8002
 FOLDER = Path(__file__).parent / "captures/http2"
 NAMES = sorted(path.stem for path in FOLDER.glob("*.pcap"))
 STATED = {"method": "http_request_method", "path": "url_path", "status": "http_response_status_code",
           "request": "http_request_body_size", "response": "http_response_body_size", "agent": "user_agent_original",
-          "error": "httpipe_http2_error", "code": "rpc_grpc_status_code"}  # fmt: skip
+          "error": "httpipe_http2_error", "code": "rpc_grpc_status_code",
+          "version": "network_protocol_version"}  # fmt: skip
 COMPARED = ("http_request_method", "url_path", "url_query", "url_scheme", "server_address", "server_port", "user_agent_original",
             "http_response_status_code", "rpc_service", "rpc_method", "rpc_grpc_status_code")  # fmt: skip
 HEADERS = ("x-cache", "x-request-id", "x-a", "x-id", "x-n", "x-sum", "server", "date", "content-type", "grpc-message", "te")
@@ -53,23 +55,35 @@ def test_what_the_servers_wrote_down(name: str) -> None:
     assert Counter(tuple(getattr(each, STATED[key]) for key in stated) for each in found) == listed
 
 
-def test_messages_of_calls() -> None:
-    """Each message of gRPC's calls is counted, with its size; streams are told by more than one."""
-    truth = [json.loads(line) for line in (FOLDER / "grpcio.json").read_text().splitlines()]
+@pytest.mark.parametrize("name", ["grpcio", "grpc-go", "grpc-node"])
+def test_messages_of_calls(name: str) -> None:
+    """Each message of gRPC's calls is counted, with its size unless it was compressed."""
+    truth = [json.loads(line) for line in (FOLDER / f"{name}.json").read_text().splitlines()]
     listed = Counter(
-        (each["path"], len(each["asked"]), sum(each["asked"]), len(each["answered"]), sum(each["answered"])) for each in truth
+        (
+            each["path"],
+            len(each["asked"]),
+            "Gzip" in each["path"] or sum(each["asked"]),
+            len(each["answered"]),
+            "Gzip" in each["path"] or sum(each["answered"]),
+        )
+        for each in truth
     )
-    found = decode(segments("grpcio"))
     assert listed == Counter(
         (
             f"/{each.rpc_service}/{each.rpc_method}",
             each.httpipe_rpc_request_messages,
-            each.httpipe_rpc_request_message_bytes,
+            each.rpc_method == "Gzip" or each.httpipe_rpc_request_message_bytes,
             each.httpipe_rpc_response_messages or 0,
-            each.httpipe_rpc_response_message_bytes or 0,
+            each.rpc_method == "Gzip" or each.httpipe_rpc_response_message_bytes or 0,
         )
-        for each in found
+        for each in decode(segments(name))
     )
+
+
+def test_what_streams_in_calls() -> None:
+    """It is told by more than one message."""
+    found = decode(segments("grpcio"))
     assert {(each.rpc_method, each.httpipe_rpc_streaming) for each in found} == {
         ("Unary", None), ("None", None), ("Server", "server"), ("Client", "client"), ("Bidi", "bidi"),
     }  # fmt: skip
@@ -122,6 +136,41 @@ def test_joined_in_the_middle(name: str) -> None:
         known, absent = known + more, absent + less
     assert found
     assert known
+
+
+def _is_pushed(exchange: Exchange) -> bool:
+    """Of a push the server says both halves."""
+    return exchange.httpipe_stream_id is not None and not exchange.httpipe_stream_id % 2
+
+
+@pytest.mark.parametrize("client", [True, False])
+@pytest.mark.parametrize("name", NAMES)
+def test_one_direction_only(name: str, *, client: bool) -> None:
+    """A capture of one side, whole or joined in the middle: what that side says is right, and the other half is marked."""
+    truth = whole(name)
+    records = [each for each in segments(name) if (int.from_bytes(each.key[-2:], "big") == PORT) == client]
+    for missing in range(0, len(records), 1 + len(records) // 100):
+        found = decode(records[missing:])
+        check(found, truth, COMPARED)
+        halves = {Mark.UNMATCHED_REQUEST if client else Mark.UNMATCHED_RESPONSE}
+        assert all(halves & set(each.httpipe_marks) for each in found if not _is_pushed(each))
+        assert missing or len(found) >= len(truth) // 2
+
+
+def test_a_stream_without_a_body_has_no_content() -> None:
+    """Where bodies are asked for, as with HTTP/1: there is none, rather than an empty one."""
+    decoder = Decoder(DecodeOptions(bodies=BodyOptions(max_bytes=100)), source="test")
+    events = [*decoder.feed(segments("curl-nginx")), *decoder.finish()]
+    sizes = Counter[tuple[bool, bool]]()
+    for each in events:
+        assert isinstance(each, Exchange)
+        for size, content, decoded in (
+            (each.http_request_body_size, each.http_request_body_content, each.httpipe_request_body_decoded_size),
+            (each.http_response_body_size, each.http_response_body_content, each.httpipe_response_body_decoded_size),
+        ):
+            sizes[bool(size), content is not None] += 1
+            assert size or decoded is None
+    assert set(sizes) == {(True, True), (False, False)}
 
 
 def frames_of(name: str) -> list[tuple[bool, bytes]]:

@@ -361,6 +361,9 @@ class Streams(msgspec.Struct, gc=False, eq=False):
             return
         marks |= connection.marks
         connection.marks = 0
+        for message in (request, response):
+            if message is not None and message.body_size == 0:
+                message.content = None  # as of a message of HTTP/1 without a body
         if request is None:
             marks |= UNMATCHED_RESPONSE | (response.why if response is not None else 0)
         elif response is None:

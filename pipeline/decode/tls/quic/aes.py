@@ -1,4 +1,4 @@
-"""AES-128 (FIPS 197), encryption alone: all that reading an Initial needs (RFC 9001, section 5), in counter mode and for masks.
+"""AES-128 (FIPS 197), encryption alone: all that reading an Initial needs (RFC 9001, section 5), for masks and in GCM.
 
 Written here because an Initial needs one cipher in one direction, for packets of which a connection has two, and the
 ``cryptography`` package is 5 MB and 60 ms of import. It is not for secrets: it does not take the same time for every key, and the
@@ -89,11 +89,59 @@ def encrypt(key: bytes, block: bytes) -> bytes:
     )
 
 
-def decrypt_gcm(key: bytes, nonce: bytes, data: bytes) -> bytes:
-    """Galois/counter mode (NIST SP 800-38D, section 7.2) with a nonce of 12 bytes, without its tag, which the caller has cut off.
+@lru_cache(maxsize=64)
+def _products(key: bytes) -> tuple[int, ...]:
+    """What each byte, as the first one of a block, gives times the hash's own key (NIST SP 800-38D, section 6.3)."""
+    found = [0] * 256
+    power, bit = int.from_bytes(encrypt(key, bytes(16)), "big"), 0x80
+    while bit:
+        for other in range(0, 256, 2 * bit):
+            found[other + bit] = found[other] ^ power
+        power, bit = _shift(power), bit >> 1
+    return tuple([_combined(found, byte) for byte in range(256)])
 
-    The tag of an Initial proves nothing, as anybody can make one: that the data makes sense has to be seen from the data.
+
+def _combined(found: list[int], byte: int) -> int:
+    """The product of a byte, which is the sum of those of its bits."""
+    total = 0
+    for place in range(8):
+        total ^= found[byte & 1 << place]
+    return total
+
+
+def _shift(value: int) -> int:
+    """A block times x: its bits stand the other way round (section 6.3)."""
+    return value >> 1 ^ (0xE1 << 120 if value & 1 else 0)
+
+
+def _reduction(byte: int) -> int:
+    for _ in range(8):
+        byte = _shift(byte)
+    return byte
+
+
+_REDUCED = [_reduction(byte) for byte in range(256)]
+"""What the last byte of a block gives when the block is shifted by eight."""
+
+
+def tag(key: bytes, nonce: bytes, head: bytes, data: bytes) -> bytes:
+    """The tag of what is sent in clear (``head``) and encrypted (``data``): NIST SP 800-38D, section 7.2.
+
+    Anybody can make one, as the keys of Initials are public: so it shows that these are the keys, and that no byte has changed.
     """
+    products, reduced, total = _products(key), _REDUCED, 0
+    lengths = (8 * len(head)).to_bytes(8, "big") + (8 * len(data)).to_bytes(8, "big")
+    hashed = head + bytes(-len(head) % 16) + data + bytes(-len(data) % 16) + lengths
+    for at in range(0, len(hashed), 16):
+        block = total ^ int.from_bytes(hashed[at : at + 16], "big")
+        total = 0
+        for byte in block.to_bytes(16, "little"):
+            total = total >> 8 ^ reduced[total & 255] ^ products[byte]
+    return (total ^ int.from_bytes(encrypt(key, nonce + b"\0\0\0\1"), "big")).to_bytes(16, "big")
+
+
+def decrypt_gcm(key: bytes, nonce: bytes, data: bytes) -> bytes:
+    """Galois/counter mode (NIST SP 800-38D, section 7.2) with a nonce of 12 bytes; without its tag, see ``tag``."""
     blocks = -(-len(data) // 16)
     stream = b"".join([encrypt(key, nonce + counter.to_bytes(4, "big")) for counter in range(2, blocks + 2)])
     return (int.from_bytes(data, "big") ^ int.from_bytes(stream[: len(data)], "big")).to_bytes(len(data), "big")

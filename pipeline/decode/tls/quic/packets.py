@@ -28,15 +28,18 @@ class Version(NamedTuple):
 _V1 = Version(bytes.fromhex("38762cf7f55934b34d179ae6a4c80cadccbb7f0a"), "quic", 0)
 _V2 = Version(bytes.fromhex("0dede3def700a6db819381be6e269dcbf9bd2ed9"), "quicv2", 1)
 _DRAFT_29 = Version(bytes.fromhex("afbfec289993d24c9e9786f19c6111e04390a899"), "quic", 0)
+_DRAFT_22 = Version(bytes.fromhex("7fbcdb0e7c66bbe9193a96cd21519ebd7a02644a"), "quic", 0)
 _DRAFT_23 = Version(bytes.fromhex("c3eef712c72ebb5a11a7d2432bb46365bef9f502"), "quic", 0)
 VERSIONS: dict[int, Version] = {
     1: _V1,  # RFC 9001, section 5.2
     0x6B3343CF: _V2,  # RFC 9369, sections 3.2 and 3.3
+    **dict.fromkeys((0xFF000016, 0xFACEB001), _DRAFT_22),
+    **dict.fromkeys((0xFACEB002, 0xFACEB00E), _DRAFT_23),
     **dict.fromkeys(range(0xFF000017, 0xFF00001D), _DRAFT_23),
     **dict.fromkeys(range(0xFF00001D, 0xFF000021), _DRAFT_29),
     **dict.fromkeys(range(0xFF000021, 0xFF000023), _V1),
 }
-"""By their numbers; the drafts are those of draft-ietf-quic-tls, section 5.2."""
+"""By their numbers; the drafts are those of draft-ietf-quic-tls, section 5.2, and 0xFACEB… what mvfst called some of them."""
 
 
 class Keys(NamedTuple):
@@ -107,13 +110,16 @@ def _expand(secret: bytes, label: str, size: int) -> bytes:
 
 
 def unprotect(initial: Initial, keys: Keys) -> bytes | None:
-    """The frames of a packet; None where these are surely not its keys. Its number is taken as written, as it is small still."""
+    """The frames of a packet; None where these are not its keys, or bytes of it have changed.
+
+    Its number is taken as written, as it is small still.
+    """
     packet, at = initial.packet, initial.number_at
     sample = packet[at + 4 : at + 4 + _SAMPLE]
     if len(sample) < _SAMPLE:
         return None
     mask = aes.encrypt(keys.mask, sample)
-    flags = packet[0] ^ mask[0] & 0x0F
+    flags = packet[0] ^ (mask[0] & 0x0F)
     if flags & 0x0C:  # reserved bits (RFC 9000, section 17.2)
         return None
     size = (flags & 3) + 1
@@ -121,4 +127,7 @@ def unprotect(initial: Initial, keys: Keys) -> bytes | None:
     nonce = (int.from_bytes(keys.iv, "big") ^ number).to_bytes(12, "big")
     protected = packet[at + size : -_TAG]
     first = aes.decrypt_gcm(keys.key, nonce, protected[:_SAMPLE])
-    return aes.decrypt_gcm(keys.key, nonce, protected) if first[:1] in FRAMES else None
+    head = bytes([flags]) + packet[1:at] + number.to_bytes(size, "big")
+    if first[:1] not in FRAMES or aes.tag(keys.key, nonce, head, protected) != packet[-_TAG:]:
+        return None
+    return aes.decrypt_gcm(keys.key, nonce, protected)
