@@ -144,9 +144,9 @@ class Context:
     ``websockets``  sources only: whether the pipeline wants what follows a switch to WebSocket.
     ``tls_handshakes``  sources only: whether it wants TLS and QUIC handshakes.
     ``attributes``  transforms and sinks only: the attributes that transforms upstream add, so that expressions know their types.
-    ``read_file``   transforms only: ``read_file(path)`` gives the bytes of a file the first time it is asked and whenever the
-                    file has changed since, else None. The engine does the reading; raises ``OSError``. Ask when
-                    constructed and in ``flush``, never in ``process``.
+    ``read_file``   transforms, and sources while a pipeline file is checked: ``read_file(path)`` gives the bytes of a file the
+                    first time it is asked and whenever the file has changed since, else None. The engine does the reading;
+                    raises ``OSError``. Ask when constructed and in ``flush``, never in ``process``.
     ``map_file``    transforms only: as ``read_file``, for files too large to copy into memory (a database of addresses): a
                     read-only memory map, which the transform closes. A library that opens files itself is given the path instead
                     whenever the answer is not None. Such a file must be replaced by renaming: a process that reads a map behind
@@ -219,6 +219,10 @@ class Source(ABC):
     """How records were seen, for ``httpipe.capture`` of the exchanges that are decoded from them; such as ``packet``."""
     can_wait: ClassVar[bool] = True
     """May the engine slow it down? Files and Kafka yes, the kernel no."""
+    guards: ClassVar[bool] = False
+    """Does the host rely on it, as on a firewall? Then ``/health`` fails while it is in trouble (``context.trouble``)."""
+    brings: ClassVar[str] = "exchange"
+    """What its batches are made of, for the summary, in the singular."""
     warnings: Sequence[str] = ()
     """What its config asks for and may surprise, as sentences: ``httpipe validate`` and the log of a run say them. May depend on
     the config: set it in the constructor."""
@@ -226,6 +230,13 @@ class Source(ABC):
     @abstractmethod
     def __init__(self, config: Any, context: Context) -> None:  # noqa: ANN401  each component has its own Config
         """Keep config and context; do no I/O yet."""
+
+    def take_over(self, before: "Source") -> None:  # noqa: B027  a default for those that share nothing
+        """A reload puts this one in the place of ``before``, of the same class: called before ``open``.
+
+        What ``before`` holds open may be shared. It goes on as it was until ``batches`` of this one is iterated: the reload may
+        still be refused, and then this one is closed.
+        """
 
     async def open(self) -> None:  # noqa: B027  a default for those that need nothing
         """Probe, load, attach. Raises ``CaptureError`` with a remedy, or ``InputError``."""

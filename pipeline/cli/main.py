@@ -25,6 +25,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "top": ("pipeline.cli.top:top", "Watch a running pipeline: in, out, dropped, queues."),
         "reload": ("pipeline.cli.reload:reload", "Have a running pipeline read its file again; say whether it could."),
         "tap": ("pipeline.cli.tap:tap", "See the events that pass a component right now."),
+        "gate": ("pipeline.cli.gate:gate", "HTTP firewalls that go on without httpipe: show them, end them."),
     },
     "Check": {
         "validate": ("pipeline.cli.validate:validate", "Check a pipeline file; every problem at once."),

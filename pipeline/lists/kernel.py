@@ -210,7 +210,7 @@ class _Made:
 
     def _fits(self, what: str, name: str, most: int, paths: Paths) -> None:
         if len(name) > most:
-            self.refuse(_an_entry(paths), _TOO_LONG.format(most, what, len(name)))
+            self.refuse(an_entry(paths), _TOO_LONG.format(most, what, len(name)))
 
     def _name(self, kind: int, name: str, number: int) -> None:
         """The number of a host or a method."""
@@ -232,7 +232,7 @@ def covering(host: str, hosts: Collection[str]) -> str:
     return ""
 
 
-def _an_entry(paths: Paths) -> str:
+def an_entry(paths: Paths) -> str:
     """One that names their host and method."""
     globs = (entry for together in paths.globs.values() for entry in together.values())
     return paths.any or next((entry for entry in (*paths.exact.values(), *paths.texts.values(), *globs)), "")

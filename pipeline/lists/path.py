@@ -28,7 +28,12 @@ def decoded(path: str) -> str:
     """The path with escapes decoded once."""
     if "%" not in path:
         return path
-    return _NO_UTF8.sub(_escaped, unquote_to_bytes(path.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogateescape"))
+    return text_of(unquote_to_bytes(path.encode("utf-8", "surrogatepass")))
+
+
+def text_of(raw: bytes) -> str:
+    """Bytes as text; those that are not UTF-8 as escapes."""
+    return _NO_UTF8.sub(_escaped, raw.decode("utf-8", "surrogateescape"))
 
 
 def followed(path: str) -> str:

@@ -68,6 +68,7 @@ class ComponentSnapshot(msgspec.Struct, frozen=True, kw_only=True):
     max_bytes: int = 0
     awaited: bool = False
     brings: str = "exchange"
+    guards: bool = False
     lag_secs: float = 0.0
     latency: Histogram | None = None
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 
+from pipeline.api import Source
 from pipeline.errors import Problem
 from pipeline.topology.plan import Plan, SinkSpec, SourceSpec, TransformSpec
 
@@ -29,8 +30,15 @@ def _of_queues(old: Plan, new: Plan) -> Iterator[Problem]:
 def _of_privileges(old: Plan, new: Plan) -> Iterator[Problem]:
     for source in new.sources.values():
         before = old.sources.get(source.id)
+        if before is not None and before.component is source.component and takes_over(source.component):
+            continue
         if not source.component.can_wait and (before is None or source_changed(before, source)):
             yield Problem(f"sources.{source.id}", "needs privileges that were given up; restart httpipe")
+
+
+def takes_over(component: type[Source]) -> bool:
+    """Whether such a source goes on with what the one before it holds open, and so needs no privileges that were given up."""
+    return component.take_over is not Source.take_over
 
 
 def source_changed(old: SourceSpec, new: SourceSpec) -> bool:

@@ -91,7 +91,10 @@ class Reload:
     async def _open(self) -> None:
         """Sources and queues. Raises ``HttpipeError``."""
         for source in _added(self.old.sources, self.new.sources):
+            before = self.old.sources.get(source.spec.id)
             with _refusing(source.spec.id, "opened"):
+                if before is not None and type(before.runner.source) is type(source.runner.source):
+                    source.runner.source.take_over(before.runner.source)
                 await source.runner.open()
         for sink in _added(self.old.sinks, self.new.sinks):
             if not sink.inherits:

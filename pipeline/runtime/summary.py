@@ -80,7 +80,8 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         widths = [max(len(row[column]) for row in rows) for column in range(3)] if rows else []
         table = [f"  {row[0]:<{widths[0]}}  {row[1]:<{widths[1]}} {row[2]:>{widths[2]}}{row[3]}" for row in rows]
         kinds = {each.brings for each in self.components if each.kind == "source"}
-        head = f"{_count(self.exchanges, 'event' if 'event' in kinds else 'exchange')} seen in {self.snapshot.uptime_secs:.1f} s"
+        what = kinds.pop() if len(kinds) == 1 else "event" if kinds else "exchange"
+        head = f"{_count(self.exchanges, what)} seen in {self.snapshot.uptime_secs:.1f} s"
         lines = [head, *table]
         if self.removed:
             lost = "".join(f" · dropped {events:,} ({reason})" for reason, events in sorted(self.removed.items()))

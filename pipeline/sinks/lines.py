@@ -13,11 +13,12 @@ from typing import Any
 from pipeline.api import AttributeValue, Event, Exchange, Mark
 from pipeline.codecs.flat import flat
 from pipeline.codecs.text import visible
+from pipeline.model.events.firewall_decision import FirewallDecision
 from pipeline.model.events.http_request import HttpRequest
 from pipeline.model.events.kinds import name_of
 from pipeline.model.events.tls_handshake import TlsHandshake
 from pipeline.model.events.websocket_message import WebsocketMessage
-from pipeline.sinks import handshakes, requests, websockets
+from pipeline.sinks import decisions, handshakes, requests, websockets
 from pipeline.sinks.cells import filled, fitted, shortened, taken
 from pipeline.sinks.clock import time_of_day
 from pipeline.sinks.event_cells import EventCells
@@ -40,6 +41,7 @@ _SAID = ("event.name", "timestamp")
 """They stand at the beginning of the line."""
 
 _CELLS: Mapping[type[Event], Callable[[Any], EventCells]] = {
+    FirewallDecision: decisions.cells_of,
     HttpRequest: requests.cells_of,
     TlsHandshake: handshakes.cells_of,
     WebsocketMessage: websockets.cells_of,

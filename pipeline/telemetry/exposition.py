@@ -3,8 +3,8 @@
 In: a service that is asked for snapshots. Out: views of them. It runs in a thread of its own and only reads; prometheus-client is
 imported when the first server starts, for it costs start-up time and memory.
 
-``/health`` answers 200 while the event loop turns and names the components that are not well, ``/ready`` 200 while the pipeline
-carries events; else 503 with the reason.
+``/health`` answers 200 while the event loop turns and what guards the host is well, and names the components that are not well;
+``/ready`` answers 200 while the pipeline carries events; else 503 with the reason.
 """
 
 import re
@@ -80,7 +80,10 @@ class Exposition:
 
     def _why_unhealthy(self) -> str:
         silence = self._service.silence_secs()
-        return f"the event loop has not turned for {silence:.0f} s" if silence > LOOP_SECS else ""
+        if silence > LOOP_SECS:
+            return f"the event loop has not turned for {silence:.0f} s"
+        components = self._service.snapshot().components
+        return "; ".join(f"{each.id}: {each.complaint}" for each in components if each.guards and each.complaint)
 
     def _why_not_ready(self) -> str:
         now = self._service.snapshot()

@@ -25,7 +25,7 @@ from pipeline.plugins.registry import BrokenPluginError, Component, Loaded, Plug
 from pipeline.plugins.registry import names as plugin_names
 from pipeline.topology.broken import AnyOptions, broken
 
-STAND_INS: tuple[object, ...] = ("x", ("x",), 1, True, {}, {"x": "x"}, "x:1", "http://x", "127.0.0.1", ({},), "1 == 1")
+STAND_INS: tuple[object, ...] = ("x", ("x",), 1, (1,), True, {}, {"x": "x"}, "x:1", "http://x", "127.0.0.1", ({},), "1 == 1")
 """Values that options of most kinds take: in place of those that are missing, so that the rest of a table can be looked at."""
 
 KINDS: Mapping[str, Kind] = {"sources": Kind.SOURCE, "transforms": Kind.TRANSFORM, "sinks": Kind.SINK}

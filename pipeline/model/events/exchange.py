@@ -154,7 +154,7 @@ FIELDS: tuple[Field, ...] = (
     Field("httpipe.request.target", STRING, "Request target as sent; secret parameters read `REDACTED`.", alias="target", number=36, ecs=("url.original",)),
     Field("httpipe.request.id", STRING, "Names the request, in its `http.request` event and in its exchange; only where `in_progress` asks for both.", number=152),
     Field("httpipe.source", STRING, "Id of the source in the pipeline file.", number=37),
-    Field("httpipe.capture", STRING, "How the bytes were seen: `packet`, or `probe` on a TLS library.", number=38),
+    Field("httpipe.capture", STRING, "How the bytes were seen: `packet`, or `probe` on a TLS library; `firewall` of its decisions.", number=38),
     Field("httpipe.connection", STRING, "Names the connection within one capture.", number=39),
     Field("httpipe.sequence", INT, "Place of the exchange in its connection, from 0.", number=40, ecs=("event.sequence",)),
     Field("httpipe.marks", STRINGS, "What is not whole about the exchange.", alias="marks", number=41),

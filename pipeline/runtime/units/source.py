@@ -105,6 +105,6 @@ class SourceUnit:
             in_flight=0,
             counters=self.counters,
         )
-        brings = "event" if asked is not None and asked.more_kinds else "exchange"
+        brings = "event" if asked is not None and asked.more_kinds else self.spec.component.brings
         decoder = runner.decoding.decoder if runner.decoding is not None else ""
-        return msgspec.structs.replace(snapshot, brings=brings, decoder=decoder)
+        return msgspec.structs.replace(snapshot, brings=brings, decoder=decoder, guards=self.spec.component.guards)

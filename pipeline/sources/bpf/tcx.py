@@ -26,7 +26,7 @@ _QUERY = Struct("=IIIIQI4xQQQQ")
 """``union bpf_attr`` for queries: target, attach_type, query_flags, attach_flags, prog_ids, count, prog_attach_flags, link_ids,
 link_attach_flags, revision."""
 _INFO = Struct("=IIQ")
-_LINK_INFO = Struct("=IIIII44x")
+_LINK_INFO = Struct("=III4xII40x")
 """``struct bpf_link_info`` of a tcx link: type, id, prog_id, ifindex, attach_type."""
 
 _PROGRAM_INFO = Struct("=II")

@@ -5,6 +5,7 @@ import re
 import termios
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -353,18 +354,38 @@ def test_a_request_in_progress_and_a_stream_of_events(no_terminal: int) -> None:
 def test_an_event_of_another_kind_is_its_name_and_what_is_known_of_it() -> None:
     """Under the names that a filter has for them; a kind that is not known here has its own name, too."""
     reader, writer = os.pipe()
-    seen = FirewallDecision(NOON_NS, httpipe_firewall_action="deny", httpipe_firewall_doubts=("te", "cl"), url_path="/a")
     unknown = Event(NOON_NS, {"event.name": "next.year", "queue.depth": 3})
     try:
-        first, second = LineFormat(writer, {"TZ": "UTC"}).render([seen, unknown]).decode().splitlines()
+        line = LineFormat(writer, {"TZ": "UTC"}).render([unknown]).decode()
     finally:
         os.close(reader)
         os.close(writer)
-    said = "httpipe.firewall.decision httpipe.firewall.action=deny"
-    assert first.partition(" ")[2].startswith(said)
-    assert "httpipe.firewall.doubts=te,cl" in first
-    assert "url.path=/a" in first
-    assert second.partition(" ")[2] == "next.year queue.depth=3"
+    assert line.partition(" ")[2] == "next.year queue.depth=3\n"
+
+
+@pytest.mark.parametrize(
+    ("decision", "line"),
+    [
+        ({"action": "allowed"}, " ok GET     shop.example/a "),
+        ({"action": "refused", "reason": "denied", "entry": "/a", "answer": "403"}, "403 GET     shop.example/a …  denied /a"),
+        ({"action": "refused", "reason": "not_http", "answer": "reset"}, "rst GET     shop.example/a …  not_http"),
+        ({"action": "refused", "reason": "fragment", "answer": "dropped"}, "drp GET     shop.example/a …  fragment"),
+        (
+            {"action": "would_refuse", "reason": "doubt", "doubts": ("framing", "hosts")},
+            "--- GET     shop.example/a …  would_refuse doubt framing,hosts",
+        ),
+    ],
+)
+def test_decisions_of_the_firewall(no_terminal: int, decision: dict[str, Any], line: str) -> None:
+    """What the client got stands where the status does, and why at the end."""
+    own = {f"httpipe_firewall_{name}": value for name, value in decision.items()}
+    event = FirewallDecision(
+        NOON_NS, server_address="shop.example", server_port=80, http_request_method="GET", url_path="/a", **own
+    )
+    said = printed(no_terminal, event)
+    begins, _, ends = line.partition("…")
+    assert said.startswith(f"12:04:05.123 {begins}")
+    assert said.endswith(f"{ends}\n")
 
 
 @settings(max_examples=80, deadline=None)

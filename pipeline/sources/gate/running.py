@@ -1,0 +1,110 @@
+"""A gate that runs, and what outlasts the source that loaded it: a reload shares it between the old source and the new one."""
+
+import socket
+from collections.abc import Iterable, Sequence
+from typing import Self
+
+from pipeline.api import HttpipeError
+from pipeline.model.events.firewall_decision import FirewallDecision
+from pipeline.sources.gate import pins
+from pipeline.sources.gate.config import FirewallConfig
+from pipeline.sources.gate.decisions import event_of
+from pipeline.sources.gate.gate import Gate, Sizes
+from pipeline.sources.gate.place import Direction
+from pipeline.sources.gate.watch import News
+
+Where = tuple[str, Direction]
+"""Interface and direction."""
+
+
+class Running:
+    """Closed when the last source has left it. Raises ``CaptureError`` where it cannot be loaded."""
+
+    def __init__(self, config: FirewallConfig) -> None:
+        self.sizes = _sizes(config)
+        self.gate = Gate(self.sizes)
+        self._sources = 1
+        self._generation = 0
+        self.closed = False
+        self._entries: dict[int, Sequence[str]] = {}
+        self._interfaces: dict[int, str | None] = {}
+
+    def shared(self) -> Self:
+        """For one source more."""
+        self._sources += 1
+        return self
+
+    def leave(self) -> None:
+        """One source less."""
+        self._sources -= 1
+        if not self._sources:
+            self.gate.close()
+
+    def refuse_other_sizes(self, config: FirewallConfig) -> None:
+        """Raise where the new options need other maps, in which no connection would be known."""
+        if _sizes(config) != self.sizes:
+            raise HttpipeError("ring_bytes and kernel_connections cannot change while the firewall runs; restart httpipe")
+
+    def attach(self, config: FirewallConfig) -> list[Where]:
+        """Where the options say and it does not stand yet; returns where that was. Raises ``CaptureError``."""
+        added: list[Where] = []
+        for interface in config.interfaces:
+            if (interface, config.direction) not in self.gate.attachments:
+                self.gate.attach(interface, config.direction)
+                added.append((interface, config.direction))
+        return added
+
+    def detach(self, places: Iterable[Where], name: str) -> None:
+        """A change that does not come about: it stands where it stood."""
+        for interface, direction in places:
+            self.gate.detach(interface, direction)
+        self.keep(name, closed=self.closed)
+
+    def stand(self, config: FirewallConfig, name: str) -> None:
+        """It stands where the options say and nowhere else, and stays or goes with this process as they say."""
+        for interface, direction in self.gate.attachments:
+            if interface not in config.interfaces or direction != config.direction:
+                self.gate.detach(interface, direction)
+        self.closed = config.on_exit == "closed"
+        self.keep(name, closed=self.closed)
+
+    def keep(self, name: str, *, closed: bool) -> None:
+        """Whether it goes on when this process ends; one of that name that has gone on is taken away. Raises ``CaptureError``."""
+        if closed:
+            self.gate.pin(name)
+        else:
+            pins.detach(name)
+
+    def apply(self, config: FirewallConfig, news: News) -> None:
+        """These options hold from the next packet on, these lists from the next request on."""
+        self.gate.configure(config.settings())
+        self.install(news)
+
+    def install(self, news: News) -> None:
+        """These lists hold from the next request on. The kernel takes a tenth of a second: for a thread."""
+        before, self._generation = self._generation, self._generation + 1
+        self._entries = {before: self._entries.get(before, ()), self._generation: news.entries}
+        self.gate.install(news.prepared)
+
+    def read(self, offset_ns: int, source: str) -> list[FirewallDecision]:
+        """What has been decided since."""
+        return [
+            event_of(each, self._entries.get(each.generation, ()), self._name(each.interface), source)
+            for each in self.gate.drain(offset_ns)
+        ]
+
+    def forget_names(self) -> None:
+        """Interfaces may have been renamed."""
+        self._interfaces.clear()
+
+    def _name(self, index: int) -> str | None:
+        if index not in self._interfaces:
+            try:
+                self._interfaces[index] = socket.if_indextoname(index)
+            except OSError:
+                self._interfaces[index] = None
+        return self._interfaces[index]
+
+
+def _sizes(config: FirewallConfig) -> Sizes:
+    return Sizes(ring_bytes=config.ring_bytes, connections=config.kernel_connections)

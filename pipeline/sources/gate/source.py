@@ -1,0 +1,189 @@
+"""The ``firewall`` source: HTTP requests refused in the kernel by lists of URLs, and what was decided as events.
+
+The kernel decides and answers by itself; this keeps it told: settings, lists that are read again when they change, counters,
+whether it still comes first. It never waits for a sink. A reload goes on with the same programs, lists and connections.
+"""
+
+import time
+from collections.abc import AsyncIterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import ClassVar
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+
+from pipeline.api import Context, Emits, EventBatch, HttpipeError, Source
+from pipeline.sources.bpf import rights
+from pipeline.sources.bpf.clock import wall_minus_boot_ns
+from pipeline.sources.gate.config import FirewallConfig
+from pipeline.sources.gate.holes import holes
+from pipeline.sources.gate.lists import understood
+from pipeline.sources.gate.running import Running, Where
+from pipeline.sources.gate.watch import News, Watch
+
+TICK_SECS = 0.02
+"""How long a decision waits at most while others come: events are made by the batch."""
+
+IDLE_SECS = 0.5
+COUNT_SECS = 1.0
+
+
+class FirewallSource(Source):
+    """Refuses HTTP requests by lists of URLs, in the kernel, and tells what was refused.
+
+    A request that is refused never reaches the server: its client gets a 403, or a reset. What that promises and what it does
+    not, and in which order to roll it out, stands in docs/firewall.md.
+    """
+
+    api_version = 1
+    Config = FirewallConfig
+    emits: ClassVar[Emits] = Emits.EVENTS
+    capture: ClassVar[str] = "firewall"
+    can_wait: ClassVar[bool] = False
+    brings: ClassVar[str] = "decision"
+    guards: ClassVar[bool] = True
+
+    def __init__(self, config: FirewallConfig, context: Context) -> None:
+        lists = understood(config, context.read_file)
+        self.warnings = [str(each) for each in holes(config, lists)]
+        self._config = config
+        self._context = context
+        self.running: Running | None = None
+        self._watch = Watch(config)
+        self._news: News | None = None
+        self._added: list[Where] = []
+        self._thread = ThreadPoolExecutor(1, "firewall-lists")
+        self._looking: Future[News | None] | None = None
+        self._stopped = False
+        self._sleep: anyio.CancelScope | None = None
+        self._due = 0.0
+        self._offset_ns = 0
+
+    def take_over(self, before: Source) -> None:
+        """Go on with its programs in the kernel, connections included."""
+        if isinstance(before, FirewallSource) and before.running is not None:
+            self.running = before.running.shared()
+
+    async def open(self) -> None:
+        """Load, fill the lists, attach, say so. Where another firewall is taken over: all that can fail, and no more."""
+        # The first use of these imports parts of anyio and asyncio: better now than while the ring fills.
+        with anyio.move_on_after(0):
+            await anyio.lowlevel.checkpoint()
+        config, name, taken_over = self._config, self._context.id, self.running is not None
+        try:
+            running = self.running
+            if running is None:
+                self.running = running = await anyio.to_thread.run_sync(Running, config)
+            running.refuse_other_sizes(config)
+            self._news = news = await anyio.to_thread.run_sync(self._watch.first, running.gate)
+            if taken_over:
+                self._added = running.attach(config)
+                running.keep(name, closed=running.closed or config.on_exit == "closed")
+            else:
+                await self._apply(running)
+                running.attach(config)
+                running.stand(config, name)
+        except BaseException:
+            await self.aclose()
+            raise
+        self._context.log.info(
+            "the firewall %s requests on %s, ports %s",
+            "refuses" if config.mode == "enforce" else "looks at",
+            ", ".join(config.interfaces),
+            ", ".join(map(str, config.ports)),
+            extra={"mode": config.mode, "entries": len(news.entries)},
+        )
+
+    def capabilities(self) -> frozenset[int]:
+        """New lists are new maps; whether it still comes first is asked of the interfaces."""
+        return frozenset({rights.CAP_BPF, rights.CAP_NET_ADMIN})
+
+    async def batches(self) -> AsyncIterator[EventBatch]:
+        """Decisions, until ``stop``; what the ring still holds then is the last batch."""
+        running = self.running
+        if running is None:
+            return
+        if self._news is not None:
+            await self._apply(running)
+            running.stand(self._config, self._context.id)
+        while True:
+            await self._once_a_second(running)
+            stopping = self._stopped
+            events = running.read(self._offset_ns, self._context.id)
+            if events:
+                yield EventBatch(events)
+            if stopping:
+                return
+            await self._wait(running, busy=bool(events))
+
+    async def stop(self) -> None:
+        """Tell no more; ``batches`` wakes up and gives what is in the ring. The gate goes on until ``aclose``."""
+        self._stopped = True
+        if self._sleep is not None:
+            self._sleep.cancel()
+
+    async def aclose(self) -> None:
+        """Detach what is not to stay, read the counters for the last time, let go."""
+        self._thread.shutdown(wait=False, cancel_futures=True)
+        running, self.running = self.running, None
+        if running is None:
+            return
+        if self._news is not None:  # a change that does not come about
+            self._news.prepared.close()
+            running.detach(self._added, self._context.id)
+        self._count(running)
+        with anyio.CancelScope(shield=True):
+            await anyio.to_thread.run_sync(running.leave)
+
+    async def _apply(self, running: Running) -> None:
+        """What ``open`` has made ready holds from now on."""
+        news, self._news = self._news, None
+        if news is not None:
+            await anyio.to_thread.run_sync(running.apply, self._config, news)
+
+    async def _wait(self, running: Running, *, busy: bool) -> None:
+        """Until there are decisions, or the tick is over."""
+        if busy:
+            with anyio.move_on_after(TICK_SECS) as self._sleep:
+                await anyio.sleep_forever()
+            return
+        running.gate.rearm()
+        if not running.gate.waiting_bytes():
+            with anyio.move_on_after(IDLE_SECS) as self._sleep:
+                await anyio.wait_readable(running.gate.fileno())
+
+    async def _once_a_second(self, running: Running) -> None:
+        now = time.monotonic()
+        if now < self._due:
+            return
+        self._due = now + COUNT_SECS
+        self._offset_ns = wall_minus_boot_ns()
+        self._count(running)
+        running.forget_names()
+        for _ in running.gate.check():
+            """What it says is in ``wrong`` as long as it lasts."""
+        self._context.trouble("; ".join(running.gate.wrong()))
+        await self._look(running)
+
+    def _count(self, running: Running) -> None:
+        for name, by in running.gate.counters.news():
+            self._context.count(name, by)
+
+    async def _look(self, running: Running) -> None:
+        """Whether the lists have changed is asked in a thread; what it found out last time takes effect."""
+        if self._looking is not None and not self._looking.done():
+            return
+        done, self._looking = self._looking, self._thread.submit(self._watch.look, running.gate)
+        if done is None:
+            return
+        try:
+            news = done.result()
+        except HttpipeError as error:
+            self._context.count("reload_failed", 1)
+            self._context.log.warning("the lists cannot be used; the last good ones stay", extra={"error": str(error)})
+            return
+        if news is not None:
+            await anyio.to_thread.run_sync(running.install, news)
+            self._context.count("reloaded", 1)
+            self._context.log.info("the lists were read again", extra={"entries": len(news.entries)})

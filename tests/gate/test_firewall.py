@@ -1,0 +1,244 @@
+"""The firewall as a user runs it: its file, its lists, reloads under load, what stays when it ends, and what it says."""
+
+import http.client
+import json
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Generator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+from gate_command import Firewall, Host, hosted
+from live_namespace import Namespace
+from live_nginx import Nginx
+
+SERVER = "10.25.0.2"
+OPTIONS = 'mode = "{mode}"\ninterfaces = ["wire", "lo"]\nports = [80]\n'
+DENIED, ALLOWED = "/small/denied", "/small"
+
+Begin = Callable[..., Firewall]
+
+
+@pytest.fixture(scope="module")
+def nginx(
+    server_side: Namespace, client_side: Namespace, tmp_path_factory: pytest.TempPathFactory
+) -> Generator[Nginx, None, None]:
+    """The server behind the firewall."""
+    assert client_side
+    made = Nginx(tmp_path_factory.mktemp("nginx"), server_side, [f"{SERVER}:80", "127.0.0.1:80"])
+    yield made
+    made.stop()
+
+
+@pytest.fixture
+def host(server_side: Namespace) -> Generator[Host, None, None]:
+    """Where httpipe runs."""
+    with hosted(server_side) as made:
+        yield made
+
+
+@pytest.fixture
+def begin(host: Host, nginx: Nginx, tmp_path: Path) -> Generator[Begin, None, None]:
+    """``begin(options)`` runs a firewall, ended with the test."""
+    assert nginx
+    with ExitStack() as stack:
+
+        def begun(options: str, rest: str = "", name: str = "one") -> Firewall:
+            folder = tmp_path / name
+            folder.mkdir(exist_ok=True)
+            firewall = Firewall(host, folder, options, rest)
+            stack.callback(lambda: firewall.process.poll() is None and firewall.end(signal.SIGKILL))
+            return firewall
+
+        yield begun
+
+
+def status(namespace: Namespace, path: str) -> int | str:
+    """What a client of its own gets."""
+    with namespace.entered():
+        connection = http.client.HTTPConnection(SERVER, 80, timeout=5)
+        try:
+            connection.request("GET", path)
+            return connection.getresponse().status
+        except ConnectionResetError:
+            return "reset"
+        finally:
+            connection.close()
+
+
+@contextmanager
+def load(namespace: Namespace, *paths: str) -> Generator[dict[str, Counter[int | str]], None, None]:
+    """A client for each path, which asks without a pause; those that are allowed on one connection that is kept."""
+    got: dict[str, Counter[int | str]] = {path: Counter() for path in paths}
+    goes_on = threading.Event()
+    goes_on.set()
+
+    def ask(path: str) -> None:
+        while goes_on.is_set():
+            got[path][status(namespace, path)] += 1
+
+    def ask_on_one() -> None:
+        with namespace.entered():
+            kept = http.client.HTTPConnection(SERVER, 80, timeout=5)
+            kept.connect()
+            kept.auto_open = False  # a connection that is broken is not made again
+            while goes_on.is_set():
+                try:
+                    kept.request("GET", ALLOWED)
+                    answer = kept.getresponse()
+                    answer.read()
+                    kept_statuses[answer.status] += 1
+                except (OSError, http.client.HTTPException) as error:
+                    kept_statuses[type(error).__name__] += 1
+                    return
+            kept.close()
+
+    kept_statuses = got["kept"] = Counter()
+    threads = [threading.Thread(target=ask, args=(path,)) for path in paths] + [threading.Thread(target=ask_on_one)]
+    for thread in threads:
+        thread.start()
+    try:
+        yield got
+    finally:
+        goes_on.clear()
+        for thread in threads:
+            thread.join()
+
+
+def test_monitor_then_enforce_then_other_options_without_a_gap(
+    begin: Begin, client_side: Namespace, nginx: Nginx, tmp_path: Path
+) -> None:
+    """From the reload on not one denied request passes, through three more reloads and two new lists; no connection breaks."""
+    denied = tmp_path / "denied"
+    denied.write_text(f"{DENIED}\n")
+    lists = f'deny.file = "{denied}"\n'
+    firewall = begin(OPTIONS.format(mode="monitor") + lists)
+    assert status(client_side, DENIED) == 200
+    assert firewall.reload(OPTIONS.format(mode="enforce") + lists).returncode == 0
+    firewall.until(lambda: status(client_side, DENIED) == 403)
+    served = len([each for each in nginx.logged() if each.target == DENIED])
+    with load(client_side, DENIED, ALLOWED) as got:
+        for body in ("one", "two", "three"):
+            assert firewall.reload(OPTIONS.format(mode="enforce") + lists + f'body = "{body}"\n').returncode == 0
+        for number in (1, 2):
+            denied.write_text(f"{DENIED}\n/other{number}\n")
+            firewall.until(lambda number=number: firewall.said().count("the lists were read again") == number)  # type: ignore[misc]
+            assert status(client_side, f"/other{number}") == 403
+    assert set(got[DENIED]) == {403}
+    assert set(got[ALLOWED]) == {200}
+    assert set(got["kept"]) == {200}
+    assert min(each.total() for each in got.values()) > 100
+    assert len([each for each in nginx.logged() if each.target == DENIED]) == served
+    firewall.end(signal.SIGTERM)
+    events = [json.loads(line) for line in firewall.events.read_text().splitlines()]
+    actions = Counter(event["httpipe.firewall.action"] for event in events if event["url.path"] == DENIED)
+    assert actions["would_refuse"] >= 1
+    assert actions["refused"] == got[DENIED][403] + 1
+    told = events[-1]
+    assert (told["httpipe.firewall.answer"], told["http.request.method"], told["network.interface.name"]) == (
+        "403",
+        "GET",
+        "wire",
+    )
+    assert (told["httpipe.firewall.reason"], told["httpipe.firewall.mode"]) == ("denied", "enforce")
+    assert {event["httpipe.firewall.entry"] for event in events if event["url.path"] == DENIED} == {DENIED}
+
+
+def test_a_broken_list_keeps_the_old_one_and_says_so(begin: Begin, client_side: Namespace, tmp_path: Path) -> None:
+    """Line and fault in the log; a reload with it is refused, too; when it is mended it holds."""
+    denied = tmp_path / "denied"
+    denied.write_text(f"{DENIED}\n")
+    options = OPTIONS.format(mode="enforce") + f'deny.file = "{denied}"\n'
+    firewall = begin(options)
+    denied.write_text("/new\na*b.example\n")
+    firewall.until(lambda: "the lists cannot be used; the last good ones stay" in firewall.said())
+    assert f'{denied}:2: \\"a*b.example\\" is not an entry' in firewall.said()
+    assert (status(client_side, DENIED), status(client_side, "/new")) == (403, 404)
+    refused = firewall.reload(options + 'answer = "reset"\n')
+    assert (refused.returncode, f"{denied}:2:" in refused.stderr) == (78, True)
+    assert status(client_side, DENIED) == 403
+    denied.write_text("/new\n")
+    firewall.until(lambda: "the lists were read again" in firewall.said())
+    assert (status(client_side, DENIED), status(client_side, "/new")) == (200, 403)
+    denied.unlink()
+    firewall.until(lambda: firewall.said().count("the last good ones stay") == 2)
+    assert status(client_side, "/new") == 403
+
+
+@pytest.mark.slow
+def test_a_hundred_thousand_entries(begin: Begin, client_side: Namespace, tmp_path: Path) -> None:
+    """First and last hold, and after a change too, while requests go on."""
+    denied = tmp_path / "denied"
+    kinds = ("/exact/{}", "/prefix{}/**", "h{}.example", "*.s{}.example", "POST /m/{}")
+    lines = [kind.format(number) for number in range(20_000) for kind in kinds]
+    denied.write_text("\n".join(lines))
+    firewall = begin(OPTIONS.format(mode="enforce") + f'deny.file = "{denied}"\n')
+    assert [status(client_side, path) for path in ("/exact/0", "/exact/19999", "/prefix19999/x", "/exact/20000")] == [
+        403,
+        403,
+        403,
+        404,
+    ]
+    with load(client_side, "/exact/0", ALLOWED) as got:
+        denied.write_text("\n".join([*lines, "/exact/20000"]))
+        firewall.until(lambda: "the lists were read again" in firewall.said())
+    assert status(client_side, "/exact/20000") == 403
+    assert (set(got["/exact/0"]), set(got[ALLOWED]), set(got["kept"])) == ({403}, {200}, {200})
+
+
+def test_what_stays_when_it_is_killed(begin: Begin, host: Host, client_side: Namespace) -> None:
+    """Open: nothing. Closed: the firewall, which `gate status` shows, the next run replaces without a gap, `gate detach` ends."""
+    enforced = OPTIONS.format(mode="enforce") + f'deny.entries = ["{DENIED}"]\n'
+    begin(enforced).end(signal.SIGKILL)
+    assert status(client_side, DENIED) == 200
+    assert host.httpipe("gate", "status").stdout.startswith("No firewall is kept")
+    begin(enforced + 'on_exit = "closed"\n').end(signal.SIGKILL)
+    assert status(client_side, DENIED) == 403
+    shown = host.httpipe("gate", "status").stdout.splitlines()
+    assert [line.split()[:3] for line in shown] == [["gate", "lo", "ingress"], ["gate", "wire", "ingress"]]
+    assert all(line.endswith("comes first") for line in shown)
+    with load(client_side, DENIED) as got:
+        begin(enforced + 'on_exit = "closed"\n').end(signal.SIGTERM)
+    assert set(got[DENIED]) == {403}
+    assert host.httpipe("gate", "detach", "gat").stderr == 'httpipe: no firewall "gat" is kept; did you mean "gate"?\n'
+    assert host.httpipe("gate", "detach", "gate").stdout == "Detached gate.\n"
+    assert status(client_side, DENIED) == 200
+    begin(enforced + 'on_exit = "closed"\n').end(signal.SIGKILL)
+    begin(enforced).end(signal.SIGTERM)  # open takes away what was kept
+    assert status(client_side, DENIED) == 200
+
+
+def test_health_fails_while_another_program_comes_first(begin: Begin, host: Host, client_side: Namespace) -> None:
+    """503 with the interface, and `gate status` says which; 200 again when it has gone."""
+    address = "127.0.0.1:9597"
+    options = OPTIONS.format(mode="enforce") + f'deny.entries = ["{DENIED}"]\n'
+    first = begin(options, f'[telemetry]\nmetrics_address = "{address}"\n')
+    assert host.curl(f"http://{address}/health") == "ok\n 200"
+    second = begin(options, name="two")
+    first.until(lambda: "503" in host.curl(f"http://{address}/health"))
+    assert "the firewall on wire (ingress) does not come first" in host.curl(f"http://{address}/ready")
+    assert status(client_side, DENIED) == 403
+    second.end(signal.SIGTERM)
+    first.until(lambda: host.curl(f"http://{address}/health") == "ok\n 200")
+    assert status(client_side, DENIED) == 403
+
+
+def test_a_reload_may_move_it(begin: Begin, client_side: Namespace) -> None:
+    """To fewer interfaces and back; one that is not there refuses the reload, and nothing has changed."""
+    lists = f'deny.entries = ["{DENIED}"]\nports = [80]\nmode = "enforce"\n'
+    firewall = begin(lists + 'interfaces = ["wire"]\n')
+    assert firewall.reload(lists + 'interfaces = ["lo"]\n').returncode == 0
+    firewall.until(lambda: status(client_side, DENIED) == 200)
+    assert firewall.reload(lists + 'interfaces = ["lo", "wire"]\n').returncode == 0
+    firewall.until(lambda: status(client_side, DENIED) == 403)
+    refused = firewall.reload(lists + 'interfaces = ["wire", "eth7"]\n')
+    assert refused.returncode != 0
+    assert "eth7" in refused.stderr
+    assert status(client_side, DENIED) == 403
+    refused = firewall.reload(lists + 'interfaces = ["wire"]\nkernel_connections = 1000\n')
+    assert "cannot change while the firewall runs; restart httpipe" in refused.stderr
+    time.sleep(1.1)  # its every-second look
+    assert status(client_side, DENIED) == 403
