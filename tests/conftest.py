@@ -5,6 +5,7 @@ from collections.abc import Generator
 from functools import cache
 from pathlib import Path
 
+import hypothesis
 import pytest
 
 NEVER_SKIPPED_IN_CI = ("live", "tls", "kernels", "kafka", "corpus", "postgres")
@@ -19,8 +20,13 @@ LONGER_SECS = {
     "gate": 300,
     "tls": 240,
     "isolation": 120,
+    "replay": 240,
 }
-"""Time-outs of the tests in folders that boot machines, start brokers, build wheels or move gigabytes."""
+"""Time-outs of the tests in folders that boot machines, start brokers, build wheels, move gigabytes or read a whole corpus."""
+
+# A slow example says something about the machine, which may have other things to do.
+hypothesis.settings.register_profile("httpipe", deadline=None)
+hypothesis.settings.load_profile("httpipe")
 
 
 @cache
