@@ -8,6 +8,7 @@ VERSION: int
 MAX_CAPTURED: int
 MAX_ENDED: int
 RESET_WINDOW: int
+METHODS: list[str]
 SECRETS: list[str]
 
 class PanicException(BaseException): ...
@@ -42,6 +43,7 @@ class Events(Sequence[Event]):
 class Lane:
     busy: int
     held_bytes: int
+    elsewhere: int
     done: int
     stamp: int
     def __init__(
@@ -54,8 +56,11 @@ class Lane:
         max_head_bytes: int,
         max_connections: int,
         max_held: int,
+        max_open: int,
+        max_busy: int,
         response_ns: int,
         idle_ns: int,
+        count: Callable[[str, int], None],
         tell: Callable[[Any], tuple[Any, ...]],
         told_at: int,
         known: dict[str, Any],

@@ -1,6 +1,7 @@
 //! A connection at rest as it passes the border: `pipeline.decode.lane.Clean`, by position.
 
 use crate::connection::{Connection, Rest};
+use crate::http2::follower::{Http2, Limits};
 use crate::key::Key;
 use crate::table::Followed;
 use pyo3::exceptions::PyValueError;
@@ -20,7 +21,7 @@ pub struct Taken {
 }
 
 /// What Python hands back.
-pub fn taken(clean: &Bound<'_, PyTuple>) -> PyResult<Taken> {
+pub fn taken(clean: &Bound<'_, PyTuple>, limits: &Limits<'_>) -> PyResult<Taken> {
     let raw = clean.get_item(0)?;
     let key = Key::new(raw.cast::<PyBytes>()?.as_bytes()).ok_or_else(|| PyValueError::new_err("a key of packets is needed"))?;
     let mut connection = Connection::at_rest(key, [clean.get_item(1)?.extract()?, clean.get_item(2)?.extract()?]);
@@ -35,7 +36,12 @@ pub fn taken(clean: &Bound<'_, PyTuple>) -> PyResult<Taken> {
     connection.rejoined = clean.get_item(14)?.extract()?;
     connection.informational = clean.get_item(15)?.extract()?;
     connection.rest.informational = connection.informational;
-    let known = clean.get_item(17)?;
+    let (known, http2) = (clean.get_item(17)?, clean.get_item(18)?);
+    if !http2.is_none() {
+        let http2 = Http2::from_python(&http2, limits)?;
+        connection.held_bytes = http2.held_bytes();
+        connection.http2 = Some(Box::new(http2));
+    }
     Ok(Taken {
         connection,
         due: clean.get_item(6)?.extract()?,
@@ -45,9 +51,16 @@ pub fn taken(clean: &Bound<'_, PyTuple>) -> PyResult<Taken> {
 }
 
 /// What Python is handed, as the class `clean`: where the connection rested.
-pub fn given<'py>(py: Python<'py>, followed: &Followed, clean: &Py<PyAny>) -> PyResult<Bound<'py, PyAny>> {
+pub fn given<'py>(py: Python<'py>, followed: &Followed, clean: &Py<PyAny>, limits: &Limits<'_>) -> PyResult<Bound<'py, PyAny>> {
     let connection = &followed.connection;
-    let Rest { next, informational } = connection.rest;
+    let Rest { mut next, informational } = connection.rest;
+    let http2 = match &connection.http2 {
+        None => py.None().into_bound(py),
+        Some(http2) => {
+            next = connection.next;
+            http2.to_python(py, limits)?.into_any()
+        }
+    };
     let kept = connection.exchanges - followed.since;
     let long = kept > 8 * (u64::from(followed.patience) + 1);
     let patience = if long {
@@ -77,6 +90,7 @@ pub fn given<'py>(py: Python<'py>, followed: &Followed, clean: &Py<PyAny>) -> Py
             .known
             .as_ref()
             .map_or_else(|| py.None().into_bound(py), |known| known.bind(py).clone()),
+        http2,
         connection.held.len().into_pyobject(py)?.into_any(),
     ];
     clean.bind(py).call1(PyTuple::new(py, values)?)

@@ -5,6 +5,8 @@
 //! `held`, so that Python, told both, goes on as if it had seen all. A step that is `Unusual` has changed nothing.
 
 use crate::head::{self, Head};
+use crate::http2::follower::{Http2, Limits, When};
+use crate::http2::frames::{PREFACE, opens_server};
 use crate::key::Key;
 use crate::message::{Keep, Message, Request, Response, Rest as Body};
 use crate::segment::{ACK, FIN, MULTIPATH, RST, SYN, Segment, UNUSUAL, ahead, behind};
@@ -25,6 +27,20 @@ pub struct Options {
     pub request_headers: Vec<String>,
     pub response_headers: Vec<String>,
     pub max_head: usize,
+    /// Streams that may be open on one connection; and requests that may wait on all others, for now.
+    pub max_open: usize,
+    pub room: usize,
+}
+
+impl Options {
+    pub fn limits(&self) -> Limits<'_> {
+        Limits {
+            reported: [&self.request_headers, &self.response_headers],
+            max_head: self.max_head,
+            max_open: self.max_open,
+            room: self.room,
+        }
+    }
 }
 
 /// A segment that Python would have to be told of.
@@ -64,6 +80,8 @@ pub enum Step {
         end: bool,
     },
     Closed,
+    /// So many bytes of the segment are taken, and what follows is unusual.
+    Partly(usize),
     Unusual,
 }
 
@@ -89,6 +107,8 @@ pub struct Connection {
     pub partial: Option<Box<Partial>>,
     pub held: Vec<Held>,
     pub held_bytes: usize,
+    /// Where it speaks HTTP/2. It has no `rest` and holds no segments then: what Python needs of it is known at any time.
+    pub http2: Option<Box<Http2>>,
 }
 
 impl Connection {
@@ -129,6 +149,7 @@ impl Connection {
             partial: None,
             held: Vec::new(),
             held_bytes: 0,
+            http2: None,
         }
     }
 
@@ -138,7 +159,15 @@ impl Connection {
 
     /// Whether a message is under way.
     pub fn busy(&self) -> bool {
-        self.request.is_some() || self.partial.is_some()
+        self.under_way() > 0
+    }
+
+    /// How many requests are.
+    pub fn under_way(&self) -> usize {
+        match &self.http2 {
+            Some(http2) => http2.open.len(),
+            None => usize::from(self.request.is_some() || self.partial.is_some()),
+        }
     }
 
     /// The next segment of `side`.
@@ -166,7 +195,10 @@ impl Connection {
 
     /// Whether a request waits for its response.
     pub fn waiting(&self) -> bool {
-        self.request.is_some() && self.response.is_none()
+        match &self.http2 {
+            Some(http2) => !http2.open.is_empty(),
+            None => self.request.is_some() && self.response.is_none(),
+        }
     }
 
     /// One end is done.
@@ -186,10 +218,18 @@ impl Connection {
             return if seg.has(FIN | RST) { Step::Closed } else { Step::Taken };
         }
         // Python would look for the two openings that fit; here there is one of each, and nothing is missing behind them.
-        let fits = side == 0 && self.phase == Phase::Answered && seg.seq == self.next[0] && seg.ack == self.next[1];
-        let common = payload.get(..4).is_some_and(|begin| COMMON.contains(&begin));
+        let fits = self.phase == Phase::Answered && seg.seq == self.next[side] && seg.ack == self.next[1 - side];
         let simple = seg.flags & (UNUSUAL | ACK) == ACK && seg.length as usize == payload.len() && !seg.cut;
-        if !(fits && common && simple) {
+        if !(fits && simple) {
+            return Step::Unusual;
+        }
+        if (side == 0 && payload.starts_with(PREFACE)) || (side == 1 && opens_server(payload)) {
+            (self.phase, self.http2) = (Phase::Open, Some(Box::new(Http2::new())));
+            self.held = Vec::new();
+            return self.frames(side, seg, payload, false, options);
+        }
+        let common = payload.get(..4).is_some_and(|begin| COMMON.contains(&begin));
+        if side != 0 || !common {
             return Step::Unusual;
         }
         let (held, bytes) = (std::mem::take(&mut self.held), std::mem::take(&mut self.held_bytes));
@@ -244,6 +284,7 @@ impl Connection {
             (0, false) => Step::Taken,
             (0, true) if self.busy() => Step::Unusual,
             (0, true) => self.end(side, seg.ts_ns),
+            (_, end) if self.http2.is_some() => self.frames(side, seg, payload, end, options),
             (_, end) if side == 0 => self.requested(seg, payload, end, options),
             (_, end) => self.responded(seg, payload, end, options),
         }
@@ -279,6 +320,31 @@ impl Connection {
         self.advance(1, seg);
         let whole = self.response.as_ref().is_some_and(|response| response.message.done());
         if whole { Step::Whole { end } } else { Step::Taken }
+    }
+
+    /// Bytes of HTTP/2.
+    fn frames(&mut self, side: usize, seg: &Segment, payload: &[u8], end: bool, options: &Options) -> Step {
+        let Some(http2) = &mut self.http2 else { return Step::Unusual };
+        let (when, beyond) = (When::of(seg), seg.length as usize - payload.len());
+        let mut read = http2.data(side, payload, when, &options.limits());
+        if read.is_ok() && beyond > 0 && !http2.gap(side, beyond, when) {
+            read = Err(payload.len());
+        }
+        self.held_bytes = http2.held_bytes();
+        if read.is_ok() && end && self.busy() {
+            read = Err(seg.length as usize); // what the end means for what is under way is for Python to say
+        }
+        match read {
+            Err(0) => Step::Unusual,
+            Err(taken) => {
+                (self.last_ns, self.next[side]) = (seg.ts_ns, behind(seg.seq, taken));
+                Step::Partly(taken)
+            }
+            Ok(()) => {
+                self.advance(side, seg);
+                if end { self.end(side, seg.ts_ns) } else { Step::Taken }
+            }
+        }
     }
 
     fn advance(&mut self, side: usize, seg: &Segment) {

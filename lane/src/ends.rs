@@ -2,6 +2,7 @@
 
 use crate::connection::Connection;
 use crate::maker::Maker;
+use crate::table::Followed;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -32,6 +33,19 @@ impl About {
     pub fn new(py: Python<'_>, maker: Arc<Maker>, tell: Py<PyAny>) -> PyResult<About> {
         let connection = py.import("pipeline.model.connection")?.getattr("Connection")?.unbind();
         Ok(About { maker, connection, tell })
+    }
+
+    /// The ends of a connection that is followed; it then knows them, and what a source said of it.
+    pub fn followed(&self, py: Python<'_>, followed: &mut Followed) -> PyResult<Arc<Ends>> {
+        let ends = match &followed.ends {
+            Some(ends) => ends.clone(),
+            None => self.ends(py, &followed.connection, followed.known.as_ref())?,
+        };
+        followed.ends = Some(ends.clone());
+        if let (None, Some(known)) = (&followed.told, &followed.known) {
+            followed.told = Some(self.told(known.bind(py))?.unbind());
+        }
+        Ok(ends)
     }
 
     /// `known` is the connection where Python has made it already.

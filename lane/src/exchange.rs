@@ -2,6 +2,7 @@
 //! Pure, but for what a source said of the connection, which are Python's objects.
 
 use crate::ends::Ends;
+use crate::http2::exchange::OfStream;
 use crate::message::{Request, Response};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -9,9 +10,9 @@ use pyo3::types::PyTuple;
 use std::sync::Arc;
 
 /// As `_EXCHANGE_BYTES` of `build`.
-const EXCHANGE_BYTES: usize = 900;
+pub const EXCHANGE_BYTES: usize = 900;
 /// What a reported value costs beside its text, as `FieldParser` has it.
-const VALUE_BYTES: usize = 60;
+pub const VALUE_BYTES: usize = 60;
 
 macro_rules! fields {
     ($($name:literal $field:ident)*) => {
@@ -61,6 +62,17 @@ fields! {
     "httpipe_connection" Connection
     "httpipe_sequence" Sequence
     "httpipe_marks" Marks
+    "httpipe_stream_id" Stream
+    "httpipe_http2_error" Http2Error
+    "rpc_system" RpcSystem
+    "rpc_service" RpcService
+    "rpc_method" RpcMethod
+    "rpc_grpc_status_code" RpcStatus
+    "httpipe_rpc_request_messages" RpcRequestMessages
+    "httpipe_rpc_response_messages" RpcResponseMessages
+    "httpipe_rpc_request_message_bytes" RpcRequestBytes
+    "httpipe_rpc_response_message_bytes" RpcResponseBytes
+    "httpipe_rpc_streaming" RpcStreaming
 }
 
 pub enum Value<'a> {
@@ -72,12 +84,29 @@ pub enum Value<'a> {
     Float(f64),
     /// As bits.
     Marks(u16),
-    Headers(&'a [Reported]),
+    Headers(Headers<'a>),
     Attributes,
+}
+
+impl<'a> Value<'a> {
+    pub fn text(text: Option<&'a str>) -> Value<'a> {
+        text.map_or(Value::Absent, Value::Text)
+    }
+
+    pub fn int<T: Into<u64>>(number: Option<T>) -> Value<'a> {
+        number.map_or(Value::Absent, |number| Value::Int(number.into()))
+    }
 }
 
 /// A value of a field that was asked for: which, by its place among them, and the text.
 pub type Reported = (usize, Box<str>);
+
+/// Values of those; their names stand in the order in which they were asked for, or in which they came.
+#[derive(Clone, Copy)]
+pub struct Headers<'a> {
+    pub found: &'a [Reported],
+    pub as_they_came: bool,
+}
 
 pub struct Exchange {
     pub ends: Arc<Ends>,
@@ -87,23 +116,27 @@ pub struct Exchange {
     pub made: PyOnceLock<Py<PyAny>>,
     pub memory: usize,
     /// Target, host and agent, one behind the other.
-    text: Box<str>,
-    query: usize,
-    target: usize,
-    host: usize,
-    agent: bool,
-    port: u16,
-    status: u16,
-    marks: u16,
-    method: &'static str,
-    version: &'static str,
-    start_ns: u64,
-    first_ns: u64,
-    end_ns: u64,
-    sequence: u64,
-    bodies: [u64; 2],
-    sizes: [u64; 2],
-    headers: [Box<[Reported]>; 2],
+    pub text: Box<str>,
+    pub query: usize,
+    pub target: usize,
+    pub host: usize,
+    pub agent: bool,
+    pub port: u16,
+    pub status: Option<u16>,
+    pub marks: u16,
+    pub method: Option<&'static str>,
+    pub scheme: Option<&'static str>,
+    pub version: &'static str,
+    pub start_ns: u64,
+    /// Of the response, its first byte and its last one.
+    pub answered_ns: Option<(u64, u64)>,
+    pub sequence: u64,
+    /// Of the request and of the response.
+    pub bodies: [Option<u64>; 2],
+    pub sizes: [Option<u64>; 2],
+    pub headers: [Box<[Reported]>; 2],
+    /// What only HTTP/2 has.
+    pub stream: Option<Box<OfStream>>,
 }
 
 impl Exchange {
@@ -131,17 +164,18 @@ impl Exchange {
             host: target.len() + host.len(),
             agent: fields.agent.is_some(),
             port: fields.port.unwrap_or(0),
-            status: response.head.status,
+            status: Some(response.head.status),
             marks,
-            method: head.method,
+            method: Some(head.method),
+            scheme: Some("http"),
             version: head.version,
             start_ns: asked.start_ns,
-            first_ns: answered.start_ns,
-            end_ns: answered.end_ns,
+            answered_ns: Some((answered.start_ns, answered.end_ns)),
             sequence,
-            bodies: [asked.body(), answered.body()],
-            sizes: [asked.size, answered.size],
+            bodies: [Some(asked.body()), Some(answered.body())],
+            sizes: [Some(asked.size), Some(answered.size)],
             headers,
+            stream: None,
         })
     }
 
@@ -156,12 +190,18 @@ impl Exchange {
 
     pub fn value(&self, field: Field) -> Value<'_> {
         let ends = &*self.ends;
+        if let Some(stream) = &self.stream
+            && let Some(value) = stream.value(field, &self.text[..self.query])
+        {
+            return value;
+        }
         match field {
             Field::Time => Value::Int(self.start_ns),
             Field::Attributes => Value::Attributes,
             Field::Memory => Value::Int(self.memory as u64),
-            Field::Method => Value::Text(self.method),
-            Field::Scheme | Field::Protocol => Value::Text("http"),
+            Field::Method => Value::text(self.method),
+            Field::Scheme => Value::text(self.scheme),
+            Field::Protocol => Value::Text("http"),
             Field::Path => Value::Text(&self.text[..self.query]),
             Field::Query if self.is_path() => Value::Absent,
             Field::Query => Value::Text(&self.text[self.query + 1..self.target]),
@@ -175,25 +215,46 @@ impl Exchange {
             Field::LocalAddress => Value::Text(&ends.server_address),
             Field::NetworkType => Value::Text(ends.network_type),
             Field::Version => Value::Text(self.version),
-            Field::Status => Value::Int(self.status.into()),
-            Field::RequestBody => Value::Int(self.bodies[0]),
-            Field::ResponseBody => Value::Int(self.bodies[1]),
-            Field::RequestSize => Value::Int(self.sizes[0]),
-            Field::ResponseSize => Value::Int(self.sizes[1]),
+            Field::Status => Value::int(self.status),
+            Field::RequestBody => Value::int(self.bodies[0]),
+            Field::ResponseBody => Value::int(self.bodies[1]),
+            Field::RequestSize => Value::int(self.sizes[0]),
+            Field::ResponseSize => Value::int(self.sizes[1]),
             Field::Agent if self.agent => Value::Text(&self.text[self.host..]),
-            Field::Error if self.status >= 500 => Value::Digits(self.status),
-            Field::Agent | Field::Error => Value::Absent,
-            Field::RequestHeaders => Value::Headers(&self.headers[0]),
-            Field::ResponseHeaders => Value::Headers(&self.headers[1]),
-            // A response that began before its request: clocks of several interfaces.
-            Field::Ttfb => Value::Float(millis(self.start_ns, self.first_ns).max(0.0)),
-            Field::Duration if self.first_ns < self.start_ns => Value::Float(millis(self.start_ns, self.end_ns).max(0.0)),
-            Field::Duration => Value::Float(millis(self.start_ns, self.end_ns)),
+            Field::Error => match self.status {
+                Some(status) if status >= 500 => Value::Digits(status),
+                _ => Value::text(self.stream.as_ref().and_then(|stream| stream.error())),
+            },
+            Field::RequestHeaders => Value::Headers(self.reported(0)),
+            Field::ResponseHeaders => Value::Headers(self.reported(1)),
+            Field::Ttfb | Field::Duration => match self.answered_ns {
+                Some(answered_ns) => Value::Float(self.millis(field, answered_ns)),
+                None => Value::Absent,
+            },
             Field::Source => Value::Text(&ends.maker.source),
             Field::Capture => Value::Text(&ends.maker.capture),
             Field::Connection => Value::Text(&ends.id),
             Field::Sequence => Value::Int(self.sequence),
             Field::Marks => Value::Marks(self.marks),
+            // It has none, or it stands in `stream`.
+            _ => Value::Absent,
+        }
+    }
+
+    fn reported(&self, side: usize) -> Headers<'_> {
+        Headers {
+            found: &self.headers[side],
+            as_they_came: self.stream.is_some(),
+        }
+    }
+
+    fn millis(&self, field: Field, (first_ns, end_ns): (u64, u64)) -> f64 {
+        let duration = millis(self.start_ns, end_ns);
+        match field {
+            Field::Ttfb => millis(self.start_ns, first_ns).max(0.0),
+            // A response that began before its request: clocks of several interfaces.
+            _ if first_ns < self.start_ns => duration.max(0.0),
+            _ => duration,
         }
     }
 }

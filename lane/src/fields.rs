@@ -95,30 +95,35 @@ impl Fields {
         Some(())
     }
 
-    /// A name or an IPv4 address, and a port or none (RFC 9110, section 7.2).
     fn host(&mut self, data: &[u8], value: Span) -> Option<()> {
-        let text = value.of(data);
-        let end = text.iter().position(|&byte| byte == b':').unwrap_or(text.len());
-        let plain = text[..end]
-            .iter()
-            .all(|byte| byte.is_ascii_alphanumeric() || b"._~-".contains(byte));
-        if self.host.is_some() || end == 0 || !plain {
-            return None;
-        }
-        if end < text.len() {
-            let digits = &text[end + 1..];
-            if digits.is_empty() || digits.len() > 5 || !digits.iter().all(u8::is_ascii_digit) {
-                return None;
-            }
-            let port = digits.iter().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'));
-            self.port = Some(u16::try_from(port).ok()?);
-        }
+        let (end, port) = plain_host(value.of(data)).filter(|_| self.host.is_none())?;
+        self.port = port;
         self.host = Some(Span {
             from: value.from,
             to: value.from + end,
         });
         Some(())
     }
+}
+
+/// A name or an IPv4 address, and a port or none (RFC 9110, section 7.2): where the name ends, and the port.
+pub fn plain_host(text: &[u8]) -> Option<(usize, Option<u16>)> {
+    let end = text.iter().position(|&byte| byte == b':').unwrap_or(text.len());
+    let plain = text[..end]
+        .iter()
+        .all(|byte| byte.is_ascii_alphanumeric() || b"._~-".contains(byte));
+    if end == 0 || !plain {
+        return None;
+    }
+    if end == text.len() {
+        return Some((end, None));
+    }
+    let digits = &text[end + 1..];
+    if digits.is_empty() || digits.len() > 5 || !digits.iter().all(u8::is_ascii_digit) {
+        return None;
+    }
+    let port = digits.iter().fold(0, |sum, digit| sum * 10 + u32::from(digit - b'0'));
+    Some((end, Some(u16::try_from(port).ok()?)))
 }
 
 fn counted_inside(content_type: &[u8]) -> bool {

@@ -38,7 +38,7 @@ pub struct ResponseHead {
     pub size: usize,
 }
 
-const METHODS: [&str; 11] = [
+pub const METHODS: [&str; 11] = [
     "GET", "POST", "HEAD", "PUT", "DELETE", "OPTIONS", "PATCH", "PROPFIND", "REPORT", "SEARCH", "QUERY",
 ];
 /// As `pipeline.model.secrets.SENSITIVE_PARAMETERS`; a test compares the two.
@@ -135,7 +135,7 @@ fn status_line(text: &[u8]) -> Option<(u16, &'static str)> {
 }
 
 /// Whether a query may name a secret: then `pipeline.model.secrets` decides.
-fn may_hold_secrets(target: &[u8]) -> bool {
+pub fn may_hold_secrets(target: &[u8]) -> bool {
     let Some(mark) = memchr(b'?', target) else { return false };
     target[mark + 1..].split(|byte| b"&;?".contains(byte)).any(|parameter| {
         let Some(equals) = memchr(b'=', parameter) else { return false };

@@ -3,7 +3,7 @@
 
 use crate::clock::Clock;
 use crate::events::{Added, Events, Item, Native};
-use crate::exchange::{Exchange, Field, Reported, Value};
+use crate::exchange::{Exchange, Field, Headers, Value};
 use crate::grammar::{Grammar, Member, Type};
 use crate::json_text::{Plain, escape, quoted, write_float, write_number};
 use crate::line::{Line, Reader, checked};
@@ -317,8 +317,8 @@ impl Member {
     }
 }
 
-fn headers(key: &[u8], names: &[String], found: &[Reported], out: &mut Vec<u8>) -> Plain {
-    if found.is_empty() {
+fn headers(key: &[u8], names: &[String], found: Headers<'_>, out: &mut Vec<u8>) -> Plain {
+    if found.found.is_empty() {
         return Some(());
     }
     for (name, values) in by_name(names, found) {

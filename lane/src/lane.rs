@@ -7,11 +7,12 @@ use crate::connection::{Connection, Options, Phase, Step};
 use crate::ends::About;
 use crate::events::{Events, Item as Event, Native};
 use crate::exchange::Exchange;
+use crate::http2::frames::may_be_frames;
 use crate::key::Key;
 use crate::maker::Maker;
 use crate::records::{Item, Records, to_python};
 use crate::segment::{ACK, SYN, Segment, UNUSUAL};
-use crate::table::Table;
+use crate::table::{Followed, Table};
 use crate::timers::Timers;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
@@ -49,6 +50,11 @@ pub struct Lane {
     known: Known,
     max_connections: usize,
     max_held: usize,
+    /// Requests that may wait in all, and how many wait in Python.
+    max_busy: usize,
+    elsewhere: usize,
+    /// Adds to a counter of Python's.
+    count: Py<PyAny>,
     done: usize,
 }
 
@@ -64,7 +70,7 @@ enum Fate<'py> {
 #[pymethods]
 impl Lane {
     #[new]
-    #[pyo3(signature = (*, source, capture, request_headers, response_headers, max_head_bytes, max_connections, max_held, response_ns, idle_ns, tell, told_at, known))]
+    #[pyo3(signature = (*, source, capture, request_headers, response_headers, max_head_bytes, max_connections, max_held, max_open, max_busy, response_ns, idle_ns, count, tell, told_at, known))]
     #[allow(clippy::too_many_arguments, reason = "named in Python")]
     fn new(
         py: Python<'_>,
@@ -75,8 +81,11 @@ impl Lane {
         max_head_bytes: usize,
         max_connections: usize,
         max_held: usize,
+        max_open: usize,
+        max_busy: usize,
         response_ns: u64,
         idle_ns: u64,
+        count: Py<PyAny>,
         tell: Py<PyAny>,
         told_at: usize,
         known: &Bound<'_, PyDict>,
@@ -90,10 +99,15 @@ impl Lane {
                 request_headers,
                 response_headers,
                 max_head: max_head_bytes,
+                max_open,
+                room: 0,
             },
             known: known.extract()?,
             max_connections,
             max_held,
+            max_busy,
+            elsewhere: 0,
+            count,
             done: 0,
         })
     }
@@ -130,6 +144,12 @@ impl Lane {
     #[setter]
     fn set_stamp(&mut self, stamp: u64) {
         self.table.timers.stamp = stamp;
+    }
+
+    /// How many requests wait in Python.
+    #[setter]
+    fn set_elsewhere(&mut self, elsewhere: usize) {
+        self.elsewhere = elsewhere;
     }
 
     /// Decode; exchanges are put into `events`. Returns the time of the last record.
@@ -189,7 +209,7 @@ impl Lane {
 
     /// Follow a connection at rest, a `Clean`.
     fn adopt(&mut self, clean: &Bound<'_, PyAny>) -> PyResult<()> {
-        let taken = border::taken(clean.cast()?)?;
+        let taken = border::taken(clean.cast()?, &self.options.limits())?;
         let place = self.table.insert(taken.connection, taken.patience, taken.known);
         self.table.look_at(place, taken.due.0, Some(taken.due.1));
         Ok(())
@@ -253,13 +273,14 @@ impl Lane {
             return self.unknown(py, seg, payload);
         };
         let full = self.table.open + self.known.directions.bind(py).len() / 2 >= self.max_connections;
-        let options = &self.options;
+        let (options, waiting) = (&mut self.options, self.table.busy + self.elsewhere);
         let Some(followed) = self.table.at(place) else {
             return Ok(Fate::Python(None));
         };
         let connection = &mut followed.connection;
         let side = usize::from(connection.key != seg.key);
-        let (was_open, was_busy, held) = (connection.is_open(), connection.busy(), connection.held_bytes);
+        let (was_open, was_busy, held) = (connection.is_open(), connection.under_way(), connection.held_bytes);
+        options.room = (self.max_busy + was_busy).saturating_sub(waiting);
         // Where there is no room for one more, Python makes it.
         let step = if full && !was_open && seg.length > 0 {
             Step::Unusual
@@ -268,25 +289,32 @@ impl Lane {
         };
         let (open, busy, holds, last_ns) = (
             connection.is_open(),
-            connection.busy(),
+            connection.under_way(),
             connection.held_bytes,
             connection.last_ns,
         );
+        let speaks_http2 = connection.http2.is_some();
         let owners = if open == was_open {
             Vec::new()
         } else {
             std::mem::take(&mut followed.owners)
         };
         let announced = !followed.owners.is_empty();
-        self.table.busy = self.table.busy + usize::from(busy) - usize::from(was_busy);
+        self.table.busy = self.table.busy + busy - was_busy;
         self.table.held_bytes = self.table.held_bytes + holds - held;
         if open && !was_open {
             self.table.open += 1;
             let second = self.table.timers.first_look(last_ns);
             self.table.look_at(place, second, None);
+            if speaks_http2 {
+                self.count.call1(py, ("decoder_http2", 1))?;
+            }
         }
         for owner in &owners {
             self.owned(py, place, owner)?;
+        }
+        if speaks_http2 {
+            self.report_streams(py, place, events)?;
         }
         match step {
             Step::Closed if announced => self.pass_on(py, place), // Python remembers who it was
@@ -294,6 +322,13 @@ impl Lane {
             Step::Taken => Ok(Fate::Taken),
             Step::Whole { end } => self.report(py, place, seg, events, end),
             Step::Closed => self.close(py, place),
+            Step::Partly(taken) => {
+                let left = PyList::empty(py);
+                self.hand_over(py, place, &left)?;
+                let rest = payload.get(taken..).unwrap_or_default();
+                left.append(to_python(py, &seg.from(taken), rest)?)?;
+                Ok(Fate::Left(left))
+            }
             Step::Unusual => self.pass_on(py, place),
         }
     }
@@ -322,20 +357,9 @@ impl Lane {
             return Ok(Fate::Taken);
         };
         let step = if end { connection.end(1, seg.ts_ns) } else { Step::Taken };
-        let ends = match &followed.ends {
-            Some(ends) => ends.clone(),
-            None => self.about.ends(py, &followed.connection, followed.known.as_ref())?,
-        };
-        followed.ends = Some(ends.clone());
-        if let (None, Some(known)) = (&followed.told, &followed.known) {
-            followed.told = Some(self.about.told(known.bind(py))?.unbind());
-        }
-        let whole = Exchange::new(request, response, ends, sequence, marks);
-        let mut exchange = whole.ok_or_else(|| PyValueError::new_err("text that is none"))?;
-        let told = followed.told.as_ref().filter(|told| !told.bind(py).is_empty());
-        exchange.told = told.map(|told| told.clone_ref(py));
-        let exchange = Native::Exchange(Arc::new(exchange));
-        events.borrow_mut().items.push(Event::Native(exchange, None));
+        let ends = self.about.followed(py, followed)?;
+        let exchange = Exchange::new(request, response, ends, sequence, marks);
+        events.borrow_mut().items.push(event(py, exchange, followed)?);
         self.table.busy -= 1;
         self.table.held_bytes -= held;
         if step == Step::Closed {
@@ -343,6 +367,29 @@ impl Lane {
         } else {
             Ok(Fate::Taken)
         }
+    }
+
+    /// Streams are over.
+    fn report_streams(&mut self, py: Python<'_>, place: u32, events: &Bound<'_, Events>) -> PyResult<()> {
+        let Some(followed) = self.table.at(place) else { return Ok(()) };
+        let finished = followed
+            .connection
+            .http2
+            .as_mut()
+            .map(|http2| std::mem::take(&mut http2.finished));
+        let finished = finished.unwrap_or_default();
+        if finished.is_empty() {
+            return Ok(());
+        }
+        let (ends, mut events) = (self.about.followed(py, followed)?, events.borrow_mut());
+        for each in finished {
+            let connection = &mut followed.connection;
+            let (sequence, marks) = (connection.exchanges, std::mem::take(&mut connection.marks));
+            connection.exchanges += 1;
+            let exchange = Exchange::of_stream(each, ends.clone(), sequence, marks);
+            events.items.push(event(py, exchange, followed)?);
+        }
+        Ok(())
     }
 
     /// Both ends are done, or one of them has reset a connection at rest.
@@ -388,6 +435,7 @@ impl Lane {
             && payload
                 .first()
                 .is_some_and(|first| !first.is_ascii_alphabetic() && !b"\r\n".contains(first))
+            && !may_be_frames(payload)
         {
             // No message begins so in the middle of what nobody reads.
             let unread = openings.get_item(&key)?.is_some_and(|opening| opening.is(&known.not_http));
@@ -461,7 +509,7 @@ impl Lane {
             return Ok(());
         };
         if followed.connection.phase == Phase::Open {
-            left.append(border::given(py, &followed, &self.known.clean)?)?;
+            left.append(border::given(py, &followed, &self.known.clean, &self.options.limits())?)?;
         }
         for held in &followed.connection.held {
             left.append(to_python(py, &held.seg, &held.payload)?)?;
@@ -471,4 +519,12 @@ impl Lane {
         }
         Ok(())
     }
+}
+
+/// An exchange of a connection as an event, with what a source said of that.
+fn event(py: Python<'_>, exchange: Option<Exchange>, followed: &Followed) -> PyResult<Event> {
+    let mut exchange = exchange.ok_or_else(|| PyValueError::new_err("text that is none"))?;
+    let told = followed.told.as_ref().filter(|told| !told.bind(py).is_empty());
+    exchange.told = told.map(|told| told.clone_ref(py));
+    Ok(Event::Native(Native::Exchange(Arc::new(exchange)), None))
 }

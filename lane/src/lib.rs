@@ -14,6 +14,7 @@ mod fields;
 mod frames;
 mod grammar;
 mod head;
+mod http2;
 mod json;
 mod json_text;
 mod key;
@@ -36,7 +37,7 @@ mod _lane {
 
     /// Changes whenever what Python calls here changes: an extension of another version is left alone.
     #[pymodule_export]
-    const VERSION: u32 = 7;
+    const VERSION: u32 = 8;
 
     #[pymodule_export]
     use crate::capture::{classic, dissect, ring};
@@ -56,6 +57,7 @@ mod _lane {
         module.add("MAX_CAPTURED", crate::capture::MAX_CAPTURED)?;
         module.add("MAX_ENDED", crate::lane::MAX_ENDED)?;
         module.add("RESET_WINDOW", crate::connection::RESET_WINDOW)?;
+        module.add("METHODS", crate::head::METHODS)?;
         module.add("SECRETS", crate::head::SECRETS)?;
         module.add("PanicException", module.py().get_type::<PanicException>())
     }

@@ -1,6 +1,6 @@
 //! Exchanges as Python has them, made when somebody asks. Text that repeats is made once.
 
-use crate::exchange::{Exchange, Field, Reported, Value};
+use crate::exchange::{Exchange, Field, Headers, Value};
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyFloat, PyString, PyTuple, PyType};
 use std::collections::HashMap;
@@ -37,8 +37,9 @@ pub struct Maker {
     /// Names of reported fields, of requests and of responses.
     pub headers: [Vec<String>; 2],
     make: Py<PyType>,
-    /// Values by place, as far as the lane knows any.
+    /// Values by place, as far as the lane knows any; and as far as it knows any of HTTP/1.
     fields: Vec<Option<Field>>,
+    common: usize,
     places: HashMap<String, usize>,
     no_attributes: Py<PyAny>,
     no_headers: Py<PyAny>,
@@ -61,7 +62,9 @@ impl Maker {
         let names: Vec<String> = make.getattr("__struct_fields__")?.extract()?;
         let mut fields: Vec<_> = names.iter().map(|name| Field::named(name)).collect();
         fields.truncate(fields.iter().rposition(Option::is_some).map_or(0, |last| last + 1));
+        let common = fields[..told_at].iter().rposition(Option::is_some).map_or(0, |last| last + 1);
         Ok(Maker {
+            common,
             source: source.into(),
             capture: capture.into(),
             told_at,
@@ -87,16 +90,20 @@ impl Maker {
     }
 
     fn make<'py>(&self, py: Python<'py>, of: &Exchange) -> PyResult<Bound<'py, PyAny>> {
+        let known = if of.stream.is_some() { self.fields.len() } else { self.common };
         let mut values = Vec::with_capacity(self.fields.len());
-        for field in &self.fields {
+        for field in &self.fields[..known] {
             values.push(match field {
                 Some(field) => self.value(py, of, *field)?,
                 None => py.None().into_bound(py),
             });
         }
         if let Some(told) = &of.told {
-            values.resize_with(self.told_at, || py.None().into_bound(py));
-            values.extend(told.bind(py));
+            let told = told.bind(py);
+            values.resize_with(known.max(self.told_at + told.len()), || py.None().into_bound(py));
+            for (place, value) in told.iter().enumerate() {
+                values[self.told_at + place] = value;
+            }
         }
         self.make.bind(py).call1(PyTuple::new(py, values)?)
     }
@@ -132,7 +139,7 @@ impl Maker {
             (_, Value::Float(number)) => PyFloat::new(py, number).into_any(),
             (_, Value::Marks(bits)) => self.marks(py, bits).clone().into_any(),
             (_, Value::Attributes) => self.no_attributes.bind(py).clone(),
-            (_, Value::Headers([])) => self.no_headers.bind(py).clone(),
+            (_, Value::Headers(Headers { found: [], .. })) => self.no_headers.bind(py).clone(),
             (_, Value::Headers(found)) => {
                 let names = &self.headers[usize::from(field == Field::ResponseHeaders)];
                 let headers = PyDict::new(py);
@@ -145,15 +152,22 @@ impl Maker {
     }
 }
 
-/// Names in the order in which they were asked for, each with its values; those without are left out.
-pub fn by_name<'a>(names: &'a [String], found: &'a [Reported]) -> impl Iterator<Item = (&'a str, Vec<&'a str>)> {
-    let values = move |place| {
+/// Names, each with its values; those without are left out.
+pub fn by_name<'a>(names: &'a [String], headers: Headers<'a>) -> impl Iterator<Item = (&'a str, Vec<&'a str>)> {
+    let found = headers.found;
+    let mut places: Vec<usize> = found.iter().map(|(of, _)| *of).collect();
+    if headers.as_they_came {
+        places.dedup(); // values of one name stand together
+    } else {
+        places.sort_unstable();
+        places.dedup();
+    }
+    let values = move |place: usize| {
         found
             .iter()
             .filter(move |(of, _)| *of == place)
             .map(|(_, text)| &**text)
             .collect()
     };
-    let all = names.iter().enumerate().map(move |(place, name)| (&**name, values(place)));
-    all.filter(|(_, values): &(_, Vec<&str>)| !values.is_empty())
+    places.into_iter().map(move |place| (&*names[place], values(place)))
 }

@@ -37,6 +37,16 @@ impl Segment {
         if self.last_ns == 0 { self.ts_ns } else { self.last_ns }
     }
 
+    /// What is behind the first `count` bytes.
+    #[expect(clippy::cast_possible_truncation, reason = "no more than its length")]
+    pub fn from(&self, count: usize) -> Segment {
+        Segment {
+            seq: behind(self.seq, count),
+            length: self.length - count as u32,
+            ..*self
+        }
+    }
+
     /// The number of the first byte behind it.
     pub fn end(&self) -> u32 {
         self.seq.wrapping_add(self.length)

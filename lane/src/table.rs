@@ -34,7 +34,7 @@ pub struct Table {
     pub timers: Timers,
     /// Connections of which data has come.
     pub open: usize,
-    /// Those of them on which a request is under way.
+    /// Requests that are under way on them.
     pub busy: usize,
     pub held_bytes: usize,
     places: HashMap<Key, u32>,
@@ -87,6 +87,7 @@ impl Table {
     pub fn insert(&mut self, connection: Connection, patience: u32, known: Option<Py<PyAny>>) -> u32 {
         self.serial = self.serial.wrapping_add(1);
         self.open += usize::from(connection.is_open());
+        self.busy += connection.under_way();
         self.held_bytes += connection.held_bytes;
         let (key, since, serial) = (connection.key.of_connection(), connection.exchanges, self.serial);
         let followed = Some(Box::new(Followed {
@@ -115,7 +116,7 @@ impl Table {
         self.places.remove(&connection.key.of_connection());
         self.free.push(place);
         self.open -= usize::from(connection.is_open());
-        self.busy -= usize::from(connection.busy());
+        self.busy -= connection.under_way();
         self.held_bytes -= connection.held_bytes;
         let slots = &self.slots;
         self.timers.sweep(self.open, |(place, serial), second| {

@@ -5,7 +5,7 @@ protocol answers when both ends agreed to go on with another one (Upgrade: RFC 9
 HTTP/2, is added here and nowhere else: what its first bytes look like, and what is made for both directions.
 """
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pipeline.config.options import DecodeOptions
 from pipeline.decode.http1.context import Context
@@ -130,9 +130,12 @@ class Detect:
             requests.protocol, requests.other.protocol = readers
         return client is not None
 
-    def resume(self, client: Direction) -> None:
+    def resume(self, client: Direction, http2: tuple[Any, ...] | None) -> None:
         """See ``Detector``."""
-        self._http1(client)
+        if http2 is None:
+            self._http1(client)
+        else:
+            self._http2.resume(client, client.other, http2)
 
     def _http1(self, client: Direction) -> tuple[Reader, Reader]:
         """HTTP/1 for both directions: who reads requests, and who reads responses."""

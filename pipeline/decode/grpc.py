@@ -50,6 +50,18 @@ class Messages:
         self.size = 0
         self.exact = True
 
+    @classmethod
+    def restored(cls, values: tuple[bytes, int, bool, int, int, bool]) -> "Messages":
+        """As somebody else has left them: see ``values``."""
+        messages = cls()
+        messages._prefix, messages._left, messages._trailing, messages.count, messages.size, messages.exact = values
+        return messages
+
+    @property
+    def values(self) -> tuple[bytes, int, bool, int, int, bool]:
+        """All that is known but for trailers, in the order of ``restored``."""
+        return self._prefix, self._left, self._trailing, self.count, self.size, self.exact
+
     def data(self, data: bytes, at: int, end: int) -> None:
         """The next bytes of the body: ``data[at:end]``."""
         while at < end and self.exact:

@@ -13,7 +13,10 @@ from pipeline.config.options import DecodeOptions
 from pipeline.decode.about import tell
 from pipeline.decode.http1.phase import HEAD, OTHER
 from pipeline.decode.http1.reader import Reader
+from pipeline.decode.http2.handover import values_of
+from pipeline.decode.http2.reader import Reader as Http2Reader
 from pipeline.decode.pairing.gaps import Behaviour
+from pipeline.decode.pairing.pairing import Pairing
 from pipeline.decode.position import UNKNOWN
 from pipeline.decode.shared import Shared
 from pipeline.decode.transport.direction import Direction
@@ -48,6 +51,9 @@ class Clean(NamedTuple):
     ``connection`` is set where Python has made one, ``patience`` the number of exchanges for which Python keeps it, ``due`` its
     place in ``Timers``, ``held`` how many records follow that have come since. Everything else is named as in ``Direction``,
     ``Connection`` and ``Waiting``.
+
+    Where HTTP/2 is spoken, ``http2`` is what is known of that (``http2.handover``). Messages may be under way then, no records
+    follow, and what concerns pairing means nothing.
     """
 
     key: FlowKey
@@ -68,6 +74,7 @@ class Clean(NamedTuple):
     last_informational: tuple[int, int] | None
     patience: int
     connection: Connection | None
+    http2: tuple[Any, ...] | None = None
     held: int = 0
 
 
@@ -91,6 +98,7 @@ class Lane:
         self._table = table
         self._read = read
         self._records = native.lane.Records
+        self._methods = native.lane.METHODS
         self._panic: type[BaseException] = native.lane.PanicException
         closed = table.recently_closed
         announced = table.announced
@@ -102,8 +110,11 @@ class Lane:
             max_head_bytes=options.max_head_bytes,
             max_connections=options.max_connections,
             max_held=options.max_memory_bytes // 2,
+            max_open=options.max_pipelined_requests,
+            max_busy=shared.max_held,
             response_ns=int(options.response_timeout_secs * 1e9),
             idle_ns=int(options.idle_timeout_secs * 1e9),
+            count=shared.count,
             tell=_tell,
             told_at=Exchange.__struct_fields__.index("process_pid"),
             known={
@@ -118,6 +129,7 @@ class Lane:
             },
         )
         self.finish = self._lane.finish
+        self._max_held = shared.max_held
 
     def __len__(self) -> int:
         """Connections that it follows."""
@@ -146,14 +158,18 @@ class Lane:
         Raises whatever failed in the lane, as an ``Exception``; the lane is not to be used after that.
         """
         batch = records if isinstance(records, self._records) else self._records.of(records)
+        self._lane.elsewhere = self._shared.held
         try:
             return self._lane.feed(batch, self._shared.events, before_ns, clock, self._take, look)
         except self._panic as panic:
             raise RuntimeError(f"the lane failed: {panic}") from panic
+        finally:
+            self._shared.max_held = self._max_held
 
     def take(self, items: Sequence[Any]) -> None:
         """What the lane hands over: connections at rest, each with what has come since, and records."""
         at = 0
+        self._shared.max_held = self._max_held - self._lane.busy
         while at < len(items):
             clean = items[at]
             if type(clean) is not Clean:
@@ -195,7 +211,7 @@ class Lane:
         timers = self._table.timers
         timers.stamp = self._lane.stamp
         self.take(items)
-        self._lane.stamp = timers.stamp
+        self._lane.stamp, self._lane.elsewhere = timers.stamp, self._shared.held
         if not self._shared.events:
             return None
         direction = self._table.directions.get(items[-1].key)
@@ -207,32 +223,38 @@ class Lane:
         connection.marks, connection.exchanges = clean.marks, clean.exchanges
         client = self._table.restore(key, reverse(key), connection, clean.due)
         client.patience, client.stays = clean.patience, clean.exchanges + clean.patience
-        self._table.detector.resume(client)
-        for direction, next_seq, ended in (
-            (client, clean.client_next, clean.client_ended),
-            (client.other, clean.server_next, clean.server_ended),
-        ):
-            direction.next_seq, direction.ended = next_seq, ended
-            if ended:
-                _reader(direction).phase = OTHER
-        pairing = _reader(client).pairing
-        pairing.answers, pairing.replied, pairing.behaviour = clean.answers, clean.replied, Behaviour(clean.behaviour)
-        pairing.batch, pairing.rejoined, pairing.last_informational = clean.batch, clean.rejoined, clean.last_informational
+        client.next_seq, client.ended = clean.client_next, clean.client_ended
+        client.other.next_seq, client.other.ended = clean.server_next, clean.server_ended
+        self._table.detector.resume(client, clean.http2)
+        if clean.http2 is None:
+            for direction in (client, client.other):
+                if direction.ended:
+                    _reader(direction).phase = OTHER
+            self._pair_on(_reader(client).pairing, clean)
         self._read(since)
         connection.last_ns = clean.last_ns
+
+    @staticmethod
+    def _pair_on(pairing: Pairing, clean: Clean) -> None:
+        pairing.answers, pairing.replied, pairing.behaviour = clean.answers, clean.replied, Behaviour(clean.behaviour)
+        pairing.batch, pairing.rejoined, pairing.last_informational = clean.batch, clean.rejoined, clean.last_informational
 
     # -- and back ------------------------------------------------------------------------------------------------------------
 
     def _at_rest(self, client: Direction) -> Clean | None:
         """A connection that the lane may follow, which Python follows no longer; None while anything is under way, or unusual."""
         connection, server, asks, answers = client.connection, client.other, client.protocol, client.other.protocol
-        if connection.exchanges < client.stays or not (type(asks) is type(answers) is Reader):
+        if connection.exchanges < client.stays or not all(map(_is_in_order, (client, server))):
+            return None
+        of_packets = not is_stream_key(connection.key)
+        if not of_packets or connection.security or connection.multipath or self._table.remembers(connection):
+            return None
+        if type(asks) is type(answers) is Http2Reader:
+            return self._orderly(client, asks, answers)
+        if not (type(asks) is type(answers) is Reader and _rests(asks) and _rests(answers)):
             return None
         pairing = asks.pairing
-        of_packets = not is_stream_key(connection.key)
-        plain = of_packets and not (connection.security or connection.multipath or self._table.remembers(connection))
-        still = not (pairing.pending or pairing.ambiguous or pairing.asking or pairing.answering or pairing.tunnel)
-        if not (plain and still and all(map(_rests, (client, server)))):
+        if pairing.pending or pairing.ambiguous or pairing.asking or pairing.answering or pairing.tunnel:
             return None
         due = self._table.timers.place(client)
         clean = Clean(
@@ -243,26 +265,33 @@ class Lane:
         self._table.leave(client)
         return clean
 
+    def _orderly(self, client: Direction, asks: Http2Reader, answers: Http2Reader) -> Clean | None:
+        """The same of HTTP/2, where messages may be under way."""
+        known = values_of(asks, answers, self._methods)
+        if known is None:
+            return None
+        connection, server_next, due = client.connection, client.other.next_seq, self._table.timers.place(client)
+        asks.streams.leave()
+        self._table.leave(client)
+        return Clean(
+            client.key, client.next_seq, server_next, False, False, connection.last_ns, due, connection.generation,
+            connection.exchanges, 0, UNKNOWN, connection.marks, 0, UNKNOWN, UNKNOWN, None, client.patience, connection, known,
+        )  # fmt: skip
+
 
 def _reader(direction: Direction) -> Reader:
     assert isinstance(direction.protocol, Reader)  # noqa: S101  for the type checker: the lane knows no other protocol
     return direction.protocol
 
 
-def _rests(direction: Direction) -> bool:
-    """Whether nothing is missing of a direction, and a message must begin next."""
-    reader = direction.protocol
-    return (
-        not direction.ended
-        and direction.disorder is None
-        and direction.next_seq not in {UNKNOWN, direction.unheard}
-        and isinstance(reader, Reader)
-        and reader.phase is HEAD
-        and reader.body is None
-        and reader.partial is None
-        and not reader.led
-        and not reader.upgrade
-    )
+def _is_in_order(direction: Direction) -> bool:
+    """Whether nothing is missing of a direction."""
+    return not direction.ended and direction.disorder is None and direction.next_seq not in {UNKNOWN, direction.unheard}
+
+
+def _rests(reader: Reader) -> bool:
+    """Whether a message must begin next."""
+    return reader.phase is HEAD and reader.body is None and reader.partial is None and not reader.led and not reader.upgrade
 
 
 def _tell(connection: Connection) -> tuple[Any, ...]:

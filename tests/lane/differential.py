@@ -24,8 +24,10 @@ from pipeline.model.events.event import Event
 from pipeline.model.records import SYN, Owner, Process, Record, Segment, reverse
 from pipeline.sources.files.damage import DamagedInputError
 from pipeline.sources.pcap.reader import read_segments
+from tests.fuzz.any_frames import segments as any_frames
 from tests.fuzz.any_records import records as any_records
 from tests.lane.conversations import conversations
+from tests.lane.http2_conversations import http2_conversations
 from tests.lane.mutations import mutated
 from tests.lossy_captures import CLIENTS, Network, disordered
 
@@ -48,6 +50,14 @@ CROWDED = DecodeOptions(max_connections=2)
 """Which connection makes room is told to within a look at all of them, so only for what takes less time than that; and not for
 captures, in which more connections are being opened at once than Python then remembers."""
 CROWDED_NS = 60_000_000_000
+
+ITEMS = (*range(20), *range(20), *range(34))
+FLAGS = (0, 1, 4, 5, 5, 5, 8, 0x25, 255)
+BLOCKS = (
+    b"\x82\x86\x84\x41\x01h", b"\x88", b"\xbe\xbf", b"\x40\x01a\x01b", b"\0\0\0\2\x82", b"\0\0\0\x08",
+    b"\x82\x86\x84\x5f\x10application/grpc",
+)  # fmt: skip
+"""Of frames one after the other: what they are, and what is in them (``tests.fuzz.any_frames``)."""
 
 
 class Outcome(NamedTuple):
@@ -156,7 +166,8 @@ class Cases:
         self._captures = {name: segments for name, segments in known.items() if len(segments) <= MAX_SEGMENTS}
         self._seeds = [path.read_bytes() for path in sorted(SEEDS.iterdir())]
         self._kinds: tuple[Callable[[], tuple[str, Sequence[Record]]], ...] = (
-            self._capture, self._conversations, self._conversations, self._network, self._random,
+            self._capture, self._conversations, self._conversations, self._http2, self._http2, self._network, self._random,
+            self._frames,
         )  # fmt: skip
 
     def next(self) -> Case:
@@ -190,6 +201,9 @@ class Cases:
     def _conversations(self) -> tuple[str, Sequence[Record]]:
         return self._mutated("conversations", conversations(self._rng))
 
+    def _http2(self) -> tuple[str, Sequence[Record]]:
+        return self._mutated("http2", http2_conversations(self._rng))
+
     def _network(self) -> tuple[str, Sequence[Record]]:
         rng = self._rng
         capture = Network(rng, rng.choice(CLIENTS), rng.choice((3, 20, 60))).run()
@@ -204,6 +218,13 @@ class Cases:
             if data:
                 data[rng.randrange(len(data))] = rng.randrange(256)
         return "random records", any_records(bytes(data))
+
+    def _frames(self) -> tuple[str, Sequence[Record]]:
+        rng, out = self._rng, bytearray([self._rng.choice((3, 3, 3, 0, 1, 2))])
+        for _ in range(rng.randint(1, 60)):
+            payload = rng.choice(BLOCKS) if rng.random() < 0.7 else rng.randbytes(rng.choice((0, 4, 8, 30)))
+            out += bytes([rng.choice(ITEMS), rng.choice(FLAGS), rng.choice((0, 1, 1, 1, 2, 3, 5, 129)), len(payload)]) + payload
+        return "any frames", any_frames(bytes(out))
 
 
 def main() -> int:

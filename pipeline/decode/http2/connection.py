@@ -3,6 +3,7 @@
 from typing import Protocol
 
 from pipeline.config.options import DecodeOptions
+from pipeline.decode.http2 import handover
 from pipeline.decode.http2.context import Context
 from pipeline.decode.http2.frames import (
     HEADER,
@@ -70,16 +71,23 @@ class Http2:
     def start(self, requests: Way, responses: Way, *, joined: bool, asked: Request | None = None) -> None:
         """Both directions speak it; ``asked`` is the request that an upgrade was the first answer to (RFC 7540, section 3.2)."""
         self._shared.count("decoder_http2", 1)
-        connection = requests.connection
         if joined:
-            connection.marks = MID_STREAM
-        streams = Streams(connection, self._shared, self._context, requests, responses, joined)
+            requests.connection.marks = MID_STREAM
+        asks, _ = self._readers(requests, responses, joined=joined)
+        if asked is not None:
+            asks.streams.upgraded(asked)
+
+    def resume(self, requests: Way, responses: Way, known: handover.Values) -> None:
+        """Both directions go on with it where the compiled lane stood."""
+        handover.restore(known, *self._readers(requests, responses, joined=False), (requests.ended, responses.ended))
+
+    def _readers(self, requests: Way, responses: Way, *, joined: bool) -> tuple[Reader, Reader]:
+        streams = Streams(requests.connection, self._shared, self._context, requests, responses, joined)
         asks = Reader(True, self._context, streams, Hpack(whole=not joined))
         answers = Reader(False, self._context, streams, Hpack(whole=not joined))
         asks.peer, answers.peer = answers, asks
         requests.protocol, responses.protocol = asks, answers
-        if asked is not None:
-            streams.upgraded(asked)
+        return asks, answers
 
 
 def _asks(data: bytes, at: int, header: tuple[int, int, int, int]) -> bool | None:

@@ -46,6 +46,19 @@ class Hpack:
         self._limit = DEFAULT_TABLE if whole else LARGEST_TABLE
         self.insertions = 0
 
+    @classmethod
+    def restored(cls, limit: int, log: list[Field]) -> "Hpack":
+        """As somebody else has left it: see ``values``."""
+        hpack = cls(whole=True)
+        hpack._limit, hpack._log = limit, log
+        hpack._bytes = sum(len(name or b"") + len(value or b"") + _ENTRY for name, value in log)
+        return hpack
+
+    @property
+    def values(self) -> tuple[int, list[Field]]:
+        """All that it knows: how much of the log is kept, and the log."""
+        return self._limit, self._log
+
     @property
     def held_bytes(self) -> int:
         """What the log costs in memory."""

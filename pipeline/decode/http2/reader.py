@@ -153,6 +153,12 @@ class Reader(msgspec.Struct, gc=False, eq=False):
         if pos < size and self.phase is FRAME:
             self._hold(data[pos:] if pos else data, begun)
 
+    def go_on(self, hpack: Hpack, held: bytes, held_ns: int) -> None:
+        """Read on where somebody else stood: in front of a frame, of which ``held`` has come."""
+        self.hpack = hpack
+        self._table_changed()
+        self._hold(held, held_ns)
+
     def gap(self, count: int, at: At, why: Missing) -> None:
         """``count`` bytes are missing here."""
         if self.phase is ENDED:

@@ -139,6 +139,19 @@ class Streams(msgspec.Struct, gc=False, eq=False):
         head = Head(Fields(marks=mark), _UNKNOWN_LINE)
         (self.asks if client else self.answers)(block, head)
 
+    def restore(self, stream: Stream) -> None:
+        """One that was open elsewhere."""
+        self.open[stream.id] = stream
+        self.shared.held += 1
+        self.shared.memory += stream.held
+
+    def leave(self) -> None:
+        """All that are open go on elsewhere."""
+        for stream in self.open.values():
+            self.shared.held -= 1
+            self.shared.memory -= stream.held
+        self.open.clear()
+
     def _begin(self, number: int, now_ns: int) -> Stream:
         self._look(now_ns)
         if len(self.open) >= self.shared.max_pending or self.shared.held > self.shared.max_held:

@@ -1,6 +1,6 @@
 """What the transport asks about bytes of a connection that is not followed. Answered by ``detect``, which it does not know."""
 
-from typing import Protocol
+from typing import Any, Protocol
 
 from pipeline.decode.protocol import Start
 from pipeline.decode.transport.direction import Direction
@@ -28,8 +28,8 @@ class Detector(Protocol):
     def start(self, direction: Direction, start: Start) -> None:
         """Give both directions the protocol that they speak."""
 
-    def resume(self, client: Direction) -> None:
-        """Give both directions HTTP/1, which they have spoken elsewhere."""
+    def resume(self, client: Direction, http2: tuple[Any, ...] | None) -> None:
+        """Give both directions what they have spoken elsewhere: HTTP/1, or HTTP/2, of which so much is known."""
 
     def datagram(self, datagram: Datagram) -> None:
         """One that may belong to a QUIC handshake."""
