@@ -1,7 +1,8 @@
 """HTTP/2 from a capture file to JSON lines: exchanges of ten fields each way per CPU second, and tshark on the same file.
 
 The client's and the server's fields are indexed where they repeat, as browsers and nginx do; path, request id and length differ.
-``python -m benchmarks http2``. Wanted: ten times what tshark does in the same run.
+``python -m benchmarks http2``. Wanted: ten times what tshark does in the same run. Also gRPC calls (one message each way, a
+status in the trailers), and the same exchanges without the compiled lane.
 """
 
 import os
@@ -45,6 +46,16 @@ def frame(kind: int, payload: bytes, flags: int, stream: int) -> bytes:
     return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
 
 
+CALLS = (
+    (b":authority", b"shop.svc:50051"),
+    (b"content-type", b"application/grpc"),
+    (b"user-agent", b"grpc-go/1.66.0"),
+    (b"te", b"trailers"),
+)
+ANSWERED = ((b"content-type", b"application/grpc"),)
+OVER = ((b"grpc-status", b"0"), (b"grpc-message", b""))
+
+
 class Connection(captures.Connection):
     """One that speaks HTTP/2."""
 
@@ -70,9 +81,30 @@ class Connection(captures.Connection):
         self._stream += 2
 
 
-def keep_alive(exchanges: int, connections: int) -> Iterator[bytes]:
+class Calls(Connection):
+    """One that carries gRPC."""
+
+    def exchange(self, number: int, *, acks: bool) -> Iterator[bytes]:  # noqa: ARG002  as above
+        """A call of one message each way."""
+        first, stream = self._stream == 1, self._stream
+        message = b"\0\0\0\0\x0c%012d" % number
+        asked = b"\x83\x86" + (literal(b":path", b"/shop.Cart/Add", b"\x40") if first else indexes(1 + len(CALLS))[:1])
+        asked += b"".join(literal(*field, b"\x40") for field in CALLS) if first else indexes(1 + len(CALLS))[1:]
+        known = indexes(len(ANSWERED) + len(OVER))
+        head = b"\x88" + (b"".join(literal(*field, b"\x40") for field in ANSWERED) if first else known[: len(ANSWERED)])
+        over = b"".join(literal(*field, b"\x40") for field in OVER) if first else known[len(ANSWERED) :]
+        opening = PREFACE + frame(SETTINGS, b"", 0, 0) if first else b""
+        request = frame(HEADERS, asked, END_HEADERS, stream) + frame(DATA, message, END_STREAM, stream)
+        yield self.packet(0, captures.PSH | captures.ACK, opening + request)
+        answer = frame(HEADERS, head, END_HEADERS, stream) + frame(DATA, message, 0, stream)
+        answer += frame(HEADERS, over, END_HEADERS | END_STREAM, stream)
+        yield self.packet(1, captures.PSH | captures.ACK, (frame(SETTINGS, b"", 0, 0) if first else b"") + answer)
+        self._stream += 2
+
+
+def keep_alive(exchanges: int, connections: int, kind: type[Connection] = Connection) -> Iterator[bytes]:
     """The exchanges in turn over connections that are all open at once."""
-    pool = [Connection(number) for number in range(connections)]
+    pool = [kind(number) for number in range(connections)]
     for connection in pool:
         yield from connection.opening()
     for number in range(exchanges):
@@ -110,11 +142,20 @@ def main() -> None:
         folder = Path(name)
         captures.write(folder / "in.pcap", iter(()))
         start = run(folder, from_capture(folder)).cpu_secs
-        captures.write(folder / "in.pcap", keep_alive(EXCHANGES, 64))
-        cost = run(folder, from_capture(folder))
-        assert cost.lines == EXCHANGES, cost.lines
-        rate = EXCHANGES / (cost.cpu_secs - start)
-        print(f"httpipe: {rate:,.0f} exchanges per CPU second (start-up of {start:.2f} s taken off), peak {cost.peak_mb:.0f} MB")
+
+        def measure(name: str, kind: type[Connection]) -> float:
+            captures.write(folder / "in.pcap", keep_alive(EXCHANGES, 64, kind))
+            cost = run(folder, from_capture(folder))
+            assert cost.lines == EXCHANGES, cost.lines
+            rate = EXCHANGES / (cost.cpu_secs - start)
+            print(f"{name}: {rate:,.0f} per CPU second (start-up of {start:.2f} s taken off), peak {cost.peak_mb:.0f} MB")
+            return rate
+
+        measure("gRPC calls", Calls)
+        rate = measure("exchanges", Connection)
+        os.environ["HTTPIPE_LANE"] = "0"
+        measure("exchanges without the lane", Connection)
+        del os.environ["HTTPIPE_LANE"]
         if shutil.which("tshark") is None:
             print("tshark is not installed: nothing to compare with")
             return

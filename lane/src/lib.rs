@@ -1,4 +1,4 @@
-//! The common case of httpipe's decode, compiled: plain HTTP/1 on connections of which nothing is missing.
+//! The common case of httpipe's decode, compiled: plain HTTP/1 and HTTP/2 on connections of which nothing is missing.
 //!
 //! What it does not keep goes to the Python decoder in order (`lane`, `connection`), which alone decides about doubtful traffic.
 

@@ -11,6 +11,7 @@ from pipeline import native
 from pipeline.config.options import BodyOptions
 from pipeline.decode import DecodeOptions, Decoder
 from pipeline.decode.lane import SERVED, Lane
+from pipeline.decode.targets import KNOWN_METHODS
 from pipeline.decode.transport import recently_closed, segments
 from pipeline.model.events.event import Event
 from pipeline.model.events.exchange import Exchange
@@ -248,5 +249,6 @@ def test_constants_that_both_have_are_the_same() -> None:
     """What Rust cannot import."""
     assert native.lane is not None
     assert set(native.lane.SECRETS) == SENSITIVE_PARAMETERS
+    assert {method.encode() for method in native.lane.METHODS} <= KNOWN_METHODS
     assert native.lane.MAX_ENDED == recently_closed.MAX_ENDED
     assert native.lane.RESET_WINDOW == segments.RESET_WINDOW
