@@ -267,8 +267,8 @@ class Lane:
 
     def _orderly(self, client: Direction, asks: Http2Reader, answers: Http2Reader) -> Clean | None:
         """The same of HTTP/2, where messages may be under way."""
-        known = values_of(asks, answers, self._methods)
-        if known is None:
+        known = values_of(asks, answers, self._methods) if asks.client else None
+        if known is None:  # or the transport took the other side for the client's
             return None
         connection, server_next, due = client.connection, client.other.next_seq, self._table.timers.place(client)
         asks.streams.leave()
