@@ -122,6 +122,7 @@ def _is_plain(stream: Stream, methods: Sequence[str]) -> bool:
         request is not None
         and _is_plain_message(request)
         and (response is None or (_is_plain_message(response) and response.line.status is not None))
+        and request.line.version == VERSION  # not what HTTP/1 asked before an upgrade
         and request.line.scheme in {None, "http", "https"}
         and (request.line.method is None or request.line.method in methods)
         and _is_plain_target(request.line)
