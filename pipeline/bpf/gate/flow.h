@@ -18,7 +18,7 @@
 enum refused {
 	REFUSED_NOT,
 	REFUSED_ANSWERED, /* the gate is the server from here on */
-	REFUSED_RESET,	  /* both sides know; the stack answers whatever comes */
+	REFUSED_RESET,	  /* whatever comes is answered by a reset */
 };
 
 struct flow_key {

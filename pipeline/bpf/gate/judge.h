@@ -16,14 +16,29 @@ static __always_inline int drop(const struct gate_settings *settings)
 	return settings->mode == GATE_MODE_ENFORCE ? SHOT : NEXT;
 }
 
-/* Nothing of the connection is looked at from here on, or it is refused, as the policy says. */
+/* Nothing of the connection is looked at from here on. */
+static __always_inline void pass_over(struct flow *flow)
+{
+	flow->framing.phase = PHASE_UNKNOWN;
+	count(GATE_COUNT_PASSED_OVER);
+}
+
+/* Refused, and so at its end: a gate that only watches does not look at what follows either. */
+static __always_inline int end_with(struct __sk_buff *skb, struct work *work, struct flow *flow,
+				    struct gate_settings *settings, __u32 why)
+{
+	if (settings->mode != GATE_MODE_ENFORCE)
+		pass_over(flow);
+	return refuse(skb, work, flow, settings, why);
+}
+
+/* Refused or passed over, as the policy says. */
 static __always_inline int by_policy(struct __sk_buff *skb, struct work *work, struct flow *flow,
 				     struct gate_settings *settings, __u32 policy, __u32 reason)
 {
 	if (settings->policy & policy)
-		return refuse(skb, work, flow, settings, reason);
-	flow->framing.phase = PHASE_UNKNOWN;
-	count(GATE_COUNT_PASSED_OVER);
+		return end_with(skb, work, flow, settings, reason);
+	pass_over(flow);
 	return NEXT;
 }
 
@@ -39,18 +54,21 @@ static __noinline int take_up(struct __sk_buff *skb, struct work *work, struct g
 {
 	struct flow *fresh = &work->fresh;
 	struct stack stack;
-	int at_beginning =
-		look_at_stack(skb, work, &stack) && !stack.received && stack.rcv_nxt == work->packet.seq;
+	int begins = look_at_stack(skb, work, &stack) && !stack.received && stack.rcv_nxt == work->packet.seq;
+	int result;
 
 	__builtin_memset(fresh, 0, sizeof(*fresh));
 	fresh->next_seq = work->packet.seq;
-	if (!at_beginning && settings->policy & GATE_POLICY_MIDSTREAM)
-		return refuse(skb, work, fresh, settings, GATE_REASON_MIDSTREAM);
-	if (!at_beginning && !begins_like_request(skb, work))
+	if (!begins && settings->policy & GATE_POLICY_MIDSTREAM) {
+		result = end_with(skb, work, fresh, settings, GATE_REASON_MIDSTREAM);
+		bpf_map_update_elem(flows_map(), &work->key, fresh, BPF_NOEXIST);
+		return result;
+	}
+	if (!begins && !begins_like_request(skb, work))
 		return NEXT;
 	if (bpf_map_update_elem(flows_map(), &work->key, fresh, BPF_NOEXIST))
 		return settings->policy & GATE_POLICY_FULL ? drop(settings) : NEXT;
-	if (!at_beginning)
+	if (!begins)
 		count(GATE_COUNT_TAKEN_UP);
 	return 0;
 }
@@ -171,10 +189,7 @@ static __noinline int read_new(struct __sk_buff *skb, struct work *work, struct 
 			reading->reason = GATE_REASON_DESYNC; /* the kernel cannot read its own packet */
 		if (flow->part && work->scan.framing.phase == PHASE_HEAD)
 			work->scan.doubts |= GATE_FACT_SPLIT;
-		if (settings->mode == GATE_MODE_ENFORCE)
-			return refuse(skb, work, flow, settings, reading->reason | ABOUT_HEAD);
-		refuse(skb, work, flow, settings, reading->reason | ABOUT_HEAD);
-		work->scan.framing.phase = PHASE_UNKNOWN;
+		return end_with(skb, work, flow, settings, reading->reason | ABOUT_HEAD);
 	}
 	part = save_part(work, flow, flow->part, to);
 	if (part < 0)
@@ -207,16 +222,16 @@ static __always_inline int in_turn(struct __sk_buff *skb, struct work *work, str
 		result = read_again(skb, work, flow, settings,
 				    before(end, flow->next_seq) ? end : flow->next_seq);
 		if (result == AGAIN_REFUSED)
-			return refuse(skb, work, flow, settings, work->reading.reason | ABOUT_HEAD);
+			return end_with(skb, work, flow, settings, work->reading.reason | ABOUT_HEAD);
 		if (result == AGAIN_OTHER)
-			return refuse(skb, work, flow, settings, GATE_REASON_DESYNC);
+			return end_with(skb, work, flow, settings, GATE_REASON_DESYNC);
 		if (!before(flow->next_seq, end)) {
 			count(GATE_COUNT_REPEATED);
 			return NEXT;
 		}
 	}
-	if (packet->flags & TCP_URG && settings->mode == GATE_MODE_ENFORCE)
-		return refuse(skb, work, flow, settings, GATE_REASON_URGENT);
+	if (packet->flags & TCP_URG)
+		return end_with(skb, work, flow, settings, GATE_REASON_URGENT);
 	flow->last_ns = bpf_ktime_get_ns();
 	return read_new(skb, work, flow, settings, skip);
 }

@@ -55,12 +55,14 @@ static __always_inline void draft_answer(struct work *work, struct flow *flow, s
 static __always_inline int send_both(struct __sk_buff *skb, struct work *work, struct gate_settings *settings)
 {
 	struct draft *draft = &work->draft;
+	struct stack stack;
 
 	if (write_draft(skb, work, settings))
 		return SHOT;
 	bpf_clone_redirect(skb, work->packet.ifindex, way_back(work));
 	draft->back = 0;
-	draft->seq = work->packet.seq;
+	/* A reset counts only where the stack is (RFC 5961, section 3.2). */
+	draft->seq = look_at_stack(skb, work, &stack) ? stack.rcv_nxt : work->packet.seq;
 	draft->ack = work->packet.ack;
 	draft->flags = TCP_RST | TCP_ACK;
 	draft->bytes = 0;
@@ -107,11 +109,18 @@ static __noinline int swallow(struct __sk_buff *skb, struct work *work, struct f
 	struct draft *draft = &work->draft;
 	__u32 more = packet->length + work->segment.fin;
 
-	if (flow->refused == REFUSED_RESET)
-		return packet->length ? SHOT : NEXT;
 	if (packet->flags & TCP_RST || !more || !work->segment.plain)
-		return SHOT;
+		return flow->refused == REFUSED_RESET && !more ? NEXT : SHOT;
 	count(GATE_COUNT_SWALLOWED);
+	if (flow->refused == REFUSED_RESET) { /* the reset was lost, or is under way */
+		draft->back = 1;
+		draft->seq = packet->ack;
+		draft->ack = packet->seq + more;
+		draft->flags = TCP_RST | TCP_ACK;
+		draft->bytes = 0;
+		return write_draft(skb, work, settings) ? SHOT
+							: bpf_redirect(packet->ifindex, way_back(work));
+	}
 	if (packet->seq == flow->swallow_seq)
 		flow->swallow_seq += more;
 	draft->back = 1;

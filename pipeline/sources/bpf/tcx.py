@@ -27,7 +27,7 @@ _QUERY = Struct("=IIIIQI4xQQQQ")
 link_attach_flags, revision."""
 _INFO = Struct("=IIQ")
 _LINK_INFO = Struct("=III4xII40x")
-"""``struct bpf_link_info`` of a tcx link: type, id, prog_id, ifindex, attach_type."""
+"""``struct bpf_link_info`` of a tcx link: type, id, prog_id, padding, ifindex, attach_type."""
 
 _PROGRAM_INFO = Struct("=II")
 """The beginning of ``struct bpf_prog_info``: type, id."""

@@ -32,12 +32,12 @@ class Pinned:
     path: Path
 
 
-def keep(places: Iterable[Place], name: str, folder: Path = FOLDER) -> None:
+def keep(places: Iterable[Place], name: str, folder: Path | None = None) -> None:
     """Pin all links of these places, and let go of others of the same name. Raises ``CaptureError``."""
     if not by_links():
         what = 'on_exit = "closed" needs Linux 6.6 or later'
         raise CaptureError(what, remedy='set on_exit = "open"')
-    ours = folder / name
+    ours = (folder or FOLDER) / name
     try:
         ours.mkdir(mode=0o700, parents=True, exist_ok=True)
         there = set(ours.iterdir())
@@ -56,9 +56,9 @@ def keep(places: Iterable[Place], name: str, folder: Path = FOLDER) -> None:
         raise CaptureError(f"cannot pin the firewall in {ours}: {error.strerror}", remedy=remedy) from error
 
 
-def status(folder: Path = FOLDER) -> Iterator[Pinned]:
+def status(folder: Path | None = None) -> Iterator[Pinned]:
     """What is kept, of the gates of every name. Raises ``OSError`` where that may not be read."""
-    for path in sorted(folder.glob("*/*")):
+    for path in sorted((folder or FOLDER).glob("*/*")):
         link = tcx.pinned(path)
         try:
             program, index, place = tcx.program_of(link)
@@ -73,8 +73,9 @@ def status(folder: Path = FOLDER) -> Iterator[Pinned]:
         yield Pinned(path.parent.name, interface, _DIRECTIONS.get(place, "?"), program, before, path)
 
 
-def detach(name: str = "*", folder: Path = FOLDER) -> int:
+def detach(name: str = "*", folder: Path | None = None) -> int:
     """Let go of what is kept, of one gate or of all; how many links that were. Raises ``OSError``."""
+    folder = folder or FOLDER
     found = sorted(folder.glob(f"{name}/*"))
     for path in found:
         path.unlink(missing_ok=True)

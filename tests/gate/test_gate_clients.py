@@ -1,0 +1,96 @@
+"""Clients of other makes: each is told at once, by loopback and wire, IPv4 and IPv6; and by a gate on their own host."""
+
+import functools
+import subprocess
+import sys
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from gate_lists import lists
+from gate_run import PORTS, Running
+from gate_servers import SERVERS, access_log, served
+from live_namespace import Namespace
+
+from pipeline.sources.gate import abi
+from pipeline.sources.gate.gate import Gate
+from pipeline.sources.gate.settings import Settings
+
+HERE = Path(__file__).parent / "clients"
+CLIENTS = ("python", "node", "go", "java")
+PLACES = {"lo": ("127.0.0.1", "[::1]"), "wire": ("10.25.0.2", "[fd25::2]")}
+AT_MOST_MS = 50
+
+
+@pytest.fixture(scope="module")
+def folder(server_side: Namespace, tmp_path_factory: pytest.TempPathFactory) -> Generator[Path, None, None]:
+    """nginx, what it logs, and Go's client."""
+    made = tmp_path_factory.mktemp("clients")
+    subprocess.run(["go", "build", "-o", str(made / "client"), str(HERE / "client.go")], check=True, cwd=made)
+    with served(server_side, made, ("nginx",)):
+        yield made
+
+
+def command(client: str, folder: Path, url: str) -> list[str]:
+    """To ask there."""
+    programs = {
+        "python": [sys.executable, str(HERE / "client.py")],
+        "node": ["node", str(HERE / "client.js")],
+        "go": [str(folder / "client")],
+        "java": ["java", str(HERE / "Client.java")],
+    }
+    return [*programs[client], url]
+
+
+@pytest.mark.parametrize("client", CLIENTS)
+def test_told_at_once(
+    client: str, folder: Path, server_side: Namespace, client_side: Namespace, start: functools.partial[Running]
+) -> None:
+    """Allowed, denied, denied with 300 kB, allowed: the denied ones get 403 within 50 ms, the server never sees them."""
+    gate = start("lo", "wire")
+    seen = len(access_log(folder))
+    for interface, hosts in PLACES.items():
+        here = server_side if interface == "lo" else client_side
+        for host in hosts:
+            url = f"http://{host}:{SERVERS['nginx']}"
+            found = subprocess.run(here.command(*command(client, folder, url)), capture_output=True, text=True, check=True).stdout
+            answers, times = zip(*(line.split() for line in found.splitlines()), strict=True)
+            assert answers == ("200", "403", "403", "200"), (interface, host)
+            assert int(times[1]) <= AT_MOST_MS
+            assert int(times[2]) <= AT_MOST_MS * 2
+    assert {line.split()[1] for line in access_log(folder)[seen:]} == {"/ok"}
+    assert gate.balances()
+    assert gate.count("forbidden") == 8
+
+
+def test_wget(folder: Path, client_side: Namespace, start: functools.partial[Running]) -> None:
+    """It says 403, and gives up."""
+    assert folder.exists()
+    start("wire")
+    asked = client_side.command(
+        "wget", "-q", "-T", "5", "-t", "1", "-S", "-O", "-", f"http://10.25.0.2:{SERVERS['nginx']}/admin/x"
+    )
+    done = subprocess.run(asked, capture_output=True, text=True, check=False)
+    assert "403 Forbidden" in done.stderr
+    assert done.returncode == 8
+
+
+@pytest.mark.parametrize("client", ["python", "go"])
+def test_on_the_clients_host(client: str, folder: Path, client_side: Namespace) -> None:
+    """At egress, requests of this host's own clients are refused before they leave it."""
+    seen = len(access_log(folder))
+    gate = Gate()
+    try:
+        gate.configure(Settings(PORTS, abi.Mode.ENFORCE))
+        gate.install(gate.prepare(lists()))
+        with client_side.entered():
+            gate.attach("wire", "egress")
+        url = f"http://10.25.0.2:{SERVERS['nginx']}"
+        asked = client_side.command(*command(client, folder, url))
+        found = subprocess.run(asked, capture_output=True, text=True, check=True).stdout
+        assert [line.split()[0] for line in found.splitlines()] == ["200", "403", "403", "200"]
+        assert all(int(line.split()[1]) <= AT_MOST_MS * 2 for line in found.splitlines()[1:3])
+        assert {each.egress for each in gate.drain()} == {True}
+    finally:
+        gate.close()
+    assert {line.split()[1] for line in access_log(folder)[seen:]} == {"/ok"}
