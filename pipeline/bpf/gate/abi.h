@@ -211,7 +211,6 @@ enum gate_count {
 	GATE_COUNT_BUSY,	/* segments dropped because another CPU was at the connection for too long */
 	GATE_COUNT_REPEATED,	/* segments that say nothing new */
 	GATE_COUNT_REREAD,	/* of these, read again because the stack has not got them yet */
-	GATE_COUNT_GAPS_FULL,	/* segments dropped because too many parts of a body are missing */
 	GATE_COUNT_WAITING,	/* segments dropped because the answer to an upgrade is still to come */
 	GATE_COUNT_SWALLOWED,	/* segments that came behind a refusal */
 	GATE_COUNT_ANSWERED_AGAIN, /* of these, given the answer again */

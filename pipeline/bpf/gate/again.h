@@ -28,8 +28,12 @@ struct rereading {
 	struct gate_settings *settings;
 };
 
-/* The next place behind `at` whose state is remembered, up to `end`. */
-static long place_step(__u32 i, struct rereading *of)
+/* repeat.found: beyond the checkpoints. */
+#define AT_BODY	  64
+#define ELSEWHERE 128
+
+/* The next place behind `at` whose state is remembered, up to `end`: a checkpoint's, */
+static long checkpoint_step(__u32 i, struct rereading *of)
 {
 	struct repeat *again = &of->work->again;
 	__u32 seq;
@@ -37,61 +41,26 @@ static long place_step(__u32 i, struct rereading *of)
 	if (i >= CHECKPOINTS)
 		return 1;
 	seq = of->flow->checkpoints[i & (CHECKPOINTS - 1)].seq;
-	if (before(again->at, seq) && !before(again->place, seq)) {
+	if (before(again->at, seq) && before(seq, again->place)) {
 		again->place = seq;
 		again->found = i;
 	}
 	return 0;
 }
 
-static __always_inline void next_place(struct rereading *of)
+/* or where a body begins. */
+static long body_step(__u32 i, struct rereading *of)
 {
-	of->work->again.place = of->work->again.end;
-	of->work->again.found = CHECKPOINTS;
-	bpf_loop(CHECKPOINTS, place_step, of, 0);
-}
+	struct repeat *again = &of->work->again;
+	__u32 seq;
 
-/* The state at the place where the rereading has come must be the one of the first time. */
-static __always_inline int compare(struct rereading *of)
-{
-	struct flow *flow = of->flow;
-	__u32 found = of->work->again.found, place = of->work->again.place;
-	struct checkpoint *checkpoint = &flow->checkpoints[found & (CHECKPOINTS - 1)];
-	int part;
-
-	if (found < CHECKPOINTS)
-		return same_state(of->work, flow, &checkpoint->framing, checkpoint->part, place);
-	if (place == flow->next_seq)
-		return same_state(of->work, flow, &flow->framing, flow->part, place);
-	/* Cut in another way than the first time: what comes next must begin here. */
-	if (flow->part && within_head(&of->work->scan))
-		return 0; /* both places for parts are taken */
-	part = save_part(of->work, flow, flow->part, place);
-	if (part < 0)
-		return 0;
-	add_checkpoint(flow, place, &of->work->scan.framing, part);
-	return 1;
-}
-
-static long reread_step(__u32 UNUSED i, struct rereading *of)
-{
-	struct work *work = of->work;
-	struct repeat *again = &work->again;
-
-	if (!before(again->at, again->end))
+	if (i >= BODIES)
 		return 1;
-	next_place(of);
-	work->reading.at = again->at - work->packet.seq;
-	work->reading.end = again->place - work->packet.seq;
-	work->reading.filled = 0;
-	work->reading.window = 0;
-	read_payload(of->skb, work, of->settings);
-	again->result = work->reading.reason		       ? AGAIN_REFUSED
-			: work->reading.failed || !compare(of) ? AGAIN_OTHER
-							       : AGAIN_SAME;
-	again->at = again->place;
-	if (again->result != AGAIN_SAME)
-		return 1;
+	seq = of->flow->bodies[i & (BODIES - 1)].from;
+	if (before(again->at, seq) && before(seq, again->place)) {
+		again->place = seq;
+		again->found = AT_BODY + i;
+	}
 	return 0;
 }
 
@@ -106,53 +75,135 @@ static long state_step(__u32 i, struct rereading *of)
 	return 1;
 }
 
+static __always_inline void next_place(struct rereading *of)
+{
+	struct repeat *again = &of->work->again;
+
+	again->place = again->end;
+	again->found = ELSEWHERE;
+	bpf_loop(CHECKPOINTS, checkpoint_step, of, 0);
+	bpf_loop(BODIES, body_step, of, 0);
+}
+
+/* At the beginning of a body its length says all. */
+static __always_inline int compare_body(struct rereading *of, __u32 number)
+{
+	struct flow *flow = of->flow;
+	struct body *body = &flow->bodies[number & (BODIES - 1)];
+	const struct framing *framing = &of->work->scan.framing;
+	__u64 left = body->to - body->from;
+
+	if (body->to == flow->next_seq && in_body(&flow->framing))
+		left += flow->framing.left;
+	return framing->phase == body->phase && framing->left == left;
+}
+
+/* The state at the place where the rereading has come must be the one of the first time. */
+static __always_inline int compare(struct rereading *of)
+{
+	struct flow *flow = of->flow;
+	__u32 found = of->work->again.found, place = of->work->again.place;
+	struct checkpoint *checkpoint = &flow->checkpoints[found & (CHECKPOINTS - 1)];
+	int part;
+
+	if (found < CHECKPOINTS)
+		return same_state(of->work, flow, &checkpoint->framing, checkpoint->part, place);
+	if (found < ELSEWHERE)
+		return compare_body(of, found - AT_BODY);
+	if (place == flow->next_seq)
+		return same_state(of->work, flow, &flow->framing, flow->part, place);
+	of->work->again.found = ELSEWHERE;
+	of->work->again.at = place;
+	bpf_loop(CHECKPOINTS, state_step, of, 0);
+	if (of->work->again.found < CHECKPOINTS) {
+		checkpoint = &flow->checkpoints[of->work->again.found & (CHECKPOINTS - 1)];
+		return same_state(of->work, flow, &checkpoint->framing, checkpoint->part, place);
+	}
+	/* Cut in another way than the first time: what comes next must begin here. */
+	if (flow->part && within_head(&of->work->scan))
+		return 0; /* both places for parts are taken */
+	part = save_part(of->work, flow, flow->part, place);
+	if (part < 0)
+		return 0;
+	add_checkpoint(flow, place, &of->work->scan.framing, part);
+	return 1;
+}
+
+static long within_step(__u32 i, struct rereading *of)
+{
+	struct repeat *again = &of->work->again;
+	struct body *body;
+
+	if (i >= BODIES)
+		return 1;
+	body = &of->flow->bodies[i & (BODIES - 1)];
+	if (before(again->at, body->from) || !before(again->at, body->to))
+		return 0;
+	again->body = i;
+	return 1;
+}
+
+/* Whether `at` is nothing but body, harmless whatever it says. */
+static __always_inline int is_within_body(struct rereading *of)
+{
+	of->work->again.body = BODIES;
+	bpf_loop(BODIES, within_step, of, 0);
+	return of->work->again.body < BODIES;
+}
+
+/* Behind it at once; where the rereading goes on there, it is over. */
+static __always_inline void skip_body(struct rereading *of)
+{
+	struct repeat *again = &of->work->again;
+	struct body *body = &of->flow->bodies[again->body & (BODIES - 1)];
+	struct framing behind = {};
+
+	behind.phase = body->phase;
+	end_body(&behind);
+	again->at = body->to;
+	if (before(again->at, again->end))
+		load_state(of->work, of->flow, &behind, 0, again->at);
+}
+
+static long reread_step(__u32 UNUSED i, struct rereading *of)
+{
+	struct work *work = of->work;
+	struct repeat *again = &work->again;
+
+	if (!before(again->at, again->end))
+		return 1;
+	if (is_within_body(of)) {
+		skip_body(of);
+		return 0;
+	}
+	next_place(of);
+	work->reading.at = again->at - work->packet.seq;
+	work->reading.end = again->place - work->packet.seq;
+	work->reading.filled = 0;
+	work->reading.window = 0;
+	read_payload(of->skb, work, of->flow, of->settings);
+	again->result = work->reading.reason		       ? AGAIN_REFUSED
+			: work->reading.failed || !compare(of) ? AGAIN_OTHER
+							       : AGAIN_SAME;
+	again->at = again->place;
+	if (again->result != AGAIN_SAME)
+		return 1;
+	return 0;
+}
+
 /* The state at `at` into work->scan; 0 where nobody knows it. */
 static __always_inline int find_state(struct rereading *of)
 {
 	struct flow *flow = of->flow;
 	struct repeat *again = &of->work->again;
 	struct checkpoint *checkpoint;
-	struct framing behind = {};
 
-	if (again->at == flow->next_seq)
-		return load_state(of->work, flow, &flow->framing, flow->part, again->at);
-	if (again->behind_body) {
-		behind.phase = flow->body_phase;
-		end_body(&behind);
-		return load_state(of->work, flow, &behind, 0, again->at);
-	}
-	again->found = CHECKPOINTS;
+	again->found = ELSEWHERE;
 	bpf_loop(CHECKPOINTS, state_step, of, 0);
 	if (again->found >= CHECKPOINTS)
 		return 0;
 	checkpoint = &flow->checkpoints[again->found & (CHECKPOINTS - 1)];
 	return load_state(of->work, flow, &checkpoint->framing, checkpoint->part, again->at);
-}
-
-static long gap_step(__u32 i, struct rereading *of)
-{
-	struct repeat *again = &of->work->again;
-	struct gap *gap;
-
-	if (i >= GAPS)
-		return 1;
-	gap = &of->flow->gaps[i & (GAPS - 1)];
-	if (!before(again->at, gap->from) && before(again->at, gap->to))
-		again->at = gap->to;
-	return 0;
-}
-
-/* Nothing but body, harmless whatever it says: behind it at once. */
-static __always_inline void skip_bodies(struct rereading *of)
-{
-	struct flow *flow = of->flow;
-	struct repeat *again = &of->work->again;
-
-	bpf_loop(GAPS, gap_step, of, 0);
-	if (!before(again->at, flow->body_from) && before(again->at, flow->body_to)) {
-		again->at = flow->body_to;
-		again->behind_body = 1;
-	}
 }
 
 /* Bytes of the segment in hand that were read before, as far as `end`. */
@@ -170,14 +221,15 @@ static __noinline int read_again(struct __sk_buff *skb, struct work *work, struc
 	again->end = end;
 	if (look_at_stack(skb, work, &stack) && before(again->at, stack.rcv_nxt))
 		again->at = stack.rcv_nxt;
-	skip_bodies(&of);
 	if (!before(again->at, end))
 		return AGAIN_SAME;
-	count(GATE_COUNT_REREAD);
 	work->reading.quiet = 1;
-	if (!find_state(&of))
-		return AGAIN_OTHER;
-	bpf_loop(CHECKPOINTS + 2, reread_step, &of, 0);
+	if (!is_within_body(&of)) {
+		count(GATE_COUNT_REREAD);
+		if (!find_state(&of))
+			return AGAIN_OTHER;
+	}
+	bpf_loop(CHECKPOINTS + 2 * BODIES + 2, reread_step, &of, 0);
 	return before(again->at, end) && again->result == AGAIN_SAME ? AGAIN_OTHER : again->result;
 }
 

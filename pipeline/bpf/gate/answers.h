@@ -26,8 +26,8 @@ static __always_inline void keep_protocol(struct flow *flow)
 
 	flow->framing.aux = 0;
 	flow->framing.phase = chunked ? PHASE_CHUNK_SIZE : flow->framing.left ? PHASE_BODY : PHASE_HEAD;
-	flow->body_from = flow->body_to = flow->next_seq;
-	flow->body_phase = flow->framing.phase;
+	if (in_body(&flow->framing))
+		begin_body(flow, flow->next_seq, flow->framing.phase);
 }
 
 static __noinline int on_answer(struct __sk_buff *skb, struct work *work)

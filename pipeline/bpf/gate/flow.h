@@ -3,7 +3,7 @@
  * What is remembered of one connection, client to server.
  *
  * What is sent again must say the same: checkpoints tell what the bytes from some place on meant when they
- * came first, gaps which bytes of a body have not come yet.
+ * came first, bodies which bytes mean nothing at all.
  */
 #ifndef HTTPIPE_GATE_FLOW_H
 #define HTTPIPE_GATE_FLOW_H
@@ -13,7 +13,8 @@
 
 /* Beginnings of the newest segments that were more than body: 8 of 64 KiB are beyond most windows. */
 #define CHECKPOINTS 8
-#define GAPS	    8
+/* The newest bodies and chunks: of 64 KiB, as most programs make them, a megabyte. */
+#define BODIES	    16
 
 enum refused {
 	REFUSED_NOT,
@@ -38,10 +39,11 @@ struct checkpoint {
 	struct framing framing;
 };
 
-/* Bytes of a body, from `from` to before `to`. */
-struct gap {
+/* Bytes of a body or chunk as far as they have been read, or leapt over: from `from` to before `to`. */
+struct body {
 	__u32 from;
 	__u32 to;
+	__u32 phase;
 };
 
 struct flow {
@@ -58,11 +60,9 @@ struct flow {
 	__u32 swallow_seq; /* of what comes behind the refused request */
 	__u32 swallowed;   /* bytes */
 	__u32 server_seq;  /* where the answer to a wish for another protocol begins */
-	__u32 body_from;   /* the newest body, as far as it has been read */
-	__u32 body_to;
-	__u32 body_phase; /* PHASE_BODY or PHASE_CHUNK_DATA */
+	__u32 newest_body;
 	__u64 last_ns;
-	struct gap gaps[GAPS];
+	struct body bodies[BODIES];
 	struct checkpoint checkpoints[CHECKPOINTS];
 };
 
@@ -78,6 +78,22 @@ static __always_inline int before(__u32 a, __u32 b)
 static __always_inline int in_body(const struct framing *framing)
 {
 	return framing->phase == PHASE_BODY || framing->phase == PHASE_CHUNK_DATA;
+}
+
+static __always_inline struct body *newest_body(struct flow *flow)
+{
+	return &flow->bodies[flow->newest_body & (BODIES - 1)];
+}
+
+/* A body or chunk begins at `seq`. */
+static __always_inline void begin_body(struct flow *flow, __u32 seq, __u32 phase)
+{
+	struct body *body;
+
+	flow->newest_body++;
+	body = newest_body(flow);
+	body->from = body->to = seq;
+	body->phase = phase;
 }
 
 /* The last byte of a body or chunk has come. */

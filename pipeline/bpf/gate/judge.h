@@ -73,45 +73,14 @@ static __noinline int take_up(struct __sk_buff *skb, struct work *work, struct g
 	return 0;
 }
 
-struct filling {
-	struct flow *flow;
-	struct stack *stack;
-	__u32 free; /* a gap that has been filled, or never was one */
-};
-
-static long free_step(__u32 i, struct filling *of)
+/* Bytes of a body are missing: they are not looked at anyway. Waiting for them would hang, for the stack may
+ * have what was never seen here, and nobody sends it twice. */
+static __always_inline void leap(struct work *work, struct flow *flow)
 {
-	struct gap *gap;
-
-	if (i >= GAPS)
-		return 1;
-	gap = &of->flow->gaps[i & (GAPS - 1)];
-	if (gap->from != gap->to && !(of->stack->found && !before(of->stack->rcv_nxt, gap->to)))
-		return 0;
-	of->free = i;
-	return 1;
-}
-
-/* Bytes of a body are missing: they are not looked at anyway, and are remembered as missing. Waiting for them
- * would hang, for the stack may have what was never seen here, and nobody sends it twice. */
-static __noinline int leap(struct __sk_buff *skb, struct work *work, struct flow *flow)
-{
-	__u32 missing = work->packet.seq - flow->next_seq;
-	struct stack stack;
-	struct filling of = {flow, &stack, GAPS};
-
-	look_at_stack(skb, work, &stack);
-	bpf_loop(GAPS, free_step, &of, 0);
-	if (of.free >= GAPS)
-		return 0;
-	flow->gaps[of.free & (GAPS - 1)].from = flow->next_seq;
-	flow->gaps[of.free & (GAPS - 1)].to = work->packet.seq;
-	flow->next_seq = work->packet.seq;
-	flow->body_to = work->packet.seq;
-	flow->framing.left -= missing;
+	flow->framing.left -= work->packet.seq - flow->next_seq;
+	flow->next_seq = newest_body(flow)->to = work->packet.seq;
 	if (!flow->framing.left)
 		end_body(&flow->framing);
-	return 1;
 }
 
 /* Only watching, we cannot make a client send again what was not seen here: wait for the next request. */
@@ -140,10 +109,8 @@ static __noinline int on_early(struct __sk_buff *skb, struct work *work, struct 
 	__u64 now = bpf_ktime_get_ns();
 
 	if (in_body(&flow->framing) && ahead <= flow->framing.left) {
-		if (leap(skb, work, flow))
-			return 1;
-		count(GATE_COUNT_GAPS_FULL);
-		return 0;
+		leap(work, flow);
+		return 1;
 	}
 	if (now - flow->last_ns < JUST_NOW_NS) {
 		unlock(flow);
@@ -171,7 +138,7 @@ static __noinline int read_new(struct __sk_buff *skb, struct work *work, struct 
 
 	if (in_body(&flow->framing) && to - from < flow->framing.left) {
 		flow->framing.left -= to - from;
-		flow->next_seq = flow->body_to = to;
+		flow->next_seq = newest_body(flow)->to = to;
 		return NEXT;
 	}
 	add_checkpoint(flow, from, &flow->framing, flow->part);
@@ -180,10 +147,7 @@ static __noinline int read_new(struct __sk_buff *skb, struct work *work, struct 
 	__builtin_memset(reading, 0, sizeof(*reading));
 	reading->at = skip;
 	reading->end = packet->length;
-	reading->body_from = flow->body_from;
-	reading->body_to = flow->body_to;
-	reading->body_phase = flow->body_phase;
-	read_payload(skb, work, settings);
+	read_payload(skb, work, flow, settings);
 	if (reading->failed || reading->at < reading->end || reading->reason) {
 		if (!reading->reason)
 			reading->reason = GATE_REASON_DESYNC; /* the kernel cannot read its own packet */
@@ -200,9 +164,6 @@ static __noinline int read_new(struct __sk_buff *skb, struct work *work, struct 
 	flow->requests += reading->heads;
 	flow->framing = work->scan.framing;
 	flow->next_seq = to;
-	flow->body_from = reading->body_from;
-	flow->body_to = reading->body_to;
-	flow->body_phase = reading->body_phase;
 	flow->server_seq = packet->ack;
 	return NEXT;
 }

@@ -18,6 +18,7 @@
 struct reader {
 	struct __sk_buff *skb;
 	struct work *work;
+	struct flow *flow;
 	struct gate_settings *settings;
 };
 
@@ -65,11 +66,12 @@ static __always_inline int give_up(struct reader *of, __u32 reason, int refused)
 	return 1;
 }
 
-static __always_inline void begin_body(struct reading *reading, const struct work *work)
+static __always_inline void on_body_begins(struct reader *of)
 {
-	reading->body_from = work->packet.seq + reading->at;
-	reading->body_to = reading->body_from;
-	reading->body_phase = work->scan.framing.phase;
+	struct work *work = of->work;
+
+	if (!work->reading.quiet)
+		begin_body(of->flow, work->packet.seq + work->reading.at, work->scan.framing.phase);
 }
 
 static __always_inline int on_head(struct reader *of)
@@ -97,7 +99,7 @@ static __always_inline int on_head(struct reader *of)
 		count(GATE_COUNT_PASSED_OVER);
 	}
 	if (in_body(&work->scan.framing))
-		begin_body(reading, work);
+		on_body_begins(of);
 	else if (work->scan.framing.phase == PHASE_HEAD)
 		begin_head(&work->scan);
 	return 0;
@@ -146,8 +148,9 @@ static __always_inline __u32 skip_value(struct work *work, __u32 place)
 	return at - place;
 }
 
-static __always_inline int on_body(struct work *work)
+static __always_inline int on_body(struct reader *of)
 {
+	struct work *work = of->work;
 	struct reading *reading = &work->reading;
 	struct framing *framing = &work->scan.framing;
 	__u64 n = reading->end - reading->at;
@@ -156,7 +159,8 @@ static __always_inline int on_body(struct work *work)
 		n = framing->left;
 	framing->left -= n;
 	reading->at += n;
-	reading->body_to = work->packet.seq + reading->at;
+	if (!reading->quiet)
+		newest_body(of->flow)->to = work->packet.seq + reading->at;
 	if (framing->left)
 		return 0;
 	end_body(framing);
@@ -178,7 +182,7 @@ static __always_inline int on_chunk(struct reader *of, __u8 c)
 	if (scan->framing.phase == PHASE_HEAD)
 		begin_head(scan);
 	else if (scan->framing.phase == PHASE_CHUNK_DATA)
-		begin_body(&work->reading, work);
+		on_body_begins(of);
 	return 0;
 }
 
@@ -206,7 +210,7 @@ static long read_step(__u32 UNUSED i, struct reader *of)
 	if (reading->at >= reading->end)
 		return 1;
 	if (in_body(&scan->framing))
-		return on_body(work);
+		return on_body(of);
 	if (scan->framing.phase >= PHASE_UPGRADE) {
 		reading->at = reading->end;
 		return 1;
@@ -235,10 +239,10 @@ static long read_step(__u32 UNUSED i, struct reader *of)
 }
 
 /* From one place of the payload to another, from the state in work->scan on. */
-static __always_inline int read_payload(struct __sk_buff *skb, struct work *work,
+static __always_inline int read_payload(struct __sk_buff *skb, struct work *work, struct flow *flow,
 					struct gate_settings *settings)
 {
-	struct reader of = {skb, work, settings};
+	struct reader of = {skb, work, flow, settings};
 
 	bpf_loop(STEPS, read_step, &of, 0);
 	return 0;

@@ -42,9 +42,6 @@ struct reading {
 	__u32 heads;
 	__u32 reason; /* why it is refused, 0 as long as it is not */
 	__u32 quiet;  /* it has been read before: only the states count */
-	__u32 body_from;
-	__u32 body_to;
-	__u32 body_phase;
 	__u32 failed;
 	__u32 entry;
 };
@@ -54,8 +51,8 @@ struct repeat {
 	__u32 at;    /* so far */
 	__u32 end;   /* of what was read before */
 	__u32 place; /* as far as in one go: a remembered one, or the end */
-	__u32 found; /* its checkpoint, CHECKPOINTS where it is none */
-	__u32 behind_body;
+	__u32 found; /* its checkpoint or body, AT_BODY + number, or ELSEWHERE */
+	__u32 body;  /* where `at` is, BODIES for none */
 	__u32 result;
 };
 

@@ -193,7 +193,6 @@ COUNTS = (
     "busy",
     "repeated",
     "reread",
-    "gaps_full",
     "waiting",
     "swallowed",
     "answered_again",
