@@ -15,6 +15,7 @@ from pipeline.sources.gate import abi
 
 HERE = Path(__file__).parent
 AT_MOST_SECS = 0.05
+"""Of the quicker of two."""
 PLACES = {"lo": ("127.0.0.1", "[::1]"), "wire": ("10.25.0.2", "[fd25::2]")}
 
 

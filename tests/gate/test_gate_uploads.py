@@ -17,9 +17,10 @@ from live_namespace import Namespace
 from pipeline.sources.bpf import tcx
 
 MEBIBYTES = int(os.environ.get("HTTPIPE_GATE_UPLOAD", "100"))
+LARGE = 1024
+"""From so many on time is measured, too: `make test-gate`, on a machine that does nothing else."""
 AT_MOST = 1.3
 """Of the time that it takes without a firewall."""
-SLACK_SECS = 0.3
 
 
 @pytest.fixture(scope="module")
@@ -50,12 +51,13 @@ def upload(namespace: Namespace, url: str, body: Path, *more: str) -> tuple[str,
 
 @pytest.mark.parametrize("more", [(), ("-H", "Transfer-Encoding: chunked")], ids=["length", "chunked"])
 def test_one(more: tuple[str, ...], url: str, body: Path, client_side: Namespace, start: functools.partial[Running]) -> None:
-    """Every byte arrives, in hardly more time than without."""
+    """Every byte arrives; of a gigabyte in hardly more time than without."""
     said, secs = min((upload(client_side, url, body, *more) for _ in range(2)), key=lambda found: found[1])
     gate = start("wire")
     found = [upload(client_side, url, body, *more) for _ in range(3)]
     assert {each for each, _ in found} == {said}
-    assert min(each for _, each in found) <= AT_MOST * secs + SLACK_SECS
+    if MEBIBYTES >= LARGE:
+        assert min(each for _, each in found) <= AT_MOST * secs
     assert gate.balances()
     assert gate.count("heads") == gate.count("allowed") == 3
 
