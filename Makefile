@@ -1,7 +1,7 @@
 # make run     see the HTTP traffic of this host          make demo    the same pipeline on a capture file, without privileges
 # make test    every check and every test                 make bench   measure everything that the documentation states
 # make dev     .venv with what `make unit` and `make check` need, no servers
-# make unit    what needs neither root nor a server, in about half a minute
+# make unit    what needs neither root nor a server, in about a minute on two cores
 # make wheels  dist/: the sdist, and wheels for x86-64 and arm64
 # make check   the linters and the type checker           make newer   `make unit` under every newer Python of this machine
 PYTHON ?= python3.11

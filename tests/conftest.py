@@ -7,6 +7,11 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from hypothesis import settings
+
+settings.register_profile("httpipe", deadline=None)
+settings.load_profile("httpipe")
+"""A busy machine makes no test of a property fail."""
 
 NEVER_SKIPPED_IN_CI = ("live", "tls", "kernels", "kafka", "corpus", "postgres")
 

@@ -65,7 +65,9 @@ class Size(click.ParamType[int]):
 @click.option(
     "-r", "--read", "capture", metavar="CAPTURE", help="Read a capture file (- is standard input) in place of this host."
 )
-@click.option("--tls", "executables", multiple=True, metavar="EXE", help="Report HTTPS of program EXE, too; several.")
+@click.option(
+    "--tls", "executables", multiple=True, metavar="EXE", help="Report HTTPS of program EXE, too, on every port; several."
+)
 @click.option("--where", metavar="EXPR", help="Only events for which EXPR holds, such as 'status >= 500'.")
 @click.option("-n", "--count", type=int, metavar="N", help="Stop after N events.")
 @click.option("--for", "for_secs", type=DURATION, metavar="TIME", help="Stop after TIME, such as 10s, 5m or 1h.")

@@ -33,7 +33,7 @@ def decode(records: list[Record]) -> int:
     return len(events)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.integers(0, len(STREAMS) - 1), st.integers(0, 1 << 32), st.integers(1, 1500))
 def test_damaged_handshakes_are_at_most_one_event(which: int, seed: int, mss: int) -> None:
     """Bytes changed, lost and repeated, in segments of any size."""

@@ -1,8 +1,6 @@
 """The ``bpf`` source: segments of this host's HTTP connections, live.
 
-Waits for the kernel, drains whole batches, passes counters on. It never waits for a sink and never raises on traffic.
-The kernel wakes it for a batch, not for a record: while traffic flows it looks every 20 ms or at 64 KiB, whichever
-comes first; when nothing flows it sleeps until the next record.
+Waits for the kernel (``rhythm``), drains whole batches, passes counters on; never waits for a sink, never raises on traffic.
 """
 
 import time
@@ -15,22 +13,14 @@ import anyio.to_thread
 
 from pipeline.api import Context, Emits, RecordBatch, Source
 from pipeline.model.records import Segment
-from pipeline.sources.bpf import abi, kernel, rights
+from pipeline.sources.bpf import kernel, rights
 from pipeline.sources.bpf.attach import check_interfaces
 from pipeline.sources.bpf.capture import Capture, load_program
 from pipeline.sources.bpf.config import BpfConfig
-
-TICK_SECS = 0.02
-"""While traffic flows: how long a record waits in the ring at most, unless so much comes that the kernel wakes us before."""
-
-IDLE_TICK_SECS = 0.5
-"""While nothing flows: for counters, and for ranges that went quiet."""
-
-IDLE_AFTER = 10
-"""Ticks without a record until the source sleeps."""
+from pipeline.sources.bpf.rhythm import COUNT_SECS, Rhythm
 
 SWEEP_SECS = 0.1
-COUNT_SECS = 1.0
+"""How often ranges of quiet connections are looked for."""
 
 
 class BpfSource(Source):
@@ -45,13 +35,10 @@ class BpfSource(Source):
         self._config = config
         self._context = context
         self._capture: Capture | None = None
-        self._empty_ticks = 0
+        self._rhythm = Rhythm(context, "HTTP")
         self._sweep_due = 0.0
         self._count_due = 0.0
         self._displaced = 0
-        self._shedding = False
-        self._stopped = False
-        self._sleep: anyio.CancelScope | None = None
 
     async def open(self) -> None:
         """Load, attach, say so."""
@@ -88,15 +75,14 @@ class BpfSource(Source):
         capture = self._capture
         if capture is None:
             return
-        while not self._stopped:
+        while not self._rhythm.stopped:
             records, ranges = capture.read(), self._sweep(capture)
             self._count(capture)
-            self._empty_ticks = 0 if records or ranges else self._empty_ticks + 1
             for each in (records, ranges):
                 if each:
                     yield RecordBatch(each)
-            if not self._stopped and capture.ring.waiting_bytes() < capture.wake_bytes:
-                await self._wait(capture)
+            found = bool(records or ranges)
+            await self._rhythm.wait(capture.ring, capture, capture.wake_bytes, found=found, busy=capture.sweep.busy)
         capture.detach()
         records = capture.rest()
         if records:
@@ -104,9 +90,7 @@ class BpfSource(Source):
 
     async def stop(self) -> None:
         """Capture no more; ``batches`` wakes up and gives what is in the ring."""
-        self._stopped = True
-        if self._sleep is not None:
-            self._sleep.cancel()
+        self._rhythm.stop()
 
     async def aclose(self) -> None:
         """Detach, read the counters for the last time, let go."""
@@ -120,17 +104,6 @@ class BpfSource(Source):
         if unread:
             self._context.count("unread_at_stop", unread)
         capture.close()
-
-    async def _wait(self, capture: Capture) -> None:
-        """Until the kernel wakes us, or the tick is over."""
-        asleep = self._empty_ticks >= IDLE_AFTER and not capture.sweep.busy
-        capture.ring.rearm()
-        capture.want(abi.Want.ANY if asleep else capture.wake_bytes)
-        if asleep and capture.ring.waiting_bytes():
-            return  # it came just before the kernel knew that we want to be woken
-        with anyio.move_on_after(IDLE_TICK_SECS if asleep else TICK_SECS) as self._sleep:
-            await anyio.wait_readable(capture.ring.fileno())
-        capture.want(abi.Want.NOTHING)
 
     def _sweep(self, capture: Capture) -> list[Segment]:
         now = time.monotonic()
@@ -148,22 +121,7 @@ class BpfSource(Source):
             self._context.count(name, by)
         for sentence in capture.follow_interfaces():
             self._context.log.warning(sentence)
-        self._report_shedding(capture)
-
-    def _report_shedding(self, capture: Capture) -> None:
-        """Log when it begins and when it is over."""
-        kept = capture.kept()
-        if (kept < 1) == self._shedding:
-            return
-        self._shedding = not self._shedding
-        if self._shedding:
-            self._context.log.warning(
-                "more HTTP than can be read in time: whole connections are left out, and counted as shed_connections and "
-                "shed_requests",
-                extra={"captured_now": f"{kept:.0%}"},
-            )
-        else:
-            self._context.log.info("every connection is captured again")
+        self._rhythm.report_shedding(capture)
 
     def _news(self, capture: Capture) -> Iterator[tuple[str, int]]:
         yield from capture.counters.news()

@@ -15,8 +15,7 @@ import anyio.to_thread
 
 from pipeline.api import Context, Emits, RecordBatch, Source
 from pipeline.sources.bpf import kernel, rights
-from pipeline.sources.bpf.source import COUNT_SECS, IDLE_AFTER, IDLE_TICK_SECS, TICK_SECS
-from pipeline.sources.tls import abi
+from pipeline.sources.bpf.rhythm import COUNT_SECS, Rhythm
 from pipeline.sources.tls.capture import TlsCapture
 from pipeline.sources.tls.config import ANY, TlsConfig
 
@@ -37,11 +36,8 @@ class TlsSource(Source):
         self.warnings = (ALL_PROGRAMS,) if config.executables == (ANY,) else ()
         self._context = context
         self._capture: TlsCapture | None = None
-        self._empty_ticks = 0
+        self._rhythm = Rhythm(context, "HTTPS")
         self._count_due = 0.0
-        self._shedding = False
-        self._stopped = False
-        self._sleep: anyio.CancelScope | None = None
 
     async def open(self) -> None:
         """Load, look for libraries, attach, say so."""
@@ -79,16 +75,13 @@ class TlsSource(Source):
         capture = self._capture
         if capture is None:
             return
-        while not self._stopped:
+        while not self._rhythm.stopped:
             records = capture.read()
             self._count(capture)
             if records:
-                self._empty_ticks = 0
                 yield RecordBatch(records)
-            else:
-                self._empty_ticks += 1
-            if not self._stopped and capture.ring.waiting_bytes() < capture.wake_bytes:
-                await self._wait(capture)
+            program, found = capture.program, bool(records)
+            await self._rhythm.wait(capture.ring, program, capture.wake_bytes, found=found, busy=capture.waiting)
         await anyio.to_thread.run_sync(capture.detach)
         records = capture.rest()
         if records:
@@ -96,9 +89,7 @@ class TlsSource(Source):
 
     async def stop(self) -> None:
         """Capture no more; ``batches`` wakes up and gives what is in the ring."""
-        self._stopped = True
-        if self._sleep is not None:
-            self._sleep.cancel()
+        self._rhythm.stop()
 
     async def aclose(self) -> None:
         """Detach, read the counters for the last time, let go."""
@@ -114,17 +105,6 @@ class TlsSource(Source):
             self._context.count("unread_at_stop", unread)
         capture.close()
 
-    async def _wait(self, capture: TlsCapture) -> None:
-        """Until the kernel wakes us, or the tick is over."""
-        asleep = self._empty_ticks >= IDLE_AFTER and not capture.waiting
-        capture.ring.rearm()
-        capture.program.want(abi.Want.ANY if asleep else capture.wake_bytes)
-        if asleep and capture.ring.waiting_bytes():
-            return  # it came just before the kernel knew that we want to be woken
-        with anyio.move_on_after(IDLE_TICK_SECS if asleep else TICK_SECS) as self._sleep:
-            await anyio.wait_readable(capture.ring.fileno())
-        capture.program.want(abi.Want.NOTHING)
-
     def _count(self, capture: TlsCapture) -> None:
         now = time.monotonic()
         if now < self._count_due:
@@ -132,19 +112,4 @@ class TlsSource(Source):
         self._count_due = now + COUNT_SECS
         for name, by in capture.program.news():
             self._context.count(name, by)
-        self._report_shedding(capture)
-
-    def _report_shedding(self, capture: TlsCapture) -> None:
-        """Log when it begins and when it is over."""
-        kept = capture.program.kept()
-        if (kept < 1) == self._shedding:
-            return
-        self._shedding = not self._shedding
-        if self._shedding:
-            self._context.log.warning(
-                "more HTTPS than can be read in time: whole connections are left out, and counted as shed_connections and "
-                "shed_requests",
-                extra={"captured_now": f"{kept:.0%}"},
-            )
-        else:
-            self._context.log.info("every connection is captured again")
+        self._rhythm.report_shedding(capture.program)
