@@ -22,7 +22,7 @@ def gate() -> None:
     """
 
 
-@gate.command()
+@gate.command(short_help="Show those that are kept, and whether they come first.")
 def status() -> int:
     """Show the firewalls that are kept, where they stand and whether another program comes before them."""
     try:
@@ -36,7 +36,7 @@ def status() -> int:
     return ExitCode.OK
 
 
-@gate.command()
+@gate.command(short_help="End one: requests pass from then on.")
 @click.argument("name", required=False)
 @click.option("--all", "everything", is_flag=True, help="All that are kept.")
 def detach(*, name: str | None, everything: bool) -> int:

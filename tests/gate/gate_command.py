@@ -8,8 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from live_namespace import Namespace
+from live_readable import readable
 
 HTTPIPE = str(Path(sys.executable).with_name("httpipe"))
+RUN = [sys.executable, "-c", "from pipeline.cli.main import main; main()", "run"]
+"""By the interpreter itself: the script may lie where only root may enter."""
 WAIT_SECS = 30
 
 
@@ -46,17 +49,17 @@ class Host:
 
 
 class Firewall:
-    """A run of httpipe, whose file has one source, ``gate``."""
+    """A run of httpipe, whose file has one source, ``gate``. ``user``: to whom it gives up its privileges."""
 
-    def __init__(self, host: Host, folder: Path, options: str, rest: str = "") -> None:
+    def __init__(self, host: Host, folder: Path, options: str, rest: str = "", user: str = "") -> None:
         self._host = host
         self.file, self._log, self.events = (folder / name for name in ("pipeline.toml", "log", "events.jsonl"))
         self._rest = f'{rest}\n[sinks.file]\ntype = "file"\ninputs = ["gate"]\npath = "{self.events}"\n'
-        self._rest += f'[process]\ncontrol_socket = "{folder}/socket"\n'
+        self._rest += f'[process]\ncontrol_socket = "{folder}/socket"\n' + (f'user = "{user}"\n' if user else "")
         self._ready = folder / "ready"
         self._ready.unlink(missing_ok=True)
         self.write(options)
-        command = host.command(HTTPIPE, "run", str(self.file), "--ready-file", str(self._ready))
+        command = host.command(*readable([*RUN, str(self.file), "--ready-file", str(self._ready)]))
         with self._log.open("w") as log:
             self.process = subprocess.Popen(command, stderr=log)
         self.until(self._ready.exists)

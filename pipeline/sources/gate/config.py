@@ -58,7 +58,7 @@ class FirewallConfig(Config):
     """Text of the 403."""
 
     report: Literal["refusals", "all"] = "refusals"
-    """Which decisions become events. `"all"` costs about 8 µs a request; allowed ones are counted in any case."""
+    """Which decisions become events. `"all"` makes one of each request; allowed ones are counted in any case."""
 
     on_doubt: Policy = "refuse"
     """What happens to requests that some servers understand in another way than the firewall does. With `"pass"` they are judged

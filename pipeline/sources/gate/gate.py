@@ -116,8 +116,11 @@ class Gate:
 
     def check(self) -> Iterator[str]:
         """News of where the gate stands, as sentences: to be asked every second."""
-        self._lists.sweep()
         yield from filter(None, [place.check() for place in self.places])
+
+    def sweep(self) -> None:
+        """Give back the memory of lists that hold no more: to be called every second, not beside ``install``. May take 0.1 s."""
+        self._lists.sweep()
 
     def wrong(self) -> list[str]:
         """What was wrong when it was last checked."""

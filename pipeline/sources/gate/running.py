@@ -2,15 +2,17 @@
 
 import socket
 from collections.abc import Iterable, Sequence
+from threading import Lock
 from typing import Self
 
-from pipeline.api import HttpipeError
+from pipeline.api import CaptureError, HttpipeError
 from pipeline.model.events.firewall_decision import FirewallDecision
+from pipeline.sources.bpf.attach import interface_names
 from pipeline.sources.gate import pins
 from pipeline.sources.gate.config import FirewallConfig
 from pipeline.sources.gate.decisions import event_of
 from pipeline.sources.gate.gate import Gate, Sizes
-from pipeline.sources.gate.place import Direction
+from pipeline.sources.gate.place import REMEDY, Direction
 from pipeline.sources.gate.watch import News
 
 Where = tuple[str, Direction]
@@ -22,7 +24,13 @@ class Running:
 
     def __init__(self, config: FirewallConfig) -> None:
         self.sizes = _sizes(config)
-        self.gate = Gate(self.sizes)
+        try:
+            self.gate = Gate(self.sizes)
+        except CaptureError as error:
+            if not error.denied:
+                raise
+            raise CaptureError(str(error).partition("\n")[0], remedy=REMEDY, denied=True) from error
+        self._changing = Lock()
         self._sources = 1
         self._generation = 0
         self.closed = False
@@ -47,6 +55,7 @@ class Running:
 
     def attach(self, config: FirewallConfig) -> list[Where]:
         """Where the options say and it does not stand yet; returns where that was. Raises ``CaptureError``."""
+        refuse_missing(config.interfaces)
         added: list[Where] = []
         for interface in config.interfaces:
             if (interface, config.direction) not in self.gate.attachments:
@@ -75,13 +84,21 @@ class Running:
         else:
             pins.detach(name)
 
-    def apply(self, config: FirewallConfig, news: News) -> None:
-        """These options hold from the next packet on, these lists from the next request on."""
+    def configure(self, config: FirewallConfig) -> None:
+        """These options hold from the next packet on."""
         self.gate.configure(config.settings())
-        self.install(news)
 
     def install(self, news: News) -> None:
         """These lists hold from the next request on. The kernel takes a tenth of a second: for a thread."""
+        with self._changing:
+            self._install(news)
+
+    def sweep(self) -> None:
+        """Give back what holds no more; for a thread, too."""
+        with self._changing:
+            self.gate.sweep()
+
+    def _install(self, news: News) -> None:
         before, self._generation = self._generation, self._generation + 1
         self._entries = {before: self._entries.get(before, ()), self._generation: news.entries}
         self.gate.install(news.prepared)
@@ -104,6 +121,14 @@ class Running:
             except OSError:
                 self._interfaces[index] = None
         return self._interfaces[index]
+
+
+def refuse_missing(interfaces: Iterable[str]) -> None:
+    """Raise ``CaptureError`` naming those that there are not."""
+    there = interface_names()
+    missing = [name for name in interfaces if name not in there]
+    if missing:
+        raise CaptureError(f"there is no interface {', '.join(missing)}", remedy=f"there are: {', '.join(there)}")
 
 
 def _sizes(config: FirewallConfig) -> Sizes:

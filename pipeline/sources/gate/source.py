@@ -5,6 +5,7 @@ whether it still comes first. It never waits for a sink. A reload goes on with t
 """
 
 import time
+from asyncio import wrap_future
 from collections.abc import AsyncIterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import ClassVar
@@ -53,6 +54,7 @@ class FirewallSource(Source):
         self._watch = Watch(config)
         self._news: News | None = None
         self._added: list[Where] = []
+        # One of its own: a thread has the capabilities of the one that started it, and the loop's gave theirs up since.
         self._thread = ThreadPoolExecutor(1, "firewall-lists")
         self._looking: Future[News | None] | None = None
         self._stopped = False
@@ -76,12 +78,13 @@ class FirewallSource(Source):
             if running is None:
                 self.running = running = await anyio.to_thread.run_sync(Running, config)
             running.refuse_other_sizes(config)
-            self._news = news = await anyio.to_thread.run_sync(self._watch.first, running.gate)
+            self._news = news = await wrap_future(self._thread.submit(self._watch.first, running.gate))
             if taken_over:
                 self._added = running.attach(config)
                 running.keep(name, closed=running.closed or config.on_exit == "closed")
             else:
-                await self._apply(running)
+                running.configure(config)
+                await self._install(running)
                 running.attach(config)
                 running.stand(config, name)
         except BaseException:
@@ -105,8 +108,9 @@ class FirewallSource(Source):
         if running is None:
             return
         if self._news is not None:
-            await self._apply(running)
+            running.configure(self._config)
             running.stand(self._config, self._context.id)
+            await self._install(running)
         while True:
             await self._once_a_second(running)
             stopping = self._stopped
@@ -136,11 +140,11 @@ class FirewallSource(Source):
         with anyio.CancelScope(shield=True):
             await anyio.to_thread.run_sync(running.leave)
 
-    async def _apply(self, running: Running) -> None:
-        """What ``open`` has made ready holds from now on."""
+    async def _install(self, running: Running) -> None:
+        """The lists that ``open`` has made ready hold from now on."""
         news, self._news = self._news, None
         if news is not None:
-            await anyio.to_thread.run_sync(running.apply, self._config, news)
+            await anyio.to_thread.run_sync(running.install, news)
 
     async def _wait(self, running: Running, *, busy: bool) -> None:
         """Until there are decisions, or the tick is over."""
@@ -174,9 +178,16 @@ class FirewallSource(Source):
         """Whether the lists have changed is asked in a thread; what it found out last time takes effect."""
         if self._looking is not None and not self._looking.done():
             return
-        done, self._looking = self._looking, self._thread.submit(self._watch.look, running.gate)
-        if done is None:
-            return
+        done, self._looking = self._looking, None
+        if done is not None:
+            await self._take(running, done)
+        self._looking = self._thread.submit(self._in_thread, running)
+
+    def _in_thread(self, running: Running) -> News | None:
+        running.sweep()
+        return self._watch.look(running.gate)
+
+    async def _take(self, running: Running, done: Future[News | None]) -> None:
         try:
             news = done.result()
         except HttpipeError as error:
