@@ -60,6 +60,13 @@ def _of_lists(config: FirewallConfig, lists: Understood) -> Iterator[Problem]:
             "may answer; name the path alone, or list what is allowed",
         )
 
+    if lists.allowed_anywhere and config.direction == "ingress":
+        yield Problem(
+            "allow",
+            f'"{lists.allowed_anywhere}" names no host: it is allowed whatever the client calls the server, so on all of its '
+            "virtual hosts; name them",
+        )
+
 
 def _of_places(config: FirewallConfig) -> Iterator[Problem]:
     if encrypted := sorted(TLS_PORTS.intersection(config.ports)):

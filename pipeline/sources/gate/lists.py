@@ -29,10 +29,15 @@ Version = tuple[int, int, int]
 
 @dataclass(frozen=True, slots=True)
 class Understood:
-    """``denied_by_host``: an entry that names a host and is on the list of what is denied, or empty."""
+    """Lists, and what makes them weak.
+
+    ``denied_by_host``: an entry of what is denied that names a host, or empty; ``allowed_anywhere``: one of what is allowed that
+    names none.
+    """
 
     compiled: Compiled
     denied_by_host: str
+    allowed_anywhere: str
 
 
 def understood(config: FirewallConfig, read_file: ReadFile) -> Understood:
@@ -49,7 +54,8 @@ def understood(config: FirewallConfig, read_file: ReadFile) -> Understood:
     except Unheld as unheld:
         raise ConfigError([problem for each in lists for problem in each.unheld(unheld.faults)]) from None
     by_host = next((an_entry(paths) for (_, host), paths in deny.groups.items() if host), "")
-    return Understood(compiled, by_host)
+    anywhere = next((an_entry(paths) for (_, host), paths in allow.groups.items() if not host), "")
+    return Understood(compiled, by_host, anywhere)
 
 
 def versions(config: FirewallConfig) -> Mapping[str, Version | None]:

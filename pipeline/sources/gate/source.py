@@ -21,6 +21,7 @@ from pipeline.sources.gate.config import FirewallConfig
 from pipeline.sources.gate.holes import holes
 from pipeline.sources.gate.lists import understood
 from pipeline.sources.gate.running import Running, Where
+from pipeline.sources.gate.surroundings import sentences
 from pipeline.sources.gate.watch import News, Watch
 
 TICK_SECS = 0.02
@@ -97,6 +98,10 @@ class FirewallSource(Source):
             ", ".join(map(str, config.ports)),
             extra={"mode": config.mode, "entries": len(news.entries)},
         )
+
+        if config.mode == "enforce" and config.direction == "ingress":
+            for sentence in await anyio.to_thread.run_sync(list, sentences(config.ports)):
+                self._context.log.warning(sentence)
 
     def capabilities(self) -> frozenset[int]:
         """New lists are new maps; whether it still comes first is asked of the interfaces."""

@@ -84,6 +84,8 @@ def warned(**options: object) -> list[str]:
         ({"on_full": "pass", "on_fragment": "pass"}, ["on_full", "on_fragment"]),
         ({"deny": {"entries": ["/a", "evil.example/x"]}}, ["deny"]),
         ({"deny": {"entries": ["evil.example"]}, "allow": {"entries": ["shop.example"]}}, []),
+        ({"allow": {"entries": ["shop.example", "/shop/**"]}}, ["allow"]),
+        ({"allow": {"entries": ["/shop/**"]}, "direction": "egress"}, []),
         ({"ports": [80, 8443]}, ["ports"]),
         ({"interfaces": ["eth0"]}, ["interfaces"]),
         ({"interfaces": ["eth0"], "direction": "egress"}, []),
