@@ -19,7 +19,7 @@ FIELDS = {
     "http_key": ("address[0] address[1] port[0] port[1] family", abi.KEY),
     "http_direction": (" ".join(abi.Direction._fields), abi.DIRECTION),
     "http_opening": ("syn_ns answer_ns syn_seq answer_seq client pad", abi.OPENING),
-    "http_settings": ("want budget some_ports keep looked_ns facts loopback websockets handshakes", abi.SETTINGS),
+    "http_settings": ("want budget some_ports keep looked_ns facts loopback websockets handshakes frame contents", abi.SETTINGS),
     "http_owner_key": ("connection side", abi.OWNER_KEY),
     "process_facts": ("pid text_bytes components groups command pad[0] pad[1] pad[2]", abi.FACTS),
 }

@@ -9,7 +9,8 @@
  * answers 0, so that the socket itself receives nothing; on the cgroup always 1, so that every packet passes.
  *
  * Reading order: http_trace.h (layout), maps.h (who writes what), parse/ (packet to struct), classify/ (is it
- * HTTP?), policy/ (whose, and what of it), emit/ (into the ring), and this file (what happens to a packet).
+ * HTTP?), policy/ (whose, and what of it), frames/ (where frames begin), emit/ (into the ring), and this file
+ * (what happens to a packet).
  * parse/ and classify/ know neither the maps nor the records: other programs include them, too.
  */
 #include "loader.h"
@@ -125,6 +126,35 @@ static __always_inline void look(struct __sk_buff *skb, int outgoing, int at_soc
 	on_segment(skb, work, settings, counters);
 }
 
+/* The frames of the segment in hand, as far as one run goes; then what look() would have done behind it. */
+static __always_inline void look_at_frames(struct __sk_buff *skb)
+{
+	struct http_settings *settings = settings_lookup();
+	struct http_counters *counters = counters_lookup();
+	struct http_scratch *work = scratch_lookup();
+	struct http_connection *connection;
+	struct http_frames *frames;
+
+	if (!settings || !counters || !work)
+		return;
+	connection = connections_lookup(&work->packet.key);
+	if (!connection) {
+		COUNT(counters, HTTP_COUNT_TABLE_FULL); /* others took its place at once */
+		return;
+	}
+	frames = frames_lookup(&work->packet.key);
+	if (!frames) {
+		__builtin_memset(&work->frames, 0, sizeof(work->frames));
+		frames_update(&work->packet.key, &work->frames);
+		frames = frames_lookup(&work->packet.key);
+		if (!frames)
+			return;
+	}
+	follow_frames(skb, work, connection, frames, settings, counters);
+	if (work->packet.flags & (TCP_FIN | TCP_RST))
+		on_end(skb, work, connection, settings, counters);
+}
+
 HTTPIPE_PROGRAM("socket")
 int http_trace(struct __sk_buff *skb)
 {
@@ -137,15 +167,30 @@ int http_trace(struct __sk_buff *skb)
 HTTPIPE_PROGRAM("socket")
 int http_entry(struct __sk_buff *skb)
 {
-	stages_jump(skb, 0);
+	stages_jump(skb, HTTPIPE_STAGE_PACKET);
 	return 0;
 }
 
-/* In place of both, on the root cgroup: packets as the sockets of every network namespace send and receive
- * them. There 1 lets the packet pass, and 0 would drop it. */
+/* What http_trace jumps to where frames are followed. */
+HTTPIPE_PROGRAM("socket")
+int http_frames(struct __sk_buff *skb)
+{
+	look_at_frames(skb);
+	return 0;
+}
+
+/* In place of these three, with the next, on the root cgroup: packets as the sockets of every network
+ * namespace send and receive them. There 1 lets the packet pass, and 0 would drop it. */
 HTTPIPE_PROGRAM("cgroup/skb")
 int http_sockets(struct __sk_buff *skb)
 {
 	look(skb, skb->ingress_ifindex == 0, 1);
+	return 1;
+}
+
+HTTPIPE_PROGRAM("cgroup/skb")
+int http_sockets_frames(struct __sk_buff *skb)
+{
+	look_at_frames(skb);
 	return 1;
 }

@@ -128,8 +128,10 @@ struct http_settings {
 	__u64 looked_ns;   /* when it was looked at whether `keep` may grow */
 	__u32 facts;	   /* what is told of owners beyond pid, path and cgroups: PROCESS_* */
 	__u32 loopback;	   /* inode of the network namespace whose loopback is captured, 0 for all */
-	__u32 websockets;  /* whether what follows a 101 is copied, all of it */
+	__u32 websockets;  /* whether frames are followed behind a 101 */
 	__u32 handshakes;  /* whether those of TLS and QUIC are reported */
+	__u32 frame;	   /* bytes copied of the payload of a frame that carries a body or a message */
+	__u32 contents;	   /* whether content is asked for, of which these are the first bytes */
 	__u64 ports[1024]; /* one bit per port */
 };
 
@@ -162,6 +164,7 @@ enum http_count {
 				       */
 	HTTP_COUNT_HANDSHAKES,	      /* TLS handshakes that are copied */
 	HTTP_COUNT_INITIALS,	      /* datagrams that begin with an Initial of QUIC, copied */
+	HTTP_COUNT_FRAMES_LOST,	      /* times that a direction's frames could not be followed any more */
 	HTTP_COUNTS,
 };
 
@@ -176,6 +179,6 @@ _Static_assert(sizeof(struct http_owner_key) == 44, "http_owner_key has padding:
 _Static_assert(sizeof(struct http_direction) == 48, "http_direction has padding");
 _Static_assert(sizeof(struct http_connection) == 120, "http_connection has padding");
 _Static_assert(sizeof(struct http_opening) == 32, "http_opening has padding");
-_Static_assert(sizeof(struct http_settings) == 40 + 8192, "http_settings has padding");
+_Static_assert(sizeof(struct http_settings) == 48 + 8192, "http_settings has padding");
 
 #endif

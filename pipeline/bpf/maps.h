@@ -47,12 +47,18 @@ HTTPIPE_MAP(6, PERCPU_ARRAY, "percpu_array", counters, __u32, struct http_counte
  * same CPU. */
 HTTPIPE_MAP(7, PERCPU_ARRAY, "percpu_array", scratch, __u32, struct http_scratch, 1)
 
-/* http_trace, for http_entry to jump to. User space writes before it attaches. */
-HTTPIPE_PROGRAMS(8, stages, 1)
+/* What is jumped to, by HTTPIPE_STAGE_*. User space writes before it attaches. */
+#define HTTPIPE_STAGE_PACKET 0 /* http_trace, from http_entry */
+#define HTTPIPE_STAGE_FRAMES 1 /* http_frames, or http_sockets_frames */
+HTTPIPE_PROGRAMS(8, stages, 2)
 
 /* Owners of connections of which nothing has shown yet that they speak HTTP, and of those that are left out.
  * who writes; http_trace reads, reports and deletes; the least recently used make place. */
 HTTPIPE_MAP(9, LRU_HASH, "lru_hash", owners, struct http_owner_key, struct http_owner, HTTPIPE_OWNERS)
+
+/* Where frames begin, of connections that speak HTTP/2 or WebSocket. The program writes, reads and deletes;
+ * the least recently used make place, and find theirs again. */
+HTTPIPE_MAP(10, LRU_HASH, "lru_hash", frames, struct http_key, struct http_frames, 8192)
 
 static __always_inline long events_output(void *data, __u64 size, __u64 flags)
 {
@@ -107,6 +113,21 @@ static __always_inline long owners_update(struct http_owner_key *key, struct htt
 static __always_inline void owners_delete(struct http_owner_key *key)
 {
 	bpf_map_delete_elem(owners_map(), key);
+}
+
+static __always_inline struct http_frames *frames_lookup(struct http_key *key)
+{
+	return bpf_map_lookup_elem(frames_map(), key);
+}
+
+static __always_inline long frames_update(struct http_key *key, struct http_frames *value)
+{
+	return bpf_map_update_elem(frames_map(), key, value, BPF_ANY);
+}
+
+static __always_inline void frames_delete(struct http_key *key)
+{
+	bpf_map_delete_elem(frames_map(), key);
 }
 
 static __always_inline long waiting_update(struct http_key *key, __u32 *value)

@@ -40,9 +40,9 @@ class Run:
 
 
 @contextmanager
-def loaded(config: BpfConfig, *, handshakes: bool = False) -> Generator[Run, None, None]:
+def loaded(config: BpfConfig, *, handshakes: bool = False, websockets: bool = False) -> Generator[Run, None, None]:
     """Loaded, attached to nothing."""
-    capture = Capture(config, handshakes=handshakes)
+    capture = Capture(config, handshakes=handshakes, websockets=websockets)
     capture.load()
     try:
         yield Run(capture)

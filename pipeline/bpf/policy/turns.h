@@ -20,8 +20,8 @@
  *
  * "New" is what lies beyond `next_seq`. A new turn sets copy_until to the segment's first byte + budget; so
  * does a direction's first segment. A connection is `upgraded` behind 101, or 2xx to CONNECT, until something
- * looks like a request again; with `settings.websockets` all is copied behind 101, and stays so. So is what
- * follows the preface of HTTP/2: its frames are not followed here. FIN of both directions, or RST, ends the
+ * looks like a request again. Behind the preface of HTTP/2, and with `settings.websockets` behind 101, there
+ * are no turns any more, and nothing looks like a request: frames.h. FIN of both directions, or RST, ends the
  * connection.
  *
  * An example, budget 32,768. The client has sent a request of 37 bytes at 1000; the server answers with
@@ -47,6 +47,7 @@
 
 #include "classify/start.h"
 #include "policy/copy.h"
+#include "policy/frames.h"
 #include "policy/handshakes.h"
 #include "policy/owners.h"
 #include "policy/ranges.h"
@@ -78,12 +79,19 @@ static __always_inline void decide(struct __sk_buff *skb, struct http_scratch *w
 }
 
 /* What the start of a segment says about the connection; RFC 9110, sections 7.8 and 9.3.6. */
-static __always_inline void follow_protocol(struct http_connection *connection, enum start start,
+static __always_inline void follow_protocol(struct __sk_buff *skb, struct http_scratch *work,
+					    struct http_connection *connection,
+					    const struct http_direction *other,
+					    const struct http_settings *settings,
 					    struct http_counters *counters)
 {
+	enum start start = work->draft.start;
+
 	switch (start) {
 	case START_PREFACE:
 		connection->upgraded = HTTP_UPGRADED_HTTP2;
+		begin_http2(work);
+		work->draft.framed = 1;
 		break;
 	case START_REQUEST:
 	case START_CONNECT:
@@ -99,6 +107,8 @@ static __always_inline void follow_protocol(struct http_connection *connection, 
 		connection->upgraded =
 			start == START_SWITCHED ? HTTP_UPGRADED_SWITCHED : HTTP_UPGRADED_TUNNEL;
 		COUNT(counters, HTTP_COUNT_UPGRADED);
+		if (start == START_SWITCHED && settings->websockets)
+			begin_websocket(skb, work, other);
 		break;
 	default:
 		break;
@@ -106,9 +116,10 @@ static __always_inline void follow_protocol(struct http_connection *connection, 
 }
 
 /* Where the turn's copied bytes end, if the segment begins one. */
-static __always_inline void begin_turn(struct http_scratch *work, struct http_connection *connection,
-				       struct http_direction *mine, int fresh, struct http_settings *settings,
-				       struct http_counters *counters)
+static __always_inline void begin_turn(struct __sk_buff *skb, struct http_scratch *work,
+				       struct http_connection *connection, struct http_direction *mine,
+				       const struct http_direction *other, int fresh,
+				       struct http_settings *settings, struct http_counters *counters)
 {
 	struct packet *packet = &work->packet;
 	__u32 until = packet->seq + settings->budget, end = packet->seq + packet->length;
@@ -119,12 +130,13 @@ static __always_inline void begin_turn(struct http_scratch *work, struct http_co
 	    (settings->websockets && connection->upgraded == HTTP_UPGRADED_SWITCHED)) {
 		if (!mine->where || LATER(end, mine->copy_until))
 			mine->copy_until = end;
+		work->draft.framed = 1;
 		return;
 	}
 	if (work->draft.start > START_PARTIAL && work->draft.start < START_TLS) {
 		if (fresh || LATER(until, mine->copy_until))
 			mine->copy_until = until;
-		follow_protocol(connection, work->draft.start, counters);
+		follow_protocol(skb, work, connection, other, settings, counters);
 	} else if (!mine->where || (fresh && connection->speaker != packet->side && !connection->upgraded)) {
 		mine->copy_until = until;
 	}
@@ -189,14 +201,19 @@ static __always_inline void on_payload(struct __sk_buff *skb, struct http_scratc
 			COUNT(counters, HTTP_COUNT_SHED_REQUESTS);
 		return;
 	}
+	work->draft.framed = 0;
 	if (!connection->tls)
-		begin_turn(work, connection, mine, fresh, settings, counters);
+		begin_turn(skb, work, connection, mine, other, fresh, settings, counters);
 	else if (!follow_handshake(skb, work, connection, mine, other, settings, counters))
 		return;
 	if (fresh) {
 		if (connection->speaker != packet->side)
 			report_range(skb, work, other, !packet->side, settings, counters);
 		remember(packet, connection, mine);
+	}
+	if (work->draft.framed) {
+		work->walk.begun = 0;
+		stages_jump(skb, HTTPIPE_STAGE_FRAMES);
 	}
 	copy_or_leave_out(skb, work, mine, settings, counters);
 	if (connection->tls && work->draft.last)
@@ -227,6 +244,8 @@ static __always_inline void on_end(struct __sk_buff *skb, struct http_scratch *w
 	if (other->finished || packet->flags & TCP_RST) {
 		if (!connection->tls)
 			COUNT(counters, HTTP_COUNT_ENDED);
+		if (connection->upgraded)
+			frames_delete(&packet->key);
 		connections_delete(&packet->key);
 	}
 }

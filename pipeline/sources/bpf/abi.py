@@ -106,9 +106,9 @@ class Want(IntEnum):
     ANY = 1
 
 
-SETTINGS = Struct("=IIIIQIIII")
+SETTINGS = Struct("=IIIIQIIIIII")
 """The beginning of ``struct http_settings``: want, budget, some_ports, keep, looked_ns, facts, loopback, websockets,
-handshakes. The bits of 65536 ports follow."""
+handshakes, frame, contents. The bits of 65536 ports follow."""
 
 WANT_OFFSET = 0
 KEEP_OFFSET = 12
@@ -142,6 +142,7 @@ COUNTS = (
     "owners_table_full",
     "handshakes",
     "initials",
+    "frames_lost",
 )
 """``enum http_count``: what the kernel counts, by its name outside."""
 

@@ -84,11 +84,9 @@ def load(sizes: programs.Sizes, at: programs.At = "interfaces") -> programs.Prog
             f"bcc cannot compile the BPF program: {str(error)[:300]}", remedy=f"its messages stand above; {INSTALL}"
         ) from error
     try:
-        if at == "sockets":
-            entry = program = compiled.load_func(programs.SOCKETS.encode(), bcc.BPF.CGROUP_SKB).fd
-        else:
-            names = (programs.ENTRY, programs.PROGRAM)
-            entry, program = (compiled.load_func(name.encode(), bcc.BPF.SOCKET_FILTER).fd for name in names)
+        kind = bcc.BPF.CGROUP_SKB if at == "sockets" else bcc.BPF.SOCKET_FILTER
+        attached = programs.ATTACHED[at]
+        fds = {name: compiled.load_func(name.encode(), kind).fd for name in (attached, *programs.STAGES[at])}
     except Exception as error:  # bcc raises bare Exception
         compiled.cleanup()
         if "not permitted" in str(error) or "denied" in str(error):
@@ -96,9 +94,8 @@ def load(sizes: programs.Sizes, at: programs.At = "interfaces") -> programs.Prog
             raise CaptureError("the kernel refuses the BPF program: no permission", remedy=remedy, denied=True) from error
         raise CaptureError(f"the kernel refuses the BPF program: {error}", remedy="please report this") from error
     maps = {name: compiled[name.encode()].map_fd if name != "events" else _ring_fd(bcc, compiled) for name in programs.MAPS}
-    if at == "interfaces":
-        programs.link(maps, program)
-    return programs.Program("bcc", entry, maps, compiled.cleanup, keep=compiled)
+    programs.link(maps, at, fds.__getitem__)
+    return programs.Program("bcc", fds[attached], maps, compiled.cleanup, keep=compiled)
 
 
 def _ring_fd(bcc: ModuleType, compiled: object) -> int:

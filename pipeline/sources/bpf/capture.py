@@ -27,6 +27,10 @@ TURN_BYTES = 32 * 1024
 """Copied of each turn of a conversation: 16 KiB for the head, which servers limit to 8 to 16 KiB, and as much beside
 it, so that small bodies, chunked data and pipelined messages come whole."""
 
+FRAME_BYTES = 256
+"""Copied of each frame of HTTP/2 or WebSocket that carries a body or a message, beside what a pipeline asks of each body: a close
+is shorter, and a frame of so many bytes costs less than to leave them out."""
+
 WAKE_BYTES = 256 << 10
 """In the ring when the reader is woken before its tick: at 10,000 small exchanges a second it is the tick that wakes it, three
 times less often than 64 KiB would. Of a small ring a quarter, so that it is read before connections are left out."""
@@ -67,7 +71,7 @@ class Capture:
         self._handshakes = handshakes
         self._config = config
         self._websockets = websockets
-        self._budget = TURN_BYTES + min(body_bytes, MAX_BODY_BYTES)
+        self._body_bytes = min(body_bytes, MAX_BODY_BYTES)
         self._taps = RootCgroup() if config.at == "sockets" else Sockets(config.interfaces)
         self._program: program.Program | None = None
         self._owners: Owners | None = None
@@ -189,8 +193,11 @@ class Capture:
         self._want = memoryview(self._settings).cast("I")[abi.WANT_OFFSET // 4 :]  # one store of four bytes cannot tear
         told = facts(command_lines=self._config.command_lines)
         loopback = 0 if self._config.at == "sockets" else network_namespace()
-        asked = self._websockets, self._handshakes
-        head = abi.SETTINGS.pack(0, self._budget, bool(ports), abi.PARTS, 0, told, loopback, *asked)
+        copied = TURN_BYTES + self._body_bytes, FRAME_BYTES + self._body_bytes
+        head = abi.SETTINGS.pack(
+            0, copied[0], bool(ports), abi.PARTS, 0, told, loopback, self._websockets, self._handshakes, copied[1],
+            self._body_bytes > 0,
+        )  # fmt: skip
         self._settings[: abi.SETTINGS_BYTES] = head + abi.port_bits(ports)
 
     def _load_owners(self, loaded: program.Program) -> None:

@@ -154,14 +154,13 @@ def load(sizes: programs.Sizes, path: Path = programs.OBJECT, at: programs.At = 
         loaded.size("events", sizes.ring_bytes)
         loaded.size("connections", sizes.max_connections)
         loaded.size("owners", sizes.owners)
-        for name in (programs.SOCKETS,) if at == "interfaces" else (programs.ENTRY, programs.PROGRAM):
+        other: programs.At = "sockets" if at == "interfaces" else "interfaces"
+        for name in (programs.ATTACHED[other], *programs.STAGES[other]):
             loaded.leave_out(name)
         loaded.load()
         maps = {name: loaded.map_fd(name) for name in programs.MAPS}
-        if at == "sockets":
-            return programs.Program("libbpf", loaded.program_fd(programs.SOCKETS), maps, loaded.close)
-        programs.link(maps, loaded.program_fd(programs.PROGRAM))
-        return programs.Program("libbpf", loaded.program_fd(programs.ENTRY), maps, loaded.close)
+        programs.link(maps, at, loaded.program_fd)
+        return programs.Program("libbpf", loaded.program_fd(programs.ATTACHED[at]), maps, loaded.close)
     except BaseException:
         loaded.close()
         raise

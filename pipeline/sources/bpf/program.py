@@ -12,19 +12,23 @@ from pipeline.sources.bpf.syscall import Map
 SOURCE = Path(__file__).parents[2] / "bpf" / "http_trace.bpf.c"
 OBJECT = SOURCE.with_suffix(".o")
 
-ENTRY, PROGRAM = "http_entry", "http_trace"
-"""The entry is attached, and jumps to the other."""
+ENTRY, PROGRAM, FRAMES = "http_entry", "http_trace", "http_frames"
+"""The entry is attached, and jumps to the second one, which jumps to the third where frames are followed."""
 
-SOCKETS = "http_sockets"
-"""In place of both where packets are seen at sockets."""
+SOCKETS, SOCKETS_FRAMES = "http_sockets", "http_sockets_frames"
+"""In place of these where packets are seen at sockets: the first is attached, and jumps to the other."""
 
 At = Literal["interfaces", "sockets"]
 """Where packets are seen."""
 
+ATTACHED: Mapping[At, str] = {"interfaces": ENTRY, "sockets": SOCKETS}
+STAGES: Mapping[At, Mapping[str, int]] = {"interfaces": {PROGRAM: 0, FRAMES: 1}, "sockets": {SOCKETS_FRAMES: 1}}
+"""Which programs are jumped to there, and their place in the map ``stages``."""
+
 OLDEST_KERNEL = (5, 10)
 """The oldest that tests/kernels runs it on, and that docs/capture.md promises. Ring buffers and CAP_BPF came with 5.8."""
 
-MAPS = ("events", "connections", "openings", "waiting", "settings", "counters", "scratch", "stages", "owners")
+MAPS = ("events", "connections", "openings", "waiting", "settings", "counters", "scratch", "stages", "owners", "frames")
 
 
 def prepare() -> None:
@@ -33,9 +37,11 @@ def prepare() -> None:
     rights.raise_locked_memory()
 
 
-def link(maps: Mapping[str, int], program_fd: int) -> None:
-    """Tell the entry where it jumps to. Without that it sees nothing, silently."""
-    Map(maps["stages"], 4, 4).update(bytes(4), program_fd.to_bytes(4, sys.byteorder))
+def link(maps: Mapping[str, int], at: At, program_fd: Callable[[str], int]) -> None:
+    """Tell programs where they jump to. Without that the entry sees nothing, silently."""
+    stages = Map(maps["stages"], 4, 4)
+    for name, place in STAGES[at].items():
+        stages.update(place.to_bytes(4, sys.byteorder), program_fd(name).to_bytes(4, sys.byteorder))
 
 
 @dataclass(frozen=True, slots=True)
