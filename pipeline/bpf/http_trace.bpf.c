@@ -155,6 +155,7 @@ static __always_inline void look_at_frames(struct __sk_buff *skb)
 		on_end(skb, work, connection, settings, counters);
 }
 
+#if HTTPIPE_AT_INTERFACES
 HTTPIPE_PROGRAM("socket")
 int http_trace(struct __sk_buff *skb)
 {
@@ -178,7 +179,9 @@ int http_frames(struct __sk_buff *skb)
 	look_at_frames(skb);
 	return 0;
 }
+#endif
 
+#if HTTPIPE_AT_SOCKETS
 /* In place of these three, with the next, on the root cgroup: packets as the sockets of every network
  * namespace send and receive them. There 1 lets the packet pass, and 0 would drop it. */
 HTTPIPE_PROGRAM("cgroup/skb")
@@ -194,3 +197,4 @@ int http_sockets_frames(struct __sk_buff *skb)
 	look_at_frames(skb);
 	return 1;
 }
+#endif

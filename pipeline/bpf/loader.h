@@ -5,7 +5,8 @@
  * libbpf loads the object that clang made when the package was built. bcc compiles the same files on the host
  * (-DHTTPIPE_BCC): there, programs carry no section, and maps are declared by bcc's macros. A map is declared
  * with its number, counted from 1 in the order of declaration, by which bcc's loader knows it; `NAME_map()`
- * is what the kernel's helpers take, under either loader.
+ * is what the kernel's helpers take, under either loader. bcc is given the programs of one place
+ * only, as compiling takes a second for each.
  */
 #ifndef HTTPIPE_LOADER_H
 #define HTTPIPE_LOADER_H
@@ -20,6 +21,14 @@
 #ifdef HTTPIPE_BCC
 
 #include <uapi/linux/bpf.h>
+
+#ifdef HTTPIPE_BCC_SOCKETS
+#define HTTPIPE_AT_INTERFACES 0
+#define HTTPIPE_AT_SOCKETS    1
+#else
+#define HTTPIPE_AT_INTERFACES 1
+#define HTTPIPE_AT_SOCKETS    0
+#endif
 
 /* bcc has it under another name, with other arguments. */
 #define bpf_tail_call ((long (*)(void *, void *, __u32))BPF_FUNC_tail_call)
@@ -43,6 +52,9 @@
 
 #include <linux/bpf.h>
 #include <bpf/bpf_helpers.h>
+
+#define HTTPIPE_AT_INTERFACES 1
+#define HTTPIPE_AT_SOCKETS    1
 
 #define HTTPIPE_PROGRAM(section)      SEC(section)
 #define HTTPIPE_POINTER(number, name) &name

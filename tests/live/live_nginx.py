@@ -54,7 +54,7 @@ class Logged(NamedTuple):
 
 
 class Nginx:
-    """Serves ``www`` of its folder, in a namespace, on the given sockets (``127.0.0.1:80``, ``[::1]:80``)."""
+    """Serves ``www`` of its folder, in a namespace, on the given sockets (``127.0.0.1:80``, ``[::1]:80 http2``)."""
 
     def __init__(self, folder: Path, namespace: Namespace, sockets: list[str]) -> None:
         self._folder = folder
@@ -65,7 +65,7 @@ class Nginx:
         (folder / "nginx.conf").write_text(CONFIG.format(folder=folder, listen=listen))
         self._process = subprocess.Popen(namespace.command("nginx", "-c", str(folder / "nginx.conf")), stderr=subprocess.DEVNULL)
         for address in sockets:
-            self._wait_for(address)
+            self._wait_for(address.split()[0])
 
     @property
     def pid(self) -> int:

@@ -4,19 +4,26 @@ What the decoder makes of the kernel's records must be what it makes of every by
 """
 
 import random
+import threading
 from collections import Counter
 from collections.abc import Iterator, Sequence
+from contextlib import closing
+from socket import create_connection, create_server, socket
 from struct import pack
 
 import pytest
 from live_frames import CLIENT4, IPV4, SERVER4, ethernet, ipv4, tcp
+from live_namespace import Namespace
+from live_recording import WAIT_SECS, recording
 from live_run import Run, loaded
 
 from pipeline.decode import DecodeOptions, Decoder
+from pipeline.decode.http2.frames import PREFACE
 from pipeline.model.events.event import Event
 from pipeline.model.events.exchange import Exchange
 from pipeline.model.events.websocket_message import WebsocketMessage
 from pipeline.model.records import Record, Segment
+from pipeline.sources.bpf.capture import FRAME_BYTES
 from pipeline.sources.bpf.config import BpfConfig
 from pipeline.testing.packets import Talk
 from tests.unit.decode import websocket_talks as websocket
@@ -141,7 +148,7 @@ def test_http2_reports_the_same(run_once: Run) -> None:
         total += sum(len(each.payload) for each in segments)
         copied += sum(len(each.payload) for each in records if isinstance(each, Segment))
     assert "frames_lost" not in run_once.counts
-    assert copied < total / 2
+    assert copied < total * 0.6
 
 
 @pytest.mark.parametrize("seed", range(8))
@@ -202,3 +209,58 @@ def test_websocket_reports_the_same() -> None:
             copied = sum(len(each.payload) for each in records if isinstance(each, Segment))
             assert seed % 3 == 0 or copied < max(total / 2, 30_000)
         assert "frames_lost" not in run.counts
+
+
+def test_the_example_in_the_source(run_once: Run) -> None:
+    """The segments and records that ``policy/frames.h`` shows as its example, number for number."""
+    assert FRAME_BYTES == 64
+    talk = opened(client_isn=999, server_isn=1981)
+    told = len(talk.segments)
+    answer = frame(1, bytes(100), flags=4, stream=1) + body(1, b"x" * 10_000)
+    for at in range(0, len(answer), 1448):
+        talk.send(answer[at : at + 1448], client=False)
+    talk.send(body(1, b"", end=True), client=False)
+    frames = sent(talk.segments, 24_000)
+    run_once(*frames[:told])
+    records = run_once(*frames[told:])
+    assert [(each.seq, each.length, len(each.payload)) for each in records] == [
+        (2000, 1448, 182),
+        (3448, 8670, 0),
+        (12_118, 9, 9),
+    ]
+
+
+@pytest.mark.anyio
+async def test_more_frames_than_can_be_followed(namespace: Namespace) -> None:
+    """Thousands of frames in a segment are copied, the place is lost and found: what comes behind them is left out again."""
+    opening, large = PREFACE + frame(4) + frame(6, bytes(8)) * 20_000, 4_000_000
+    ask = b"".join(head(number, ASK) + body(number, bytes([number]) * 10, end=True) for number in (1, 3))
+    parts = [body(5, b"x" * 16_000, end=at == large - 16_000) for at in range(0, large, 16_000)]
+    async with recording(BpfConfig(loader="libbpf"), namespace) as taken:
+        with namespace.entered(), closing(create_server(("127.0.0.1", 0))) as listener:
+            client = create_connection(listener.getsockname())
+            server, _ = listener.accept()
+            arrived = threading.Event()
+            reader = threading.Thread(target=drain, args=(server, len(opening), arrived))
+            reader.start()
+            with closing(client):
+                client.sendall(opening)
+                arrived.wait(WAIT_SECS)
+                for each in (ask, head(5, ASK), *parts):
+                    client.sendall(each)
+            reader.join()
+        await taken.until(lambda taken: len(taken.exchanges) == 3)
+    assert [each.http_request_body_size for each in taken.exchanges] == [10, 10, large]
+    assert not taken.counts["decoder_skipped_bytes"]
+    assert not taken.counts["decoder_lost_bytes"]
+    assert taken.counts["frames_lost"]
+    assert taken.counts["left_out_bytes"] > large / 2
+
+
+def drain(peer: socket, expected: int, arrived: threading.Event) -> None:
+    """Until its other end has said all; ``arrived`` once so many bytes are here."""
+    with closing(peer):
+        while data := peer.recv(1 << 20):
+            expected -= len(data)
+            if expected <= 0:
+                arrived.set()

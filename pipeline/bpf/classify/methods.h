@@ -19,6 +19,7 @@ enum start {
 	START_SWITCHED, /* a response with 101 */
 	START_SUCCESS,	/* a response with 2xx */
 	START_HEADERS,	/* of HTTP/2, joined after its preface; of a request or of a response */
+	START_SETTINGS, /* of HTTP/2, how a server begins, which does not wait for the preface */
 	START_TLS,	/* a handshake of TLS, perhaps a ClientHello */
 	START_HELLO,	/* a ClientHello */
 	START_TLS_DATA, /* application data of TLS */

@@ -27,7 +27,11 @@ static __always_inline enum start classify_payload(PACKET_CONTEXT *context, cons
 			return START_NONE;
 	}
 	start = classify(word, n);
-	return start == START_NONE && looks_like_headers(word, n) ? START_HEADERS : start;
+	if (start != START_NONE)
+		return start;
+	if (looks_like_headers(word, n))
+		return START_HEADERS;
+	return looks_like_settings(word, n) ? START_SETTINGS : START_NONE;
 }
 
 #endif

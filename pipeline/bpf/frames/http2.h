@@ -21,7 +21,6 @@
 #define HTTP2_TRUST   3 /* headers in a row: of 15,000 places that were looked for so, all were right */
 
 #define FRAME_DATA	   0
-#define FRAME_SETTINGS	   4
 #define FRAME_CONTINUATION 9
 #define FRAME_END_STREAM   0x01
 #define FRAME_PADDED	   0x08
@@ -141,7 +140,7 @@ static __always_inline void read_prefix(struct http_framing *framing, __u32 budg
 	} else { /* nor has it been, if it was taken for it */
 		framing->looked_into &= first;
 		content->left = CONTENT_PLAIN;
-		pass(framing, rest, budget);
+		pass(framing, rest, budget - GRPC_PREFIX);
 	}
 }
 

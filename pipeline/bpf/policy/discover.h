@@ -3,12 +3,14 @@
  * From a connection's opening to the first bytes that show whether it speaks HTTP.
  *
  *   seen                         | openings         | connections    | records
- *   -----------------------------+------------------+----------------+---------------------------
+ *   -----------------------------+------------------+----------------+------------------------------
  *   SYN                          | added            | deleted        | none
  *   SYN-ACK of the other end     | completed        |                | none
  *   payload, not HTTP            |                  |                | none
- *   payload, starts like HTTP    | deleted          | added          | SYN and SYN-ACK, if seen; owners, if
- * known payload, part of a method    | needed: it must be the first byte behind the SYN, else "not HTTP"
+ *   payload, starts like HTTP    | deleted          | added          | SYN, SYN-ACK and owners, if
+ *                                |                  |                | known
+ *   payload, part of a method,   | needed: it must be the first byte behind the SYN or SYN-ACK,
+ *   or SETTINGS of a server      | else "not HTTP"
  *
  * The table of openings is apart, so that a flood of SYNs forgets no exchange.
  */
@@ -69,6 +71,16 @@ static __always_inline void report_opening(struct __sk_buff *skb, struct http_sc
 	emit(skb, work, settings, counters);
 }
 
+/* Whether the segment is the first of the client, or of the server, of a connection whose opening was seen.
+ */
+static __always_inline int is_first(const struct packet *packet, const struct http_opening *opening,
+				    int client)
+{
+	if (!opening || (opening->client == packet->side) != client)
+		return 0;
+	return packet->seq == (client ? opening->syn_seq : opening->answer_seq) + 1;
+}
+
 /* Payload of a connection not known: is it HTTP? Then it is, from now on. A segment shorter than a method is
  * believed only where it is the connection's first, so its opening must have been seen. */
 static __always_inline int discover(struct __sk_buff *skb, struct http_scratch *work,
@@ -87,8 +99,8 @@ static __always_inline int discover(struct __sk_buff *skb, struct http_scratch *
 		return 0;
 	}
 	opening = openings_lookup(&packet->key);
-	if (work->draft.start == START_PARTIAL &&
-	    (!opening || opening->client != packet->side || packet->seq != opening->syn_seq + 1)) {
+	if ((work->draft.start == START_PARTIAL && !is_first(packet, opening, 1)) ||
+	    (work->draft.start == START_SETTINGS && !is_first(packet, opening, 0))) {
 		COUNT(counters, HTTP_COUNT_NOT_HTTP);
 		return 0;
 	}

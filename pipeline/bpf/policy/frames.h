@@ -19,16 +19,16 @@
  *   direction in hand           | behind the place                |
  *
  * A run of the program looks at some frames and makes at most one record, of bytes that are copied and of
- * bytes behind them that are not; then it jumps to itself for the rest of the segment. A segment of more runs
- * than the kernel allows (32) is copied from there on, and the place is not trusted any more: more than 700
- * frames, or 32 that are large.
+ * bytes behind them that are not; then it jumps to itself for the rest of the segment. The kernel allows some
+ * 30 such jumps. What is left of the segment then is copied, and the place is not trusted any more: that
+ * takes more than 370 small frames.
  *
- * An example, 256 bytes of each frame, segments of 1448. The server sends a HEADERS frame of 100 bytes and a
+ * An example, 64 bytes of each frame, segments of 1448. The server sends a HEADERS frame of 100 bytes and a
  * DATA frame of 10,000, at 2000:
  *
  *   segment                     | place behind it                      | records: seq + length (captured)
  *   ----------------------------+--------------------------------------+---------------------------------
- *   2000 + 1448                 | 8670 bytes to pass by                | 2000 + 1448 (374)
+ *   2000 + 1448                 | 8670 bytes to pass by                | 2000 + 1448 (182)
  *   3448 + 1448                 | 7222                                 | range, as in ranges.h
  *   ...
  *   10,688 + 1430               | a header comes next                  |
@@ -45,9 +45,9 @@
 #include "policy/ranges.h"
 
 /* Frames looked at in a run. */
-#define FRAMES_A_RUN 16
+#define FRAMES_A_RUN 12
 /* Of what can be left out between two headers of a segment, the least that is worth a record of its own. */
-#define FRAMES_GAP   1024
+#define FRAMES_GAP   3072
 /* Longer than any header. */
 #define FRAMES_ROOM  16
 

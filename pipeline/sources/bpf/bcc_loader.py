@@ -76,6 +76,7 @@ def load(sizes: programs.Sizes, at: programs.At = "interfaces") -> programs.Prog
         f"-DHTTPIPE_CONNECTIONS={sizes.max_connections}",
         f"-DHTTPIPE_OWNERS={sizes.owners}",
         "-Wno-macro-redefined",
+        *(["-DHTTPIPE_BCC_SOCKETS"] if at == "sockets" else []),
     ]
     try:
         compiled = bcc.BPF(text=programs.SOURCE.read_bytes(), cflags=flags)

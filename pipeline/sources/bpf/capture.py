@@ -27,9 +27,9 @@ TURN_BYTES = 32 * 1024
 """Copied of each turn of a conversation: 16 KiB for the head, which servers limit to 8 to 16 KiB, and as much beside
 it, so that small bodies, chunked data and pipelined messages come whole."""
 
-FRAME_BYTES = 256
-"""Copied of each frame of HTTP/2 or WebSocket that carries a body or a message, beside what a pipeline asks of each body: a close
-is shorter, and a frame of so many bytes costs less than to leave them out."""
+FRAME_BYTES = 64
+"""Copied of each frame of HTTP/2 or WebSocket that carries a body or a message, beside what a pipeline asks of each body: less
+than a record costs."""
 
 WAKE_BYTES = 256 << 10
 """In the ring when the reader is woken before its tick: at 10,000 small exchanges a second it is the tick that wakes it, three

@@ -43,6 +43,8 @@ class Traffic:
         fetch(near, "http://127.0.0.1/small", "closing", "-H", "Connection: close")
         fetch(near, "http://127.0.0.1/large", "large", count=3)
         fetch(near, f"http://{net.VETH4}/large", "far", count=3)
+        for word, host in (("frames", "127.0.0.1"), ("framesfar", net.VETH4)):
+            fetch(near, f"http://{host}:81/large", word, "--http2-prior-knowledge", count=3)
         pipeline(near, "pipelined")
         split(near, "split")
 
@@ -74,9 +76,9 @@ def network() -> Generator[Network, None, None]:
 @pytest.fixture(scope="session")
 def servers(network: Network, tmp_path_factory: pytest.TempPathFactory) -> Generator[list[Nginx], None, None]:
     """One on the near end's loopback, one on every address of the far end."""
-    here = Nginx(tmp_path_factory.mktemp("here"), network.near, ["127.0.0.1:80", "[::1]:80"])
+    here = Nginx(tmp_path_factory.mktemp("here"), network.near, ["127.0.0.1:80", "[::1]:80", "127.0.0.1:81 http2"])
     far = [f"{address}:80" for address in (net.VETH4, net.VETH6, net.VLAN, net.GRE, net.TUN)]
-    there = Nginx(tmp_path_factory.mktemp("there"), network.far, far)
+    there = Nginx(tmp_path_factory.mktemp("there"), network.far, [*far, f"{net.VETH4}:81 http2"])
     for server in (here, there):
         server.file("large", MEGABYTE)
     yield [here, there]

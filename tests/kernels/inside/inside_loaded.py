@@ -7,7 +7,7 @@ from live_namespace import Namespace
 
 from pipeline.sources.bpf import owners, program
 
-PACKETS = (program.ENTRY, program.PROGRAM, *program.MAPS)
+PACKETS = (program.ENTRY, program.PROGRAM, program.FRAMES, *program.MAPS)
 OWNERS = ("who_sends", "who_receives", "who_reads", "who_connects", "who_closes", "sockets", "connecting", "who_scratch")
 OURS = (*PACKETS, *OWNERS) if owners.BTF.exists() else PACKETS
 

@@ -12,7 +12,7 @@ BPF_LOG_STATS = 4
 
 
 def measure(
-    path: Path = program.OBJECT, name: str = program.PROGRAM, others: Sequence[str] = (program.SOCKETS,)
+    path: Path = program.OBJECT, name: str = program.PROGRAM, others: Sequence[str] = (program.SOCKETS, program.SOCKETS_FRAMES)
 ) -> tuple[int, float]:
     """Instructions that it looked at, and milliseconds for maps, verification and translation together; without the others."""
     program.prepare()

@@ -17,7 +17,7 @@ from inside_verifier import measure
 from inside_workload import REQUESTS, fetch
 from live_nginx import Nginx
 
-from pipeline.sources.bpf import kernel, owners
+from pipeline.sources.bpf import kernel, owners, program
 from pipeline.sources.tls import program as tls
 
 RESULTS = Path("/tmp/results")  # noqa: S108  the machine is ours
@@ -48,6 +48,7 @@ def test_verifier() -> None:
     """The verifier walks through far fewer instructions than it allows; ``make bench`` prints how many, and how long it took."""
     processed, took_ms = measure()
     assert processed < TENTH_OF_THE_LIMIT
+    assert measure(name=program.FRAMES)[0] < TENTH_OF_THE_LIMIT
     (RESULTS / "verifier").write_text(f"{platform.release()} {processed} {took_ms:.0f}\n")
     if owners.BTF.exists():
         assert measure(owners.OBJECT, "who_sends", ())[0] < TENTH_OF_THE_LIMIT
@@ -75,6 +76,13 @@ def test_large_answers(traffic: Traffic) -> None:
     """Bodies of 1 MB have their exact size, here and over the wire."""
     traffic.assert_same("large", 3)
     traffic.assert_same("far", 3)
+
+
+def test_frames(traffic: Traffic) -> None:
+    """HTTP/2, here and over the wire: the same, and what is in the frames is left out."""
+    traffic.assert_same("frames", 3)
+    traffic.assert_same("framesfar", 3)
+    assert traffic.httpipe.counted("frames_lost") == 0
 
 
 def test_split_heads(traffic: Traffic) -> None:

@@ -166,7 +166,7 @@ def test_every_kernel_accepts_the_flow_of_every_clang(clone: Path, clang: str) -
 def assert_accepted(path: Path) -> None:
     """By ``check_cfg()`` of old kernels, and by their limit of what may be attached."""
     found = programs(path)
-    assert set(found) == {"http_trace", "http_entry", "http_sockets"}
+    assert set(found) == {"http_trace", "http_entry", "http_frames", "http_sockets", "http_sockets_frames"}
     assert not [name for name, code in found.items() if refused_edges(code)]
     assert len(found["http_entry"]) < OPTMEM_BYTES / 2
     who = programs(path.with_name("who.bpf.o"))

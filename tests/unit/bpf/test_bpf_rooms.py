@@ -12,8 +12,9 @@ SHARED = {"http_trace.h", "counters.h", "maps.h", "scratch.h"}
 MAY_INCLUDE = {
     "parse": HELP | {"parse"},
     "classify": HELP | {"parse", "classify"},
+    "frames": HELP | {"classify", "frames"},
     "emit": HELP | SHARED | {"parse", "emit"},
-    "policy": HELP | SHARED | {"parse", "classify", "emit", "policy", "shed"},
+    "policy": HELP | SHARED | {"parse", "classify", "frames", "emit", "policy", "shed"},
     "shed": HELP | {"shed"},
     "process": HELP | {"parse", "process"},
     "gate": HELP | {"parse", "classify", "gate"},
