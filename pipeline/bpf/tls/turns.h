@@ -42,20 +42,12 @@ static __always_inline __u32 end_of(const struct tls_text *text)
 	return is_request(text->start) == !!text->sent ? TLS_END_CLIENT : TLS_END_SERVER;
 }
 
-/* A server of HTTP/2 may speak first, with a SETTINGS frame (RFC 9113, section 3.4): type 4, stream 0. Where
- * the request is read from another object, as with rustls, this is how its answers are known. */
-static __always_inline int looks_like_settings(const __u64 *word, __u32 n)
-{
-	const __u8 *byte = (const __u8 *)word;
-
-	return n >= FRAME_HEADER && !byte[0] && !byte[1] && byte[2] % 6 == 0 && byte[3] == FRAME_SETTINGS &&
-	       !byte[4] && !byte[5] && !byte[6] && !byte[7] && !byte[8];
-}
-
 /* What the connection speaks, from the first bytes of a call. */
 static __always_inline __u32 protocol_of(struct tls_connection *connection, const struct tls_text *text,
 					 const __u64 *word, struct tls_settings *settings)
 {
+	/* A server may speak first. Where the request is read from another object, as with rustls, this is
+	 * how its answers are known. */
 	if (text->token && looks_like_settings(word, text->bytes)) {
 		count(TLS_COUNT_CONNECTIONS);
 		return TLS_PROTOCOL_HTTP2;
