@@ -168,7 +168,8 @@ def _sentence(details: list[ErrorDetails], place: tuple[str | int, ...], known: 
     if len(details) == 1 and first["type"] in BOUNDS:
         return f"{value} {_bound(first)}"
     if all(wanted):
-        near = did_you_mean(str(first["input"]), _literals(details)) if isinstance(first["input"], str) else ""
+        names = [literal.strip("'") for literal in _literals(details)]
+        near = did_you_mean(first["input"], names) if isinstance(first["input"], str) else ""
         return f"{value} is not {_either(list(dict.fromkeys(wanted)))}{near}"
     messages = [_bound(detail) if detail["type"] in BOUNDS else _lower(detail["msg"]) for detail in details]
     return f"{value}: " + ", or ".join(dict.fromkeys(messages))
@@ -193,11 +194,11 @@ def _wanted(detail: ErrorDetails) -> str:
 
 def _literals(details: list[ErrorDetails]) -> list[str]:
     expected = " or ".join(str(detail.get("ctx", {}).get("expected", "")) for detail in details)
-    return [part.strip().strip("'") for part in expected.replace(" or ", ", ").split(", ") if part.strip()]
+    return [part.strip() for part in expected.replace(" or ", ", ").split(", ") if part.strip()]
 
 
 def _requoted(literal: str) -> str:
-    return literal if literal.lstrip("-").isdigit() or literal in ("True", "False") else f'"{literal}"'
+    return f'"{literal[1:-1]}"' if literal.startswith("'") else literal
 
 
 def _either(wanted: list[str]) -> str:

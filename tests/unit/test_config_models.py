@@ -23,6 +23,7 @@ class Model(Config):
     """One option of each kind."""
 
     acks: Literal[0, 1, "all"] = "all"
+    answer: Literal["403", "reset"] = "403"
     port: Annotated[int, Field(gt=0, lt=65536)] = 80
     ratio: float = 1.0
     enabled: bool = True
@@ -60,6 +61,7 @@ def said(table: Mapping[str, object]) -> list[str]:
     ("table", "message"),
     [
         ({"acks": "al"}, 'acks: "al" is not one of 0, 1, "all"; did you mean "all"?'),
+        ({"answer": 403}, 'answer: 403 is not one of "403", "reset"'),
         ({"port": 0}, "port: 0 is not more than 0"),
         ({"port": 70_000}, "port: 70000 is not less than 65536"),
         ({"port": "x"}, 'port: "x" is not a whole number'),
@@ -96,7 +98,7 @@ def test_options_that_contradict_each_other_are_told_without_the_whole_table() -
 
 def test_an_unknown_option_like_none_lists_all() -> None:
     """Where no name is near, all are named."""
-    assert said({"zzz": 1})[0].startswith("sinks.bus.zzz: unknown option; known: acks, api_token, enabled, even")
+    assert said({"zzz": 1})[0].startswith("sinks.bus.zzz: unknown option; known: acks, answer, api_token, enabled, even")
 
 
 def test_every_problem_of_a_table_is_told() -> None:
