@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from pipeline.cancellation import ComponentExit
-from pipeline.errors import HttpipeError
+from pipeline.errors import CaptureError, HttpipeError, InputError
 from pipeline.model.snapshot import State
 
 T = TypeVar("T")
@@ -144,11 +144,13 @@ class Reported:
 
 
 def describe(error: BaseException | str) -> str:
-    """An error as one short line for people: its type where the text alone says little."""
+    """An error as one short line for people: with its type, but where the text is a sentence of ours on what was read or seen."""
     if isinstance(error, str):
         return error
     text = " ".join(str(error).split())[:500]
     name = type(error).__name__
+    if text and isinstance(error, InputError | CaptureError):
+        return text
     return f"{name}: {text}" if text else name
 
 

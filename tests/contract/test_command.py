@@ -112,6 +112,7 @@ def test_damaged_input_has_its_own_exit_code(folder: Path) -> None:
     assert "Traceback" not in done.stderr
     assert done.stderr.count("the last packet is cut off") == 1, done.stderr
     assert "its input is damaged" in done.stderr
+    assert "InputError" not in done.stderr
 
 
 def test_a_line_that_is_no_event_is_damaged_input_unless_a_dead_letter_has_it(folder: Path) -> None:
