@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from gate_command import Firewall, Host, hosted
-from live_namespace import Namespace
+from live_namespace import Namespace, ip
 from live_nginx import Nginx
 
 SERVER = "10.25.0.2"
@@ -235,6 +235,27 @@ def test_health_fails_while_another_program_comes_first(begin: Begin, host: Host
     second.end(signal.SIGTERM)
     first.until(lambda: host.curl(f"http://{address}/health") == "ok\n 200")
     assert status(client_side, DENIED) == 403
+
+
+def test_an_interface_that_comes_back(begin: Begin, host: Host, server_side: Namespace, client_side: Namespace) -> None:
+    """Health says that it has gone; when it is there again it has the firewall again, and is kept with the others."""
+    address = "127.0.0.1:9598"
+    ip("-n", server_side.name, "link", "add", "other", "type", "veth", "peer", "name", "end")
+    options = f'mode = "enforce"\ninterfaces = ["wire", "other"]\nports = [80]\ndeny.entries = ["{DENIED}"]\non_exit = "closed"\n'
+    try:
+        firewall = begin(options, f'[telemetry]\nmetrics_address = "{address}"\n')
+        ip("-n", server_side.name, "link", "delete", "other")
+        firewall.until(lambda: "the firewall on other (ingress) has no interface" in host.curl(f"http://{address}/health"))
+        ip("-n", server_side.name, "link", "add", "other", "type", "veth", "peer", "name", "end")
+        firewall.until(lambda: host.curl(f"http://{address}/health") == "ok\n 200")
+        firewall.end(signal.SIGKILL)
+        shown = [line.split()[:3] for line in host.httpipe("gate", "status").stdout.splitlines()]
+        assert shown == [["gate", "other", "ingress"], ["gate", "wire", "ingress"]]
+        assert status(client_side, DENIED) == 403
+    finally:
+        host.httpipe("gate", "detach", "gate")
+        ip("-n", server_side.name, "link", "delete", "other")
+    assert becomes(client_side, DENIED, 200)
 
 
 def test_a_reload_may_move_it(begin: Begin, client_side: Namespace) -> None:

@@ -41,7 +41,7 @@ def keep(places: Iterable[Place], name: str, folder: Path | None = None) -> None
     try:
         ours.mkdir(mode=0o700, parents=True, exist_ok=True)
         there = set(ours.iterdir())
-        for place in places:
+        for place in (each for each in places if each.links):  # the interfaces of others have gone
             for kind, link in zip(("answers", "judge"), place.links, strict=True):
                 path = ours / f"{place.interface}:{place.direction}:{kind}"
                 unfinished = ours / f"{path.name}:new"

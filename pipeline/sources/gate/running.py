@@ -84,6 +84,18 @@ class Running:
         else:
             pins.detach(name)
 
+    def check(self, name: str) -> str:
+        """What is wrong with where it stands, or empty. An interface that came back has it again, and keeps it as the others."""
+        before = [(place.interface, place.index) for place in self.gate.places]
+        try:
+            for _ in self.gate.check():
+                """What is news to the gate is in ``wrong`` as long as it lasts."""
+            if [(place.interface, place.index) for place in self.gate.places] != before:
+                self.keep(name, closed=self.closed)
+        except Exception as error:  # noqa: BLE001  a fault here would end the source, and with it what it looks after
+            return f"cannot look after the firewall: {str(error) or type(error).__name__}"
+        return "; ".join(self.gate.wrong())
+
     def configure(self, config: FirewallConfig) -> None:
         """These options hold from the next packet on."""
         self.gate.configure(config.settings())

@@ -14,7 +14,7 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
-from pipeline.api import Context, Emits, EventBatch, HttpipeError, Source
+from pipeline.api import Context, Emits, EventBatch, Source
 from pipeline.sources.bpf import rights
 from pipeline.sources.bpf.clock import wall_minus_boot_ns
 from pipeline.sources.gate.config import FirewallConfig
@@ -170,9 +170,7 @@ class FirewallSource(Source):
         self._offset_ns = wall_minus_boot_ns()
         self._count(running)
         running.forget_names()
-        for _ in running.gate.check():
-            """What it says is in ``wrong`` as long as it lasts."""
-        self._context.trouble("; ".join(running.gate.wrong()))
+        self._context.trouble(running.check(self._context.id))
         await self._look(running)
 
     def _count(self, running: Running) -> None:
@@ -195,11 +193,14 @@ class FirewallSource(Source):
     async def _take(self, running: Running, done: Future[News | None]) -> None:
         try:
             news = done.result()
-        except HttpipeError as error:
+            if news is not None:
+                await anyio.to_thread.run_sync(running.install, news)
+        except Exception as error:  # noqa: BLE001  a fault here would end the source, and with it the firewall
             self._context.count("reload_failed", 1)
-            self._context.log.warning("the lists cannot be used; the last good ones stay", extra={"error": str(error)})
+            self._context.log.warning(
+                "the lists cannot be used; the last good ones stay", extra={"error": str(error) or type(error).__name__}
+            )
             return
         if news is not None:
-            await anyio.to_thread.run_sync(running.install, news)
             self._context.count("reloaded", 1)
             self._context.log.info("the lists were read again", extra={"entries": len(news.entries)})
