@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import pytest
 
 from pipeline.api import DEFAULT, Context, Event, Exchange, Measurement, Outputs, Transform
-from pipeline.model.events.firewall_decision import FirewallDecision
+from pipeline.model.events.http_request import HttpRequest
 from pipeline.model.events.websocket_message import WebsocketMessage
 from pipeline.testing.transforms import Driven, exchange
 from pipeline.transforms.limit import Limit
@@ -94,8 +94,8 @@ def test_fields_of_any_kind_are_set_removed_renamed_limited_and_redacted() -> No
 
 
 def test_a_query_is_redacted_by_name_in_every_kind_that_has_one() -> None:
-    """The firewall's decisions repeat what the request said."""
-    decision = FirewallDecision(1, url_query="a=1&token=s3cret", httpipe_request_target="/x?a=1&token=s3cret")
-    clean = Driven(Redact, {"query": ["token"]}).one(decision)
+    """Requests in progress repeat what exchanges say later."""
+    request = HttpRequest(1, url_query="a=1&token=s3cret", httpipe_request_target="/x?a=1&token=s3cret")
+    clean = Driven(Redact, {"query": ["token"]}).one(request)
     assert "s3cret" not in str(clean)
     assert "a=1" in str(clean)
