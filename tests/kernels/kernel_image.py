@@ -19,7 +19,7 @@ from pipeline.codecs.zstd import zstd
 KERNEL = r"linux-(image|binary|modules)-\d\S*-cloud-(amd|arm)64"
 """Some suites split what others have in one package."""
 
-MODULES = ("virtio_pci", "virtio_blk", "ext4", "veth", "8021q", "tun", "ip_gre", "bridge")
+MODULES = ("virtio_pci", "virtio_blk", "ext4", "veth", "8021q", "tun", "ip_gre", "bridge", "tls")
 
 INIT = """#!/bin/busybox sh
 busybox=/bin/busybox

@@ -4,6 +4,7 @@ Comes in: what ``targets`` found in a file. Goes out: programs of ``pipeline/bpf
 attached with. Nothing here does I/O. ``enum tls_call`` in ``pipeline/bpf/tls.h`` has the same numbers as ``Call``.
 """
 
+import os
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
 
@@ -84,6 +85,11 @@ class FileIdentity:
     size: int
     mtime_ns: int
     ctime_ns: int
+
+
+def file_identity(status: os.stat_result) -> FileIdentity:
+    """Of what ``stat`` says."""
+    return FileIdentity(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
 
 
 @dataclass(frozen=True, slots=True)

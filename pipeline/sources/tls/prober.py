@@ -131,11 +131,10 @@ class Prober:
 
     def _version(self, finding: Finding) -> str:
         """Of a shared libssl it is in another file, which is looked at when the probes are there."""
-        if finding.target.version:
+        if finding.target.version or not isinstance(finding.target, Target):
             return finding.target.version
-        if not finding.pid:
-            return of_named(finding.path)
-        return self._versions.beside(finding.path, mappings.of_process(finding.pid))
+        found = self._versions.beside(finding.path, mappings.of_process(finding.pid)) if finding.pid else ""
+        return found or of_named(finding.path, finding.target.file)  # a process may be gone, or may not have mapped it yet
 
     def _report_turned_away(self, discovery: Discovery) -> None:
         """Files beyond what is kept open are not captured."""

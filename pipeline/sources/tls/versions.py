@@ -6,10 +6,12 @@ probe depends on it.
 
 import os
 from collections.abc import Iterable
+from pathlib import Path
 
 from pipeline.sources.tls.elf.errors import ElfError
 from pipeline.sources.tls.elf.file import ElfFile
 from pipeline.sources.tls.mappings import Inode, Mapping, opened
+from pipeline.sources.tls.probe import FileIdentity, file_identity
 from pipeline.sources.tls.targets import traces
 
 MAX_KNOWN = 1024
@@ -35,12 +37,14 @@ class OpensslVersions:
         return self._known.get(crypto.inode, "")
 
 
-def of_named(path: str) -> str:
-    """Of a libssl that no process has mapped: ``libssl.so.3`` has its version in ``libcrypto.so.3``."""
+def of_named(path: str, file: FileIdentity) -> str:
+    """Of a libssl that lies at this path here, too: ``libssl.so.3`` has its version in ``libcrypto.so.3``."""
     folder, name = os.path.split(path)
     if not name.startswith("libssl"):
         return ""
     try:
+        if file_identity(Path(path).stat()) != file:
+            return ""  # of another mount namespace
         return _read(os.open(f"{folder}/{name.replace('ssl', 'crypto', 1)}", os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC))
     except OSError:
         return ""

@@ -1,4 +1,4 @@
-"""nginx with TLS, on the loopback of a namespace."""
+"""nginx with TLS, on the loopback of a namespace; the kernel encrypts what it sends (KTLS), as far as it can."""
 
 import signal
 import subprocess
@@ -9,6 +9,9 @@ from pathlib import Path
 from inside_httpipe import WAIT_SECS, until
 from live_namespace import Namespace
 
+LARGE = 1_000_000
+"""Bytes of a file that nginx sends, where the kernel has TLS of its own by SSL_sendfile."""
+
 CONFIG = """
 daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;
 events {{ worker_connections 64; }}
@@ -18,7 +21,9 @@ http {{
   server {{
     listen 127.0.0.1:443 ssl;
     ssl_certificate {folder}/both.pem; ssl_certificate_key {folder}/both.pem;
-    return 200 "hello";
+    ssl_conf_command Options KTLS; sendfile on; root {folder}/www;
+    location / {{ return 200 "hello"; }}
+    location /large {{ }}
   }}
 }}
 """
@@ -27,7 +32,8 @@ http {{
 @contextmanager
 def tls_nginx(folder: Path, namespace: Namespace) -> Generator[None, None, None]:
     """It listens when this is entered."""
-    folder.mkdir()
+    (folder / "www").mkdir(parents=True)
+    (folder / "www" / "large").write_bytes(bytes(LARGE))
     both = folder / "both.pem"
     options = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", str(both)]
     made = subprocess.run(["openssl", "req", *options], check=True, capture_output=True, text=True)

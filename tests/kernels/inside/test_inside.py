@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 import signal
 import subprocess
 from collections.abc import Callable
@@ -12,7 +13,7 @@ from conftest import Traffic
 from inside_httpipe import WAIT_SECS, Httpipe, seen, until
 from inside_loaded import OURS, programs, sockets
 from inside_network import VETH4, Network
-from inside_tls import tls_nginx
+from inside_tls import LARGE, tls_nginx
 from inside_verifier import measure
 from inside_workload import REQUESTS, fetch
 from live_nginx import Nginx
@@ -249,6 +250,25 @@ def test_https_by_probes(run: Run, network: Network, tmp_path: Path) -> None:
     ends = sorted((exchange["process.executable.name"], exchange["url.query"]) for exchange in exchanges)
     assert ends == [(name, f"tls-{number}") for name in ("curl", "nginx") for number in sorted(map(str, range(REQUESTS)))]
     assert "Traceback" not in httpipe.log
+
+
+def test_tls_in_the_kernel(run: Run, network: Network, tmp_path: Path) -> None:
+    """Files that SSL_sendfile hands to the kernel are in no buffer of the program: their size is right, and what follows them."""
+    if kernel.release() < tls.OLDEST_KERNEL:
+        return
+    httpipe = run(kind="tls", options='executables = ["nginx"]\n')
+    assert httpipe.started, httpipe.log
+    with tls_nginx(tmp_path / "nginx", network.near):
+        urls = [f"https://127.0.0.1/{name}" for name in ("large?1", "small?2", "large?3", "large?4", "small?5")]
+        command = network.near.command("curl", "-sSk", "--http1.1", *urls)
+        subprocess.run(command, stdout=subprocess.DEVNULL, check=True, timeout=WAIT_SECS)
+        statistics = network.near.command("cat", "/proc/net/tls_stat")
+        assert re.search(r"TlsTxSw\s+1\b", subprocess.run(statistics, capture_output=True, text=True, check=True).stdout)
+        assert httpipe.has(len(urls)), httpipe.log
+        assert httpipe.stop() == 0, httpipe.log
+    told = [(each["url.query"], each["http.response.body.size"], each.get("httpipe.marks")) for each in httpipe.exchanges()]
+    sizes = (LARGE, len("hello"), LARGE, LARGE, len("hello"))
+    assert told == [(str(number), size, None) for number, size in enumerate(sizes, 1)], httpipe.log
 
 
 @pytest.mark.skipif(not Path(f"/usr/src/linux-headers-{platform.release()}").exists(), reason="headers are those of 6.1")

@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from pipeline.sources.tls.elf.errors import ElfError
 from pipeline.sources.tls.elf.file import ElfFile, Machine
-from pipeline.sources.tls.probe import FileIdentity, Target
+from pipeline.sources.tls.probe import FileIdentity, Target, file_identity
 from pipeline.sources.tls.targets import boringssl, gnutls, golang, java, nss, openssl, rustls
 from pipeline.sources.tls.targets.code import Code, Found, Unsupported
 
@@ -28,8 +28,7 @@ MACHINES = {Machine.X86_64, Machine.AARCH64}
 
 def identity(fd: int) -> FileIdentity:
     """Of an open file."""
-    status = os.fstat(fd)
-    return FileIdentity(status.st_ino, status.st_size, status.st_mtime_ns, status.st_ctime_ns)
+    return file_identity(os.fstat(fd))
 
 
 def look(fd: int, *, uretprobes: bool = True) -> list[Target | Unsupported]:
