@@ -86,12 +86,14 @@ static __always_inline int is_rust_write(const struct tls_pending *call)
 __noinline int put_piece(struct tls_key *key, struct tls_text *text)
 {
 	struct tls_connection *writer;
+	struct tls_key own; /* verifiers of before 6.2 take keys from the stack only */
 
 	if (!key || !text)
 		return 0;
-	writer = bpf_map_lookup_elem(&connections, key);
+	own = *key;
+	writer = bpf_map_lookup_elem(&connections, &own);
 	if (writer)
-		on_text(key, writer, text);
+		on_text(&own, writer, text);
 	return 0;
 }
 
