@@ -96,6 +96,12 @@ int rust_enter(struct pt_regs *ctx)
 	return on_enter(&call, bpf_get_current_pid_tgid());
 }
 
+SEC("uprobe")
+int rust_leave(struct pt_regs *ctx)
+{
+	return on_rust_leave(bpf_get_current_pid_tgid(), STACK(ctx), RESULT(ctx), RESULT_2(ctx));
+}
+
 /* A payload is Owned(Vec{capacity, pointer, length}) or Borrowed(tag, pointer, length): the second and third
  * word of both. */
 SEC("uprobe")

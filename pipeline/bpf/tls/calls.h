@@ -141,27 +141,50 @@ static __always_inline struct tls_pending *returning(__u64 *key, __u64 stack)
 	return call;
 }
 
-static __always_inline int on_leave(__u64 key, __u64 stack, __s64 result, __u64 second)
+/* The call that returns now, taken with what it read or wrote; 0 where another one does. */
+static __always_inline struct tls_pending *ended(__u64 *key, __u64 stack, __s64 result, __u64 second,
+						 struct tls_text *text)
 {
-	struct tls_pending *call = returning(&key, stack);
-	__u64 id = bpf_get_current_pid_tgid();
-	struct tls_text text = {};
+	struct tls_pending *call = returning(key, stack);
 
 	if (!call) {
-		if (known(id >> 32))
+		if (known(bpf_get_current_pid_tgid() >> 32))
 			count(TLS_COUNT_NO_CALL);
 		return 0;
 	}
 	if (stack != ANY_STACK && stack < call->stack)
 		return 0; /* a call within it returns */
-	text.bytes = bytes_of(call, result, second);
-	text.from = call->buffer;
-	text.sent = IS_WRITE(call->cookie);
-	text.ts_ns = text.sent ? call->ts_ns : bpf_ktime_get_boot_ns();
-	if (text.bytes && is_rust_write(call))
+	text->bytes = bytes_of(call, result, second);
+	text->from = call->buffer;
+	text->sent = IS_WRITE(call->cookie);
+	text->ts_ns = text->sent ? call->ts_ns : bpf_ktime_get_boot_ns();
+	return call;
+}
+
+static __always_inline int on_leave(__u64 key, __u64 stack, __s64 result, __u64 second)
+{
+	struct tls_text text = {};
+	struct tls_pending *call = ended(&key, stack, result, second, &text);
+
+	if (!call)
+		return 0;
+	if (text.bytes)
+		on_object(bpf_get_current_pid_tgid(), call, &text);
+	bpf_map_delete_elem(&calls, &key);
+	return 0;
+}
+
+/* A program of its own: both together need more stack than there is. */
+static __always_inline int on_rust_leave(__u64 id, __u64 stack, __s64 result, __u64 second)
+{
+	struct tls_text text = {};
+	__u64 key = id;
+	struct tls_pending *call = ended(&key, stack, result, second, &text);
+
+	if (!call)
+		return 0;
+	if (text.bytes)
 		on_rust_write(id, call, &text);
-	else if (text.bytes)
-		on_object(id, call, &text);
 	bpf_map_delete_elem(&calls, &key);
 	return 0;
 }

@@ -58,9 +58,10 @@ static __always_inline void on_rust_read(__u64 id, __u64 object, __u64 cookie, s
 		on_text(&key, connection, text);
 }
 
-/* What the thread wrote since its last send went to `connection`; 0: nobody can tell. */
-static __always_inline void report_sent(__u32 tgid, struct tls_thread *thread, const struct tls_key *key,
-					const struct tls_connection *connection)
+/* What the thread wrote since its last send went to `connection`; 0: nobody can tell. Its record is not on
+ * the stack of those that have put_text() to call. */
+static __noinline void report_sent(__u32 tgid, struct tls_thread *thread, const struct tls_key *key,
+				   const struct tls_connection *connection)
 {
 	struct tls_record record = {};
 
@@ -75,18 +76,11 @@ static __always_inline void report_sent(__u32 tgid, struct tls_thread *thread, c
 	thread->token = 0;
 }
 
-static __always_inline int is_rust_write(const struct tls_pending *call)
-{
-	__u32 kind = call->cookie & 255;
-
-	return kind == TLS_CALL_RUST_WRITE || kind == TLS_CALL_RUST_WRITE_VECTORED;
-}
-
 /* Verified once, for each piece of a call. */
-__noinline int put_piece(struct tls_key *key, struct tls_text *text)
+__noinline int put_text(struct tls_key *key, struct tls_text *text)
 {
 	struct tls_connection *writer;
-	struct tls_key own; /* verifiers of before 6.2 take keys from the stack only */
+	struct tls_key own; /* verifiers before Linux 6.2 take the keys of maps from the stack only */
 
 	if (!key || !text)
 		return 0;
@@ -110,14 +104,14 @@ static __always_inline void put_pieces(struct tls_key *key, const struct tls_pen
 		text->from = piece[0];
 		text->bytes = piece[1] < left ? piece[1] : left;
 		left -= text->bytes;
-		put_piece(key, text);
+		put_text(key, text);
 	}
 	if (!left)
 		return;
 	count(TLS_COUNT_CALL_CUT);
 	text->from = 0;
 	text->bytes = left;
-	put_piece(key, text);
+	put_text(key, text);
 }
 
 /* The program wrote to an object; its thread's next send says whose it was. */
@@ -142,7 +136,7 @@ static __always_inline void on_rust_write(__u64 id, const struct tls_pending *ca
 	if ((cookie & 255) == TLS_CALL_RUST_WRITE_VECTORED)
 		put_pieces(&key, call, text);
 	else
-		put_piece(&key, text);
+		put_text(&key, text);
 	if (writer->protocol != TLS_PROTOCOL_HTTP1 && writer->protocol != TLS_PROTOCOL_HTTP2)
 		return;
 	thread->token = writer->number;

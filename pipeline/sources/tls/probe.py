@@ -13,10 +13,10 @@ class Program(StrEnum):
     """The BPF programs (all ``SEC("uprobe")``) by their names in the object; each takes one kind of calling convention.
 
     ``ENTER``       C: first instruction of a function, or a later one where the argument registers still hold their values.
-    ``LEAVE``       C, and rustls: its return, as a uretprobe, or on each RET instruction (``rax`` and ``rdx`` are read).
+    ``LEAVE``       C: its return, as a uretprobe, or on each RET instruction (``rax`` and ``rdx`` are read).
     ``GO_ENTER``    Go's register ABI: behind the stack check, before ``rax``, ``rbx``, ``rcx``, ``r14`` were changed.
     ``GO_LEAVE``    Go: each RET instruction. Never a uretprobe: Go moves its stacks.
-    ``RUST_ENTER``  ``<rustls::conn::Writer as Write>::write``: entry.
+    ``RUST_ENTER``  ``<rustls::conn::Writer as Write>::write``: entry. ``RUST_LEAVE``  its return.
     ``RUST_TAKE``   ``CommonState::take_received_plaintext``: entry; no return.
     ``FREE``        C: entry of what frees or closes the connection in the first argument.
     ``GO_FREE``     Go: the same, in ``rax``.
@@ -27,6 +27,7 @@ class Program(StrEnum):
     GO_ENTER = "go_enter"
     GO_LEAVE = "go_leave"
     RUST_ENTER = "rust_enter"
+    RUST_LEAVE = "rust_leave"
     RUST_TAKE = "rust_take"
     FREE = "tls_free"
     GO_FREE = "go_free"

@@ -65,11 +65,12 @@ class Code:
         at = self.elf.offset_of(function.address)
         entry = self.entry(function)
         start = Probe(enter, at + entry.at, call, function=function.name)
+        leave = Program.RUST_LEAVE if enter is Program.RUST_ENTER else Program.LEAVE
         if self.uretprobes:
             visible = entry.at if entry.returns_visible else 0
-            return [start, Probe(Program.LEAVE, at + visible, call, at_return=True, function=function.name)]
+            return [start, Probe(leave, at + visible, call, at_return=True, function=function.name)]
         ends = self.returns(function)
-        return [start, *(Probe(Program.LEAVE, at + end, call, function=function.name) for end in ends)] if ends else []
+        return [start, *(Probe(leave, at + end, call, function=function.name) for end in ends)] if ends else []
 
     def at_entry(self, function: Function, call: Call, program: Program) -> Probe:
         """A probe that wants no return."""
