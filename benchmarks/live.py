@@ -54,7 +54,7 @@ def cpu_of_machine() -> float:
 
 
 @contextmanager
-def nginx(folder: Path) -> Iterator[None]:
+def nginx(folder: Path, *, http2: bool = False) -> Iterator[None]:
     """One nginx worker with a small JSON answer."""
     config = folder / "nginx.conf"
     config.write_text(
@@ -63,7 +63,7 @@ def nginx(folder: Path) -> Iterator[None]:
         "http { access_log off; keepalive_requests 100000000;\n"
         f"  client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;"
         f"  uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;\n"
-        f"  server {{ listen 127.0.0.1:{PORT}; location / {{ default_type application/json;"
+        f"  server {{ listen 127.0.0.1:{PORT}{' http2' if http2 else ''}; location / {{ default_type application/json;"
         """ return 200 '{"id":42,"name":"thing","tags":["a","b","c"],"price":12.5}'; } } }\n"""
     )
     server = subprocess.Popen(["nginx", "-c", str(config)], stderr=subprocess.DEVNULL)
@@ -134,11 +134,21 @@ def watcher(name: str, folder: Path) -> Iterator[subprocess.Popen[bytes] | None]
         (folder / "watcher.log").write_bytes(tool.stderr.read())
 
 
-def load(folder: Path, rate: int | None) -> tuple[int, float, float]:
+def load(folder: Path, rate: int | None, *, http2: bool = False) -> tuple[int, float, float]:
     """Requests answered, p50 and p99 in µs, of a load at ``rate`` requests a second, or as fast as it goes."""
     log = folder / "load.log"
     log.unlink(missing_ok=True)
-    command = ["h2load", "--h1", "-c", str(CLIENTS), "-t", "1", "-D", str(SECONDS), f"--log-file={log}"]
+    command = [
+        "h2load",
+        *(["-m", "8"] if http2 else ["--h1"]),
+        "-c",
+        str(CLIENTS),
+        "-t",
+        "1",
+        "-D",
+        str(SECONDS),
+        f"--log-file={log}",
+    ]
     if rate:
         command.append(f"--rps={rate / CLIENTS}")
     command.append(f"http://127.0.0.1:{PORT}/api/items/42?page=3")
@@ -148,12 +158,12 @@ def load(folder: Path, rate: int | None) -> tuple[int, float, float]:
     return len(times), cuts[49], cuts[98]
 
 
-def turn(name: str, rate: int | None, folder: Path) -> Turn:
+def turn(name: str, rate: int | None, folder: Path, *, http2: bool = False) -> Turn:
     """One load under one watcher."""
     own = 0.0
     with watcher(name, folder) as tool:
         machine, before = cpu_of_machine(), cpu_of(tool.pid) if tool else 0.0
-        answered, p50, p99 = load(folder, rate)
+        answered, p50, p99 = load(folder, rate, http2=http2)
         if tool:
             time.sleep(0.5)
             own = cpu_of(tool.pid) - before

@@ -258,50 +258,65 @@ class Conversation:
         return rng.random() < 0.5, say
 
 
+def begun(rng: Random, number: int) -> Talk:
+    """A connection that has begun, by either side."""
+    talk = Talk(
+        flow_key(client_port=2000 + number) if rng.random() < 0.8 else flow_key("fd00::1", 3000 + number, "fd00::2"),
+        handshake=rng.random() < 0.9,
+        client_isn=rng.choice((1000, 0xFFFFFF00)),
+        acks=rng.random() < 0.5,
+        step_ns=rng.choice((1000, 100_000, 50_000_000)),
+    )
+    settings = frame(SETTINGS, b"\0\x03\0\0\0\x64") + rng.choice((b"", frame(WINDOW_UPDATE, b"\0\x0f\0\1")))
+    if rng.random() < 0.3:
+        return talk.server(settings).client(PREFACE + settings)
+    return talk.client(PREFACE + rng.choice((settings, b""))).server(settings)
+
+
+def speak(rng: Random, talk: Talk, conversation: Conversation) -> None:
+    """Some frames, in many small segments or in few large ones; of a body the kernel may have copied the beginning."""
+    talk.mss = rng.choice((1460, 1460, 60, 7, 16_000, 65_000))
+    if rng.random() < 0.1:
+        client, say = conversation.says()
+        left_out = say[3] == DATA and len(say) > 300
+        talk.send(say[: rng.choice((9, 14, 265))] if left_out else say, client=client, length=len(say))
+    waiting: dict[bool, bytes] = {True: b"", False: b""}
+    for _ in range(rng.choice((1, 1, 1, 3, 8))):
+        client, say = conversation.says()
+        waiting[client] += say
+    talk.client(waiting[True]).server(waiting[False])
+    if rng.random() < 0.01:
+        talk.wait(rng.choice((5, 400, 1000)))
+
+
+def finish(rng: Random, talk: Talk, conversation: Conversation) -> None:
+    """Both ends close, one resets or closes behind its last frame, or nothing more is seen."""
+    match rng.randrange(5):
+        case 0 | 1:
+            talk.close()
+        case 2:
+            talk.reset(client=rng.random() < 0.5)
+        case 3:
+            client, say = conversation.says()
+            talk.send(say, client=client, flags=FIN | ACK | PSH)
+            talk.send(client=not client, flags=FIN | ACK)
+        case _:
+            pass
+
+
 def http2_conversations(rng: Random, *, frames: int = 60) -> list[Segment]:
     """Several connections; some were there before the capture."""
     odd = rng.choice((0.0, 0.0, 0.01, 0.1))
     segments: list[Segment] = []
-    talks: list[tuple[Talk, Conversation]] = []
-    for number in range(rng.randint(1, 3)):
-        talk = Talk(
-            flow_key(client_port=2000 + number) if rng.random() < 0.8 else flow_key("fd00::1", 3000 + number, "fd00::2"),
-            handshake=rng.random() < 0.9,
-            client_isn=rng.choice((1000, 0xFFFFFF00)),
-            acks=rng.random() < 0.5,
-            step_ns=rng.choice((1000, 100_000, 50_000_000)),
-        )
-        settings = frame(SETTINGS, b"\0\x03\0\0\0\x64") + rng.choice((b"", frame(WINDOW_UPDATE, b"\0\x0f\0\1")))
-        if rng.random() < 0.3:
-            talk.server(settings).client(PREFACE + settings)
-        else:
-            talk.client(PREFACE + rng.choice((settings, b""))).server(settings)
-        talks.append((talk, Conversation(rng, odd=odd)))
+    talks = [(begun(rng, number), Conversation(rng, odd=odd)) for number in range(rng.randint(1, 3))]
     for _ in range(rng.randint(1, frames)):
         talk, conversation = rng.choice(talks)
         talk.now_ns = max(talk.now_ns, segments[-1].ts_ns if segments else 0)
-        talk.mss = rng.choice((1460, 1460, 60, 7, 16_000, 65_000))
-        waiting: dict[bool, bytes] = {True: b"", False: b""}
-        for _ in range(rng.choice((1, 1, 1, 3, 8))):
-            client, say = conversation.says()
-            waiting[client] += say
-        talk.client(waiting[True]).server(waiting[False])
-        if rng.random() < 0.01:
-            talk.wait(rng.choice((5, 400, 1000)))
+        speak(rng, talk, conversation)
         segments += talk.segments
         talk.segments.clear()
     for talk, conversation in talks:
-        match rng.randrange(5):
-            case 0 | 1:
-                talk.close()
-            case 2:
-                talk.reset(client=rng.random() < 0.5)
-            case 3:
-                client, say = conversation.says()
-                talk.send(say, client=client, flags=FIN | ACK | PSH)
-                talk.send(client=not client, flags=FIN | ACK)
-            case _:
-                pass
+        finish(rng, talk, conversation)
         segments += talk.segments
     joined = rng.random() < 0.2
     return segments[rng.randrange(len(segments)) :] if joined else segments
