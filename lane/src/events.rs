@@ -24,8 +24,14 @@ pub struct Added {
     pub tail: PyOnceLock<Option<Py<PyBytes>>>,
 }
 
+/// An event with attributes that it has been given.
+pub struct Given {
+    pub added: Arc<Added>,
+    made: PyOnceLock<Py<PyAny>>,
+}
+
 pub enum Item {
-    Native(Native, Option<Arc<Added>>),
+    Native(Native, Option<Arc<Given>>),
     /// What Python has made.
     Foreign(Py<PyAny>),
 }
@@ -55,7 +61,7 @@ impl Native {
 impl Item {
     fn copy(&self, py: Python<'_>) -> Item {
         match self {
-            Item::Native(native, added) => Item::Native(native.clone(), added.clone()),
+            Item::Native(native, given) => Item::Native(native.clone(), given.clone()),
             Item::Foreign(event) => Item::Foreign(event.clone_ref(py)),
         }
     }
@@ -63,12 +69,15 @@ impl Item {
     pub fn object<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
         match self {
             Item::Native(native, None) => native.object(py),
-            Item::Native(native, Some(added)) => {
-                let changes = PyDict::new(py);
-                changes.set_item("attributes", &added.attributes)?;
-                changes.set_item("memory_bytes", native.memory() + added.bytes)?;
-                let replace = py.import(intern!(py, "msgspec.structs"))?.getattr(intern!(py, "replace"))?;
-                replace.call((native.object(py)?,), Some(&changes))
+            Item::Native(native, Some(given)) => {
+                let made = given.made.get_or_try_init(py, || {
+                    let changes = PyDict::new(py);
+                    changes.set_item("attributes", &given.added.attributes)?;
+                    changes.set_item("memory_bytes", native.memory() + given.added.bytes)?;
+                    let replace = py.import(intern!(py, "msgspec.structs"))?.getattr(intern!(py, "replace"))?;
+                    PyResult::Ok(replace.call((native.object(py)?,), Some(&changes))?.unbind())
+                })?;
+                Ok(made.bind(py).clone())
             }
             Item::Foreign(event) => Ok(event.bind(py).clone()),
         }
@@ -76,7 +85,7 @@ impl Item {
 
     fn memory(&self, py: Python<'_>) -> PyResult<usize> {
         match self {
-            Item::Native(native, added) => Ok(native.memory() + added.as_ref().map_or(0, |added| added.bytes)),
+            Item::Native(native, given) => Ok(native.memory() + given.as_ref().map_or(0, |given| given.added.bytes)),
             Item::Foreign(event) => event.getattr(py, intern!(py, "memory_bytes"))?.extract(py),
         }
     }
@@ -219,7 +228,10 @@ impl Events {
         let mut items = Vec::with_capacity(self.items.len());
         for item in &self.items {
             items.push(match item {
-                Item::Native(native, None) => Item::Native(native.clone(), Some(added.clone())),
+                Item::Native(native, None) => {
+                    let (added, made) = (added.clone(), PyOnceLock::new());
+                    Item::Native(native.clone(), Some(Arc::new(Given { added, made })))
+                }
                 _ => Item::Foreign(other.call1((item.object(py)?,))?.unbind()),
             });
         }

@@ -125,7 +125,7 @@ impl JsonLines {
         out: &mut Vec<u8>,
     ) -> PyResult<()> {
         let begin = out.len();
-        if let Item::Native(native, added) = item {
+        if let Item::Native(native, given) = item {
             let written = match native {
                 Native::Line(line) => {
                     out.extend_from_slice(line.open());
@@ -133,13 +133,13 @@ impl JsonLines {
                 }
                 Native::Exchange(exchange) => self.exchange(py, exchange, clock, out).map(|()| exchange.has_headers()),
             };
-            match (written, added) {
+            match (written, given) {
                 (Some(_), None) => {
                     out.extend_from_slice(b"}\n");
                     return Ok(());
                 }
-                (Some(false), Some(added)) => {
-                    if let Some(tail) = tail_of(py, added, python)? {
+                (Some(false), Some(given)) => {
+                    if let Some(tail) = tail_of(py, &given.added, python)? {
                         out.extend_from_slice(tail.as_bytes(py));
                         return Ok(());
                     }

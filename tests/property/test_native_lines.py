@@ -185,6 +185,7 @@ def test_transforms_do_the_same_in_native_memory(where: str) -> None:
             events, _ = read(text)
             kept = through(Filter(FilterConfig(where=where), context), events)
             named = through(Set(SetConfig(texts={"team": "é\n", "cost.center": "5"}), context), kept)
+            assert named[0] is named[:1][0]
             again = through(Set(SetConfig(texts={"more": "x"}), context), named)
             written = bytes(JsonCodec().encode_batch(again)) if again else b""
             found.append((list(kept), list(again), written, counts, sum(event.memory_bytes for event in again)))

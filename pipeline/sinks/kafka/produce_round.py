@@ -5,9 +5,10 @@ begins. Bounded by what may be encoded, compressed and sent without holding up t
 """
 
 import asyncio
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from pipeline import native
 from pipeline.errors import Reject
 from pipeline.kafka.partition import keyed
 from pipeline.model.events.event import Event
@@ -29,10 +30,14 @@ Slot = tuple[str, int]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What a sink's options make of an event: its bytes, its key, its topic; and the limits."""
+    """What a sink's options make of an event: its bytes, its key, its topic; and the limits.
+
+    ``key_attribute`` is the attribute of an exchange that is the key as it is, if one is.
+    """
 
     encode_each: Callable[[Sequence[Event]], list[bytes]]
     key: Callable[[Event], str | None]
+    key_attribute: str | None
     topic: Callable[[Event], str | None]
     headers: list[tuple[str, bytes]]
     round_bytes: int
@@ -73,12 +78,11 @@ Slots = dict[str | None, list[PartitionBatch | None]]
 async def encoded(events: Sequence[Event], begin: int, route: Route, producer: Producer, spread: int) -> ProduceRound:
     """The round that begins at this index."""
     produced = ProduceRound(begin)
-    key_of, topic_of, headers, limit = route.key, route.topic, route.headers, route.max_record_bytes
+    headers, limit = route.headers, route.max_record_bytes
     overhead, most, turn = route.overhead_bytes, route.round_bytes, TURN_BYTES
     total = 0
     slots: Slots = {}
-    for index, event, value in _encoded_ahead(events, begin, route):
-        topic = topic_of(event)
+    for index, topic, key, time_ns, value in _encoded_ahead(events, begin, route):
         row = slots.get(topic)
         if row is None:
             row = slots[topic] = await _row(topic, producer)
@@ -87,7 +91,6 @@ async def encoded(events: Sequence[Event], begin: int, route: Route, producer: P
             hopeless = topic is not None and route.topics_vary and producer.nonexistent(topic)
             produced.failures[index] = without_topic(topic, denied=denied, hopeless=hopeless)
             continue
-        key = key_of(event)
         if key is None:
             data, partition = None, spread % len(row)
             size = len(value) + overhead
@@ -107,7 +110,7 @@ async def encoded(events: Sequence[Event], begin: int, route: Route, producer: P
             batch = row[partition] = PartitionBatch((topic or "", partition), producer.record_batch())
             produced.batches.append(batch)
         indices = batch.indices
-        batch.records.add(len(indices), event.timestamp_ns // 1_000_000, data, value, headers)
+        batch.records.add(len(indices), time_ns // 1_000_000, data, value, headers)
         indices.append(index)
         if total > turn:
             turn = total + TURN_BYTES
@@ -116,10 +119,24 @@ async def encoded(events: Sequence[Event], begin: int, route: Route, producer: P
     return produced
 
 
-def _encoded_ahead(events: Sequence[Event], begin: int, route: Route) -> Iterator[tuple[int, Event, bytes]]:
+def _encoded_ahead(events: Sequence[Event], begin: int, route: Route) -> Iterator[tuple[int, str | None, str | None, int, bytes]]:
+    """Index, topic, key, time and bytes of each."""
     for first in range(begin, len(events), ENCODED_AT_ONCE):
         block = events[first : first + ENCODED_AT_ONCE]
-        yield from zip(range(first, first + len(block)), block, route.encode_each(block), strict=True)
+        for index, (topic, key, time_ns), value in zip(
+            range(first, first + len(block)), _routed(block, route), route.encode_each(block), strict=True
+        ):
+            yield index, topic, key, time_ns, value
+
+
+def _routed(block: Sequence[Event], route: Route) -> Iterable[tuple[str | None, str | None, int]]:
+    """Topic, key and time of each, without an object of what lies in native memory where that will do."""
+    if route.key_attribute is not None and not route.topics_vary and isinstance(block, native.EVENTS):
+        rows = block.columns([route.key_attribute, "timestamp_ns"])
+        if rows is not None:
+            topic = route.topic(block[0])
+            return [(topic, key, time_ns) for key, time_ns in rows]
+    return ((route.topic(event), route.key(event), event.timestamp_ns) for event in block)
 
 
 async def _row(topic: str | None, producer: Producer) -> list[PartitionBatch | None]:
@@ -130,7 +147,7 @@ def refilled(events: Sequence[Event], indices: list[int], slot: Slot, route: Rou
     """A batch of these events only, to the partition that was chosen for them before."""
     batch = PartitionBatch(slot, producer.record_batch(), indices)
     chosen = [events[index] for index in indices]
-    for offset, event, value in _encoded_ahead(chosen, 0, route):
+    for offset, (event, value) in enumerate(zip(chosen, route.encode_each(chosen), strict=True)):
         key = route.key(event)
         data = None if key is None else keyed(key)[0]
         batch.records.add(offset, event.timestamp_ns // 1_000_000, data, value, route.headers)

@@ -10,7 +10,7 @@ from pipeline.errors import Problem
 from pipeline.expressions import ExpressionError, compile_value
 from pipeline.expressions.template import compile_sanitised, compile_template
 from pipeline.model.events.exchange import BY_NAME
-from pipeline.model.events.fields import FieldType
+from pipeline.model.events.fields import Field, FieldType
 
 LONGEST_TOPIC = 249
 """Kafka's limit: a topic's name is part of a folder's name there."""
@@ -63,6 +63,12 @@ def compile_topic(text: str, context: Context) -> Topic:
     return Topic(topic, None, template.new_overflows)
 
 
+def key_field(text: str) -> Field | None:
+    """The field that is the key as it is, if one is."""
+    field = BY_NAME.get(text)
+    return field if field is not None and field.type is FieldType.STRING else None
+
+
 def compile_key(text: str, context: Context) -> Callable[[Event], str | None]:
     """A field name, a template, or nothing. Raises ``ConfigError``."""
     if not text:
@@ -71,8 +77,7 @@ def compile_key(text: str, context: Context) -> Callable[[Event], str | None]:
         if "{{" in text:
             render = compile_template(text, context.attributes).render
             return lambda event: render(event) or None
-        field = BY_NAME.get(text)
-        if field is not None and field.type is FieldType.STRING:
+        if (field := key_field(text)) is not None:
             return partial(_text, field.attribute)  # half of what a compiled expression costs
         value = compile_value(text, context.attributes).of
     except ExpressionError as error:

@@ -16,7 +16,7 @@ from pipeline.codecs.registry import codec
 from pipeline.kafka.connection import ConnectionOptions
 from pipeline.sinks.kafka.produce_round import Route
 from pipeline.sinks.kafka.producer import Compression, Producer
-from pipeline.sinks.kafka.routing import compile_routing
+from pipeline.sinks.kafka.routing import compile_routing, key_field
 from pipeline.sinks.kafka.write import Write
 
 SCHEMA_VERSION = b"1"
@@ -78,6 +78,7 @@ class KafkaSink(Sink):
         self._route = Route(
             encode_each=chosen.encode_each,
             key=key,
+            key_attribute=field.attribute if (field := key_field(config.key)) is not None else None,
             topic=self._topic.of,
             topics_vary=self._topic.literal is None,
             headers=[("httpipe-schema", SCHEMA_VERSION), *((name, value.encode()) for name, value in headers.items())],
