@@ -17,7 +17,7 @@ C_FILES := $(shell find pipeline tests -name '*.[ch]')
 # What needs neither root nor a server and takes less than a second each. As many processes as processors.
 UNIT := -q -n auto --dist worksteal -m 'not slow and not wheel' tests/unit tests/property tests/contract
 
-.PHONY: fuzz-http2 help setup run demo dev test check unit newer coverage bench test-lane kernels wheels kafka test-tls lock docs clean
+.PHONY: fuzz-http2 fuzz-lane help setup run demo dev test check unit newer coverage bench test-lane kernels wheels kafka test-tls lock docs clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile | sed 's/  *make /\nmake /g'
@@ -97,6 +97,10 @@ test-tls:
 wheels:
 	@tools/setup.sh run
 	@tools/wheels.sh
+
+# Ten minutes of cargo fuzz: what the lane reads of untrusted bytes. Takes a nightly Rust.
+fuzz-lane: dev
+	tools/lane.sh fuzz
 
 # Ten minutes of atheris, which is no dependency of ours: it is installed into .venv for this.
 fuzz-http2: dev

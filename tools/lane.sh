@@ -1,6 +1,6 @@
 #!/bin/sh
 # The crate `lane`: `lane.sh check` runs rustfmt and clippy, `lane.sh test` its own tests. Without a current Rust both say so and do nothing,
-# which CI does not allow.
+# which CI does not allow. `lane.sh fuzz` fuzzes for ten minutes.
 set -eu
 cd "$(dirname "$0")/../lane"
 
@@ -22,5 +22,16 @@ case $1 in
         LD_LIBRARY_PATH=$("$PYO3_PYTHON" -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR"))')
         export PYO3_PYTHON LD_LIBRARY_PATH
         cargo test -q --locked --no-default-features --target-dir target/test
+        ;;
+    fuzz)
+        cargo +nightly fuzz --version >/dev/null 2>&1 || {
+            echo 'lane: fuzzing takes a nightly Rust and cargo-fuzz: rustup toolchain install nightly && cargo install cargo-fuzz' >&2
+            exit 1
+        }
+        PYO3_PYTHON=$(cd .. && pwd)/.venv/bin/python
+        LIBDIR=$("$PYO3_PYTHON" -c 'import sysconfig; print(sysconfig.get_config_var("LIBDIR"))')
+        export PYO3_PYTHON LD_LIBRARY_PATH="$LIBDIR" RUSTFLAGS="-L $LIBDIR"
+        mkdir -p ../.cache/fuzz_lane
+        cargo +nightly fuzz run --target-dir target/fuzz any ../.cache/fuzz_lane fuzz/seeds -- -max_total_time="${SECONDS_OF_FUZZING:-600}" -max_len=4096
         ;;
 esac

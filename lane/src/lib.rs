@@ -12,6 +12,8 @@ mod events;
 mod exchange;
 mod fields;
 mod frames;
+#[cfg(any(test, feature = "fuzzing"))]
+pub mod fuzzing;
 mod grammar;
 mod head;
 mod http2;
