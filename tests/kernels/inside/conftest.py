@@ -44,7 +44,8 @@ class Traffic:
         fetch(near, "http://127.0.0.1/large", "large", count=3)
         fetch(near, f"http://{net.VETH4}/large", "far", count=3)
         for word, host in (("frames", "127.0.0.1"), ("framesfar", net.VETH4)):
-            fetch(near, f"http://{host}:81/large", word, "--http2-prior-knowledge", count=3)
+            for _ in range(3):  # curl 7.88 does not use such a connection twice
+                fetch(near, f"http://{host}:81/large", word, "--http2-prior-knowledge", count=1)
         pipeline(near, "pipelined")
         split(near, "split")
 
