@@ -1,4 +1,4 @@
-"""gRPC-Web over HTTP/1 ("gRPC Web", the protocol of gRPC's web repository): a body as messages, and its trailers at the end.
+"""gRPC-Web ("gRPC Web", the protocol of gRPC's web repository): a body as messages, and its trailers at the end.
 
 Browsers cannot read trailers, so the status comes as one more message, flagged; in ``-text`` all of it is base64, in pieces that
 may each have padding. Where bytes of a body are missing nothing is claimed of what they may have held.
@@ -12,6 +12,7 @@ from pipeline.decode.content import Collector, Content
 from pipeline.decode.grpc import Messages, fields_of_call, status, system
 
 MARK = b"application/grpc-web"
+WEB = "grpc_web"
 _TYPE = re.compile(rb"(?i)\ncontent-type:[ \t]*([^\r\n]*)").search
 _CODED = re.compile(rb"(?i)\ncontent-encoding:").search
 _STATUS_FIELD = re.compile(rb"(?i)\ngrpc-status:[ \t]*(\d{1,4})[ \t]*\r?\n").search
@@ -20,8 +21,13 @@ _TEXT = b"-text"
 _PIECE = re.compile(rb"[^=]+=*").findall
 
 
+def lines(content_type: bytes, coding: bytes) -> bytes:
+    """The fields of a head of HTTP/2 that a ``CallBody`` looks for, as HTTP/1 writes them."""
+    return b"\ncontent-type:%b\r\n" % content_type + (b"\ncontent-encoding:%b\r\n" % coding if coding else b"")
+
+
 class CallBody(Collector):
-    """The body of one side of a call. ``inner`` keeps it where bodies are asked for, too."""
+    """The body of one side of a call; ``head`` are its fields as lines. ``inner`` keeps it where bodies are asked for, too."""
 
     __slots__ = ("_coded", "_messages", "_rest", "_status", "_text", "inner", "kind")
 

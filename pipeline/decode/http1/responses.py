@@ -192,11 +192,12 @@ def _switched(reader: State, accepted: Accepted, status: int) -> None:
     if status == 101:
         peer = reader.peer
         peer.skipped = accepted.request is None or peer.phase is not HEAD or peer.partial is not None
+        asked = accepted.request.fields.upgrade if accepted.request is not None else None
         for each in (reader, peer):
             if each.body is not None:
                 each.end_body(each.body.message, 0, None)
             each.go(SWITCHED)
-            each.upgrade, each.accepted = accepted.response.fields.upgrade or "unknown", accepted
+            each.upgrade, each.accepted = accepted.response.fields.upgrade or asked or "unknown", accepted
     reader.pairing.switched(tunnel=status != 101)
 
 

@@ -50,7 +50,7 @@ class Http2:
         if data.startswith(PREFACE[:LEAST_OF_PREFACE]):
             return True if data.startswith(PREFACE) or PREFACE.startswith(data) else None
         if data[:1] == b"\0" and is_chain(data) and data[3] == SETTINGS and is_plausible(data, 0):
-            return False
+            return Http2.midway(data) is True  # a client's, too, where its preface is missing
         return None
 
     @staticmethod

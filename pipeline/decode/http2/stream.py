@@ -11,6 +11,8 @@ from pipeline.decode.protocol import End, Missing, Protocol
 class Stream(msgspec.Struct, gc=False, eq=False):
     """``asked`` and ``answered`` are the messages of a gRPC call, ``call`` its kind, ``grpc_status`` its status.
 
+    Messages of gRPC-Web are counted by what keeps the body.
+
     ``protocol`` is what an extended CONNECT asks for, ``error_code`` what ended the stream early; ``doubtful_ns`` is when bytes
     were lost that may have held its end.
     """

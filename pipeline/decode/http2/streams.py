@@ -7,7 +7,9 @@ fast as it can), and so many numbers are remembered of streams that are over and
 import msgspec
 
 from pipeline.decode.begun import begun
+from pipeline.decode.content import Collector
 from pipeline.decode.grpc import Messages, fields_of_call
+from pipeline.decode.grpc_web import WEB, CallBody, lines
 from pipeline.decode.http2.context import Context
 from pipeline.decode.http2.heads import Head, status_line
 from pipeline.decode.http2.stream import Stream, Tunnel, error_name
@@ -171,7 +173,7 @@ class Streams(msgspec.Struct, gc=False, eq=False):
         fields = head.fields
         request = Request(
             fields, block.start_ns, block.end_ns, UNKNOWN, block.ack, block.size, 0, fields.marks | line.marks, None, head.raw,
-            self.context.collector(fields.content_type), 0, stream.id, Framing.NONE, line,
+            self._collector(fields, web=head.call == WEB), 0, stream.id, Framing.NONE, line,
         )  # fmt: skip
         if self.shared.in_progress and head.line is not None:
             self.shared.events.append(begun(request, self.connection, self.shared))
@@ -181,7 +183,7 @@ class Streams(msgspec.Struct, gc=False, eq=False):
         stream.partial_host = line.address is None and bool(fields.marks & HPACK_PARTIAL)
         if head.call is not None:
             stream.call = head.call
-            stream.asked = Messages()
+            stream.asked = None if head.call == WEB else Messages()
         self._hold(stream, line.size + fields.size + len(head.raw or b""))
         return request
 
@@ -190,18 +192,23 @@ class Streams(msgspec.Struct, gc=False, eq=False):
         fields = head.fields
         response = stream.response = Response(
             fields, block.start_ns, block.end_ns, UNKNOWN, block.ack, block.size, 0, fields.marks, None, head.raw,
-            self.context.collector(fields.content_type) if before is None else before.content, 0, stream.id, Framing.NONE,
+            self._collector(fields, web=stream.call == WEB) if before is None else before.content, 0, stream.id, Framing.NONE,
             status_line(head.status) if head.status is not None else _UNKNOWN_STATUS,
         )  # fmt: skip
         if head.call is not None:
             stream.call = head.call
-            stream.answered = Messages()
+            stream.answered = None if head.call == WEB else Messages()
         if head.status is None and block.ended:
             response.body_size = None  # it may be what stands behind a body that was not seen
         if stream.request is None:
             response.why = self._why_alone(stream.id)
         self._hold(stream, fields.size + len(head.raw or b""))
         return response
+
+    def _collector(self, fields: Fields, *, web: bool) -> Collector | None:
+        """What keeps a body, or counts the messages of gRPC-Web in it, whose trailers stand there, too."""
+        kept = self.context.collector(fields.content_type)
+        return CallBody(lines(fields.content_type, fields.content_encoding), kept) if web else kept
 
     def _why_alone(self, number: int) -> int:
         """Why a response's request was not seen."""
@@ -375,8 +382,11 @@ class Streams(msgspec.Struct, gc=False, eq=False):
         marks |= connection.marks
         connection.marks = 0
         for message in (request, response):
-            if message is not None and message.body_size == 0:
-                message.content = None  # as of a message of HTTP/1 without a body
+            if message is not None and message.body_size == 0:  # as of a message of HTTP/1 without a body
+                if isinstance(message.content, CallBody):
+                    message.content.inner = None
+                else:
+                    message.content = None
         if request is None:
             marks |= UNMATCHED_RESPONSE | (response.why if response is not None else 0)
         elif response is None:
@@ -393,7 +403,11 @@ class Streams(msgspec.Struct, gc=False, eq=False):
     def _told(stream: Stream) -> dict[str, object]:
         """What its exchange says beside what those of HTTP/1 do, by the names of its attributes."""
         told: dict[str, object] = {"httpipe_stream_id": stream.id}
-        if stream.call is not None:
+        if stream.call == WEB:
+            told["rpc_system"] = WEB
+            if stream.grpc_status is not None:
+                told["rpc_grpc_status_code"] = stream.grpc_status
+        elif stream.call is not None:
             path = stream.request.line.path if stream.request is not None else None
             told |= fields_of_call(stream.call, path, stream.grpc_status, stream.asked, stream.answered)
         if stream.error_code is not None:

@@ -16,9 +16,9 @@ def is_chain(data: bytes, *, client: bool, reserved: int) -> bool:
     pos, size = 0, len(data)
     while pos < size:
         frame = header(data, pos)
-        if frame is None or not frame.final or not frame.shortest:
+        if frame is None or not frame.final or not frame.shortest or frame.masked is not client:
             return False
-        if is_faulty(frame, client=client, fragmented=False, reserved=reserved):
+        if is_faulty(frame, fragmented=False, reserved=reserved):
             return False
         begin = pos + frame.size
         pos = begin + frame.length

@@ -56,13 +56,13 @@ def header(data: bytes, pos: int) -> Header | None:
     return Header(first, True, length, data[at : at + 4], at + 4 - pos, shortest)
 
 
-def is_faulty(frame: Header, *, client: bool, fragmented: bool, reserved: int) -> bool:
-    """Whether its receiver must fail the connection: sections 5.1, 5.2, 5.4 and 5.5.
+def is_faulty(frame: Header, *, fragmented: bool, reserved: int) -> bool:
+    """Whether nobody can say what it means: sections 5.2, 5.4 and 5.5. Its receiver must fail the connection.
 
     ``fragmented``: a message has begun and goes on. ``reserved``: the RSV bits that an extension gave a meaning.
     """
     opcode = frame.opcode
-    if frame.masked is not client or frame.first & RSV & ~reserved or frame.length >> 63:
+    if frame.first & RSV & ~reserved or frame.length >> 63:
         return True
     if opcode >= CLOSE:
         return opcode > PONG or not frame.final or frame.length > MAX_CONTROL or bool(frame.first & RSV1 and reserved == RSV1)

@@ -140,7 +140,7 @@ class Reader(Unasked):
     def _begin(self, head: Header, now_ns: int) -> Frame | None:
         """A frame begins; None where its receiver would fail the connection."""
         message, opcode = self._message, head.opcode
-        if is_faulty(head, client=self._client, fragmented=message is not None, reserved=self._talk.reserved):
+        if is_faulty(head, fragmented=message is not None, reserved=self._talk.reserved):
             self._fail(head, now_ns)
             return None
         if opcode >= CONTROL:
@@ -149,7 +149,7 @@ class Reader(Unasked):
             message = self._message = self._open(opcode, now_ns, compressed=bool(head.first & RSV1))
         message.size += head.length
         message.fragments += 1
-        if not head.shortest:
+        if not head.shortest or head.masked is not self._client:  # section 5.1; where it ends is certain all the same
             message.marks |= PROTOCOL_ERROR
         self._frame = frame = Frame(message, head.first >= FIN, head.length, head.key)
         return frame

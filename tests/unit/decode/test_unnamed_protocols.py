@@ -157,3 +157,11 @@ def test_a_response_is_no_handshake_because_of_its_body() -> None:
     events: list[Event]
     events, _ = decode(talk(*turns))
     assert [type(event) for event in events] == [Exchange, Exchange]
+
+
+def test_a_client_whose_preface_is_missing() -> None:
+    """It begins with SETTINGS as a server does; the request behind them says who it is."""
+    (_, first), *rest = http2()
+    found = exchanges(talk((True, first[24:]), *rest))
+    assert [each.http_request_method for each in found] == ["GET"] * 12
+    assert {each.client_port for each in found} == {40000}

@@ -12,6 +12,7 @@ from pipeline.model.events.exchange import Exchange
 from pipeline.model.records import ACK, RST, Segment
 from pipeline.testing.packets import Talk
 from tests.unit.decode.websocket_talks import (
+    ASK,
     BINARY,
     CLOSE,
     CONTINUATION,
@@ -269,7 +270,6 @@ def test_lost_bytes_of_a_compressed_message() -> None:
 
 
 FAULTY: list[tuple[str, Callable[[], bytes]]] = [
-    ("masked by a server", lambda: frame(TEXT, b"x", client=True)),
     ("reserved bit", lambda: frame(TEXT, b"x", rsv=0x40)),
     ("reserved opcode", lambda: frame(3, b"x")),
     ("reserved control opcode", lambda: frame(11)),
@@ -294,6 +294,30 @@ def test_what_a_receiver_must_refuse_ends_reading(bytes_of: Callable[[], bytes])
     assert shown[-2][-1] == "protocol_error"
     assert "after" not in [each[4] for each in shown]
     assert counts["decoder_skipped_bytes"] >= 7
+
+
+@pytest.mark.parametrize("client", [True, False])
+def test_a_mask_on_the_wrong_side(*, client: bool) -> None:
+    """RFC 6455, section 5.1: a receiver must fail the connection. What was sent is no less certain: it is read, and marked."""
+    talk = opened()
+    say = talk.client if client else talk.server
+    say(frame(TEXT, b"one", client=not client), frame(TEXT, b"two", client=not client), frame(TEXT, b"three", client=client))
+    found, counts = events_of(talk.segments, bodies=BODIES)
+    side = "client" if client else "server"
+    assert brief([each for each in found if not isinstance(each, Exchange)]) == [
+        (side, "text", 0, 3, "one", "protocol_error"),
+        (side, "text", 1, 3, "two", "protocol_error"),
+        (side, "text", 2, 5, "three"),
+    ]
+    assert not counts["decoder_skipped_bytes"]
+
+
+def test_an_answer_that_does_not_name_the_protocol() -> None:
+    """It can be none but the one that was asked for."""
+    talk = Talk().client(ASK).server(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\n\r\n")
+    talk.server(frame(TEXT, b"one"))
+    found, _ = events_of(talk.segments, bodies=BODIES)
+    assert brief([each for each in found if not isinstance(each, Exchange)]) == [("server", "text", 0, 3, "one")]
 
 
 def test_a_longer_form_of_a_length_than_needed() -> None:
