@@ -29,6 +29,11 @@ COMMON = {"sni": "server.example", "established": True, "resumed": False}
 CERTIFICATE = {"subject": SUBJECT, "issuer": SUBJECT, "names": ["server.example", "127.0.0.1"]}
 WEAK = "ALL:@SECLEVEL=0"
 
+BROWSER = (
+    "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--ignore-certificate-errors",
+    "--host-resolver-rules=MAP * 127.0.0.1", "--dump-dom",
+)  # fmt: skip
+
 GO_CLIENT = """package main
 
 import (
@@ -193,6 +198,27 @@ CASES: dict[str, Case] = {
         (*SERVER, "-alpn", "h2"),
         lambda ends: ends.s_client("-alpn", "foo"),
         {"established": False, "alert": "no_application_protocol", "alert_from": "server", "resumed": None},
+    ),
+    "openssl-1.3-small-records": (
+        (*SERVER, "-max_send_frag", "512"),
+        lambda ends: ends.s_client("-max_send_frag", "512", "-split_send_frag", "64"),
+        {"version": "1.3"},
+    ),
+    "openssl-1.2-small-records": (
+        (*SERVER, "-tls1_2"),
+        lambda ends: ends.s_client("-maxfraglen", "512"),
+        SSL_1_2,
+    ),
+    "openssl-odd-alpn": (
+        SERVER,
+        lambda ends: ends.s_client("-alpn", "-x-,h2", sni=False),
+        {"version": "1.3", "sni": None, "offered": ["-x-", "h2"]},
+    ),
+    "openssl-short-alpn": (SERVER, lambda ends: ends.s_client("-alpn", "h"), {"version": "1.3", "offered": ["h"]}),
+    "openssl-1.3-client-certificate": (
+        (*SERVER, "-Verify", "1"),
+        lambda ends: ends.s_client("-cert", "client.pem", "-key", "client.key"),
+        {"version": "1.3"},
     ),
     "go": (SERVER, lambda ends: ends.go(), {"version": "1.3", "offered": ["h2", "http/1.1"]}),
     "node": ((*SERVER, "-alpn", "http/1.1"), lambda ends: ends.node(), {"version": "1.3", "offered": ["http/1.1"]}),

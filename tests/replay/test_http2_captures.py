@@ -11,6 +11,7 @@ import pytest
 from pipeline.decode import BodyOptions, DecodeOptions, Decoder
 from pipeline.decode.http2.frames import HEADER, PREFACE, header_at
 from pipeline.model.events.exchange import Exchange, Mark
+from pipeline.model.events.websocket_message import WebsocketMessage
 from pipeline.model.records import Segment, reverse
 from pipeline.sources.pcap.reader import read_segments
 from pipeline.testing.packets import Talk
@@ -171,6 +172,18 @@ def test_a_stream_without_a_body_has_no_content() -> None:
             sizes[bool(size), content is not None] += 1
             assert size or decoded is None
     assert set(sizes) == {(True, True), (False, False)}
+
+
+def test_what_a_browser_says_on_a_stream() -> None:
+    """A WebSocket of Chromium's over HTTP/2 (RFC 8441)."""
+    decoder = Decoder(DecodeOptions(websocket_messages=True, bodies=BodyOptions(max_bytes=100)), source="test")
+    events = [*decoder.feed(segments("chromium-node")), *decoder.finish()]
+    said = [
+        (each.httpipe_websocket_sender, each.httpipe_websocket_content, each.url_path)
+        for each in events
+        if isinstance(each, WebsocketMessage) and each.httpipe_websocket_opcode == "text"
+    ]
+    assert sorted(said) == [("client", "hello", "/ws"), ("server", "hi", "/ws")]
 
 
 def frames_of(name: str) -> list[tuple[bool, bytes]]:

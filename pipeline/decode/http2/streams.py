@@ -394,7 +394,10 @@ class Streams(msgspec.Struct, gc=False, eq=False):
             if not request.complete and not stream.error_code:
                 marks |= SIZE_ESTIMATED
         exchange = build(request, response, connection, marks, shared)
-        for name, value in self._told(stream).items():
+        told = self._told(stream)
+        if request is None and not connection.security:
+            told["url_scheme"] = None  # a proxy in front may have taken TLS off
+        for name, value in told.items():
             msgspec.structs.force_setattr(exchange, name, value)  # nobody has it yet, and a copy costs twenty times as much
         shared.events.append(exchange)
         connection.exchanges += 1
