@@ -129,7 +129,8 @@ impl<'a> Parser<'a> {
 
     /// None where it is odd.
     pub fn head(self) -> Option<Head> {
-        if self.odd || self.count > MANY {
+        let web = matches!(self.content_type, Some(Ok(Call::GrpcWeb))); // its trailers stand in the body
+        if self.odd || web || self.count > MANY {
             return None;
         }
         let mut marks = self.marks;

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from pipeline.decode.grpc import Messages
+from pipeline.decode.grpc_web import WEB
 from pipeline.decode.http2.heads import VERSION, status_line
 from pipeline.decode.http2.hpack import Hpack
 from pipeline.decode.http2.reader import ENDED, FRAME, PAYLOAD, START, Reader
@@ -127,6 +128,7 @@ def _is_plain(stream: Stream, methods: Sequence[str]) -> bool:
         and (request.line.method is None or request.line.method in methods)
         and _is_plain_target(request.line)
         and stream.protocol is None
+        and stream.call != WEB
         and stream.error_code is None
         and not stream.doubtful_ns
         and all(messages is None or not messages.trailers for messages in (stream.asked, stream.answered))
