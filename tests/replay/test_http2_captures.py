@@ -1,12 +1,14 @@
 """HTTP/2 of other people's programs: decode makes of it what their servers wrote down, from wherever it begins to listen."""
 
 import json
+import random
 from collections import Counter
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from pipeline.decode import BodyOptions, DecodeOptions, Decoder
 from pipeline.decode.http2.frames import HEADER, PREFACE, header_at
@@ -109,7 +111,10 @@ def check(found: Sequence[Exchange], truth: dict[tuple[str | None, int | None], 
                 assert value is None, (field, value)
             elif value is None or (field in {"server_address", "server_port"} and field in not_seen):
                 absent += 1
-                assert field in not_seen or {"hpack_partial", "gap", "mid_stream"} & set(each.httpipe_marks), (field, each)
+                assert field in not_seen or {"hpack_partial", "gap", "mid_stream", "truncated"} & set(each.httpipe_marks), (
+                    field,
+                    each,
+                )
             else:
                 known += 1
                 assert value == wanted, (field, value, wanted, each.httpipe_marks)
@@ -137,6 +142,25 @@ def test_joined_in_the_middle(name: str) -> None:
         known, absent = known + more, absent + less
     assert found
     assert known
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_what_a_poor_capture_leaves(name: str) -> None:
+    """Segments cut short, lost, twice, or in another order: no value is another's, and what is absent is marked."""
+    truth, records, chance = whole(name), segments(name), random.Random(name)
+    for snaplen in (20, 100, 300):
+        check(
+            decode([replace(each, payload=each.payload[:snaplen], cut=each.length > snaplen) for each in records]),
+            truth,
+            COMPARED,
+        )
+    for lost in (0.0, 0.02, 0.1, 0.3):
+        poor = [each for each in records for _ in range(1 + (chance.random() < 0.1)) if chance.random() >= lost]
+        for _ in range(len(poor) // 10):
+            place = chance.randrange(len(poor) - 1)
+            poor[place : place + 2] = poor[place + 1], poor[place]
+        check(decode(poor), truth, COMPARED)
+        check(decode(poor[chance.randrange(len(poor)) :]), truth, COMPARED)
 
 
 def _is_pushed(exchange: Exchange) -> bool:

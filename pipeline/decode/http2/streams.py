@@ -19,6 +19,7 @@ from pipeline.decode.marks import (
     MID_STREAM,
     PROTOCOL_ERROR,
     SIZE_ESTIMATED,
+    TRUNCATED,
     UNMATCHED_REQUEST,
     UNMATCHED_RESPONSE,
 )
@@ -98,7 +99,8 @@ class Streams(msgspec.Struct, gc=False, eq=False):
         stream = self._begin(1, asked.end_ns)
         line = msgspec.structs.replace(asked.line, marks=0)
         stream.request = Request(
-            asked.fields, asked.start_ns, asked.end_ns, UNKNOWN, asked.ack, asked.size, asked.body_size, 0, None, asked.head,
+            asked.fields, asked.start_ns, asked.end_ns, UNKNOWN, asked.ack, asked.size, asked.body_size,
+            asked.marks & (GAP | TRUNCATED), None, asked.head,
             None, 0, 1, Framing.NONE, line, True,
         )  # fmt: skip
         self.lowest = 1
@@ -180,7 +182,7 @@ class Streams(msgspec.Struct, gc=False, eq=False):
         if not self.lowest or stream.id < self.lowest:
             self.lowest = stream.id
         stream.protocol = head.protocol
-        stream.partial_host = line.address is None and bool(fields.marks & HPACK_PARTIAL)
+        stream.partial_host = line.address is None and (line is _UNKNOWN_LINE or bool(fields.marks & HPACK_PARTIAL))
         if head.call is not None:
             stream.call = head.call
             stream.asked = None if head.call == WEB else Messages()
