@@ -2,8 +2,8 @@
 
     sudo python tests/replay/make_websocket.py [NAME ...]
 
-Needs tcpdump, node 20 or later, and an interpreter with `websockets` (17 made these). What is expected of each capture is
-what both ends said, in their order; nothing here knows httpipe.
+Needs tcpdump, node 20 or later with npm's `ws`, and an interpreter with `websockets` (17 made these). What is expected of each
+capture is what both ends said, in their order; nothing here knows httpipe.
 """
 
 import asyncio
@@ -32,6 +32,21 @@ const socket = new WebSocket("{URL}");
 let count = 0;
 socket.onopen = () => {{ socket.send("from node"); socket.send(new Uint8Array([0, 255, 1])); }};
 socket.onmessage = () => {{ if (++count === 2) socket.close(1000, "done"); }};
+"""
+WS = f"""
+const {{WebSocketServer, WebSocket}} = require("ws"), perMessageDeflate = OPTIONS;
+const server = new WebSocketServer({{port: {PORT}, host: "127.0.0.1", perMessageDeflate}}, () => {{
+  const client = new WebSocket("{URL}", {{perMessageDeflate}});
+  client.on("open", () => {{
+    for (const text of ["one", LONG, "one", LONG]) client.send(text);
+    client.send("part one, ", {{fin: false}}); client.send("part two, ", {{fin: false}}); client.ping(); client.send("end");
+    client.send(Buffer.alloc(66000));
+    let count = 0;
+    client.on("message", () => {{ if (++count === 6) client.close(4321, "bye"); }});
+  }});
+  client.on("close", () => server.close());
+}});
+server.on("connection", socket => socket.on("message", (data, binary) => socket.send(data, {{binary}})));
 """
 Said = dict[str, Any]
 
@@ -133,6 +148,22 @@ async def with_node(truth: Truth) -> None:
         assert await process.wait() == 0
 
 
+async def with_ws(truth: Truth, options: str) -> None:
+    """Both ends are the library `ws` of npm (NODE_PATH says where); ``options`` are those of its compression."""
+    long = "abc" * 200
+    for text in ("one", long, "one", long):
+        truth.message("client", text)
+        truth.message("server", text)
+    for sender, fragments in (("client", 3), ("server", 1)):
+        truth.message(sender, "part one, part two, end", fragments)
+        truth.message(sender, bytes(66_000))
+    truth.close("client", 4321, "bye", pings=1)
+    truth.close("server", 4321, "bye", pongs=1)
+    code = WS.replace("OPTIONS", options).replace("LONG", json.dumps(long))
+    process = await asyncio.create_subprocess_exec("node", "-e", code)
+    assert await process.wait() == 0
+
+
 CASES: dict[str, Callable[[Truth], Awaitable[None]]] = {
     "python-plain": lambda truth: with_python(talk, truth, None),
     "python-deflate": lambda truth: with_python(talk, truth, (False, False)),
@@ -140,6 +171,11 @@ CASES: dict[str, Callable[[Truth], Awaitable[None]]] = {
     "python-client-resets": lambda truth: with_python(talk, truth, (True, False)),
     "python-abort": lambda truth: with_python(reset, truth, (False, False)),
     "node-python": with_node,
+    "ws-plain": lambda truth: with_ws(truth, "false"),
+    "ws-small-windows": lambda truth: with_ws(truth, "{threshold: 0, serverMaxWindowBits: 10, clientMaxWindowBits: 9}"),
+    "ws-no-takeover": lambda truth: with_ws(
+        truth, "{threshold: 0, serverNoContextTakeover: true, clientNoContextTakeover: true}"
+    ),
 }
 
 
