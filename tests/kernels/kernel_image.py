@@ -19,7 +19,21 @@ from pipeline.codecs.zstd import zstd
 KERNEL = r"linux-(image|binary|modules)-\d\S*-cloud-(amd|arm)64"
 """Some suites split what others have in one package."""
 
-MODULES = ("virtio_pci", "virtio_blk", "ext4", "veth", "8021q", "tun", "ip_gre", "bridge", "tls")
+MODULES = (
+    "virtio_pci",
+    "virtio_blk",
+    "ext4",
+    "veth",
+    "8021q",
+    "tun",
+    "ip_gre",
+    "bridge",
+    "tls",
+    "aesni_intel",
+    "gcm",
+    "ctr",
+    "ghash_generic",
+)
 
 INIT = """#!/bin/busybox sh
 busybox=/bin/busybox

@@ -41,7 +41,8 @@ class TlsConfig(Config):
     """Buffer between kernel and httpipe, a power of two. 32 MiB hold about 0.6 s of 10,000 small exchanges a second."""
 
     kernel_connections: int = Field(default=65536, ge=64, le=4_194_304)
-    """TLS connections that the kernel remembers, about 300 bytes each; the least recently used make place."""
+    """TLS connections that the kernel remembers, and calls that wait at once, about 500 bytes each; the least recently used make
+    place."""
 
     @field_validator("executables")
     @classmethod
