@@ -11,15 +11,21 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
+import anyio.to_thread
 import pytest
 from test_attach import target_of
 from tls_hits import Hits
 from tls_programs import HERE
+from tls_recording import recording
 from tls_servers import Server
+from tls_talker import Talker, own_libssl
 from tls_wait import WAIT_SECS, until
 
-from pipeline.sources.tls.probe import Call
+from pipeline.sources.tls import files
+from pipeline.sources.tls.config import TlsConfig
+from pipeline.sources.tls.probe import Call, Target
 from pipeline.sources.tls.survey import survey
+from pipeline.sources.tls.targets.code import Unsupported
 
 STOP_SECS = 5.0
 """A second where nothing else runs; this is for machines that are busy."""
@@ -122,3 +128,26 @@ def test_it_never_looks_at_itself(nginx: Server, options: tuple[str, ...]) -> No
     assert done.returncode == 0, done.stderr
     seen = [tuple(each) for each in json.loads(done.stdout) if each[0] in {"/itself", "/child"}]
     assert seen == [("/child", "nginx"), ("/itself", "nginx")]
+
+
+@pytest.mark.anyio
+async def test_a_file_that_cannot_be_understood(
+    library: Path, tmp_path: Path, certificate: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever it does to who reads it, the next file is found."""
+    understood = files.look
+
+    def failing(fd: int, *, uretprobes: bool = True) -> list[Target | Unsupported]:
+        if os.fstat(fd).st_ino == library.stat().st_ino:
+            raise ValueError("not as anybody thought")
+        return understood(fd, uretprobes=uretprobes)
+
+    monkeypatch.setattr(files, "look", failing)
+    other = own_libssl(tmp_path / "other")
+    async with recording(TlsConfig(executables=(str(Path(sys.executable).resolve()),))):
+        talkers = [await anyio.to_thread.run_sync(Talker, certificate, each) for each in (library, other)]
+        pid = talkers[1].pid
+        await anyio.to_thread.run_sync(until, lambda: any(each.attached for each in survey().processes if each.pid == pid))
+        for talker in talkers:
+            talker.talk()
+            assert talker.close() == 0

@@ -55,10 +55,7 @@ Group www-data
 MaxKeepAliveRequests 0
 TypesConfig /dev/null
 AddType text/html .shtml
-StartServers 2
-ServerLimit 2
-ThreadsPerChild 64
-MaxRequestWorkers 128
+{processes}
 <Directory {folder}/www>
   Require all granted
   Options +Includes
@@ -70,6 +67,11 @@ MaxRequestWorkers 128
   AliasMatch ^/.*$ {folder}/www/index.shtml
 </VirtualHost>
 """
+APACHE_PROCESSES = {
+    "worker": "StartServers 2\nServerLimit 2\nThreadsPerChild 64\nMaxRequestWorkers 128",
+    "event": "StartServers 2\nServerLimit 2\nThreadsPerChild 64\nMaxRequestWorkers 128",
+    "prefork": "StartServers 10\nMinSpareServers 10\nServerLimit 150\nMaxRequestWorkers 150",
+}
 APACHE_MODULES = "/usr/lib/apache2/modules"
 HAPROXY = """
 defaults
@@ -164,10 +166,10 @@ def nginx(server: Server, http2: str = "") -> Server:
 
 
 def apache(server: Server, mpm: str) -> Server:
-    """Its threads hand connections on (event) or keep them (worker)."""
+    """Its threads hand connections on (event) or keep them (worker), or each process has one at a time (prefork)."""
     page = '<!--#set var="p" value="$REMOTE_PORT" -->peer=<!--#echo var="REMOTE_PORT" --> uri=<!--#echo var="REQUEST_URI" --> end'
     (server.folder / "www" / "index.shtml").write_text(page.split("-->", 1)[1])
-    path = server.write("apache.conf", APACHE, mpm=mpm, modules=APACHE_MODULES)
+    path = server.write("apache.conf", APACHE, mpm=mpm, modules=APACHE_MODULES, processes=APACHE_PROCESSES[mpm])
     return server.start("apache2", "-D", "FOREGROUND", "-f", path)
 
 
@@ -200,6 +202,7 @@ SERVERS: dict[str, Callable[[Server], Server]] = {
     "nginx": nginx,
     "apache worker": lambda server: apache(server, "worker"),
     "apache event": lambda server: apache(server, "event"),
+    "apache prefork": lambda server: apache(server, "prefork"),
     "haproxy": haproxy,
     "node": node,
     "go": go,
@@ -212,6 +215,7 @@ NEEDED = {
     "nginx": "nginx",
     "apache worker": "apache2",
     "apache event": "apache2",
+    "apache prefork": "apache2",
     "haproxy": "haproxy",
     "node": "node",
     "go": "go",
