@@ -94,11 +94,17 @@ class Files:
         name = identity(fd)
         file = self._by_identity.get(name)
         if file is None:
-            file = self._keep(fd, look(fd, uretprobes=self._uretprobes))
+            file = self._keep(fd, self._found(fd))
             _remember(self._by_identity, name, file)
         if file.attach_by != _path(fd):
             os.close(fd)
         return file
+
+    def _found(self, fd: int) -> Sequence[Target | Unsupported]:
+        try:
+            return look(fd, uretprobes=self._uretprobes)
+        except Exception as error:  # noqa: BLE001  however strange a file is, others must still be found
+            return [Unsupported("tls", "", f"the file cannot be understood ({error!r}); please report this")]
 
     def _keep(self, fd: int, libraries: Sequence[Target | Unsupported]) -> File:
         if not any(isinstance(library, Target) for library in libraries):
