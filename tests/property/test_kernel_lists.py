@@ -20,14 +20,16 @@ HOSTS = ("", "a.example", "x.a.example", "y.x.a.example", "b.example", "example"
 METHODS = ("", "GET", "POST")
 
 globs = st.lists(st.sampled_from(PIECES), max_size=7).map("".join)
-wide = st.tuples(st.sampled_from(("", "a", "*", "/**")), st.sampled_from(WIDE), st.sampled_from(("", "b", "*", "**"))).map(
-    "".join
-)
+# Not between two stars, where those that are negated do not fit: docs/firewall.md.
+wide = (
+    st.tuples(st.sampled_from(("*", "/**")), st.sampled_from(WIDE), st.sampled_from(("", "b")))
+    | st.tuples(st.sampled_from(("", "a")), st.sampled_from(WIDE), st.sampled_from(("", "b", "*", "**")))
+).map("".join)
 texts = st.text(st.sampled_from(LETTERS + "\n"), max_size=10)
 paths = st.lists(st.sampled_from(("a", "b", "é", "/", "x", "/a/", "/b/")), max_size=8).map(lambda parts: "/" + "".join(parts))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(st.lists(globs | wide, min_size=1, max_size=3), st.lists(texts, min_size=1, max_size=20))
 def test_the_automaton_is_the_globs(patterns: list[str], subjects: list[str]) -> None:
     """Any text is accepted by one of the globs that RE2 says it fits, and by none where it fits none."""
@@ -39,7 +41,7 @@ def test_the_automaton_is_the_globs(patterns: list[str], subjects: list[str]) ->
         assert entry in fitting if fitting else entry == 0
 
 
-@settings(deadline=None, max_examples=60)
+@settings(max_examples=60)
 @given(
     st.lists(st.tuples(st.sampled_from(METHODS), st.sampled_from(("", "*.")), st.sampled_from(HOSTS), globs), max_size=6),
     st.lists(st.tuples(st.sampled_from(("GET", "POST", "PUT")), st.sampled_from(HOSTS), paths), min_size=1, max_size=10),
