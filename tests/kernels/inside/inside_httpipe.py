@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-WAIT_SECS = 120
+WAIT_SECS = 300
 """Emulated machines are slow; nothing waits for it to pass."""
 
 PIPELINE = """
