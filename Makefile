@@ -17,7 +17,7 @@ C_FILES := $(shell find pipeline tests -name '*.[ch]')
 # What needs neither root nor a server and takes less than a second each. As many processes as processors.
 UNIT := -q -n auto --dist worksteal -m 'not slow and not wheel' tests/unit tests/property tests/contract
 
-.PHONY: fuzz-http2 fuzz-lane help setup run demo dev test check unit newer coverage bench test-lane kernels wheels kafka test-tls lock docs clean
+.PHONY: fuzz-http2 fuzz-lane help setup run demo dev test check unit newer coverage bench test-lane kernels wheels kafka test-tls test-gate lock docs clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile | sed 's/  *make /\nmake /g'
@@ -87,6 +87,12 @@ test-lane: dev
 kernels:
 	@tools/setup.sh test
 	HTTPIPE_KERNELS_ARCH=$(or $(ARCH),amd64) $(BIN)/pytest -q tests/kernels
+
+# What `make test` has of tests/gate, with 200,000 requests against h11 and uploads of a gigabyte; and what it costs.
+test-gate:
+	@tools/setup.sh test
+	HTTPIPE_GATE_REQUESTS=200000 HTTPIPE_GATE_UPLOAD=1024 $(BIN)/pytest -q -rs tests/gate
+	$(BIN)/python -m benchmarks gate
 
 # What `make test` has of tests/tls, and versions of Go and programs that have to be fetched. Says which were not to be had.
 test-tls:

@@ -225,11 +225,11 @@ static long read_step(__u32 UNUSED i, struct reader *of)
 	}
 	if (scan->framing.phase == PHASE_HEAD && scan->place == AT_VALUE && !scan->field) {
 		n = skip_value(work, place);
-		if (n) {
-			reading->at += n;
-			scan->head_bytes += n;
+		reading->at += n;
+		scan->head_bytes += n;
+		place += n;
+		if (place >= reading->filled)
 			return 0;
-		}
 	}
 	c = work->bytes[place & (WINDOW - 1)];
 	reading->at++;

@@ -60,7 +60,7 @@ class Gate:
             self._settings = mmap.mmap(loaded.map_fd("settings"), _pages(abi.SETTINGS.size), mmap.MAP_SHARED)
             judges = {direction: loaded.program_fd(name) for direction, name in JUDGES.items()}
             ids = {direction: tcx.program_id(fd) for direction, fd in judges.items()}
-            self._programs = Programs(judges, loaded.program_fd(ANSWERS), ids)
+            self.programs = Programs(judges, loaded.program_fd(ANSWERS), ids)
             self._ring = open_ring(loaded.map_fd("decisions"), sizes.ring_bytes)
         except BaseException:
             self.close()
@@ -102,7 +102,7 @@ class Gate:
 
     def attach(self, interface: str, direction: Direction = "ingress") -> None:
         """Judge what comes in by the interface, or what goes out. Raises ``CaptureError``."""
-        place = Place(interface, direction, self._programs)
+        place = Place(interface, direction, self.programs)
         place.attach()
         if not has_link_header(interface):
             self._mark_raw(place)

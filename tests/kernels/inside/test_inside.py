@@ -9,15 +9,19 @@ from pathlib import Path
 
 import pytest
 from conftest import Traffic
+from inside_gate import attached, gated, status
 from inside_httpipe import WAIT_SECS, Httpipe, seen, until
 from inside_loaded import OURS, programs, sockets
-from inside_network import VETH4, Network
+from inside_network import GRE, TUN, VETH4, VETH6, VLAN, Network
 from inside_tls import LARGE, tls_nginx
 from inside_verifier import measure
 from inside_workload import REQUESTS, fetch
 from live_nginx import Nginx
 
+from pipeline.errors import CaptureError
 from pipeline.sources.bpf import kernel, owners, program
+from pipeline.sources.gate.abi import Reason
+from pipeline.sources.gate.gate import OLDEST_KERNEL, Gate
 from pipeline.sources.tls import program as tls
 
 RESULTS = Path("/tmp/results")  # noqa: S108  the machine is ours
@@ -275,6 +279,30 @@ def test_tls_in_the_kernel(run: Run, network: Network, tmp_path: Path) -> None:
     told = [(each["url.query"], each["http.response.body.size"], each.get("httpipe.marks")) for each in httpipe.exchanges()]
     sizes = (LARGE, len("hello"), LARGE, LARGE, len("hello"))
     assert told == [(str(number), size, None) for number, size in enumerate(sizes, 1)], httpipe.log
+
+
+def test_firewall(network: Network, servers: list[Nginx]) -> None:
+    """A denied path gets 403 by every kind of device, and the server never hears of it; too old a kernel is named."""
+    if kernel.release() < OLDEST_KERNEL:
+        with pytest.raises(CaptureError, match=r"needs Linux 6\.1 or later") as refused:
+            Gate()
+        assert refused.value.remedy.startswith("run a newer kernel")
+        return
+    before = len(servers[1].logged())
+    hosts = (VETH4, VETH6, VLAN, GRE, TUN)
+    with gated(network.far, ("wire", "tunnel", "tun"), ("/denied/**", "/*/hidden")) as gate:
+        assert [status(network.near, f"http://{host}/denied/x") for host in hosts] == ["403"] * len(hosts)
+        assert [status(network.near, f"http://{host}/a/hidden") for host in hosts] == ["403"] * len(hosts)
+        assert [status(network.near, f"http://{host}/small?firewall") for host in hosts] == ["200"] * len(hosts)
+        with network.far.entered():
+            assert list(gate.check()) == []
+        decisions = gate.drain()
+        assert {each.reason for each in decisions} == {Reason.LISTED}
+        assert {each.vlan for each in decisions} == {0, 7}
+        assert attached(network.far) == 6
+    assert attached(network.far) == 0
+    assert {line.target for line in servers[1].logged()[before:]} == {"/small?firewall"}
+    assert status(network.near, f"http://{VETH4}/denied/x") == "404"
 
 
 @pytest.mark.skipif(not Path(f"/usr/src/linux-headers-{platform.release()}").exists(), reason="headers are those of 6.1")
