@@ -212,7 +212,7 @@ static __noinline int read_again(struct __sk_buff *skb, struct work *work, struc
 {
 	struct rereading of = {skb, work, flow, settings};
 	struct repeat *again = &work->again;
-	struct stack stack;
+	struct stack stack = {};
 
 	if (work->segment.role == ROLE_JUDGE_EGRESS)
 		return AGAIN_SAME; /* our own kernel sends the same bytes again */

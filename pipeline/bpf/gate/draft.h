@@ -167,9 +167,12 @@ __noinline int write_draft(struct __sk_buff *skb, struct work *work, struct gate
 	if (header == HEADER_WITH_STAMPS ? bpf_skb_store_bytes(skb, tcp, &out, HEADER_WITH_STAMPS, 0)
 					 : bpf_skb_store_bytes(skb, tcp, &out, BARE_HEADER, 0))
 		return -1;
-	if (reply > 0 && reply <= GATE_REPLY_BYTES &&
-	    bpf_skb_store_bytes(skb, tcp + header, settings->reply, reply, 0))
-		return -1;
+	if (reply) {
+		reply = ((reply - 1) & (GATE_REPLY_BYTES - 1)) +
+			1; /* that it is not 0 verifiers before 6.8 forget */
+		if (bpf_skb_store_bytes(skb, tcp + header, settings->reply, reply, 0))
+			return -1;
+	}
 	write_checksum(skb, tcp + 16, was, ~fold(sum) & 0xFFFF, swap16(old), swap16(header + reply));
 	return 0;
 }

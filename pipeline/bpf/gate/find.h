@@ -156,7 +156,7 @@ static __always_inline __u32 find_method(struct query *query, struct scan *scan)
 
 /* The number of the entry that fits, 0 for none. `kinds`: 0 for the deny list, GATE_NAME_ALLOW for the other.
  */
-__noinline int find(struct query *query, struct scan *scan, __u32 list, __u32 facts, __u32 kinds)
+static __noinline int find(struct query *query, struct scan *scan, __u32 list, __u32 facts, __u32 kinds)
 {
 	struct globs of = {query, scan};
 

@@ -53,7 +53,7 @@ static __noinline int begins_like_request(struct __sk_buff *skb, const struct wo
 static __noinline int take_up(struct __sk_buff *skb, struct work *work, struct gate_settings *settings)
 {
 	struct flow *fresh = &work->fresh;
-	struct stack stack;
+	struct stack stack = {};
 	int begins = look_at_stack(skb, work, &stack) && !stack.received && stack.rcv_nxt == work->packet.seq;
 	int result;
 
@@ -86,7 +86,7 @@ static __always_inline void leap(struct work *work, struct flow *flow)
 /* Only watching, we cannot make a client send again what was not seen here: wait for the next request. */
 static __always_inline int lose_track(struct __sk_buff *skb, struct work *work, struct flow *flow)
 {
-	struct stack stack;
+	struct stack stack = {};
 
 	if (!look_at_stack(skb, work, &stack) || before(stack.rcv_nxt, work->packet.seq) ||
 	    !begins_like_request(skb, work))

@@ -31,7 +31,7 @@ static __always_inline __u64 way_back(const struct work *work)
  * whose connection still owes the answer to another. */
 static __always_inline int may_answer(struct __sk_buff *skb, struct work *work, struct flow *flow)
 {
-	struct stack stack;
+	struct stack stack = {};
 
 	if (work->reading.heads > 1)
 		return 0;
@@ -55,7 +55,7 @@ static __always_inline void draft_answer(struct work *work, struct flow *flow, s
 static __always_inline int send_both(struct __sk_buff *skb, struct work *work, struct gate_settings *settings)
 {
 	struct draft *draft = &work->draft;
-	struct stack stack;
+	struct stack stack = {};
 
 	if (write_draft(skb, work, settings))
 		return SHOT;

@@ -70,7 +70,7 @@ static __noinline int on_syn(struct __sk_buff *skb, struct work *work, struct ga
 	struct flow *flow = bpf_map_lookup_elem(flows_map(), &work->key);
 	struct options options = {skb, work->segment.tcp, work->segment.tcp + BARE_HEADER,
 				  work->packet.payload};
-	struct stack stack;
+	struct stack stack = {};
 
 	/* The stack ignores a SYN within a connection, and so does the gate. */
 	if (flow && look_at_stack(skb, work, &stack) && 1 << (stack.state & 31) & OPEN_STATES)

@@ -1,6 +1,6 @@
 """The firewall on this kernel: by links or by filters, on devices with and without a link header."""
 
-import re
+import socket
 import subprocess
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
@@ -10,8 +10,10 @@ from live_namespace import Namespace
 from pipeline.lists.entry import parse_entry
 from pipeline.lists.kernel import compile_lists
 from pipeline.lists.urls import UrlList
+from pipeline.sources.bpf import clsact, tcx
 from pipeline.sources.gate import abi
 from pipeline.sources.gate.gate import Gate
+from pipeline.sources.gate.place import by_links
 from pipeline.sources.gate.settings import Settings
 
 
@@ -37,7 +39,10 @@ def status(namespace: Namespace, url: str) -> str:
     return subprocess.run(command, capture_output=True, text=True, check=False).stdout
 
 
-def attached(namespace: Namespace) -> int:
-    """Programs at TC in the namespace."""
-    found = subprocess.run(namespace.command("bpftool", "net", "show"), capture_output=True, text=True, check=True).stdout
-    return len(re.findall(r"gate_(?:ingress|answers)", found))
+def attached(namespace: Namespace, interfaces: Iterable[str]) -> int:
+    """Programs at TC there, both directions together."""
+    with namespace.entered():
+        indexes = [socket.if_nametoindex(name) for name in interfaces]
+        if by_links():
+            return sum(len(tcx.order(index, place)) for index in indexes for place in (tcx.INGRESS, tcx.EGRESS))
+        return sum(bool(clsact.program(index, place)) for index in indexes for place in (clsact.INGRESS, clsact.EGRESS))

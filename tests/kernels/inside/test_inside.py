@@ -290,7 +290,8 @@ def test_firewall(network: Network, servers: list[Nginx]) -> None:
         return
     before = len(servers[1].logged())
     hosts = (VETH4, VETH6, VLAN, GRE, TUN)
-    with gated(network.far, ("wire", "tunnel", "tun"), ("/denied/**", "/*/hidden")) as gate:
+    interfaces = ("wire", "tunnel", "tun")
+    with gated(network.far, interfaces, ("/denied/**", "/*/hidden")) as gate:
         assert [status(network.near, f"http://{host}/denied/x") for host in hosts] == ["403"] * len(hosts)
         assert [status(network.near, f"http://{host}/a/hidden") for host in hosts] == ["403"] * len(hosts)
         assert [status(network.near, f"http://{host}/small?firewall") for host in hosts] == ["200"] * len(hosts)
@@ -299,8 +300,8 @@ def test_firewall(network: Network, servers: list[Nginx]) -> None:
         decisions = gate.drain()
         assert {each.reason for each in decisions} == {Reason.LISTED}
         assert {each.vlan for each in decisions} == {0, 7}
-        assert attached(network.far) == 6
-    assert attached(network.far) == 0
+        assert attached(network.far, interfaces) == 6
+    assert attached(network.far, interfaces) == 0
     assert {line.target for line in servers[1].logged()[before:]} == {"/small?firewall"}
     assert status(network.near, f"http://{VETH4}/denied/x") == "404"
 
