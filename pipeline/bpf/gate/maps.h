@@ -31,21 +31,22 @@ HTTPIPE_MAP(5, PERCPU_ARRAY, "percpu_array", counters, __u32, struct gate_counte
 HTTPIPE_MAP(6, PERCPU_ARRAY, "percpu_array", works, __u32, struct work, ROLES)
 
 /* Lists: two generations, of which gate_settings.list holds. User space makes the other one, then writes that
- * number; programs only read. */
+ * number; programs only read. Their inner maps have sizes and no types: 6.1 refuses one without types in the
+ * place of one that has them. */
 struct names_of_list {
 	__uint(type, BPF_MAP_TYPE_HASH);
 	__uint(max_entries, 1);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct gate_name);
-	__type(value, struct gate_found);
+	__uint(key_size, sizeof(struct gate_name));
+	__uint(value_size, sizeof(struct gate_found));
 };
 
 struct prefixes_of_list {
 	__uint(type, BPF_MAP_TYPE_LPM_TRIE);
 	__uint(max_entries, 1);
 	__uint(map_flags, BPF_F_NO_PREALLOC);
-	__type(key, struct gate_prefix);
-	__type(value, struct gate_found);
+	__uint(key_size, sizeof(struct gate_prefix));
+	__uint(value_size, sizeof(struct gate_found));
 };
 
 struct rows_of_list {
@@ -53,7 +54,7 @@ struct rows_of_list {
 	__uint(max_entries, 1);
 	__uint(map_flags, BPF_F_INNER_MAP);
 	__uint(key_size, sizeof(__u32));
-	__uint(value_size, sizeof(struct gate_row)); /* clang declares the type and does not define it */
+	__uint(value_size, sizeof(struct gate_row));
 };
 
 #define GATE_GENERATIONS(name, inner)                                                                        \
