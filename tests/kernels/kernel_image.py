@@ -33,6 +33,8 @@ MODULES = (
     "gcm",
     "ctr",
     "ghash_generic",
+    "sch_ingress",
+    "cls_bpf",
 )
 
 INIT = """#!/bin/busybox sh
