@@ -46,8 +46,8 @@ def source_changed(old: SourceSpec, new: SourceSpec) -> bool:
     return (_key(old), old.keep_heads, old.decode, old.record) != (_key(new), new.keep_heads, new.decode, new.record)
 
 
-def same_connections(old: SourceSpec, new: SourceSpec) -> bool:
-    """Whether a live source, such as one with other ports, goes on with the decoder of the old one."""
+def same_traffic(old: SourceSpec, new: SourceSpec) -> bool:
+    """Whether a live source, such as one with other ports, goes on where the old one stopped."""
     return not new.component.can_wait and (old.component, old.decode, old.keep_heads) == (
         new.component,
         new.decode,

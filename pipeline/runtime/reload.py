@@ -18,7 +18,7 @@ from pipeline.delivery.fanout import drop
 from pipeline.delivery.health import describe
 from pipeline.delivery.ledger import Reason
 from pipeline.errors import ConfigError, HttpipeError
-from pipeline.runtime.differences import hindrances, same_connections, sink_changed, source_changed, transform_changed
+from pipeline.runtime.differences import hindrances, same_traffic, sink_changed, source_changed, transform_changed
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.graph import Graph
 from pipeline.runtime.tasks import Task
@@ -206,11 +206,14 @@ def _added(before: Mapping[str, U], after: Mapping[str, U]) -> Iterator[U]:
 
 
 def _hand_on(old: SourceUnit, new: SourceUnit) -> None:
-    """The recording goes on, and so do the connections where the new source sees and decodes them as the old one did."""
+    """The recording goes on, and so do the connections where the new source sees and decodes them as the old one did.
+
+    Those of probes are numbered by each capture on its own.
+    """
     if old.runner.decoding is None or new.runner.decoding is None:
         return
-    if same_connections(old.spec, new.spec):
-        new.runner.decoding.take_over(old.runner.decoding)
+    if same_traffic(old.spec, new.spec):
+        new.runner.decoding.take_over(old.runner.decoding, connections=new.spec.component.capture != "probe")
     if old.spec.record == new.spec.record:
         new.runner.decoding.recorder, old.runner.decoding.recorder = old.runner.decoding.recorder, None
 

@@ -77,15 +77,19 @@ def swallowing(namespace: Namespace) -> Iterator[int]:
 
 
 def decided(gate: Gate, namespace: Namespace, port: int, requests: Sequence[bytes]) -> list[Decision]:
-    """One after the other, on one connection."""
+    """One after the other, on one connection.
+
+    The next segment is sent when the last one is decided: on several processors one may overtake another, and a firewall that only
+    watches cannot have it sent again.
+    """
     found: list[Decision] = []
+    until = monotonic() + WAIT_SECS
     with namespace.entered(), socket.create_connection(("127.0.0.1", port)) as client:
         for at in range(0, len(requests), 50):
-            client.sendall(b"".join(requests[at : at + 50]))
-            found += gate.drain()
-        until = monotonic() + WAIT_SECS
-        while len(found) < len(requests) and monotonic() < until:
-            found += gate.drain()
+            segment = requests[at : at + 50]
+            client.sendall(b"".join(segment))
+            while len(found) < at + len(segment) and monotonic() < until:
+                found += gate.drain()
     return found
 
 

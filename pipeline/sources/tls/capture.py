@@ -37,6 +37,7 @@ class TlsCapture:
         self.wake_bytes = min(WAKE_BYTES, config.ring_bytes // 4)
         self._offset_ns = 0
         self._offset_due = 0.0
+        self._ended_ns = 0
 
     def attach(self) -> int:
         """Traffic is seen from now on; returns how many libraries are probed. Raises ``CaptureError``."""
@@ -70,6 +71,8 @@ class TlsCapture:
         """A part of what is in the ring goes into the streams; false where nothing is there."""
         found = self.ring.drain(self._wall_minus_boot_ns())
         for seen in found:
+            if self._ended_ns and seen.ts_ns > self._ended_ns:
+                continue
             if seen.kind == abi.Kind.PROCESS:
                 wanted = self._processes.saw(seen)
                 self.program.decide(seen.tgid, abi.Verdict.WANTED if wanted else abi.Verdict.IGNORED)
@@ -80,7 +83,12 @@ class TlsCapture:
         return bool(found)
 
     def detach(self) -> None:
-        """No call passes a probe any more. Safe twice."""
+        """No call passes a probe any more. Safe twice.
+
+        The probes are taken away one after the other. What the remaining ones see meanwhile, such as answers without their
+        requests, is not taken: the capture ends for all at once.
+        """
+        self._ended_ns = self._ended_ns or time.time_ns()
         self._prober.detach()
 
     def close(self) -> None:
