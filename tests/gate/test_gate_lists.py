@@ -79,8 +79,8 @@ def swallowing(namespace: Namespace) -> Iterator[int]:
 def decided(gate: Gate, namespace: Namespace, port: int, requests: Sequence[bytes]) -> list[Decision]:
     """One after the other, on one connection.
 
-    The next segment is sent when the last one is decided: on several processors one may overtake another, and a firewall that only
-    watches cannot have it sent again.
+    The next segment is sent when the last one is decided: on several processors one may overtake another, and a firewall that
+    only watches cannot have it sent again.
     """
     found: list[Decision] = []
     until = monotonic() + WAIT_SECS
