@@ -137,6 +137,7 @@ enum tls_count {
 	TLS_COUNT_CALL_CUT,	    /* calls longer than TLS_CALL_RECORDS can hold, their end not copied */
 	TLS_COUNT_TABLE_FULL,	    /* connections or calls that found no place in their table */
 	TLS_COUNT_NO_CALL,	    /* returns whose call was not seen */
+	TLS_COUNT_NOT_ATTRIBUTED,   /* reads of rustls of which nobody knows the connection */
 	TLS_COUNT_BOUND,	    /* connections whose socket became known */
 	TLS_COUNT_CONFLICTS,	    /* lengths that spoke against a socket */
 	TLS_COUNT_SHED_CONNECTIONS, /* times that a connection was left: the reader was too slow */

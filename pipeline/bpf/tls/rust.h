@@ -48,8 +48,10 @@ static __always_inline void on_rust_read(__u64 id, __u64 object, __u64 cookie, s
 		bpf_map_update_elem(&objects, &name, &thread->received.sk, BPF_ANY);
 	} else {
 		sk = bpf_map_lookup_elem(&objects, &name);
-		if (!sk)
+		if (!sk) {
+			count(TLS_COUNT_NOT_ATTRIBUTED);
 			return;
+		}
 		key.address = *sk;
 		key.name = TLS_NAME_SOCKET;
 		connection = bpf_map_lookup_elem(&connections, &key);

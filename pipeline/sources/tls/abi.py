@@ -97,6 +97,7 @@ COUNTS = (
     "call_cut",
     "table_full",
     "no_call",
+    "not_attributed",
     "bound",
     "conflicts",
     "shed_connections",
