@@ -24,6 +24,8 @@ PORT = 18099
 SECONDS = 5
 CLIENTS = 64
 TICK = os.sysconf("SC_CLK_TCK")
+BY_PACKETS = f'type = "bpf"\ninterfaces = ["lo"]\nports = [{PORT}]'
+BY_PROBES = 'type = "tls"\nexecutables = ["nginx"]'
 HTTPIPE = str(Path(sys.executable).with_name("httpipe"))
 
 
@@ -53,17 +55,28 @@ def cpu_of_machine() -> float:
     return (user + nice + system + irq + softirq) / TICK
 
 
+def certificate(folder: Path) -> Path:
+    """A file of a key and a certificate of its own."""
+    both = folder / "both.pem"
+    options = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", str(both)]
+    made = subprocess.run(["openssl", "req", *options], check=True, capture_output=True, text=True)
+    both.write_text(both.read_text() + made.stdout)
+    return both
+
+
 @contextmanager
-def nginx(folder: Path, *, http2: bool = False) -> Iterator[None]:
+def nginx(folder: Path, *, http2: bool = False, tls: bool = False) -> Iterator[None]:
     """One nginx worker with a small JSON answer."""
     config = folder / "nginx.conf"
+    both = certificate(folder) if tls else None
+    listen = f"{'http2' if http2 else ''} {f'ssl; ssl_certificate {both}; ssl_certificate_key {both}' if tls else ''}"
     config.write_text(
         f"daemon off; worker_processes 1; pid {folder}/nginx.pid; error_log {folder}/error.log;\n"
         "events { worker_connections 1024; }\n"
         "http { access_log off; keepalive_requests 100000000;\n"
         f"  client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;"
         f"  uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;\n"
-        f"  server {{ listen 127.0.0.1:{PORT}{' http2' if http2 else ''}; location / {{ default_type application/json;"
+        f"  server {{ listen 127.0.0.1:{PORT} {listen}; location / {{ default_type application/json;"
         """ return 200 '{"id":42,"name":"thing","tags":["a","b","c"],"price":12.5}'; } } }\n"""
     )
     server = subprocess.Popen(["nginx", "-c", str(config)], stderr=subprocess.DEVNULL)
@@ -85,7 +98,7 @@ def wait_for_port() -> None:
 
 
 @contextmanager
-def watcher(name: str, folder: Path) -> Iterator[subprocess.Popen[bytes] | None]:
+def watcher(name: str, folder: Path, *, tls: bool = False) -> Iterator[subprocess.Popen[bytes] | None]:
     """The tool that watches, started and ready."""
     if name == "none":
         yield None
@@ -110,7 +123,7 @@ def watcher(name: str, folder: Path) -> Iterator[subprocess.Popen[bytes] | None]
         (folder / "out.jsonl").unlink(missing_ok=True)
         pipeline = folder / "pipeline.toml"
         pipeline.write_text(
-            f'[sources.http]\ntype = "bpf"\ninterfaces = ["lo"]\nports = [{PORT}]\n'
+            f"[sources.http]\n{BY_PROBES if tls else BY_PACKETS}\n"
             f'[sinks.out]\ntype = "file"\ninputs = ["http"]\npath = "{folder}/out.jsonl"\n'
         )
         scheduled = ["nice", "-n", "5", "chrt", "--batch", "0"] if name == "unit" else []
@@ -134,7 +147,7 @@ def watcher(name: str, folder: Path) -> Iterator[subprocess.Popen[bytes] | None]
         (folder / "watcher.log").write_bytes(tool.stderr.read())
 
 
-def load(folder: Path, rate: int | None, *, http2: bool = False) -> tuple[int, float, float]:
+def load(folder: Path, rate: int | None, *, http2: bool = False, tls: bool = False) -> tuple[int, float, float]:
     """Requests answered, p50 and p99 in µs, of a load at ``rate`` requests a second, or as fast as it goes."""
     log = folder / "load.log"
     log.unlink(missing_ok=True)
@@ -151,19 +164,19 @@ def load(folder: Path, rate: int | None, *, http2: bool = False) -> tuple[int, f
     ]
     if rate:
         command.append(f"--rps={rate / CLIENTS}")
-    command.append(f"http://127.0.0.1:{PORT}/api/items/42?page=3")
+    command.append(f"http{'s' if tls else ''}://127.0.0.1:{PORT}/api/items/42?page=3")
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     times = [int(line.split()[2]) for line in log.read_text().splitlines() if line.split()[1] == "200"]
     cuts = statistics.quantiles(times, n=100)
     return len(times), cuts[49], cuts[98]
 
 
-def turn(name: str, rate: int | None, folder: Path, *, http2: bool = False) -> Turn:
+def turn(name: str, rate: int | None, folder: Path, *, http2: bool = False, tls: bool = False) -> Turn:
     """One load under one watcher."""
     own = 0.0
-    with watcher(name, folder) as tool:
+    with watcher(name, folder, tls=tls) as tool:
         machine, before = cpu_of_machine(), cpu_of(tool.pid) if tool else 0.0
-        answered, p50, p99 = load(folder, rate, http2=http2)
+        answered, p50, p99 = load(folder, rate, http2=http2, tls=tls)
         if tool:
             time.sleep(0.5)
             own = cpu_of(tool.pid) - before

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from benchmarks.live import HTTPIPE, cpu_of
+from benchmarks.live import HTTPIPE, certificate, cpu_of
 
 PORT = 18098
 RATE = 2000
@@ -37,10 +37,7 @@ emulated, and 10 µs where it is single-stepped."""
 @contextmanager
 def server(folder: Path) -> Iterator[int]:
     """One worker; its pid."""
-    both = folder / "both.pem"
-    options = ["-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=localhost", "-keyout", str(both)]
-    made = subprocess.run(["openssl", "req", *options], check=True, capture_output=True, text=True)
-    both.write_text(both.read_text() + made.stdout)
+    both = certificate(folder)
     config = folder / "nginx.conf"
     config.write_text(
         f"daemon off; master_process off; pid {folder}/nginx.pid; error_log {folder}/error.log;\n"

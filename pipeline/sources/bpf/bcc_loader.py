@@ -87,7 +87,7 @@ def load(sizes: programs.Sizes, at: programs.At = "interfaces") -> programs.Prog
     try:
         kind = bcc.BPF.CGROUP_SKB if at == "sockets" else bcc.BPF.SOCKET_FILTER
         attached = programs.ATTACHED[at]
-        fds = {name: compiled.load_func(name.encode(), kind).fd for name in (attached, *programs.STAGES[at])}
+        fds = {name: compiled.load_func(name.encode(), kind).fd for name in (attached, *programs.stages(at))}
     except Exception as error:  # bcc raises bare Exception
         compiled.cleanup()
         if "not permitted" in str(error) or "denied" in str(error):

@@ -155,8 +155,10 @@ def load(sizes: programs.Sizes, path: Path = programs.OBJECT, at: programs.At = 
         loaded.size("connections", sizes.max_connections)
         loaded.size("owners", sizes.owners)
         other: programs.At = "sockets" if at == "interfaces" else "interfaces"
-        for name in (programs.ATTACHED[other], *programs.STAGES[other]):
-            loaded.leave_out(name)
+        wanted = programs.stages(at)
+        for name in (programs.ATTACHED[other], *programs.STAGES[other], *programs.STAGES[at]):
+            if name not in wanted:
+                loaded.leave_out(name)
         loaded.load()
         maps = {name: loaded.map_fd(name) for name in programs.MAPS}
         programs.link(maps, at, loaded.program_fd)

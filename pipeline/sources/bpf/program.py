@@ -25,6 +25,10 @@ ATTACHED: Mapping[At, str] = {"interfaces": ENTRY, "sockets": SOCKETS}
 STAGES: Mapping[At, Mapping[str, int]] = {"interfaces": {PROGRAM: 0, FRAMES: 1}, "sockets": {SOCKETS_FRAMES: 1}}
 """Which programs are jumped to there, and their place in the map ``stages``."""
 
+FOLLOWING = (FRAMES, SOCKETS_FRAMES)
+"""Without CAP_PERFMON the verifier also looks at what processors may do by mistake, and on Linux 5.10 and 6.1 gives these up after
+1,000,000 instructions. They are left out then, and the packet program copies whole what it cannot jump on with."""
+
 OLDEST_KERNEL = (5, 10)
 """The oldest that tests/kernels runs it on, and that docs/capture.md promises. Ring buffers and CAP_BPF came with 5.8."""
 
@@ -37,11 +41,17 @@ def prepare() -> None:
     rights.raise_locked_memory()
 
 
+def stages(at: At) -> Mapping[str, int]:
+    """What this process can load of ``STAGES``."""
+    traces = rights.may_trace()
+    return {name: place for name, place in STAGES[at].items() if traces or name not in FOLLOWING}
+
+
 def link(maps: Mapping[str, int], at: At, program_fd: Callable[[str], int]) -> None:
     """Tell programs where they jump to. Without that the entry sees nothing, silently."""
-    stages = Map(maps["stages"], 4, 4)
-    for name, place in STAGES[at].items():
-        stages.update(place.to_bytes(4, sys.byteorder), program_fd(name).to_bytes(4, sys.byteorder))
+    jumps = Map(maps["stages"], 4, 4)
+    for name, place in stages(at).items():
+        jumps.update(place.to_bytes(4, sys.byteorder), program_fd(name).to_bytes(4, sys.byteorder))
 
 
 @dataclass(frozen=True, slots=True)
