@@ -26,8 +26,8 @@ STAGES: Mapping[At, Mapping[str, int]] = {"interfaces": {PROGRAM: 0, FRAMES: 1},
 """Which programs are jumped to there, and their place in the map ``stages``."""
 
 FOLLOWING = (FRAMES, SOCKETS_FRAMES)
-"""Without CAP_PERFMON the verifier also looks at what processors may do by mistake, and on Linux 5.10 and 6.1 gives these up after
-1,000,000 instructions. They are left out then, and the packet program copies whole what it cannot jump on with."""
+"""Without CAP_PERFMON the verifier also looks at what processors may do by mistake, and on Linux 5.10 and 6.1 gives these up
+after 1,000,000 instructions. They are left out then, and the packet program copies whole what it cannot jump on with."""
 
 OLDEST_KERNEL = (5, 10)
 """The oldest that tests/kernels runs it on, and that docs/capture.md promises. Ring buffers and CAP_BPF came with 5.8."""
