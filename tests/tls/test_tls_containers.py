@@ -29,6 +29,7 @@ mount --rbind /dev {root}/dev
   ip link set lo up
   nginx -c {server.folder}/nginx.conf &
   curl -sSk --retry 20 --retry-connrefused --retry-delay 1 -o /dev/null https://127.0.0.1:{server.port}/first
+  sleep 3 # a library that nobody had before is probed a moment after its first use
   curl -sSfk $(for i in $(seq {requests}); do echo https://127.0.0.1:{server.port}/inside/$i; done)
   kill $(cat {server.folder}/nginx.pid); wait'
 """
