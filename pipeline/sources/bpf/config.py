@@ -6,6 +6,7 @@ from pydantic import Field, field_validator, model_validator
 
 from pipeline.api import Config
 from pipeline.sources.bpf.program import At
+from pipeline.sources.bpf.ring_size import power_of_two
 
 ANY = "any"
 """Every interface of this network namespace, also those that appear later."""
@@ -59,9 +60,4 @@ class BpfConfig(Config):
             raise ValueError('interfaces are for at = "interfaces": at sockets leave them out, and name ports')
         return self
 
-    @field_validator("ring_bytes")
-    @classmethod
-    def _power_of_two(cls, value: int) -> int:
-        if value & (value - 1):
-            raise ValueError(f"must be a power of two, such as {1 << value.bit_length()}")
-        return value
+    _ring_size = field_validator("ring_bytes")(power_of_two)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.api import Config, PathOption
+from pipeline.sources.bpf.ring_size import power_of_two
 from pipeline.sources.gate import abi
 from pipeline.sources.gate.place import Direction
 from pipeline.sources.gate.settings import LONGEST_BODY, REASON, Settings, default_reply
@@ -101,12 +102,7 @@ class FirewallConfig(Config):
             raise ValueError("an interface is named twice")
         return value
 
-    @field_validator("ring_bytes")
-    @classmethod
-    def _power_of_two(cls, value: int) -> int:
-        if value & (value - 1):
-            raise ValueError(f"must be a power of two, such as {1 << value.bit_length()}")
-        return value
+    _ring_size = field_validator("ring_bytes")(power_of_two)
 
     @field_validator("body")
     @classmethod

@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.api import Config
+from pipeline.sources.bpf.ring_size import power_of_two
 
 ANY = "any"
 """Every executable that uses a TLS library."""
@@ -51,12 +52,7 @@ class TlsConfig(Config):
             raise ValueError('"any" includes all others: give either "any" or globs')
         return value
 
-    @field_validator("ring_bytes")
-    @classmethod
-    def _power_of_two(cls, value: int) -> int:
-        if value & (value - 1):
-            raise ValueError(f"must be a power of two, such as {1 << value.bit_length()}")
-        return value
+    _ring_size = field_validator("ring_bytes")(power_of_two)
 
     @field_validator("files")
     @classmethod
