@@ -25,6 +25,7 @@ from pipeline.decode.http2.frames import (
 from pipeline.decode.http2.static_table import STATIC
 from pipeline.model.records import ACK, FIN, PSH, Segment
 from pipeline.testing.packets import Talk, flow_key
+from tests.http2_wire import frame, integer
 
 Field = tuple[bytes, bytes]
 CODED = {b"www.example.com": bytes.fromhex("f1e3c2e5f23a6ba0ab90f4ff"), b"no-cache": bytes.fromhex("a8eb10649cbf")}
@@ -44,18 +45,6 @@ ODD_FIELDS: tuple[Field, ...] = (
     (b"x-a", b"\xff"), (b"user-agent", b"\xff"), (b"content-length", b"x"), (b"content-length", b"7"), (b":status", b"20"),
     (b"cookie", b"\xe4"), (b":protocol", b"websocket"), (b"grpc-status", b"x"), (b"x-long", b"l" * 5000),
 )  # fmt: skip
-
-
-def integer(value: int, bits: int, first: int) -> bytes:
-    """RFC 7541, section 5.1."""
-    most = (1 << bits) - 1
-    if value < most:
-        return bytes([first | value])
-    out, value = bytearray([first | most]), value - most
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*out, value])
 
 
 def string(text: bytes) -> bytes:
@@ -94,11 +83,6 @@ class Encoder:
                 first = b"\x20\x3f\xe1\x1f" + first  # emptied, and as large as it was
                 table.append(field)
         return first + (b"" if index else string(field[0])) + string(field[1])
-
-
-def frame(kind: int, payload: bytes = b"", flags: int = 0, stream: int = 0) -> bytes:
-    """A frame."""
-    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
 
 
 class Conversation:

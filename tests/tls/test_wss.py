@@ -3,66 +3,30 @@
 import os
 import ssl
 import sys
-from contextlib import closing
 from pathlib import Path
 from socket import create_connection, create_server
-from threading import Thread
 
 import anyio.to_thread
 import pytest
+import websocket_ends
 from mapped_libssl import libssl
 from tls_recording import recording
+from websocket_ends import LARGE, OF_CLIENT, OF_SERVER, PUSHES
 
 from pipeline.decode import DecodeOptions
 from pipeline.model.events.websocket_message import WebsocketMessage
 from pipeline.sources.tls.config import TlsConfig
-from tests.unit.decode.websocket_talks import ASK, BINARY, CLOSE, PING, TEXT, accepted, frame
 
-PUSHES = 300
-LARGE = 1_000_000
-OF_SERVER = [
-    *(frame(TEXT, b"tick %d " % number * 50) for number in range(PUSHES)),
-    frame(PING),
-    frame(BINARY, os.urandom(LARGE)),
-    frame(TEXT, b"last"),
-    frame(CLOSE, (1000).to_bytes(2, "big")),
-]
-OF_CLIENT = [
-    frame(TEXT, b"GET / HTTP/1.1\r\n\r\n" * 5000, client=True),
-    frame(CLOSE, (1000).to_bytes(2, "big"), client=True),
-]
 CONFIG = TlsConfig(executables=(str(Path(sys.executable).resolve()),), files=(str(libssl()),))
 
 
 def talk(certificate: Path) -> None:
-    """A server that pushes, and a client that answers with one long message that looks like requests."""
+    """In this process."""
     serving, asking = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context(cafile=str(certificate))
     serving.load_cert_chain(certificate)
     with serving.wrap_socket(create_server(("127.0.0.1", 0)), server_side=True) as listener:
-        server = Thread(target=serve, args=(listener,))
-        server.start()
-        with asking.wrap_socket(create_connection(listener.getsockname()), server_hostname="localhost") as client:
-            client.sendall(ASK)
-            left = len(accepted()) + sum(map(len, OF_SERVER))
-            while left:
-                left -= len(client.recv(65_536))
-            for each in OF_CLIENT:
-                client.sendall(each)
-        server.join()
-
-
-def serve(listener: ssl.SSLSocket) -> None:
-    """One connection."""
-    peer, _ = listener.accept()
-    with closing(peer):
-        head = b""
-        while not head.endswith(b"\r\n\r\n"):
-            head += peer.recv(65_536)
-        peer.sendall(accepted())
-        for each in OF_SERVER:
-            peer.sendall(each)
-        while peer.recv(65_536):
-            pass
+        address = listener.getsockname()
+        websocket_ends.talk(listener, lambda: asking.wrap_socket(create_connection(address), server_hostname="localhost"))
 
 
 @pytest.mark.anyio

@@ -5,27 +5,11 @@ from itertools import pairwise
 
 from pipeline.decode.http2.frames import CONTINUATION, DATA, END_HEADERS, END_STREAM, HEADERS, PADDED, PREFACE, SETTINGS
 from pipeline.testing.packets import Talk
+from tests.http2_wire import frame, integer
 
 Fields = Sequence[tuple[str, str]]
 GET: Fields = ((":method", "GET"), (":scheme", "http"), (":authority", "example.com:8080"), (":path", "/a?b=c"))
 OK: Fields = ((":status", "200"), ("content-type", "text/plain"))
-
-
-def frame(kind: int, payload: bytes = b"", *, flags: int = 0, stream: int = 0) -> bytes:
-    """A frame."""
-    return len(payload).to_bytes(3, "big") + bytes([kind, flags]) + stream.to_bytes(4, "big") + payload
-
-
-def integer(value: int, bits: int, first: int) -> bytes:
-    """RFC 7541, section 5.1."""
-    most = (1 << bits) - 1
-    if value < most:
-        return bytes([first | value])
-    out, value = bytearray([first | most]), value - most
-    while value > 127:
-        out.append(value & 127 | 128)
-        value >>= 7
-    return bytes([*out, value])
 
 
 def block(fields: Fields, *, insert: bool = False) -> bytes:
