@@ -5,6 +5,7 @@ import inspect
 import click
 
 from pipeline.api import Sink
+from pipeline.cli.completion import types
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.loading import DEFAULT_FILE, registry
 from pipeline.config.reference import Row, first_sentence, option_rows
@@ -14,7 +15,7 @@ from pipeline.topology.components import engine_models
 
 
 @click.command("list")
-@click.argument("names", nargs=-1, metavar="[KIND] [NAME]")
+@click.argument("names", nargs=-1, metavar="[KIND] [NAME]", shell_complete=types)
 @click.option("--plugins-for", "file", default=DEFAULT_FILE, metavar="FILE", help="Pipeline file whose trust list holds.")
 def list_(*, names: tuple[str, ...], file: str) -> int:
     """Show what there is, or the options of one component.

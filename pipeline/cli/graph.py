@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import click
 
+from pipeline.cli.completion import files
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.loading import DEFAULT_FILE, load_to_look
 from pipeline.topology.drawing import dot, mermaid, tree
@@ -13,7 +14,7 @@ FORMATS: dict[str, Callable[[Plan], str]] = {"tree": tree, "dot": dot, "mermaid"
 
 
 @click.command()
-@click.argument("file", default=DEFAULT_FILE)
+@click.argument("file", default=DEFAULT_FILE, shell_complete=files)
 @click.option("--format", "format_", type=click.Choice(list(FORMATS)), default="tree", show_default=True, help="How to draw it.")
 def graph(*, file: str, format_: str) -> int:
     """Print which component feeds which.

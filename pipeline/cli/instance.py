@@ -5,12 +5,17 @@ from typing import Any, TypeVar
 
 import click
 
+from pipeline.cli.completion import files, instances
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-_SOCKET = click.option("--socket", "socket_path", metavar="PATH", help="Control socket of the pipeline, wherever it is.")
+_SOCKET = click.option(
+    "--socket", "socket_path", metavar="PATH", shell_complete=files, help="Control socket of the pipeline, wherever it is."
+)
 _INSTANCE = click.option(
     "--instance",
     metavar="NAME",
+    shell_complete=instances,
     help="Which of several pipelines that run here: its file (edge.toml, edge) or PID. `httpipe top --list` lists them.",
 )
 

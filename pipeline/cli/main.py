@@ -13,7 +13,9 @@ from collections.abc import Sequence
 from importlib import import_module
 
 import click
+from click.shell_completion import CompletionItem
 
+from pipeline.cli.completion import VARIABLE, answer
 from pipeline.cli.exit_codes import ExitCode, write_exit_codes
 from pipeline.cli.interruption import end_plainly
 from pipeline.cli.say import let_go, say, speaks_json
@@ -38,6 +40,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
         "list": ("pipeline.cli.catalogue:list_", "Sources, transforms and sinks, and the options of each."),
         "schema": ("pipeline.cli.schema:schema", "JSON Schema of pipeline.toml, for editors."),
         "reference": ("pipeline.cli.reference:reference", "All options as Markdown."),
+        "completion": ("pipeline.cli.completion:completion", "What bash, zsh and fish need to complete commands and options."),
     },
     "Extend": {
         "plugins": ("pipeline.cli.plugins:plugins", "List, trust, verify and write plugins."),
@@ -61,6 +64,12 @@ class Overview(click.Group):
         module, _, attribute = where.partition(":")
         found = getattr(import_module(module), attribute)
         return found if isinstance(found, click.Command) else None
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem[str]]:
+        """As click does, without importing every subcommand for its help."""
+        words = {name: about for commands in SECTIONS.values() for name, (_, about) in commands.items()}
+        fitting = [CompletionItem(name, help=about) for name, about in words.items() if name.startswith(incomplete)]
+        return [*fitting, *click.Command.shell_complete(self, ctx, incomplete)]
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with the nearest right word."""
@@ -128,6 +137,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     _fill_standard_streams()
     sys.unraisablehook = _stray
     threading.excepthook = _stray
+    if (asked := os.environ.get(VARIABLE)) is not None:
+        sys.exit(answer(cli, asked))
     code = call(list(sys.argv[1:] if arguments is None else arguments))
     end_plainly()  # what Python does at its end would answer Ctrl-C with a traceback
     let_go()

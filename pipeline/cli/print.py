@@ -15,6 +15,7 @@ from pathlib import Path
 
 import click
 
+from pipeline.cli.completion import files, interfaces, programs
 from pipeline.cli.durations import DURATION
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.loading import map_table, read_table
@@ -60,13 +61,31 @@ class Size(click.ParamType[int]):
 
 
 @click.command("print", cls=Run)
-@click.option("-i", "--interface", "interfaces", multiple=True, metavar="IF", help="Interface to watch; several. Default: any.")
+@click.option(
+    "-i",
+    "--interface",
+    "interfaces",
+    multiple=True,
+    metavar="IF",
+    shell_complete=interfaces,
+    help="Interface to watch; several. Default: any.",
+)
 @click.option("-p", "--port", "ports", multiple=True, type=int, metavar="PORT", help="TCP port to watch; several. Default: all.")
 @click.option(
-    "-r", "--read", "capture", metavar="CAPTURE", help="Read a capture file (- is standard input) in place of this host."
+    "-r",
+    "--read",
+    "capture",
+    metavar="CAPTURE",
+    shell_complete=files,
+    help="Read a capture file (- is standard input) in place of this host.",
 )
 @click.option(
-    "--tls", "executables", multiple=True, metavar="EXE", help="Report HTTPS of program EXE, too, on every port; several."
+    "--tls",
+    "executables",
+    multiple=True,
+    metavar="EXE",
+    shell_complete=programs,
+    help="Report HTTPS of program EXE, too, on every port; several.",
 )
 @click.option("--where", metavar="EXPR", help="Only events for which EXPR holds, such as 'status >= 500'.")
 @click.option("-n", "--count", type=int, metavar="N", help="Stop after N events.")
@@ -77,7 +96,13 @@ class Size(click.ParamType[int]):
 @click.option("--tls-handshakes", is_flag=True, help="Report TLS and QUIC handshakes, too.")
 @click.option("--websocket-messages", is_flag=True, help="Report the messages of WebSockets, too.")
 @click.option("--in-progress", is_flag=True, help="Report requests when they begin, too: those without an answer show.")
-@click.option("-o", "--output", metavar="FILE", help="Write to FILE, which is emptied first, in place of standard output.")
+@click.option(
+    "-o",
+    "--output",
+    metavar="FILE",
+    shell_complete=files,
+    help="Write to FILE, which is emptied first, in place of standard output.",
+)
 @click.option("--as-config", is_flag=True, help="Print the pipeline file that does the same, and end.")
 @click.option("-q", "--quiet", is_flag=True, help="Only warnings and errors on standard error.")
 def print_(  # noqa: PLR0913  one for each option

@@ -11,6 +11,7 @@ from typing import Any
 
 import click
 
+from pipeline.cli.completion import files
 from pipeline.cli.durations import DURATION
 from pipeline.cli.exit_codes import ExitCode, write_exit_codes
 from pipeline.cli.interruption import end_plainly
@@ -29,7 +30,7 @@ class Run(click.Command):
 
 
 @click.command(cls=Run)
-@click.argument("file", default=DEFAULT_FILE)
+@click.argument("file", default=DEFAULT_FILE, shell_complete=files)
 @click.option("--dry-run", is_flag=True, help="Real input, but every sink only counts what it would get.")
 @click.option("--for", "for_secs", type=DURATION, metavar="TIME", help="Stop after TIME, such as 10s, 5m or 1h.")
 @click.option("--require-healthy", is_flag=True, help="End at once when a sink cannot take events at the start.")

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from pipeline.cli.completion import components
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.instance import socket_of, which_pipeline
 from pipeline.cli.say import say
@@ -19,7 +20,7 @@ BROKEN_OFF = "httpipe: the pipeline has ended while this was behind; how many mo
 
 
 @click.command()
-@click.argument("component", required=False)
+@click.argument("component", required=False, shell_complete=components)
 @click.option("--where", metavar="EXPR", help="Only events for which this holds, such as 'status >= 500'.")
 @click.option("-n", "--count", type=click.IntRange(1), metavar="N", help="Stop after N events.")
 @click.option(

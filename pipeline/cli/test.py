@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from pipeline.api import Event
+from pipeline.cli.completion import files
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.loading import DEFAULT_FILE, load_to_check, map_table, read_table
 from pipeline.errors import ConfigError, InputError, Problem
@@ -16,7 +17,7 @@ from pipeline.topology.plan import Plan
 
 
 @click.command()
-@click.argument("files", nargs=-1, metavar="[FILE]…")
+@click.argument("files", nargs=-1, metavar="[FILE]…", shell_complete=files)
 def test(*, files: tuple[str, ...]) -> int:
     """Run the [[tests]] of pipeline files.
 

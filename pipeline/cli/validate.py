@@ -5,6 +5,7 @@ Its tests are checked as `httpipe test` would, and not run.
 
 import click
 
+from pipeline.cli.completion import files
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.failures import reported
 from pipeline.cli.loading import DEFAULT_FILE, load_to_check
@@ -13,7 +14,7 @@ from pipeline.topology.plan import Plan
 
 
 @click.command()
-@click.argument("files", nargs=-1, metavar="[FILE]…")
+@click.argument("files", nargs=-1, metavar="[FILE]…", shell_complete=files)
 @click.option("--strict", is_flag=True, help="Count warnings as problems.")
 def validate(*, files: tuple[str, ...], strict: bool) -> int:
     """Check pipeline files, their tests included, and list every problem at once.
