@@ -167,9 +167,13 @@ impl JsonLines {
                     member.native(py, exchange, &value, out)?;
                 }
             } else if let Some(told) = exchange.told.as_ref().filter(|_| member.place >= maker.told_at) {
-                let value = told.bind(py).get_borrowed_item(member.place - maker.told_at).ok()?;
-                if !value.is_none() {
-                    member.write(&value, out)?;
+                let (told, place) = (told.bind(py), member.place - maker.told_at);
+                // What the class has behind these, no exchange of the lane has.
+                if place < told.len() {
+                    let value = told.get_borrowed_item(place).ok()?;
+                    if !value.is_none() {
+                        member.write(&value, out)?;
+                    }
                 }
             }
         }
