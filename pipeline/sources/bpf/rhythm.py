@@ -11,7 +11,7 @@ import anyio
 from pipeline.api import Context
 from pipeline.sources.bpf import abi
 
-TICK_SECS = 0.02
+TICK_SECS = 0.05
 """While traffic flows: how long a record waits in the ring at most, unless so much comes that the kernel wakes us before."""
 
 IDLE_TICK_SECS = 0.5
