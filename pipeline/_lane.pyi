@@ -26,6 +26,7 @@ class Records(Sequence[Record]):
 
 class Events(Sequence[Event]):
     memory_bytes: int
+    objects: int
     @staticmethod
     def joined(runs: Iterable[Sequence[Event]]) -> Events: ...
     def append(self, event: Event) -> None: ...

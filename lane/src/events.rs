@@ -178,6 +178,18 @@ impl Events {
         self.items.iter().map(|item| item.memory(py)).collect()
     }
 
+    /// How many of them are Python's objects by now.
+    #[getter]
+    fn objects(&self, py: Python<'_>) -> usize {
+        let made = |item: &&Item| match item {
+            Item::Native(_, Some(given)) if given.made.get(py).is_some() => true,
+            Item::Native(Native::Exchange(exchange), _) => exchange.made.get(py).is_some(),
+            Item::Native(Native::Line(line), _) => line.made.get(py).is_some(),
+            Item::Foreign(_) => true,
+        };
+        self.items.iter().filter(made).count()
+    }
+
     /// Values of these attributes, a tuple for each event; None where an event is no exchange. Not of attributes and headers.
     fn columns<'py>(&self, py: Python<'py>, names: &Bound<'py, PyList>) -> PyResult<Option<Bound<'py, PyList>>> {
         let exchange = py

@@ -1,6 +1,6 @@
 """When a live source looks into its ring, and what it says of connections that are left out: of packets and of probes alike.
 
-In: a ring, and what its kernel side may wake us for. Nothing is read here. With traffic it is looked at every 20 ms or when
+In: a ring, and what its kernel side may wake us for. Nothing is read here. With traffic it is looked at every 50 ms or when
 a batch has come, whichever comes first; when nothing flows it sleeps until the next record.
 """
 
