@@ -190,9 +190,8 @@ impl Exchange {
 
     pub fn value(&self, field: Field) -> Value<'_> {
         let ends = &*self.ends;
-        if let Some(stream) = &self.stream
-            && let Some(value) = stream.value(field, &self.text[..self.query])
-        {
+        let stream = self.stream.as_ref();
+        if let Some(value) = stream.and_then(|stream| stream.value(field, &self.text[..self.query])) {
             return value;
         }
         match field {

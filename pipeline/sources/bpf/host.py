@@ -159,8 +159,8 @@ def _processes() -> Check:
 
 
 def _lane() -> Check:
-    """Who decodes plain HTTP/1."""
-    detail = native.missing or "decodes plain HTTP/1"
+    """Who decodes plain HTTP/1 and HTTP/2."""
+    detail = native.missing or "decodes plain HTTP/1 and HTTP/2"
     return Check("compiled lane", native.lane is not None, detail, native.REMEDY, required=False)
 
 
