@@ -142,14 +142,9 @@ static __always_inline void look_at_frames(struct __sk_buff *skb)
 		COUNT(counters, HTTP_COUNT_TABLE_FULL); /* others took its place at once */
 		return;
 	}
-	frames = frames_lookup(&work->packet.key);
-	if (!frames) {
-		__builtin_memset(&work->frames, 0, sizeof(work->frames));
-		frames_update(&work->packet.key, &work->frames);
-		frames = frames_lookup(&work->packet.key);
-		if (!frames)
-			return;
-	}
+	frames = frames_of(work);
+	if (!frames)
+		return;
 	follow_frames(skb, work, connection, frames, settings, counters);
 	if (work->packet.flags & (TCP_FIN | TCP_RST))
 		on_end(skb, work, connection, settings, counters);

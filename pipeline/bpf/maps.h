@@ -75,14 +75,16 @@ static __always_inline struct http_connection *connections_lookup(struct http_ke
 	return bpf_map_lookup_elem(connections_map(), key);
 }
 
-static __always_inline long connections_update(struct http_key *key, struct http_connection *value)
+/* Fails where it is there already. */
+static __always_inline long connections_add(struct http_key *key, struct http_connection *value)
 {
-	return bpf_map_update_elem(connections_map(), key, value, BPF_ANY);
+	return bpf_map_update_elem(connections_map(), key, value, BPF_NOEXIST);
 }
 
-static __always_inline void connections_delete(struct http_key *key)
+/* Fails where it is gone already. */
+static __always_inline long connections_delete(struct http_key *key)
 {
-	bpf_map_delete_elem(connections_map(), key);
+	return bpf_map_delete_elem(connections_map(), key);
 }
 
 static __always_inline struct http_opening *openings_lookup(struct http_key *key)
@@ -120,9 +122,10 @@ static __always_inline struct http_frames *frames_lookup(struct http_key *key)
 	return bpf_map_lookup_elem(frames_map(), key);
 }
 
-static __always_inline long frames_update(struct http_key *key, struct http_frames *value)
+/* Nothing where it is there already. */
+static __always_inline void frames_add(struct http_key *key, struct http_frames *value)
 {
-	return bpf_map_update_elem(frames_map(), key, value, BPF_ANY);
+	bpf_map_update_elem(frames_map(), key, value, BPF_NOEXIST);
 }
 
 static __always_inline void frames_delete(struct http_key *key)

@@ -32,7 +32,10 @@ static __always_inline void on_syn(struct packet *packet)
 	opening.client = packet->side;
 	openings_update(&packet->key, &opening);
 	/* The same four values name a new connection now. */
-	connections_delete(&packet->key);
+	if (connections_lookup(&packet->key)) {
+		connections_delete(&packet->key);
+		frames_delete(&packet->key);
+	}
 }
 
 static __always_inline void on_syn_ack(struct packet *packet)
@@ -82,7 +85,11 @@ static __always_inline int is_first(const struct packet *packet, const struct ht
 }
 
 /* Payload of a connection not known: is it HTTP? Then it is, from now on. A segment shorter than a method is
- * believed only where it is the connection's first, so its opening must have been seen. */
+ * believed only where it is the connection's first, so its opening must have been seen.
+ *
+ * Both ends may begin at once, each on a CPU of its own: a server of HTTP/2 does not wait for the preface.
+ * So the opening goes into the ring before the connection is known, and before any byte of it: a CPU that
+ * finds no connection reports the opening itself, once more; and of the two only one makes the connection. */
 static __always_inline int discover(struct __sk_buff *skb, struct http_scratch *work,
 				    struct http_settings *settings, struct http_counters *counters)
 {
@@ -101,6 +108,9 @@ static __always_inline int discover(struct __sk_buff *skb, struct http_scratch *
 	opening = openings_lookup(&packet->key);
 	if ((work->draft.start == START_PARTIAL && !is_first(packet, opening, 1)) ||
 	    (work->draft.start == START_SETTINGS && !is_first(packet, opening, 0))) {
+		if (connections_lookup(
+			    &packet->key)) /* the other CPU was quicker, and has taken the opening */
+			return 1;
 		COUNT(counters, HTTP_COUNT_NOT_HTTP);
 		return 0;
 	}
@@ -112,18 +122,16 @@ static __always_inline int discover(struct __sk_buff *skb, struct http_scratch *
 		COUNT(counters, HTTP_COUNT_SHED_CONNECTIONS);
 		return 0;
 	}
-	if (connections_update(&packet->key, &fresh)) {
-		COUNT(counters, HTTP_COUNT_TABLE_FULL);
-		return 0;
-	}
+	if (opening && !fresh.shed)
+		report_opening(skb, work, opening, settings, counters);
+	if (connections_add(&packet->key, &fresh)) /* the other CPU was quicker, or the table is full */
+		return 1;
 	if (fresh.tls)
 		COUNT(counters, HTTP_COUNT_HANDSHAKES);
 	else
 		COUNT(counters, HTTP_COUNT_CONNECTIONS);
 	if (fresh.shed)
 		COUNT(counters, HTTP_COUNT_SHED_CONNECTIONS);
-	else if (opening)
-		report_opening(skb, work, opening, settings, counters);
 	if (opening)
 		openings_delete(&packet->key);
 	if (!fresh.shed)

@@ -51,18 +51,33 @@
 /* Longer than any header. */
 #define FRAMES_ROOM  16
 
-/* A connection turns to HTTP/2, at the client's preface in hand. */
+/* Where the frames of the connection in hand are; 0 where it found no room. */
+static __always_inline struct http_frames *frames_of(struct http_scratch *work)
+{
+	struct http_key *key = &work->packet.key;
+	struct http_frames *frames = frames_lookup(key);
+
+	if (frames)
+		return frames;
+	__builtin_memset(&work->frames, 0, sizeof(work->frames));
+	frames_add(key, &work->frames);
+	return frames_lookup(key);
+}
+
+/* A connection turns to HTTP/2, at the client's preface in hand. The server may have begun already. */
 static __always_inline void begin_http2(struct http_scratch *work)
 {
 	struct packet *packet = &work->packet;
-	struct http_framing *mine = &work->frames.side[packet->side & 1];
+	struct http_frames *frames = frames_of(work);
+	struct http_framing *mine;
 
-	__builtin_memset(&work->frames, 0, sizeof(work->frames));
+	if (!frames)
+		return;
+	mine = &frames->side[packet->side & 1];
 	mine->trust = FRAMES_TRUSTED;
 	mine->at = packet->seq;
 	mine->skip = HTTP2_PREFACE;
 	mine->keep = HTTP2_PREFACE;
-	frames_update(&packet->key, &work->frames);
 }
 
 /* A connection turns to WebSocket, at the server's 101 in hand: the client's next byte begins a frame, and so
@@ -71,11 +86,14 @@ static __always_inline void begin_websocket(struct __sk_buff *skb, struct http_s
 					    const struct http_direction *other)
 {
 	struct packet *packet = &work->packet;
-	struct http_framing *mine = &work->frames.side[packet->side & 1];
-	struct http_framing *theirs = &work->frames.side[~packet->side & 1];
+	struct http_frames *frames = frames_of(work);
+	struct http_framing *mine, *theirs;
 	__u32 end = 0;
 
-	__builtin_memset(&work->frames, 0, sizeof(work->frames));
+	if (!frames)
+		return;
+	mine = &frames->side[packet->side & 1];
+	theirs = &frames->side[~packet->side & 1];
 	theirs->trust = FRAMES_TRUSTED;
 	theirs->at = other->next_seq;
 	if (packet->present >= 16 && packet->present == packet->length &&
@@ -83,7 +101,6 @@ static __always_inline void begin_websocket(struct __sk_buff *skb, struct http_s
 		mine->trust = FRAMES_TRUSTED;
 		mine->at = packet->seq + packet->length;
 	}
-	frames_update(&packet->key, &work->frames);
 }
 
 /* Takes bytes off the segment's front. */

@@ -242,11 +242,11 @@ static __always_inline void on_end(struct __sk_buff *skb, struct http_scratch *w
 	}
 	mine->finished = 1;
 	if (other->finished || packet->flags & TCP_RST) {
-		if (!connection->tls)
-			COUNT(counters, HTTP_COUNT_ENDED);
 		if (connection->upgraded)
 			frames_delete(&packet->key);
-		connections_delete(&packet->key);
+		/* Both ends may end it at once, each on a CPU of its own. */
+		if (!connections_delete(&packet->key) && !connection->tls)
+			COUNT(counters, HTTP_COUNT_ENDED);
 	}
 }
 
