@@ -3,6 +3,7 @@
 # make dev     .venv with what `make unit` and `make check` need, no servers
 # make unit    what needs neither root nor a server, in about a minute on two cores
 # make wheels  dist/: the sdist, and wheels for x86-64 and arm64
+# make deb     dist/: the package for the Debian release that this is
 # make check   the linters and the type checker           make newer   `make unit` under every newer Python of this machine
 PYTHON ?= python3.11
 export PYTHON
@@ -17,7 +18,7 @@ C_FILES := $(shell find pipeline tests -name '*.[ch]')
 # What needs neither root nor a server and takes less than a second each. As many processes as processors.
 UNIT := -q -n auto --dist worksteal -m 'not slow and not wheel' tests/unit tests/property tests/contract
 
-.PHONY: fuzz-http2 fuzz-lane help setup run demo dev test check unit newer coverage bench test-lane kernels wheels kafka test-tls test-gate lock docs clean
+.PHONY: fuzz-http2 fuzz-lane deb test-deb help setup run demo dev test check unit newer coverage bench test-lane kernels wheels kafka test-tls test-gate lock docs clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile | sed 's/  *make /\nmake /g'
@@ -103,6 +104,17 @@ test-tls:
 wheels:
 	@tools/setup.sh run
 	@tools/wheels.sh
+
+# Into dist/: the package for the Debian release that this is, as root.
+deb:
+	@PYTHON=/usr/bin/python3 tools/setup.sh run
+	@tools/deb.sh
+
+# The package on fresh Debian 12 and 13: built there, installed, booted, killed, upgraded, purged. Five minutes each, and traffic to a mirror.
+test-deb:
+	@tools/setup.sh test
+	@command -v systemd-nspawn debootstrap >/dev/null || $(SUDO) apt-get install -y -qq --no-install-recommends debootstrap systemd-container
+	HTTPIPE_DEB=1 $(BIN)/pytest -q tests/distribution/test_deb.py
 
 # Ten minutes of cargo fuzz: what the lane reads of untrusted bytes. Takes a nightly Rust.
 fuzz-lane: dev
