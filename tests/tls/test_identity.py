@@ -76,11 +76,16 @@ async def test_a_proxy_on_one_loop(loop: str, rounds: int, nginx: Server, certif
 
 
 @pytest.mark.anyio
-async def test_go_on_connections_of_its_own_kinds(nginx: Server) -> None:
-    """A net.Conn that is no *net.TCPConn names no descriptor: what stands in its place is not taken for one."""
+@pytest.mark.parametrize(("connections", "each"), [(30, 10), (1000, 1)])
+async def test_go_on_connections_of_its_own_kinds(connections: int, each: int, nginx: Server) -> None:
+    """A net.Conn that is no *net.TCPConn names no descriptor: what stands in its place is not taken for one.
+
+    Each connection is read by one thread while another one writes to it for the first time: it is one connection all the same.
+    """
     program = str(go_program("wrapped"))
+    count = connections * each
     async with recording(TlsConfig(executables=(program, nginx.executable), files=(program,))) as taken:
-        pid = await run([program, str(nginx.port), "30", "10"])
-        await taken.until(lambda taken: len(side(taken, {pid, *nginx.pids}).exchanges) >= 600)
-    assert_right(side(taken, {pid}), 300)
-    assert_right(side(taken, nginx.pids), 300)
+        pid = await run([program, str(nginx.port), str(connections), str(each)])
+        await taken.until(lambda taken: len(side(taken, {pid, *nginx.pids}).exchanges) >= 2 * count)
+    assert_right(side(taken, {pid}), count)
+    assert_right(side(taken, nginx.pids), count)

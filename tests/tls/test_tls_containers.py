@@ -12,6 +12,7 @@ from mapped_libssl import libssl
 from tls_recording import recording
 from tls_servers import Server
 
+from pipeline.api import Exchange
 from pipeline.sources.tls.config import TlsConfig
 
 REQUESTS = 23
@@ -28,8 +29,10 @@ mount --rbind /dev {root}/dev
 {enter} sh -c '
   ip link set lo up
   nginx -c {server.folder}/nginx.conf &
-  curl -sSk --retry 20 --retry-connrefused --retry-delay 1 -o /dev/null https://127.0.0.1:{server.port}/first
-  sleep 3 # a library that nobody had before is probed a moment after its first use
+  (until curl -sk -o /dev/null https://127.0.0.1:{server.port}/first; do sleep 0.1; done
+  while curl -sk -o /dev/null https://127.0.0.1:{server.port}/first; do sleep 0.1; done) </dev/null &
+  read seen # a library that nobody had before is probed a moment after its first use
+  kill $!; wait $! || true
   curl -sSfk $(for i in $(seq {requests}); do echo https://127.0.0.1:{server.port}/inside/$i; done)
   kill $(cat {server.folder}/nginx.pid); wait'
 """
@@ -73,14 +76,24 @@ async def test_inside(where: str, certificate: Path, nginx: Server, root: Path, 
     (inside.folder / "nginx.conf").write_text(config.replace(f":{nginx.port} ", f":{inside.port} "))
     enter = ENTER[where].format(root=root)
     script = INSIDE.format(group=group, root=root, server=inside, requests=REQUESTS, enter=enter)
+    prefix = str(root) if where == "a chroot" else ""
     async with recording(TlsConfig(executables=("nginx", "curl"))) as taken:
-        await anyio.run_process(["unshare", "--mount", "sh", "-c", script])
+        async with await anyio.open_process(["unshare", "--mount", "sh", "-c", script], stderr=None) as process:
+            assert process.stdin
+            ends = {("/usr/bin/curl", "/first"), ("/usr/sbin/nginx", "/first")}
+            await taken.until(lambda taken: ends <= {(_program(each, prefix), each.url_path) for each in taken.exchanges})
+            await process.stdin.send(b"seen\n")
+            assert await process.wait() == 0
         await taken.until(lambda taken: sum("/inside/" in (each.url_path or "") for each in taken.exchanges) >= 2 * REQUESTS)
     found = [each for each in taken.exchanges if (each.url_path or "").startswith("/inside/")]
     told = sorted((each.process_executable_path or "", int((each.url_path or "").rpartition("/")[2])) for each in found)
-    prefix = root if where == "a chroot" else ""
     assert told == [(f"{prefix}/usr/{path}", i + 1) for path in ("bin/curl", "sbin/nginx") for i in range(REQUESTS)]
     assert {each.container_id for each in found} == {group.name.removeprefix("docker-").removesuffix(".scope")}
     assert {(each.server_address, each.server_port, each.url_scheme) for each in found} == {("127.0.0.1", inside.port, "https")}
     assert len({each.client_port for each in found}) == 1
     assert all((each.process_pid or 0) > os.getpid() for each in found)
+
+
+def _program(exchange: Exchange, prefix: str) -> str:
+    """Whose end it is, as the container knows it."""
+    return (exchange.process_executable_path or "").removeprefix(prefix)

@@ -19,20 +19,33 @@ static __always_inline __u64 next_number(void)
 	return bpf_ktime_get_ns() << 8 | (bpf_get_smp_processor_id() & 255);
 }
 
+/* Two threads may use a connection for the first time at once, as Go's net/http does: one reads while the
+ * other writes. So an entry is made with its number, and is put into the table whole: the first one stays. */
+static __always_inline void add_connection(const struct tls_key *key, __u64 cookie)
+{
+	__u64 id = bpf_get_current_pid_tgid();
+	struct tls_connection *draft;
+
+	bpf_map_update_elem(&drafts, &id, &no_connection, BPF_ANY);
+	draft = bpf_map_lookup_elem(&drafts, &id);
+	if (!draft)
+		return;
+	draft->number = next_number();
+	draft->target = cookie >> 8;
+	bpf_map_update_elem(&connections, key, draft, BPF_NOEXIST);
+	bpf_map_delete_elem(&drafts, &id);
+}
+
 static __always_inline struct tls_connection *connection_of(const struct tls_key *key, __u64 cookie)
 {
 	struct tls_connection *found = bpf_map_lookup_elem(&connections, key);
 
 	if (found)
 		return found;
-	bpf_map_update_elem(&connections, key, &no_connection, BPF_NOEXIST);
+	add_connection(key, cookie);
 	found = bpf_map_lookup_elem(&connections, key);
-	if (!found) {
+	if (!found)
 		count(TLS_COUNT_TABLE_FULL);
-		return 0;
-	}
-	found->number = next_number();
-	found->target = cookie >> 8;
 	return found;
 }
 

@@ -133,6 +133,14 @@ struct {
 	__type(value, struct tls_connection);
 } connections SEC(".maps");
 
+/* By thread: a connection while it is put together, which takes more than a stack has. */
+struct {
+	__uint(type, BPF_MAP_TYPE_LRU_HASH);
+	__uint(max_entries, 1024);
+	__type(key, __u64);
+	__type(value, struct tls_connection);
+} drafts SEC(".maps");
+
 /* struct sock → the connection that it carries. */
 struct {
 	__uint(type, BPF_MAP_TYPE_LRU_HASH);

@@ -55,6 +55,10 @@ class Httpipe:
         """Wait for so many exchanges."""
         return until(lambda: len(self.exchanges()) >= count or self.process.poll() is not None)
 
+    def says(self, words: str) -> bool:
+        """Wait for them in its log."""
+        return until(lambda: words in self.log or self.process.poll() is not None) and words in self.log
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """End it and give its exit code."""
         self.process.send_signal(number)

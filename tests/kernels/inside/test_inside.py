@@ -244,6 +244,7 @@ def test_https_by_probes(run: Run, network: Network, tmp_path: Path) -> None:
         return
     assert httpipe.started, httpipe.log
     with tls_nginx(tmp_path / "nginx", network.near):
+        assert httpipe.says("capturing openssl"), httpipe.log  # what is asked before is half seen
         fetch(network.near, "https://127.0.0.1/small", "tls", "-k", "--http1.1")
         assert httpipe.has(2 * REQUESTS), httpipe.log
         assert httpipe.stop() == 0, httpipe.log
@@ -270,6 +271,7 @@ def test_tls_in_the_kernel(run: Run, network: Network, tmp_path: Path) -> None:
     assert httpipe.started, httpipe.log
     before = encrypted(network)
     with tls_nginx(tmp_path / "nginx", network.near):
+        assert httpipe.says("capturing openssl"), httpipe.log
         urls = [f"https://127.0.0.1/{name}" for name in ("large?1", "small?2", "large?3", "large?4", "small?5")]
         command = network.near.command("curl", "-sSk", "--http1.1", *urls)
         subprocess.run(command, stdout=subprocess.DEVNULL, check=True, timeout=WAIT_SECS)
