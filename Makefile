@@ -18,7 +18,7 @@ C_FILES := $(shell find pipeline tests -name '*.[ch]')
 # What needs neither root nor a server and takes less than a second each. As many processes as processors.
 UNIT := -q -n auto --dist worksteal -m 'not slow and not wheel' tests/unit tests/property tests/contract
 
-.PHONY: fuzz-http2 fuzz-lane deb test-deb help setup run demo dev test check unit newer coverage bench test-lane kernels wheels kafka test-tls test-gate lock docs clean
+.PHONY: fuzz-http2 fuzz-lane deb test-deb site help setup run demo dev test check unit newer coverage bench test-lane kernels wheels kafka test-tls test-gate lock docs clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile | sed 's/  *make /\nmake /g'
@@ -105,6 +105,11 @@ wheels:
 	@tools/setup.sh run
 	@tools/wheels.sh
 
+# Into dist/site: the documentation as a searchable site. A link or an anchor that leads nowhere is an error.
+site:
+	@tools/setup.sh run
+	@tools/site.sh
+
 # Into dist/: the package for the Debian release that this is, as root.
 deb:
 	@PYTHON=/usr/bin/python3 tools/setup.sh run
@@ -134,6 +139,7 @@ lock:
 	$(LOCK) --extra kafka --group build pyproject.toml -o requirements.lock
 	$(LOCK) --extra kafka --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 	$(LOCK) --group wheels -o requirements-wheels.lock
+	$(LOCK) --group site -o requirements-site.lock
 
 docs:
 	$(BIN)/httpipe reference > docs/configuration.md

@@ -220,3 +220,10 @@ def test_a_quotation_is_found_and_replaced() -> None:
     page = (ROOT / "docs" / "kafka.md").read_text()
     assert {found["file"] for found in QUOTE.finditer(page)} == {"examples/agent.toml", "examples/worker.toml"}
     assert quoted(page.replace("httpipe-workers", "others")) == page
+
+
+def test_every_page_is_in_the_sites_navigation() -> None:
+    """`make site` fails on a page that nobody finds; so does this, which is quicker."""
+    named = set(re.findall(r"^ *- (?:\w+: )?(\S+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE))
+    pages = {page.relative_to(ROOT).as_posix() for page in PAGES} | {"CONTRIBUTING.md", "CHANGELOG.md"}
+    assert named == pages
