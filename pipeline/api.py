@@ -221,6 +221,9 @@ class Source(ABC):
     """May the engine slow it down? Files and Kafka yes, the kernel no."""
     guards: ClassVar[bool] = False
     """Does the host rely on it, as on a firewall? Then ``/health`` fails while it is in trouble (``context.trouble``)."""
+    occupies: Sequence[str] = ()
+    """What only one source of a host can have, such as a firewall its interfaces. ``httpipe validate`` refuses two that have the
+    same. May depend on the config: set it in the constructor."""
     brings: ClassVar[str] = "exchange"
     """What its batches are made of, for the summary, in the singular."""
     warnings: Sequence[str] = ()

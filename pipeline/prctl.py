@@ -1,4 +1,4 @@
-"""prctl(2) and capset(2), which Python has no functions for: what a process keeps, gives up, and ends with. Linux only.
+"""prctl(2), capset(2), unshare(2), for which Python has no functions: what a process keeps, gives up, ends with. Linux only.
 
 They concern the thread that calls, and what it starts. Each function raises ``OSError`` where the kernel refuses.
 """
@@ -9,6 +9,7 @@ import signal
 from collections.abc import Iterable
 from struct import Struct
 
+_CLONE_NEWNET = 0x40000000
 PR_SET_PDEATHSIG = 1
 PR_SET_KEEPCAPS = 8
 PR_SET_NO_NEW_PRIVS = 38
@@ -47,6 +48,11 @@ def limit_capabilities(numbers: Iterable[int]) -> None:
     mask = sum(1 << number for number in numbers)
     low, high = mask & 0xFFFFFFFF, mask >> 32
     _checked(_libc.capset(_HEADER, _DATA.pack(low, low, 0, high, high, 0)))
+
+
+def enter_new_network() -> None:
+    """This thread is in a network namespace of its own from now on, which goes with it."""
+    _checked(_libc.unshare(_CLONE_NEWNET))
 
 
 def _prctl(option: int, argument: int) -> None:

@@ -65,6 +65,7 @@ static __always_inline void describe(struct work *work, __u32 role)
 	struct segment *segment = &work->segment;
 
 	segment->role = role;
+	segment->parked = 0;
 	segment->link = headers->start;
 	segment->tcp = headers->offset;
 	segment->plain =

@@ -27,9 +27,10 @@ def doctor(*, tls: bool, as_json: bool) -> int:
         show_tls(survey(), as_json=as_json)
         return ExitCode.OK
     from pipeline.sources.bpf.host import checks  # noqa: PLC0415  start-up
+    from pipeline.sources.gate import host as gate_host  # noqa: PLC0415  start-up
     from pipeline.sources.tls import host as tls_host  # noqa: PLC0415  start-up
 
-    found = [*checks(), *tls_host.checks()]
+    found = [*checks(), *tls_host.checks(), *gate_host.checks()]
     if as_json:
         for check in found:
             point = {

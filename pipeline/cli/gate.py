@@ -1,7 +1,5 @@
 """`httpipe gate`: firewalls that go on without httpipe (`on_exit = "closed"`): which there are, and how to end one."""
 
-from pathlib import PurePath
-
 import click
 
 from pipeline.cli.exit_codes import ExitCode
@@ -18,7 +16,8 @@ def gate() -> None:
     """The HTTP firewalls that go on without httpipe.
 
     With on_exit = "closed" a firewall goes on when httpipe ends, in whatever way. It bears the id of its source. When httpipe
-    runs again with a source of that id, the new one takes its place without a gap.
+    runs again with a source of that id, the new one takes its place without a gap. Below Linux 6.6 what kill -9 leaves behind is
+    shown, and ended, as "left-behind".
     """
 
 
@@ -26,7 +25,7 @@ def gate() -> None:
 def status() -> int:
     """Show the firewalls that are kept, where they stand and whether another program comes before them."""
     try:
-        kept = [each for each in pins.status() if PurePath(each.path).name.endswith(":judge")]
+        kept = [each for each in pins.status() if each.judges]
     except OSError as error:
         return _denied("cannot look", error)
     if not kept:

@@ -24,7 +24,7 @@ from pipeline.topology import rules
 from pipeline.topology.components import TABLES, Draft, Mode, construct, draft
 from pipeline.topology.graph import Node, Wiring, first_look, wire
 from pipeline.topology.headers import unreported_headers
-from pipeline.topology.overlap import file_problems
+from pipeline.topology.overlap import file_problems, place_problems
 from pipeline.topology.plan import Plan, SinkClass, SinkSpec, SourceClass, SourceSpec, TransformClass, TransformSpec
 
 M = TypeVar("M", bound=BaseModel)
@@ -54,7 +54,8 @@ def build(
     attributes, found = _construct(drafts, Context("", read_file=read_file, map_file=map_file), mode)
     problems += found
     wiring, found = wire([Node(each.id, each.entry.kind, each.inputs, each.outputs) for each in drafts.values()])
-    problems += found + _whole(document, drafts) + file_problems(list(drafts.values()), process.data_dir)
+    problems += found + _whole(document, drafts)
+    problems += file_problems(list(drafts.values()), process.data_dir) + place_problems(list(drafts.values()))
     if problems:
         clear = not any(".inputs" in problem.path for problem in problems)
         raise ConfigError(

@@ -1,9 +1,9 @@
-"""Whether two components may write the same file. Pure: it looks at patterns of paths, never at a disk."""
+"""Whether two components may write the same file, or want the same place. Pure: patterns of paths are looked at, never a disk."""
 
 from collections import deque
 from collections.abc import Iterator, Sequence
 
-from pipeline.api import Sink
+from pipeline.api import Sink, Source
 from pipeline.errors import Problem
 from pipeline.model.file_names import ANYTHING, FileNames, Place, spelled
 from pipeline.topology.components import Draft
@@ -24,6 +24,18 @@ def file_problems(drafts: Sequence[Draft], data_dir: str) -> list[Problem]:
                 advice = f'"{common}" may be a file of [{owner}] as well: give each a folder or a name of its own'
                 problems.append(Problem(where, advice))
             claims.setdefault(where, (draft, []))[1].append(names)
+    return problems
+
+
+def place_problems(drafts: Sequence[Draft]) -> list[Problem]:
+    """What two sources would both have, and only one can."""
+    problems = []
+    owners: dict[str, str] = {}
+    for draft in drafts:
+        for place in draft.instance.occupies if isinstance(draft.instance, Source) else ():
+            owner = owners.setdefault(place, draft.entry.path)
+            if owner != draft.entry.path:
+                problems.append(Problem(draft.entry.path, f"{place} is [{owner}] already: only one can be there; join the two"))
     return problems
 
 

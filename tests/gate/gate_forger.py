@@ -4,6 +4,7 @@ import random
 import socket
 import struct
 import time
+from contextlib import suppress
 
 from live_namespace import Namespace, ip
 
@@ -43,7 +44,7 @@ class Forger:
         self._wire.bind(("wire", 0x0800))
         self._wire.settimeout(0.02)
         self._ethernet, self._port = ethernet, port
-        self._source = random.randint(30000, 60000)
+        self.source = random.randint(30000, 60000)
         self._addresses = socket.inet_aton(ME) + socket.inet_aton(SERVER)
         self._ident = 1
         self.stamped = False
@@ -76,7 +77,7 @@ class Forger:
         seq, ack = self.seq if seq is None else seq, self.ack if ack is None else ack
         flags |= URG if urgent else 0
         head = struct.pack(
-            "!HHIIBBHHH", self._source, self._port, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, offset, flags, 65000, 0, urgent
+            "!HHIIBBHHH", self.source, self._port, seq & 0xFFFFFFFF, ack & 0xFFFFFFFF, offset, flags, 65000, 0, urgent
         )
         whole = head + options + data
         correct = checksum(self._addresses + struct.pack("!BBH", 0, 6, len(whole)) + whole)
@@ -110,6 +111,14 @@ class Forger:
             raise ConnectionError("no answer to the SYN")
         self.send(flags=ACK)
 
+    def is_acknowledged(self, secs: float) -> bool:
+        """Whether the server's kernel has all that was sent so far, or has it soon."""
+        until = time.monotonic() + secs
+        while self.acknowledged != self.seq & 0xFFFFFFFF and time.monotonic() < until:
+            with suppress(TimeoutError):
+                self._take(self._wire.recv(65536))
+        return self.acknowledged == self.seq & 0xFFFFFFFF
+
     def listen(self, secs: float) -> str:
         """For so long, or until something happens, which it says."""
         until = time.monotonic() + secs
@@ -128,7 +137,7 @@ class Forger:
         if frame[26:34] != self._addresses[4:] + self._addresses[:4] or frame[23] != 6:
             return ""
         source, destination, seq, self.acknowledged, offset, flags = struct.unpack_from("!HHIIBB", frame, tcp)
-        if (source, destination) != (self._port, self._source):
+        if (source, destination) != (self._port, self.source):
             return ""
         options = frame[tcp + 20 : tcp + (offset >> 4) * 4]
         stamps = options.find(b"\x08\x0a")

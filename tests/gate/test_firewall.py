@@ -15,8 +15,11 @@ from pathlib import Path
 
 import pytest
 from gate_command import Firewall, Host, hosted
+from gate_wire import other_program
 from live_namespace import Namespace, ip
 from live_nginx import Nginx
+
+from pipeline.sources.bpf import tcx
 
 SERVER = "10.25.0.2"
 OPTIONS = 'mode = "{mode}"\ninterfaces = ["wire", "lo"]\nports = [80]\n'
@@ -222,17 +225,34 @@ def test_what_stays_when_it_is_killed(begin: Begin, host: Host, client_side: Nam
     assert becomes(client_side, DENIED, 200)
 
 
-def test_health_fails_while_another_program_comes_first(begin: Begin, host: Host, client_side: Namespace) -> None:
+def test_two_firewalls_at_one_interface(begin: Begin, host: Host, client_side: Namespace, tmp_path: Path) -> None:
+    """The second one is refused, and told which process the first one is; in one file, `validate` names both."""
+    options = OPTIONS.format(mode="enforce") + f'deny.entries = ["{DENIED}"]\n'
+    first = begin(options)
+    file = first.file
+    done = host.httpipe("run", str(file), "--for", "5s")
+    assert done.returncode != 0
+    assert f"the firewall of another httpipe, process {first.process.pid}, stands on" in done.stderr
+    assert status(client_side, DENIED) == 403
+    both = tmp_path / "both.toml"
+    both.write_text(file.read_text() + '[sources.other]\ntype = "firewall"\n' + options)
+    done = host.httpipe("validate", str(both))
+    assert done.returncode == 78
+    assert "a firewall on wire (ingress) is [sources.gate] already: only one can be there" in done.stdout + done.stderr
+
+
+def test_health_fails_while_another_program_comes_first(
+    begin: Begin, host: Host, server_side: Namespace, client_side: Namespace
+) -> None:
     """503 with the interface, and `gate status` says which; 200 again when it has gone."""
     address = "127.0.0.1:9597"
     options = OPTIONS.format(mode="enforce") + f'deny.entries = ["{DENIED}"]\n'
     first = begin(options, f'[telemetry]\nmetrics_address = "{address}"\n')
     assert host.curl(f"http://{address}/health") == "ok\n 200"
-    second = begin(options, name="two")
-    first.until(lambda: "503" in host.curl(f"http://{address}/health"))
-    assert "the firewall on wire (ingress) does not come first" in host.curl(f"http://{address}/ready")
-    assert status(client_side, DENIED) == 403
-    second.end(signal.SIGTERM)
+    with other_program(server_side, "looker", tcx.INGRESS, first=True):
+        first.until(lambda: "503" in host.curl(f"http://{address}/health"))
+        assert "the firewall on wire (ingress) does not come first" in host.curl(f"http://{address}/ready")
+        assert status(client_side, DENIED) == 403
     first.until(lambda: host.curl(f"http://{address}/health") == "ok\n 200")
     assert status(client_side, DENIED) == 403
 

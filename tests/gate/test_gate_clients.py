@@ -3,6 +3,7 @@
 import functools
 import subprocess
 import sys
+import time
 from collections.abc import Generator
 from pathlib import Path
 
@@ -68,16 +69,37 @@ def test_told_at_once(
     assert gate.count("forbidden") == 8
 
 
-def test_wget(folder: Path, client_side: Namespace, start: functools.partial[Running]) -> None:
-    """It says 403, and gives up."""
-    assert folder.exists()
-    start("wire")
-    asked = client_side.command(
-        "wget", "-q", "-T", "5", "-t", "1", "-S", "-O", "-", f"http://10.25.0.2:{SERVERS['nginx']}/admin/x"
-    )
-    done = subprocess.run(asked, capture_output=True, text=True, check=False)
-    assert "403 Forbidden" in done.stderr
-    assert done.returncode == 8
+@pytest.mark.parametrize(("interface", "host"), [(name, host) for name, hosts in PLACES.items() for host in hosts])
+def test_wget(  # noqa: PLR0913, PLR0917  a place, and who is there
+    interface: str,
+    host: str,
+    folder: Path,
+    server_side: Namespace,
+    client_side: Namespace,
+    start: functools.partial[Running],
+) -> None:
+    """It says 403 with the body at once, and gives up; what is allowed it gets."""
+    gate = start(interface)
+    here = server_side if interface == "lo" else client_side
+    seen = len(access_log(folder))
+    url = f"http://{host}:{SERVERS['nginx']}"
+    command = here.command("wget", "-q", "-T", "5", "-t", "1", "-S", "--content-on-error", "-O", "-")
+
+    def ask(*more: str) -> tuple[int, str, float]:
+        began = time.monotonic()
+        done = subprocess.run([*command, *more], capture_output=True, text=True, check=False)
+        assert "403 Forbidden" in done.stderr or not done.returncode
+        return done.returncode, done.stdout, time.monotonic() - began
+
+    denied = [ask(f"{url}/admin/x"), ask("--post-data", "x" * 30000, f"{url}/admin/x"), ask(f"{url}/%61dmin/x")]
+    assert {each[:2] for each in denied} == {(8, "refused by this host.\n")}
+    allowed = ask(f"{url}/ok")
+    assert allowed[:2] == (0, "hello\n")
+    assert min(secs for *_, secs in denied) - allowed[2] <= AT_MOST_MS / 1000
+    assert max(secs for *_, secs in denied) < AT_MOST_SECS
+    assert {line.split()[1] for line in access_log(folder)[seen:]} == {"/ok"}
+    assert gate.balances()
+    assert gate.count("forbidden") == 3
 
 
 @pytest.mark.parametrize("client", ["python", "go"])

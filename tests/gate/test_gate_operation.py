@@ -1,5 +1,6 @@
 """How it is run: what stays when it ends, who comes first, a flood, lists that change."""
 
+import errno
 import functools
 import re
 import signal
@@ -17,8 +18,9 @@ from gate_servers import served
 from gate_wire import other_program
 from live_namespace import Namespace
 
+from pipeline.errors import CaptureError
 from pipeline.sources.bpf import tcx
-from pipeline.sources.gate import abi, pins
+from pipeline.sources.gate import abi, host, pins, place
 from pipeline.sources.gate.gate import Sizes
 from pipeline.sources.gate.place import by_links
 
@@ -58,14 +60,15 @@ def kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Generator[Path, Non
     subprocess.run(["umount", str(tmp_path)], check=True)
 
 
-def in_a_process(namespace: Namespace, *, pin: Path | None) -> subprocess.Popen[str]:
+def in_a_process(namespace: Namespace, *, pin: Path | None, links: bool = True) -> subprocess.Popen[str]:
     """A gate that is ready, in a process of its own."""
     program = f"""
         import sys, time
         sys.path[:0] = {sys.path!r}
         from gate_lists import lists
         from pathlib import Path
-        from pipeline.sources.gate import abi, pins
+        from pipeline.sources.gate import abi, pins, place
+        place.by_links = lambda: {links}
         from pipeline.sources.gate.gate import Gate
         from pipeline.sources.gate.settings import Settings
         gate = Gate()
@@ -132,6 +135,49 @@ def test_killed_and_closed(
         assert becomes("200", client_side, port, "/other")
     finally:
         pins.detach("httpipe-test")
+
+
+def test_killed_below_6_6(
+    port: int, server_side: Namespace, client_side: Namespace, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Filters stay behind, and refuse on; ``status`` shows them as long as nobody holds them, ``detach`` removes them."""
+    monkeypatch.setattr(pins, "by_links", lambda: False)
+    process = in_a_process(server_side, pin=None, links=False)
+    with server_side.entered():
+        assert list(pins.status(tmp_path)) == []
+    kill(process)
+    assert status(client_side, port) == "403"
+    with server_side.entered():
+        assert [(each.gate, each.interface, each.direction) for each in pins.status(tmp_path)] == [(pins.LEFT, "wire", "ingress")]
+        assert pins.detach(pins.LEFT, tmp_path) == 2
+        assert list(pins.status(tmp_path)) == []
+    assert becomes("200", client_side, port)
+
+
+def test_without_what_it_attaches_to(monkeypatch: pytest.MonkeyPatch, start: functools.partial[Running]) -> None:
+    """A kernel that was built without says so, with what to do; ``httpipe doctor``, too."""
+
+    def fail(*_: object, **__: object) -> int:
+        raise OSError(errno.ENOENT, "No such file or directory")
+
+    for links, part, remedy in ((False, "clsact", "modprobe sch_ingress cls_bpf"), (True, "tcx", "CONFIG_NET_XGRESS")):
+        monkeypatch.setattr(place, "by_links", lambda links=links: links)
+        monkeypatch.setattr(getattr(place, part), "attach", fail)
+        with pytest.raises(CaptureError, match="cannot attach to lo") as refused:
+            start("lo")
+        assert remedy in refused.value.remedy
+        (point,) = host.checks()
+        assert (point.ok, point.required, remedy in point.remedy) == (False, False, True)
+
+
+@pytest.mark.parametrize("links", [True, False], ids=["tcx", "clsact"])
+def test_doctor_tries_it(monkeypatch: pytest.MonkeyPatch, links: bool) -> None:  # noqa: FBT001  a case
+    """Where nobody else is; it says how it would be attached."""
+    monkeypatch.setattr(place, "by_links", lambda: links)
+    monkeypatch.setattr(host, "by_links", lambda: links)
+    (point,) = host.checks()
+    assert point.ok, point
+    assert ("tcx" if links else "clsact") in point.detail
 
 
 def test_another_program(port: int, server_side: Namespace, client_side: Namespace, start: functools.partial[Running]) -> None:

@@ -15,6 +15,7 @@ from gate_wire import other_program
 from live_namespace import Namespace
 
 from pipeline.sources.bpf import tcx
+from pipeline.sources.gate import abi
 
 MEBIBYTES = int(os.environ.get("HTTPIPE_GATE_UPLOAD", "100"))
 LARGE = 1024
@@ -49,11 +50,14 @@ def upload(namespace: Namespace, url: str, body: Path, *more: str) -> tuple[str,
     return done.stdout or done.stderr, time.monotonic() - start
 
 
+@pytest.mark.parametrize("mode", [abi.Mode.ENFORCE, abi.Mode.MONITOR], ids=["enforce", "monitor"])
 @pytest.mark.parametrize("more", [(), ("-H", "Transfer-Encoding: chunked")], ids=["length", "chunked"])
-def test_one(more: tuple[str, ...], url: str, body: Path, client_side: Namespace, start: functools.partial[Running]) -> None:
+def test_one(  # noqa: PLR0913, PLR0917  a way, and who is there
+    mode: abi.Mode, more: tuple[str, ...], url: str, body: Path, client_side: Namespace, start: functools.partial[Running]
+) -> None:
     """Every byte arrives; of a gigabyte in hardly more time than without."""
     said, secs = min((upload(client_side, url, body, *more) for _ in range(2)), key=lambda found: found[1])
-    gate = start("wire")
+    gate = start("wire", mode=mode)
     found = [upload(client_side, url, body, *more) for _ in range(3)]
     assert {each for each, _ in found} == {said}
     if MEBIBYTES >= LARGE:
@@ -62,15 +66,21 @@ def test_one(more: tuple[str, ...], url: str, body: Path, client_side: Namespace
     assert gate.count("heads") == gate.count("allowed") == 3
 
 
-def test_ten_at_once_with_loss(
-    url: str, body: Path, client_side: Namespace, server_side: Namespace, start: functools.partial[Running]
+@pytest.mark.parametrize("mode", [abi.Mode.ENFORCE, abi.Mode.MONITOR], ids=["enforce", "monitor"])
+def test_ten_at_once_with_loss(  # noqa: PLR0913, PLR0917  a way, and who is there
+    mode: abi.Mode,
+    url: str,
+    body: Path,
+    client_side: Namespace,
+    server_side: Namespace,
+    start: functools.partial[Running],
 ) -> None:
     """Half of them chunked, 2 % lost in front and 1 % behind: all arrive whole."""
     some = body.with_name("some")
     with body.open("rb") as whole:
         some.write_bytes(whole.read(100 << 20))
     said, _ = upload(client_side, url, some)
-    gate = start("wire")
+    gate = start("wire", mode=mode)
 
     def one(number: int) -> str:
         return upload(client_side, url, some, *(("-H", "Transfer-Encoding: chunked") if number % 2 else ()))[0]

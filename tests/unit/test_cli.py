@@ -18,6 +18,7 @@ from pipeline.cli.progress import Progress, size
 from pipeline.errors import CaptureError, ConfigError, HttpipeError, InputError, Problem, UnhealthyError
 from pipeline.sources.bpf import host
 from pipeline.sources.bpf.host import Check
+from pipeline.sources.gate import host as gate_host
 from pipeline.sources.tls import host as tls_host
 
 REPLAY = """
@@ -221,6 +222,7 @@ def test_doctor_tells_each_point_with_a_remedy_and_fails_only_for_what_is_needed
     ]
     monkeypatch.setattr(host, "checks", lambda: points)
     monkeypatch.setattr(tls_host, "checks", list)
+    monkeypatch.setattr(gate_host, "checks", list)
     assert call(["doctor"]) == ExitCode.OK
     assert "This host can capture." in capsys.readouterr().out
     points.append(Check("capabilities", ok=False, detail="user 5", remedy="setcap a\nsudo b"))

@@ -15,7 +15,7 @@
 /* Bytes of a host that are kept are GATE_TEXT_BYTES; the room is a power of two, so that a mask proves it. */
 #define GATE_HOST_ROOM	   128
 #define GATE_METHOD_BYTES  16
-/* Bytes of a head, with empty lines in front. Servers' own limits are 8 to 64 KiB. */
+/* Bytes of a head. Servers' own limits are 8 to 64 KiB. */
 #define GATE_HEAD_BYTES	   16384
 /* Of a name in the lists: a path, a prefix, a host. */
 #define GATE_TEXT_BYTES	   120
@@ -207,12 +207,13 @@ enum gate_count {
 	GATE_COUNT_TAKEN_UP,	/* connections whose beginning was not seen, looked at from a request on */
 	GATE_COUNT_PASSED_OVER, /* connections that are not looked at: no HTTP/1, no place, by policy */
 	GATE_COUNT_SPLIT,	/* heads that came in several segments */
-	GATE_COUNT_EARLY,	/* segments dropped because others before them are missing */
-	GATE_COUNT_BUSY,	/* segments dropped because another CPU was at the connection for too long */
-	GATE_COUNT_REPEATED,	/* segments that say nothing new */
-	GATE_COUNT_REREAD,	/* of these, read again because the stack has not got them yet */
-	GATE_COUNT_WAITING,	/* segments dropped because the answer to an upgrade is still to come */
-	GATE_COUNT_SWALLOWED,	/* segments that came behind a refusal */
+	GATE_COUNT_EARLY,     /* segments dropped, or not looked at, because others before them are missing */
+	GATE_COUNT_PARKED,    /* segments kept until others before them came */
+	GATE_COUNT_BUSY,      /* segments dropped because another CPU was at the connection for too long */
+	GATE_COUNT_REPEATED,  /* segments that say nothing new */
+	GATE_COUNT_REREAD,    /* of these, read again because the stack has not got them yet */
+	GATE_COUNT_WAITING,   /* segments dropped because the answer to an upgrade is still to come */
+	GATE_COUNT_SWALLOWED, /* segments that came behind a refusal */
 	GATE_COUNT_ANSWERED_AGAIN, /* of these, given the answer again */
 	GATE_COUNT_MPTCP,	   /* openings whose option for several paths was taken out */
 	GATE_COUNT_OPENING_DATA,   /* openings with data (TCP Fast Open) */

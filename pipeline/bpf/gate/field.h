@@ -86,20 +86,26 @@ static __always_inline int host_ends(struct scan *scan, __u8 c)
 	return c == ':' && !scan->value_bytes;
 }
 
+/* Whether the byte is one of the host's: none is behind its end, and brackets are not. */
+static __always_inline int host_has(struct scan *scan, __u8 c)
+{
+	if (scan->ended)
+		return 0;
+	if (host_ends(scan, c) || c == ']')
+		scan->ended = 1;
+	else if (c == '[')
+		scan->value_bytes = 1;
+	else
+		return 1;
+	return 0;
+}
+
 static __always_inline void host_byte(struct scan *scan, __u8 c)
 {
 	__u32 n = scan->host_bytes;
 
-	if (scan->ended)
+	if (!host_has(scan, c))
 		return;
-	if (host_ends(scan, c) || c == ']') {
-		scan->ended = 1;
-		return;
-	}
-	if (c == '[') {
-		scan->value_bytes = 1;
-		return;
-	}
 	if (n >= GATE_TEXT_BYTES) {
 		scan->doubts |= GATE_DOUBT_LONG;
 		return;
@@ -113,16 +119,8 @@ static __always_inline void host_byte(struct scan *scan, __u8 c)
 /* The same host as the target's, or a doubt. */
 static __always_inline void host_again_byte(struct scan *scan, __u8 c)
 {
-	if (scan->ended)
+	if (!host_has(scan, c))
 		return;
-	if (host_ends(scan, c) || c == ']') {
-		scan->ended = 1;
-		return;
-	}
-	if (c == '[') {
-		scan->value_bytes = 1;
-		return;
-	}
 	if (scan->at >= scan->host_bytes ? c != '.' : scan->host[scan->at & (GATE_HOST_ROOM - 1)] != lower(c))
 		scan->doubts |= GATE_DOUBT_HOSTS;
 	scan->at++;

@@ -12,9 +12,11 @@
 #include "parse/key.h"
 
 /* Beginnings of the newest segments that were more than body: 8 of 64 KiB are beyond most windows. */
-#define CHECKPOINTS 8
+#define CHECKPOINTS    8
 /* The newest bodies and chunks: of 64 KiB, as most programs make them, a megabyte. */
-#define BODIES	    16
+#define BODIES	       16
+/* Segments of a connection that are kept because they came too early (gate/parked.h). */
+#define PARKED_OF_FLOW 4
 
 enum refused {
 	REFUSED_NOT,
@@ -61,6 +63,7 @@ struct flow {
 	__u32 swallowed;   /* bytes */
 	__u32 server_seq;  /* where the answer to a wish for another protocol begins */
 	__u32 newest_body;
+	__u32 parked[PARKED_OF_FLOW]; /* their claims, 0 for none */
 	__u64 last_ns;
 	struct body bodies[BODIES];
 	struct checkpoint checkpoints[CHECKPOINTS];

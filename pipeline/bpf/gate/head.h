@@ -276,8 +276,10 @@ __noinline int head_byte(struct scan *scan, __u32 byte)
 		head = in_query(scan, c);
 		break;
 	case AT_START:
-		if (c == '\r' || c == '\n')
+		if (c == '\r' || c == '\n') { /* an empty line, which is no part of it */
+			scan->head_bytes = 0;
 			break;
+		}
 		scan->place = AT_METHOD;
 		head = method_byte(scan, c);
 		break;

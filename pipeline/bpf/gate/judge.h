@@ -16,6 +16,18 @@ static __always_inline int drop(const struct gate_settings *settings)
 	return settings->mode == GATE_MODE_ENFORCE ? SHOT : NEXT;
 }
 
+/* Not now: to be sent again, or kept. `locked`: the connection is. */
+static __always_inline int put_off(struct __sk_buff *skb, struct work *work, struct flow *flow,
+				   const struct gate_settings *settings, __u32 why, __u32 locked)
+{
+	if (settings->mode == GATE_MODE_ENFORCE) {
+		count(why);
+		return SHOT;
+	}
+	park(skb, work, flow, locked);
+	return NEXT;
+}
+
 /* Nothing of the connection is looked at from here on. */
 static __always_inline void pass_over(struct flow *flow)
 {
@@ -83,13 +95,14 @@ static __always_inline void leap(struct work *work, struct flow *flow)
 		end_body(&flow->framing);
 }
 
-/* Only watching, we cannot make a client send again what was not seen here: wait for the next request. */
+/* Only watching, we cannot make a client send again what was not seen here and is nowhere kept, though the
+ * stack has it: wait for the next request. */
 static __always_inline int lose_track(struct __sk_buff *skb, struct work *work, struct flow *flow)
 {
 	struct stack stack = {};
 
-	if (!look_at_stack(skb, work, &stack) || before(stack.rcv_nxt, work->packet.seq) ||
-	    !begins_like_request(skb, work))
+	if (is_next_parked(flow) || !look_at_stack(skb, work, &stack) ||
+	    before(stack.rcv_nxt, work->packet.seq) || !begins_like_request(skb, work))
 		return 0;
 	flow->next_seq = work->packet.seq;
 	flow->framing.phase = PHASE_HEAD;
@@ -112,18 +125,15 @@ static __noinline int on_early(struct __sk_buff *skb, struct work *work, struct 
 		leap(work, flow);
 		return 1;
 	}
+	if (settings->mode != GATE_MODE_ENFORCE)
+		return lose_track(skb, work, flow);
 	if (now - flow->last_ns < JUST_NOW_NS) {
 		unlock(flow);
 		*held = await_turn(flow, work->packet.seq);
 		if (*held)
 			return 1;
 		*held = lock(flow);
-		if (!*held)
-			return 0;
 	}
-	if (settings->mode != GATE_MODE_ENFORCE && lose_track(skb, work, flow))
-		return 1;
-	count(GATE_COUNT_EARLY);
 	return 0;
 }
 
@@ -176,7 +186,7 @@ static __always_inline int in_turn(struct __sk_buff *skb, struct work *work, str
 	__u32 end = packet->seq + packet->length, skip = 0, result;
 
 	if (before(flow->next_seq, packet->seq) && !on_early(skb, work, flow, settings, held))
-		return drop(settings);
+		return put_off(skb, work, flow, settings, GATE_COUNT_EARLY, 1);
 	if (before(packet->seq, flow->next_seq)) {
 		skip = flow->next_seq - packet->seq;
 		__builtin_memset(&work->reading, 0, sizeof(work->reading));
@@ -197,6 +207,30 @@ static __always_inline int in_turn(struct __sk_buff *skb, struct work *work, str
 	return read_new(skb, work, flow, settings, skip);
 }
 
+struct catching_up {
+	struct __sk_buff *skb;
+	struct work *work;
+	struct flow *flow;
+	struct gate_settings *settings;
+};
+
+static long catch_up_step(__u32 UNUSED i, struct catching_up *of)
+{
+	if (of->flow->framing.phase >= PHASE_UPGRADE || !unpark(of->work, of->flow))
+		return 1;
+	read_new(of->skb, of->work, of->flow, of->settings, of->flow->next_seq - of->work->packet.seq);
+	return 0;
+}
+
+/* What is kept and comes next, as far as it goes. */
+static __always_inline void catch_up(struct __sk_buff *skb, struct work *work, struct flow *flow,
+				     struct gate_settings *settings)
+{
+	struct catching_up of = {skb, work, flow, settings};
+
+	bpf_loop(PARKED, catch_up_step, &of, 0);
+}
+
 static __always_inline int on_segment(struct __sk_buff *skb, struct work *work,
 				      struct gate_settings *settings)
 {
@@ -206,9 +240,10 @@ static __always_inline int on_segment(struct __sk_buff *skb, struct work *work,
 
 	if (flow && flow->refused)
 		return swallow(skb, work, flow, settings);
-	if (!packet->length)
+	if (!packet->length && !(flow && has_parked(flow)))
 		return NEXT;
-	count(GATE_COUNT_SEGMENTS);
+	if (packet->length)
+		count(GATE_COUNT_SEGMENTS);
 	if (!flow) {
 		result = take_up(skb, work, settings);
 		if (result)
@@ -220,16 +255,18 @@ static __always_inline int on_segment(struct __sk_buff *skb, struct work *work,
 	if (flow->framing.phase == PHASE_TUNNEL || flow->framing.phase == PHASE_UNKNOWN)
 		return NEXT;
 	if (!lock(flow)) {
-		count(GATE_COUNT_BUSY);
-		return drop(settings);
+		return packet->length ? put_off(skb, work, flow, settings, GATE_COUNT_BUSY, 0) : NEXT;
 	}
-	if (flow->framing.phase == PHASE_UPGRADE && !before(packet->seq, flow->next_seq)) {
+	if (!packet->length) {
+		result = NEXT;
+	} else if (flow->framing.phase == PHASE_UPGRADE && !before(packet->seq, flow->next_seq)) {
 		/* What it means depends on the answer, which is still to come; so will this. */
-		count(GATE_COUNT_WAITING);
-		result = drop(settings);
+		result = put_off(skb, work, flow, settings, GATE_COUNT_WAITING, 1);
 	} else {
 		result = in_turn(skb, work, flow, settings, &held);
 	}
+	if (held && has_parked(flow))
+		catch_up(skb, work, flow, settings);
 	if (held)
 		unlock(flow);
 	return result;

@@ -30,6 +30,22 @@ HTTPIPE_MAP(5, PERCPU_ARRAY, "percpu_array", counters, __u32, struct gate_counte
  * goes on. */
 HTTPIPE_MAP(6, PERCPU_ARRAY, "percpu_array", works, __u32, struct work, ROLES)
 
+/* Segments that came too early, of all connections: the oldest makes place. The programs write and read. */
+#define PARKED	     32
+#define PARKED_BYTES 65536
+
+struct parked {
+	__u32 claims; /* of the first: so many have been given away */
+	__u32 claim;  /* whose it is */
+	__u32 seq;
+	__u32 ack;
+	__u32 bytes;
+	__u32 unused;
+	__u8 data[2 * PARKED_BYTES]; /* the verifier adds the largest place to the largest size */
+};
+
+HTTPIPE_MAP(7, ARRAY, "array", parked, __u32, struct parked, PARKED)
+
 /* Lists: two generations, of which gate_settings.list holds. User space makes the other one, then writes that
  * number; programs only read. Their inner maps have sizes and no types: 6.1 refuses one without types in the
  * place of one that has them. */

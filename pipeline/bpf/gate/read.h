@@ -9,6 +9,7 @@
 #include "gate/chunk.h"
 #include "gate/find.h"
 #include "gate/head.h"
+#include "gate/parked.h"
 #include "gate/tell.h"
 
 /* More than any packet has bytes (BIG TCP: 512 KiB), each of which is one step at most; bpf_loop's own bound
@@ -116,6 +117,8 @@ static __always_inline int load_window(struct reader *of)
 	n = ((n - 1) & (WINDOW - 1)) + 1;
 	reading->window = reading->at;
 	reading->filled = n;
+	if (work->segment.parked)
+		return load_parked(work, reading->at);
 	return bpf_skb_load_bytes(of->skb, work->packet.payload + reading->at, work->bytes, n);
 }
 

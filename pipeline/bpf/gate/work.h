@@ -31,6 +31,7 @@ struct segment {
 	__u32 echo;
 	__u32 fin; /* 1 where it has one */
 	__u32 role;
+	__u32 parked; /* the claim by which it was kept, where it is not the packet in hand */
 };
 
 /* What the walk through its payload has come to. */

@@ -16,7 +16,7 @@ SINCE: Release = (6, 6)
 INGRESS, EGRESS = 46, 47
 """``BPF_TCX_INGRESS``, ``BPF_TCX_EGRESS`` of ``enum bpf_attach_type``."""
 
-_OBJ_PIN, _OBJ_GET, _INFO_BY_FD, _PROG_QUERY, _LINK_CREATE = 6, 7, 15, 16, 28
+_OBJ_PIN, _OBJ_GET, _PROG_BY_ID, _INFO_BY_FD, _PROG_QUERY, _LINK_CREATE = 6, 7, 13, 15, 16, 28
 _BEFORE = 8
 """``BPF_F_BEFORE``: without naming one, before all others."""
 
@@ -31,6 +31,12 @@ _LINK_INFO = Struct("=III4xII40x")
 
 _PROGRAM_INFO = Struct("=II")
 """The beginning of ``struct bpf_prog_info``: type, id."""
+
+_PROGRAM_NAME = Struct("=64x16s")
+"""More of it."""
+
+_BY_ID = Struct("=III")
+"""``union bpf_attr`` to get a program: id, next id, flags."""
 
 MOST = 64
 """Programs at one place (``BPF_MPROG_MAX``)."""
@@ -62,6 +68,18 @@ def program_id(program_fd: int) -> int:
     bpf(_INFO_BY_FD, _INFO.pack(program_fd, _PROGRAM_INFO.size, ctypes.addressof(info)))
     number: int = _PROGRAM_INFO.unpack(info.raw)[1]
     return number
+
+
+def program_name(number: int) -> str:
+    """As in its source, at most 15 characters."""
+    fd = bpf_fd(_PROG_BY_ID, _BY_ID.pack(number, 0, 0))
+    try:
+        info = ctypes.create_string_buffer(_PROGRAM_NAME.size)
+        bpf(_INFO_BY_FD, _INFO.pack(fd, _PROGRAM_NAME.size, ctypes.addressof(info)))
+    finally:
+        os.close(fd)
+    name: bytes = _PROGRAM_NAME.unpack(info.raw)[0]
+    return name.rstrip(b"\0").decode()
 
 
 def pin(link_fd: int, path: Path) -> None:

@@ -190,6 +190,7 @@ COUNTS = (
     "passed_over",
     "split",
     "early",
+    "parked",
     "busy",
     "repeated",
     "reread",

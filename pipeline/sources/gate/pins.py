@@ -1,6 +1,8 @@
-"""Links that outlive their process: pinned in the BPF file system, one folder for each gate, by its name.
+"""What outlives its process: links that are pinned, and below Linux 6.6 filters that a killed process left behind.
 
-Comes in: places, or a name. Goes out: what is pinned, as ``Pinned``. Whoever starts a gate of the same name attaches before the
+Links are pinned in the BPF file system, one folder for each gate, by its name; filters bear none.
+
+Comes in: places, or a name. Goes out: what is kept, as ``Pinned``. Whoever starts a gate of the same name attaches before the
 one that is pinned, and then takes its place: there is no gap.
 """
 
@@ -12,24 +14,37 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from pipeline.errors import CaptureError
-from pipeline.sources.bpf import tcx
+from pipeline.sources.bpf import clsact, tcx
+from pipeline.sources.gate import holders
 from pipeline.sources.gate.place import Place, by_links
 
 FOLDER = Path("/sys/fs/bpf/httpipe-gate")
 
+LEFT = "left-behind"
+"""The name of filters that a killed process left behind: they bear none."""
+
 _DIRECTIONS = {tcx.INGRESS: "ingress", tcx.EGRESS: "egress"}
+_CLSACT = {"ingress": clsact.INGRESS, "egress": clsact.EGRESS}
 
 
 @dataclass(frozen=True, slots=True)
 class Pinned:
-    """A link that is kept. ``interface`` is empty where it has gone. ``before``: programs that come first."""
+    """A link that is kept, or a filter, which has no path.
+
+    ``interface`` is empty where it has gone. ``before``: programs that come first.
+    """
 
     gate: str
     interface: str
     direction: str
     program: int
     before: tuple[int, ...]
-    path: Path
+    path: Path | None
+
+    @property
+    def judges(self) -> bool:
+        """Whether it refuses; each gate has a second one, for what servers answer."""
+        return self.path is None or self.path.name.endswith(":judge")
 
 
 def keep(places: Iterable[Place], name: str, folder: Path | None = None) -> None:
@@ -71,10 +86,21 @@ def status(folder: Path | None = None) -> Iterator[Pinned]:
             there = tcx.order(index, place)
             before = tuple(there[: there.index(program)]) if program in there else ()
         yield Pinned(path.parent.name, interface, _DIRECTIONS.get(place, "?"), program, before, path)
+    if not by_links():
+        yield from (each for each in filters() if holders.is_gate(each.program))
+
+
+def filters() -> Iterator[Pinned]:
+    """Those that a killed process left behind, of both kinds."""
+    for index, interface in socket.if_nameindex():
+        for place, direction in ((clsact.INGRESS, "ingress"), (clsact.EGRESS, "egress")):
+            program = clsact.program(index, place)
+            if program and not any(holders.holders(program)):
+                yield Pinned(LEFT, interface, direction, program, (), None)
 
 
 def detach(name: str = "*", folder: Path | None = None) -> int:
-    """Let go of what is kept, of one gate or of all; how many links that were. Raises ``OSError``."""
+    """Let go of what is kept, of one gate or of all; how many links and filters that were. Raises ``OSError``."""
     folder = folder or FOLDER
     found = sorted(folder.glob(f"{name}/*"))
     for path in found:
@@ -82,4 +108,7 @@ def detach(name: str = "*", folder: Path | None = None) -> int:
     for each in folder.glob(name):
         with suppress(OSError):
             each.rmdir()
-    return len(found)
+    left = list(filters()) if name in {LEFT, "*"} and not by_links() else []
+    for filter_ in left:
+        clsact.detach(socket.if_nametoindex(filter_.interface), _CLSACT[filter_.direction])
+    return len(found) + len(left)

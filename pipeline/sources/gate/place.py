@@ -15,6 +15,7 @@ from typing import Literal
 
 from pipeline.errors import CaptureError
 from pipeline.sources.bpf import clsact, kernel, tcx
+from pipeline.sources.gate import holders
 
 Direction = Literal["ingress", "egress"]
 
@@ -25,6 +26,9 @@ _ETHERNET = {1, 772}
 """``ARPHRD_ETHER``, ``ARPHRD_LOOPBACK`` of linux/if_arp.h."""
 
 REMEDY = "the firewall needs cap_net_admin and cap_bpf in the interface's network namespace: run as root"
+
+MISSING = {errno.ENOENT, errno.EINVAL, errno.EOPNOTSUPP, errno.ENOTSUP}
+"""What kernels say that were built without what a firewall attaches to, or cannot find the module of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +60,12 @@ class Place:
             if error.errno in {errno.EPERM, errno.EACCES}:
                 what = f"no permission to attach to {self.interface}"
                 raise CaptureError(what, remedy=REMEDY, denied=True) from error
-            raise CaptureError(f"cannot attach to {self.interface}: {error.strerror}", remedy="please report this") from error
+            what = f"cannot attach to {self.interface}: {error.strerror}"
+            raise CaptureError(what, remedy=needs() if error.errno in MISSING else "please report this") from error
 
     def _attach(self) -> None:
         self.index = socket.if_nametoindex(self.interface)
+        self._refuse_another()
         back: Direction = "egress" if self.direction == "ingress" else "ingress"
         wanted = ((self.programs.answers, back), (self.programs.judge[self.direction], self.direction))
         for program, direction in wanted:  # the one that judges comes last: it needs the other one
@@ -67,6 +73,14 @@ class Place:
                 self.links.append(tcx.attach(program, self.index, _tcx(direction)))
             else:
                 clsact.attach(program, self.index, _clsact(direction))
+
+    def _refuse_another(self) -> None:
+        """Two would each want to come first. What is pinned, or was left behind, has no process, and is replaced."""
+        pid = holders.another(there(self.index, self.direction))
+        if pid is not None:
+            self.index = 0
+            what = f"the firewall of another httpipe, process {pid}, stands on {self.interface} ({self.direction})"
+            raise CaptureError(what, remedy="an interface and direction has one firewall: end that one, or join the two")
 
     def check(self) -> str:
         """What is wrong, as a sentence; empty where nothing is, or where it has been said."""
@@ -89,14 +103,11 @@ class Place:
             except OSError as error:
                 return f"{here} cannot be attached to the interface that came back: {error.strerror}"
         ours = self.programs.ids[self.direction]
-        if not by_links():
-            attached = clsact.program(index, _clsact(self.direction))
-            return "" if attached == ours else f"{here} is no longer attached"
-        there = tcx.order(index, _tcx(self.direction))
-        if ours not in there:
+        standing = there(index, self.direction)
+        if ours not in standing:
             return f"{here} is no longer attached"
-        if there[0] != ours:
-            before = ", ".join(map(str, there[: there.index(ours)]))
+        if standing[0] != ours:
+            before = ", ".join(map(str, standing[: standing.index(ours)]))
             return f"{here} does not come first: what the BPF program {before} passes on or drops before it, it never sees"
         return ""
 
@@ -114,6 +125,20 @@ class Place:
 def by_links() -> bool:
     """Whether this kernel has tcx."""
     return kernel.release() >= tcx.SINCE
+
+
+def there(index: int, direction: Direction) -> list[int]:
+    """Ids of the programs at an interface, first one first; of filters only the one that is the gate's."""
+    if by_links():
+        return tcx.order(index, _tcx(direction))
+    return list(filter(None, [clsact.program(index, _clsact(direction))]))
+
+
+def needs() -> str:
+    """Of the kernel's configuration."""
+    if by_links():
+        return "the kernel needs CONFIG_NET_XGRESS, which CONFIG_NET_SCH_INGRESS or CONFIG_NET_CLS_BPF turn on"
+    return "the kernel needs CONFIG_NET_SCH_INGRESS and CONFIG_NET_CLS_BPF: modprobe sch_ingress cls_bpf"
 
 
 def has_link_header(interface: str) -> bool:

@@ -4,6 +4,7 @@ The kernel decides and answers by itself; this keeps it told: settings, lists th
 whether it still comes first. It never waits for a sink. A reload goes on with the same programs, lists and connections.
 """
 
+import platform
 import time
 from asyncio import wrap_future
 from collections.abc import AsyncIterator
@@ -14,12 +15,13 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
-from pipeline.api import Context, Emits, EventBatch, Source
-from pipeline.sources.bpf import rights
+from pipeline.api import ConfigError, Context, Emits, EventBatch, Problem, Source
+from pipeline.sources.bpf import kernel, rights, tcx
 from pipeline.sources.bpf.clock import wall_minus_boot_ns
 from pipeline.sources.gate.config import FirewallConfig
 from pipeline.sources.gate.holes import holes
 from pipeline.sources.gate.lists import understood
+from pipeline.sources.gate.place import by_links
 from pipeline.sources.gate.running import Running, Where
 from pipeline.sources.gate.surroundings import sentences
 from pipeline.sources.gate.watch import News, Watch
@@ -47,8 +49,12 @@ class FirewallSource(Source):
     guards: ClassVar[bool] = True
 
     def __init__(self, config: FirewallConfig, context: Context) -> None:
+        if config.on_exit == "closed" and not by_links():
+            what = f'"closed" needs {kernel.words(tcx.SINCE)} or later, and this is {platform.release()}: set it to "open"'
+            raise ConfigError([Problem("on_exit", what)])
         lists = understood(config, context.read_file)
         self.warnings = [str(each) for each in holes(config, lists)]
+        self.occupies = [f"a firewall on {interface} ({config.direction})" for interface in config.interfaces]
         self._config = config
         self._context = context
         self.running: Running | None = None

@@ -69,6 +69,14 @@ def test_lists_must_have_something() -> None:
         FirewallSource(config(deny={}), Context("gate"))
 
 
+def test_closed_needs_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Below Linux 6.6 nothing keeps a firewall that is sure to be found again: a configuration error, with what to set."""
+    assert FirewallSource(config(on_exit="closed"), Context("gate")).warnings == []
+    monkeypatch.setattr("pipeline.sources.gate.source.by_links", lambda: False)
+    with pytest.raises(ConfigError, match=r'on_exit: "closed" needs Linux 6\.6 or later, and this is .*: set it to "open"'):
+        FirewallSource(config(on_exit="closed"), Context("gate"))
+
+
 def warned(**options: object) -> list[str]:
     """Options that the warnings of this firewall are about."""
     return [each.split(":")[0] for each in FirewallSource(config(**options), Context("gate")).warnings]
