@@ -6,7 +6,7 @@ format of the Python Packaging User Guide), the plugins in its ``entry_points.tx
 never trusted to be well formed.
 """
 
-import importlib.metadata
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -33,6 +33,8 @@ class Kind(StrEnum):
         """The entry-point group that plugins of this kind stand in."""
         return f"httpipe.{self.value}s"
 
+
+_SUFFIX = ".dist-info"
 
 GROUPS = {kind.group: kind for kind in Kind}
 
@@ -75,11 +77,8 @@ def discover(path: Sequence[str] | None = None) -> Found:
     plugins: list[Plugin] = []
     warnings: list[str] = []
     seen: set[str] = set()
-    for distribution in importlib.metadata.distributions(path=list(sys.path if path is None else path)):
-        folder = getattr(distribution, "_path", None)
-        if not isinstance(folder, Path) or folder.suffix != ".dist-info":
-            continue
-        name, _, version = folder.name.removesuffix(".dist-info").partition("-")
+    for folder in _folders(sys.path if path is None else path):
+        name, _, version = folder.name.removesuffix(_SUFFIX).partition("-")
         if canonical(name) in seen:
             continue
         seen.add(canonical(name))
@@ -88,6 +87,22 @@ def discover(path: Sequence[str] | None = None) -> Found:
         except (OSError, ValueError) as error:
             warnings.append(f"the plugins of {canonical(name)} {version} are ignored: {error}")
     return Found(tuple(plugins), tuple(warnings))
+
+
+def version_of(distribution: str) -> str:
+    """The version of what is installed under this name; empty where nothing is."""
+    parts = (folder.name.removesuffix(_SUFFIX).partition("-") for folder in _folders(sys.path))
+    return next((version for name, _, version in parts if canonical(name) == distribution), "")
+
+
+def _folders(path: Iterable[str]) -> Iterator[Path]:
+    """Metadata of distributions, in the order of the import path; ``importlib.metadata`` takes 20 ms to import."""
+    for entry in path:
+        try:
+            names = os.listdir(entry or ".")
+        except OSError:
+            continue
+        yield from (Path(entry, name) for name in names if name.endswith(_SUFFIX))
 
 
 def _plugins(distribution: str, version: str, folder: Path) -> Iterator[Plugin]:

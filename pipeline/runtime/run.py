@@ -5,13 +5,13 @@ import gc
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 import anyio
 from anyio.to_thread import run_sync
 
 from pipeline.errors import InterruptedEarlyError
+from pipeline.plugins.discovery import BUILTIN, version_of
 from pipeline.runtime.control.paths import own_paths
 from pipeline.runtime.control.server import ControlServer
 from pipeline.runtime.control.service import ControlService
@@ -106,7 +106,7 @@ def _expose(address: str | None, service: ControlService) -> "Exposition | None"
         return None
     from pipeline.telemetry.exposition import Exposition  # noqa: PLC0415  prometheus-client costs start-up time and memory
 
-    exposition = Exposition(address, version("httpipe"), service)
+    exposition = Exposition(address, version_of(BUILTIN), service)
     exposition.start()
     return exposition
 
