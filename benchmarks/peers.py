@@ -4,7 +4,7 @@
 run, since machines differ. What a program wrote is counted: one that does not see every exchange is compared with nothing. Only
 httpipe and Suricata pair requests with responses; tcpdump copies packets and shows what reading and writing alone costs.
 
-Debian 12 packages httpry and tshark, its backports Suricata; GoReplay comes by ``go install`` of its module; httpflow has no package.
+Debian 12 packages httpry and tshark, its backports Suricata, GoReplay comes by ``go install``; httpflow has no package.
 """
 
 import os
