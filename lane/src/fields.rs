@@ -137,7 +137,7 @@ fn counted_inside(content_type: &[u8]) -> bool {
 
 /// To the end of the text, so that the compiler takes many bytes at once.
 fn has_controls(text: &[u8]) -> bool {
-    text.iter().fold(false, |found, &byte| found || byte < 0x20)
+    text.iter().min().is_some_and(|&least| least < 0x20)
 }
 
 /// Without spaces around it; there are no tabs.

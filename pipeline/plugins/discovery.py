@@ -6,7 +6,6 @@ format of the Python Packaging User Guide), the plugins in its ``entry_points.tx
 never trusted to be well formed.
 """
 
-import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -99,10 +98,10 @@ def _folders(path: Iterable[str]) -> Iterator[Path]:
     """Metadata of distributions, in the order of the import path; ``importlib.metadata`` takes 20 ms to import."""
     for entry in path:
         try:
-            names = os.listdir(entry or ".")
+            found = list(Path(entry).iterdir())
         except OSError:
             continue
-        yield from (Path(entry, name) for name in names if name.endswith(_SUFFIX))
+        yield from (folder for folder in found if folder.name.endswith(_SUFFIX))
 
 
 def _plugins(distribution: str, version: str, folder: Path) -> Iterator[Plugin]:
