@@ -1,0 +1,158 @@
+"""What is answered: the page, and behind it JSON, server-sent events and files to save. Starlette; read-only.
+
+``/api/exchanges`` is a stream of ``rows`` events. Each holds what came since the one before, the newest ``MOST_ROWS`` of it, and
+how many were left out: a page, or a network, that is slow gets fewer rows and learns how many it missed. Writing waits for the
+reader (uvicorn's own flow control), and nothing is collected meanwhile.
+"""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import suppress
+from functools import lru_cache
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
+
+from pipeline.expressions import ExpressionError, compile_filter
+from pipeline.model.events.kinds import field_names
+from pipeline.ui.rows import details, row
+from pipeline.ui.view import View, Wanted
+
+PAGE = Path(__file__).parent / "page"
+
+MOST_ROWS = 500
+"""In one event of a stream: more than anybody reads in the time."""
+EVERY_SECS = 0.25
+"""Between two events of a stream."""
+ALIVE_SECS = 5.0
+"""Between two signs of life where nothing comes."""
+MAX_STREAMS = 8
+"""Pages at a time."""
+MAX_WHERE = 4096
+"""Characters of a filter: one takes a few ms to compile, once."""
+
+
+def make_app(view: View, ending: asyncio.Event) -> Starlette:
+    """The application; streams end when ``ending`` is set."""
+    api = Api(view, ending)
+    routes = [
+        Route("/hello", api.hello),
+        Route("/filter", api.filter),
+        Route("/exchanges", api.exchanges),
+        Route("/exchange/{number:int}", api.exchange),
+        Route("/endpoints", api.endpoints),
+        Route("/calls", api.calls),
+        Route("/pipeline", api.pipeline),
+    ]
+    return Starlette(routes=[Mount("/api", routes=routes), Mount("/", StaticFiles(directory=PAGE, html=True))])
+
+
+def _json(content: object, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(content), status, media_type="application/json")
+
+
+class Api:
+    """One method for each path."""
+
+    def __init__(self, view: View, ending: asyncio.Event) -> None:
+        self._view = view
+        self._ending = ending
+        self._streams = 0
+        self._compiled = lru_cache(maxsize=32)(lambda where: compile_filter(where, view.attributes()))
+
+    async def hello(self, _request: Request) -> Response:
+        """What the page needs once."""
+        names = sorted({*field_names(), *self._view.attributes()})
+        return _json({"title": self._view.title, "version": version("httpipe"), "fields": names, "formats": []})
+
+    async def filter(self, request: Request) -> Response:
+        """Whether an expression can be used; if not, what is wrong with it."""
+        try:
+            await self._wanted(request)
+        except ExpressionError as error:
+            return _json({"error": error.message})
+        return _json({})
+
+    async def exchanges(self, request: Request) -> Response:
+        """What passes, until the page goes."""
+        try:
+            wanted = await self._wanted(request)
+        except ExpressionError as error:
+            return _json({"error": error.message}, 400)
+        if self._streams >= MAX_STREAMS:
+            return _json({"error": f"{MAX_STREAMS} pages look already"}, 503)
+        after = request.query_params.get("after", "0")
+        begin = int(after) if after.isascii() and after.isdigit() and len(after) < 20 else 0
+        return StreamingResponse(self._rows(wanted, begin), media_type="text/event-stream")
+
+    async def _rows(self, wanted: Wanted | None, after: int) -> AsyncIterator[bytes]:
+        self._streams += 1
+        alive = 0.0
+        try:
+            while not self._ending.is_set():
+                piece = await run_in_threadpool(self._view.since, after, MOST_ROWS, wanted)
+                after = piece.after
+                now = time.monotonic()
+                if piece.events or piece.missed or now >= alive:
+                    alive = now + ALIVE_SECS
+                    kept, seen = self._view.counts()
+                    yield _event(
+                        {
+                            "rows": [row(number, event) for number, event in piece.events],
+                            "after": after,
+                            "missed": piece.missed,
+                            "kept": kept,
+                            "seen": seen,
+                            "ended": self._view.ended(),
+                        }
+                    )
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._ending.wait(), EVERY_SECS)
+        finally:
+            self._streams -= 1
+
+    async def exchange(self, request: Request) -> Response:
+        """All that is known of one."""
+        number = request.path_params["number"]
+        event = self._view.event(number)
+        if event is None:
+            return _json({"error": "it is no longer kept"}, 404)
+        return _json({**details(number, event), "formats": []})
+
+    async def endpoints(self, _request: Request) -> Response:
+        """Rates, errors and latencies."""
+        return await _asked(lambda: {"endpoints": [each._asdict() for each in self._view.endpoints()], "step_secs": self._view.step_secs})
+
+    async def calls(self, _request: Request) -> Response:
+        """Who calls whom."""
+        return await _asked(lambda: {"calls": [each._asdict() for each in self._view.calls()]})
+
+    async def pipeline(self, _request: Request) -> Response:
+        """The run's own state."""
+        return await _asked(lambda: {"now": self._view.snapshot(), "edges": self._view.edges()})
+
+    async def _wanted(self, request: Request) -> Wanted | None:
+        """The filter that is asked for. Raises ``ExpressionError``."""
+        where = request.query_params.get("where", "").strip()
+        if len(where) > MAX_WHERE:
+            raise ExpressionError(f"has more than {MAX_WHERE} characters")
+        return await run_in_threadpool(self._compiled, where) if where else None
+
+
+def _event(content: dict[str, Any]) -> bytes:
+    """A server-sent event (HTML Living Standard, section 9.2). JSON has no line end in it."""
+    return b"event: rows\ndata: " + msgspec.json.encode(content) + b"\n\n"
+
+
+async def _asked(make: Any) -> Response:  # noqa: ANN401
+    """JSON of what may take some ms, beside the loop."""
+    return Response(await run_in_threadpool(lambda: msgspec.json.encode(make())), media_type="application/json")

@@ -1,0 +1,129 @@
+"""The server behind the page: uvicorn in a thread of its own, with an event loop of its own.
+
+The pipeline's loop never waits for it. What the two threads share is Python's lock, for which this one asks seldom: its work is
+bounded (``MAX_STREAMS`` pages at a time, so many rows each), and it rests after each piece.
+"""
+
+import asyncio
+import secrets
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from pipeline.errors import ConfigError, Problem
+from pipeline.telemetry.logs import ComponentLog
+from pipeline.ui.view import View
+
+MISSING = "the page needs starlette and uvicorn, which are not installed: pip install 'httpipe[ui]'"
+
+CLOSE_SECS = 5.0
+
+
+def check_installed(option: str = "") -> None:
+    """Raises ``ConfigError`` with what to install."""
+    try:
+        import starlette  # noqa: F401, PLC0415  an extra
+        import uvicorn  # noqa: F401, PLC0415  likewise
+    except ImportError as error:
+        raise ConfigError([Problem(option, MISSING)]) from error
+
+
+class UiServer:
+    """Bound at once, so that the link is known; answers between ``start`` and ``close``. Raises ``ConfigError``.
+
+    ``option`` names what is wrong where the address cannot be used. Port 0: one that is free.
+    """
+
+    def __init__(self, view: View, listen: str, port: int, option: str = "ui.listen") -> None:
+        check_installed(option.rpartition(".")[0])
+        self.token = secrets.token_urlsafe(32)
+        self._socket = _bound(listen, port, option)
+        self._listen = listen
+        self._view = view
+        self._thread = threading.Thread(target=self._serve, name="ui", daemon=True)
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ending: asyncio.Event | None = None
+        self._started = threading.Event()
+
+    @property
+    def link(self) -> str:
+        """Where to look. The token stands behind ``#``, which no browser sends to a server, and nobody logs."""
+        port = self._socket.getsockname()[1]
+        host = {"": "localhost", "0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._listen, self._listen)  # noqa: S104  only named
+        return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{port}/#token={self.token}"
+
+    def start(self) -> None:
+        """Begin to answer."""
+        self._thread.start()
+        self._started.wait(CLOSE_SECS)
+
+    def close(self) -> None:
+        """Stop answering; pages are hung up on. Waits for the thread: call it from one that may wait. Safe twice."""
+        if self._loop is not None and self._ending is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._ending.set)
+            self._thread.join(CLOSE_SECS)
+        self._socket.close()
+
+    def _serve(self) -> None:
+        try:
+            asyncio.run(self._run())
+        except Exception as error:  # noqa: BLE001  whatever fails here, the pipeline goes on without its page
+            ComponentLog("ui").error("the page has failed and is no longer served", exc_info=error)
+        finally:
+            self._started.set()
+
+    async def _run(self) -> None:
+        import uvicorn  # noqa: PLC0415  an extra
+
+        from pipeline.ui.app import make_app  # noqa: PLC0415  imports starlette
+        from pipeline.ui.guard import Guard  # noqa: PLC0415
+
+        class Server(uvicorn.Server):
+            """One whose signals are the pipeline's own."""
+
+            @contextmanager
+            def capture_signals(self) -> Iterator[None]:
+                yield
+
+        self._loop, self._ending = asyncio.get_running_loop(), asyncio.Event()
+        app = Guard(make_app(self._view, self._ending), self.token, frozenset({self._listen.lower()}))
+        config = uvicorn.Config(
+            app,
+            http="h11",
+            ws="none",
+            lifespan="off",
+            log_config=None,
+            log_level="critical",
+            access_log=False,
+            server_header=False,
+            date_header=False,
+            proxy_headers=False,
+            limit_concurrency=32,
+            timeout_keep_alive=15,
+            timeout_graceful_shutdown=1,
+            h11_max_incomplete_event_size=16 << 10,
+        )
+        server = Server(config)
+        serving = asyncio.create_task(server.serve(sockets=[self._socket]))
+        self._started.set()
+        await self._ending.wait()
+        server.should_exit = True
+        await serving
+
+
+def _bound(listen: str, port: int, option: str) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(listen or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
+        found = socket.socket(family, socket.SOCK_STREAM)
+        try:
+            found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            found.bind(address)
+            found.listen(64)
+        except OSError:
+            found.close()
+            raise
+    except (OSError, UnicodeError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+        raise ConfigError([Problem(option, f'cannot listen on "{listen}", port {port}: {reason}')]) from error
+    return found
