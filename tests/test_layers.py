@@ -14,8 +14,8 @@ ISLANDS = {"sources", "decode", "transforms", "delivery", "sinks"}
 LAYERS: tuple[set[str], ...] = (
     {"cli"},
     {"runtime"},
-    {"isolation"},
-    {"topology"},
+    {"isolation", "ui"},
+    {"topology", "live"},
     {"config", "plugins"},
     ISLANDS,
     {"lists"},
@@ -79,6 +79,8 @@ HOMES: dict[str, set[str]] = {
     "packaging": {"plugins/trust.py"},
     "prometheus_client": {"telemetry/*", "runtime/*"},
     "sqlite3": {"delivery/*"},
+    "starlette": {"ui/*"},
+    "uvicorn": {"ui/*"},
     "re2": {"expressions/*", "transforms/*"},
 }
 """Each heavy import, and the only places that may have it."""

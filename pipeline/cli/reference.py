@@ -5,7 +5,7 @@ import click
 from pipeline.cli.exit_codes import MEANING, ExitCode
 from pipeline.cli.loading import DEFAULT_FILE, registry
 from pipeline.cli.schema import usable
-from pipeline.config.options import DecodeOptions, ProcessOptions, SinkOptions, SourceOptions, TelemetryOptions
+from pipeline.config.options import DecodeOptions, ProcessOptions, SinkOptions, SourceOptions, TelemetryOptions, UiOptions
 from pipeline.config.reference import markdown_table, option_rows
 from pipeline.plugins.discovery import Kind
 from pipeline.plugins.registry import Loaded, Registry
@@ -68,6 +68,7 @@ def page(known: Registry) -> str:
         parts += _engine(kind)
     parts.append(f"## The whole run: `[process]`\n\n{markdown_table(option_rows(ProcessOptions))}\n")
     parts.append(f"## Logs and metrics: `[telemetry]`\n\n{markdown_table(option_rows(TelemetryOptions))}\n")
+    parts.append(f"## The page: `[ui]`\n\n{markdown_table(option_rows(UiOptions))}\n")
     parts.append(EXIT_CODES + "".join(f"| {code.value} | {meaning} |\n" for code, meaning in MEANING.items()))
     return "\n".join(parts)
 

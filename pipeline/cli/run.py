@@ -72,7 +72,7 @@ def carry_out(plan: Plan, load_again: Callable[[], Plan], *, quiet: bool, **give
 
     prints = any(sink.type == "stdout" for sink in plan.sinks.values()) and sys.stdout.isatty()
     progress = Progress(sys.stderr, enabled=not quiet and not prints and not speaks_json())
-    options = RunOptions(on_progress=progress.show, **given)
+    options = RunOptions(on_progress=progress.show, on_page=_show_page, **given)
     try:
         work = partial(run_plan, plan, load=load_again, options=options)
         end_plainly()  # until the run hears signals itself: nothing is open yet, and an exception would leave half an event loop
@@ -92,6 +92,10 @@ def carry_out(plan: Plan, load_again: Callable[[], Plan], *, quiet: bool, **give
         Outcome.DAMAGED_INPUT: ExitCode.DAMAGED_INPUT,
         Outcome.UNDELIVERED: ExitCode.UNDELIVERED,
     }[summary.outcome]
+
+
+def _show_page(link: str) -> None:
+    say(f"httpipe: the page is at {link}", page=link)
 
 
 def _interrupted(number: int) -> ExitCode:

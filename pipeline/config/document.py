@@ -16,7 +16,7 @@ from pipeline.config.words import shown
 from pipeline.errors import ConfigError, Problem, did_you_mean
 
 KINDS = ("sources", "transforms", "sinks")
-TABLES = (*KINDS, "process", "telemetry", "tests")
+TABLES = (*KINDS, "process", "telemetry", "ui", "tests")
 
 Table = Mapping[str, object]
 
@@ -44,6 +44,7 @@ class Document:
     entries: tuple[Entry, ...]
     process: Table
     telemetry: Table
+    ui: Table | None
     tests: tuple[Table, ...]
     problems: tuple[Problem, ...]
 
@@ -71,8 +72,10 @@ def parse(data: bytes, file: str, environment: Mapping[str, str]) -> Document:
         entries += _entries(kind, tree[kind], problems)
     process = _table("process", tree.get("process", {}), problems)
     telemetry = _table("telemetry", tree.get("telemetry", {}), problems)
+    ui = _table("ui", tree["ui"], problems) if "ui" in tree else None
     problems += _repeated(entries)
-    return Document(file, tree, tuple(entries), process, telemetry, _tests(tree.get("tests", []), problems), tuple(problems))
+    tests = _tests(tree.get("tests", []), problems)
+    return Document(file, tree, tuple(entries), process, telemetry, ui, tests, tuple(problems))
 
 
 def _toml(data: bytes, file: str) -> dict[str, object]:

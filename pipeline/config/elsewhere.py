@@ -9,12 +9,12 @@ from dataclasses import dataclass, field
 from pydantic import BaseModel
 
 from pipeline.config.documentation import models_in
-from pipeline.config.options import ProcessOptions, TelemetryOptions
+from pipeline.config.options import ProcessOptions, TelemetryOptions, UiOptions
 
 Tables = Mapping[str, Sequence[type[BaseModel]]]
 """Models by the words for the table that they describe."""
 
-GLOBAL: Tables = {"in [process]": (ProcessOptions,), "in [telemetry]": (TelemetryOptions,)}
+GLOBAL: Tables = {"in [process]": (ProcessOptions,), "in [telemetry]": (TelemetryOptions,), "in [ui]": (UiOptions,)}
 
 
 @dataclass(frozen=True, slots=True)

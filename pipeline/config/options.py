@@ -205,6 +205,19 @@ class TelemetryOptions(Config):
     """`host:port` of the Prometheus endpoint with `/metrics`, `/health` and `/ready`; such as `127.0.0.1:9598`. Default: none."""
 
 
+class UiOptions(Config):
+    """`[ui]`: the page on which a browser shows what the sinks of this pipeline get: docs/ui.md. Needs `httpipe[ui]`."""
+
+    listen: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\s/\[\]]+$")] = "127.0.0.1"
+    """Address to listen on. Whoever can reach it and has the token sees the traffic, over HTTP without encryption."""
+    port: Annotated[int, Field(ge=0, le=65_535)] = 0
+    """Port to listen on; 0: one that is free, which the link names."""
+    keep: Annotated[int, Field(ge=100, le=1_000_000)] = 100_000
+    """How many of the newest events are kept to look at; 256 MiB of memory at most."""
+    token: Annotated[str, Field(min_length=16, max_length=256, pattern=r"^[A-Za-z0-9._~-]+$")] | None = None
+    """What the page must know to see anything, such as `${UI_TOKEN}`. Default: a new one at each start, printed with the link."""
+
+
 ENGINE_OPTIONS: Mapping[str, tuple[type[Config], ...]] = {
     "sources": (SourceOptions, DecodeOptions),
     "transforms": (TransformOptions,),

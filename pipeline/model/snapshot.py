@@ -85,7 +85,7 @@ class ComponentSnapshot(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
-    """The whole pipeline. ``taken_ns`` is the wall clock, ``uptime_secs`` since the start."""
+    """The whole pipeline. ``taken_ns`` is the wall clock, ``uptime_secs`` since the start; ``edges``: who feeds whom, by id."""
 
     file: str
     pid: int
@@ -94,6 +94,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
     ready: bool
     draining: bool
     components: tuple[ComponentSnapshot, ...]
+    edges: tuple[tuple[str, str], ...] = ()
 
     def of(self, component_id: str) -> ComponentSnapshot:
         """The component with this id."""

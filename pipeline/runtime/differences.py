@@ -16,6 +16,8 @@ def _of_the_process(old: Plan, new: Plan) -> Iterator[Problem]:
     for name in ("user", "data_dir", "control_socket"):
         if getattr(old.process, name) != getattr(new.process, name):
             yield Problem(f"process.{name}", "cannot change while httpipe runs; restart it")
+    if old.ui != new.ui:
+        yield Problem("ui", "cannot change while httpipe runs; restart it")
     if old.telemetry.metrics_address != new.telemetry.metrics_address:
         yield Problem("telemetry.metrics_address", "cannot change while httpipe runs; restart it")
 

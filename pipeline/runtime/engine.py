@@ -54,6 +54,7 @@ class Engine:
         self.reloading = False
         self.ready = False
         self.stopping = False
+        self.over = False
         self._shutdown = Shutdown(self.accounts)
         self._began = time.monotonic()
 
@@ -116,6 +117,7 @@ class Engine:
                 await self.changed.wait()
             await self._shutdown.carry_out(self.graph, self.retiring)
             self.accounts.close(self._books())
+        self.over = True
 
     def start_source(self, unit: SourceUnit) -> None:
         """Begin to read."""
@@ -182,6 +184,7 @@ class Engine:
             ready=self.ready,
             draining=self.stopping,
             components=graph.snapshots(),
+            edges=graph.edges(),
         )
 
     def summary(self) -> Summary:

@@ -43,6 +43,11 @@ class Graph:
         """The state of every component."""
         return tuple(unit.snapshot() for unit in self.units())
 
+    def edges(self) -> tuple[tuple[str, str], ...]:
+        """Which component feeds which; a named output counts as its component."""
+        pairs = [(output.partition(".")[0], reader) for output, readers in self.plan.consumers.items() for reader in readers]
+        return tuple(dict.fromkeys(pairs))
+
     def measurements(self) -> list[tuple[str, Metric]]:
         """The running totals of transforms, with the id of each."""
         running = [(name, unit.node.transform) for name, unit in self.transforms.items()]
@@ -60,6 +65,9 @@ class Graph:
             fanout = self.fanouts.of(name)
             fanout.consumers = tuple(self.transforms[reader].node for reader in readers if reader in self.transforms)
             fanout.buffers = tuple(self.sinks[reader].worker.buffer for reader in readers if reader in self.sinks)
+            if (observer := self.fanouts.observer) is not None:
+                others = tuple(tap for tap in fanout.taps if tap is not observer)
+                fanout.taps = (*others, observer) if fanout.buffers else others
         for sink in self.sinks.values():
             sink.worker.dead_letter = self._dead_letter(sink.spec.id, sink.spec.options.dead_letter)
         queues = tuple(sink.worker.buffer for sink in self.sinks.values())

@@ -19,6 +19,8 @@ class RunOptions:
     ``configure_logs`` set up logging from the plan.
     ``on_ready``       called when capturing has begun and every required sink has been opened.
     ``on_waiting``     ``(sink ids)``: those that have not been opened yet although capturing has begun; called when they change.
+    ``on_page``        ``(link)``: where a browser finds the page of ``[ui]``.
+    ``stay``           with a page: when the input has ended, show it until a signal comes.
     ``on_progress``    ``(source id, bytes done, bytes in total, events so far)`` from sources that read bytes; 0 in total where
                        nobody knows.
     """
@@ -32,5 +34,7 @@ class RunOptions:
     configure_logs: bool = True
     on_ready: Callable[[], None] = lambda: None
     on_waiting: Callable[[Sequence[str]], None] = lambda _ids: None
+    on_page: Callable[[str], None] = lambda _link: None
+    stay: bool = False
     on_progress: Callable[[str, int, int, int], None] = lambda _id, _done, _total, _events: None
     clock: Clock = field(default_factory=Clock)

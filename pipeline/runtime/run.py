@@ -27,6 +27,7 @@ from pipeline.telemetry import logs
 from pipeline.topology.plan import Plan
 
 if TYPE_CHECKING:
+    from pipeline.runtime.control.page import Page
     from pipeline.telemetry.exposition import Exposition
 
 
@@ -67,18 +68,23 @@ async def _run(
 ) -> None:
     """Open, do the work, close."""
     exposition: Exposition | None = None
+    page = _page(engine, service)
     try:
         with stop.opening:
             await engine.open()
             ready_file.check(engine.graph.plan.process.user)
             exposition = _expose(engine.graph.plan.telemetry.metrics_address, service)
             stop.opened = True
+            if page is not None:
+                engine.options.on_page(page.start())
         if stop.opened:
             await work()
     finally:
         await engine.aclose()
         if exposition is not None:
             await run_sync(exposition.close)
+        if page is not None:
+            await run_sync(page.close)
 
 
 async def _carry(engine: Engine, service: ControlService, reloads: Reloads, systemd: SdNotify, overseer: Overseer) -> None:
@@ -97,7 +103,20 @@ async def _carry(engine: Engine, service: ControlService, reloads: Reloads, syst
         if systemd.watchdog_secs:
             outside.start_soon(_watchdog, systemd)
         await engine.run()
+        if options.stay and engine.graph.plan.ui is not None:
+            while not engine.stopping:  # a signal
+                await engine.changed.wait()
         outside.cancel_scope.cancel()
+
+
+def _page(engine: Engine, service: ControlService) -> "Page | None":
+    """The page, where the pipeline file asks for one."""
+    options = engine.graph.plan.ui
+    if options is None:
+        return None
+    from pipeline.runtime.control.page import Page  # noqa: PLC0415  only those who look pay for it
+
+    return Page(options, engine, service)
 
 
 def _expose(address: str | None, service: ControlService) -> "Exposition | None":

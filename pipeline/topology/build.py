@@ -16,7 +16,7 @@ from pipeline.api import Context, FieldType, Transform
 from pipeline.config.document import Document, Table
 from pipeline.config.elsewhere import Around
 from pipeline.config.models import check
-from pipeline.config.options import DecodeOptions, ProcessOptions, SourceOptions, TelemetryOptions
+from pipeline.config.options import DecodeOptions, ProcessOptions, SourceOptions, TelemetryOptions, UiOptions
 from pipeline.errors import ConfigError, Problem
 from pipeline.expressions.names import UNKNOWN_FIELD
 from pipeline.plugins.registry import Registry
@@ -51,6 +51,7 @@ def build(
         problems += found
     process = _table(ProcessOptions, document.process, "process", document.file, problems)
     telemetry = _table(TelemetryOptions, document.telemetry, "telemetry", document.file, problems)
+    ui = None if document.ui is None else _table(UiOptions, document.ui, "ui", document.file, problems)
     attributes, found = _construct(drafts, Context("", read_file=read_file, map_file=map_file), mode)
     problems += found
     wiring, found = wire([Node(each.id, each.entry.kind, each.inputs, each.outputs) for each in drafts.values()])
@@ -62,12 +63,14 @@ def build(
             document.in_order(problems), file=document.file, warnings=unreported_headers(drafts, wiring) if clear else ()
         )
     if any(made.deferred for made in drafts.values()):
-        sources = {each.id: _source(each, drafts, wiring) for each in _of(drafts, "sources") if not each.deferred}
+        sources = {
+            each.id: _source(each, drafts, wiring, shown=ui is not None) for each in _of(drafts, "sources") if not each.deferred
+        }
         complete = partial(build, document, registry, read_file, Mode.TOLERANT, map_file)
-        return Plan(document.file, sources, {}, {}, {}, process, telemetry, complete=complete)
+        return Plan(document.file, sources, {}, {}, {}, process, telemetry, ui, complete=complete)
     return Plan(
         file=document.file,
-        sources={each.id: _source(each, drafts, wiring) for each in _of(drafts, "sources")},
+        sources={each.id: _source(each, drafts, wiring, shown=ui is not None) for each in _of(drafts, "sources")},
         transforms={
             name: _transform(drafts[name], wiring, attributes) for name in wiring.order if drafts[name].entry.kind == "transforms"
         },
@@ -75,6 +78,7 @@ def build(
         consumers=_consumers(drafts, wiring),
         process=process,
         telemetry=telemetry,
+        ui=ui,
         warnings=tuple(rules.warnings(drafts, wiring)),
     )
 
@@ -122,7 +126,8 @@ def _of(drafts: Mapping[str, Draft], kind: str) -> list[Draft]:
     return [each for each in drafts.values() if each.entry.kind == kind]
 
 
-def _source(made: Draft, drafts: Mapping[str, Draft], wiring: Wiring) -> SourceSpec:
+def _source(made: Draft, drafts: Mapping[str, Draft], wiring: Wiring, *, shown: bool) -> SourceSpec:
+    """``shown``: on a page, with heads."""
     readers = [sink for sink in _of(drafts, "sinks") if made in rules.feeders(sink, drafts, wiring)]
     return SourceSpec(
         id=made.id,
@@ -131,7 +136,7 @@ def _source(made: Draft, drafts: Mapping[str, Draft], wiring: Wiring) -> SourceS
         config=cast("BaseModel", made.config),
         decode=made.options.get(DecodeOptions),
         record=made.options[SourceOptions].record,
-        keep_heads=any(sink.deferred or cast("SinkClass", sink.component).wants_heads(sink.config) for sink in readers),
+        keep_heads=shown or any(sink.deferred or cast("SinkClass", sink.component).wants_heads(sink.config) for sink in readers),
         reload_key=made.reload_key,
         dead_letter=made.source_options.dead_letter,
     )

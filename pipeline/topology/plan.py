@@ -11,7 +11,15 @@ from typing import Any
 from pydantic import BaseModel
 
 from pipeline.api import FieldType, Sink, Source, Transform
-from pipeline.config.options import DecodeOptions, ProcessOptions, RecordOptions, SinkOptions, TelemetryOptions, WhenFull
+from pipeline.config.options import (
+    DecodeOptions,
+    ProcessOptions,
+    RecordOptions,
+    SinkOptions,
+    TelemetryOptions,
+    UiOptions,
+    WhenFull,
+)
 
 SourceClass = type[Source]
 TransformClass = type[Transform]
@@ -79,6 +87,7 @@ class Plan:
     consumers: Mapping[str, tuple[str, ...]]
     process: ProcessOptions
     telemetry: TelemetryOptions
+    ui: UiOptions | None = None
     warnings: tuple[str, ...] = ()
     complete: Callable[[], "Plan"] | None = None
     """Set where third-party plugins must not be imported before privileges are given up. Then this plan holds only the built-in

@@ -7,7 +7,7 @@ reader (uvicorn's own flow control), and nothing is collected meanwhile.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import version
@@ -23,9 +23,11 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
 from pipeline.expressions import ExpressionError, compile_filter
+from pipeline.live.series import STEP_SECS
+from pipeline.live.store import Wanted
 from pipeline.model.events.kinds import field_names
 from pipeline.ui.rows import details, row
-from pipeline.ui.view import View, Wanted
+from pipeline.ui.view import View
 
 PAGE = Path(__file__).parent / "page"
 
@@ -50,6 +52,7 @@ def make_app(view: View, ending: asyncio.Event) -> Starlette:
         Route("/exchanges", api.exchanges),
         Route("/exchange/{number:int}", api.exchange),
         Route("/endpoints", api.endpoints),
+        Route("/points", api.points),
         Route("/calls", api.calls),
         Route("/pipeline", api.pipeline),
     ]
@@ -68,6 +71,7 @@ class Api:
         self._ending = ending
         self._streams = 0
         self._compiled = lru_cache(maxsize=32)(lambda where: compile_filter(where, view.attributes()))
+        self._store = view.store
 
     async def hello(self, _request: Request) -> Response:
         """What the page needs once."""
@@ -99,19 +103,18 @@ class Api:
         alive = 0.0
         try:
             while not self._ending.is_set():
-                piece = await run_in_threadpool(self._view.since, after, MOST_ROWS, wanted)
+                piece = await run_in_threadpool(self._store.since, after, MOST_ROWS, wanted)
                 after = piece.after
                 now = time.monotonic()
                 if piece.events or piece.missed or now >= alive:
                     alive = now + ALIVE_SECS
-                    kept, seen = self._view.counts()
                     yield _event(
                         {
                             "rows": [row(number, event) for number, event in piece.events],
                             "after": after,
                             "missed": piece.missed,
-                            "kept": kept,
-                            "seen": seen,
+                            "kept": self._store.kept,
+                            "seen": self._store.seen,
                             "ended": self._view.ended(),
                         }
                     )
@@ -123,22 +126,27 @@ class Api:
     async def exchange(self, request: Request) -> Response:
         """All that is known of one."""
         number = request.path_params["number"]
-        event = self._view.event(number)
+        event = await run_in_threadpool(self._store.event, number)
         if event is None:
             return _json({"error": "it is no longer kept"}, 404)
         return _json({**details(number, event), "formats": []})
 
     async def endpoints(self, _request: Request) -> Response:
         """Rates, errors and latencies."""
-        return await _asked(lambda: {"endpoints": [each._asdict() for each in self._view.endpoints()], "step_secs": self._view.step_secs})
+        return await _asked(lambda: {"endpoints": [each._asdict() for each in self._view.summary.endpoints()]})
+
+    async def points(self, request: Request) -> Response:
+        """How one endpoint went in the last minutes."""
+        key = request.query_params.get("key", "")
+        return await _asked(lambda: {"points": self._view.summary.points(key), "step_secs": STEP_SECS})
 
     async def calls(self, _request: Request) -> Response:
         """Who calls whom."""
-        return await _asked(lambda: {"calls": [each._asdict() for each in self._view.calls()]})
+        return await _asked(lambda: {"calls": [each._asdict() for each in self._view.summary.calls()]})
 
     async def pipeline(self, _request: Request) -> Response:
         """The run's own state."""
-        return await _asked(lambda: {"now": self._view.snapshot(), "edges": self._view.edges()})
+        return await _asked(lambda: {"now": self._view.snapshot()})
 
     async def _wanted(self, request: Request) -> Wanted | None:
         """The filter that is asked for. Raises ``ExpressionError``."""
@@ -153,6 +161,6 @@ def _event(content: dict[str, Any]) -> bytes:
     return b"event: rows\ndata: " + msgspec.json.encode(content) + b"\n\n"
 
 
-async def _asked(make: Any) -> Response:  # noqa: ANN401
+async def _asked(make: Callable[[], dict[str, Any]]) -> Response:
     """JSON of what may take some ms, beside the loop."""
     return Response(await run_in_threadpool(lambda: msgspec.json.encode(make())), media_type="application/json")

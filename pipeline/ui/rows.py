@@ -56,7 +56,7 @@ def row(number: int, event: Event) -> Row:
     return (
         number,
         event.timestamp_ns / 1e6,
-        visible(event.http_request_method_original or event.http_request_method or "–"),
+        visible(event.http_request_method_original or event.http_request_method or "-"),
         status,
         host(event)[:LONGEST],
         target(event)[:LONGEST],
@@ -81,7 +81,8 @@ def _other(number: int, event: Event) -> Row:
         cells = cells_of(event)
         size = next((each for each in reversed(cells.sizes or ()) if each is not None), None)
         what, place = visible(cells.what)[:40], visible(cells.host)[:LONGEST]
-        return (number, start, what, None, place, cells.detail[:LONGEST], *ends, size, cells.took, None, cells.state, cells.remarks)
+        said = cells.detail[:LONGEST]
+        return (number, start, what, None, place, said, *ends, size, cells.took, None, cells.state, cells.remarks)
     said = " ".join(f"{visible(name)}={visible(str(value))}" for name, value in flat(event).items() if name not in _SAID)
     return (number, start, visible(name_of(event))[:40], None, "", said[:LONGEST], *ends, None, None, None, "", "")
 
@@ -107,7 +108,7 @@ def host(event: Exchange) -> str:
 def target(event: Exchange) -> str:
     """Path and query, or what else was asked for."""
     path = event.url_path if event.url_path is not None else event.httpipe_request_target or ""
-    return visible(path if event.url_query is None else f"{path}?{event.url_query}") or "–"
+    return visible(path if event.url_query is None else f"{path}?{event.url_query}") or "-"
 
 
 def details(number: int, event: Event) -> dict[str, Any]:
@@ -117,10 +118,10 @@ def details(number: int, event: Event) -> dict[str, Any]:
     if not isinstance(event, Exchange):
         title = row(number, event)
         return {"id": number, "title": f"{title[2]} {title[4]}", "url": title[5], "event": fields, "marks": marks, "ends": []}
-    status = event.http_response_status_code
+    method = event.http_request_method_original or event.http_request_method or "-"
     return {
         "id": number,
-        "title": f"{visible(event.http_request_method_original or event.http_request_method or '–')} {status or event.error_type or '–'}",
+        "title": f"{visible(method)} {event.http_response_status_code or event.error_type or '-'}",
         "url": f"{event.url_scheme or 'http'}://{host(event)}{target(event)}",
         "event": fields,
         "marks": marks,

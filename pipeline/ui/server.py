@@ -5,12 +5,14 @@ bounded (``MAX_STREAMS`` pages at a time, so many rows each), and it rests after
 """
 
 import asyncio
+import errno
 import secrets
 import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from pipeline.config.options import UiOptions
 from pipeline.errors import ConfigError, Problem
 from pipeline.telemetry.logs import ComponentLog
 from pipeline.ui.view import View
@@ -20,26 +22,27 @@ MISSING = "the page needs starlette and uvicorn, which are not installed: pip in
 CLOSE_SECS = 5.0
 
 
-def check_installed(option: str = "") -> None:
+def check_installed() -> None:
     """Raises ``ConfigError`` with what to install."""
     try:
         import starlette  # noqa: F401, PLC0415  an extra
         import uvicorn  # noqa: F401, PLC0415  likewise
     except ImportError as error:
-        raise ConfigError([Problem(option, MISSING)]) from error
+        raise ConfigError([Problem("", MISSING)]) from error
 
 
 class UiServer:
     """Bound at once, so that the link is known; answers between ``start`` and ``close``. Raises ``ConfigError``.
 
-    ``option`` names what is wrong where the address cannot be used. Port 0: one that is free.
+    ``names``: what the options are called where the user wrote them.
     """
 
-    def __init__(self, view: View, listen: str, port: int, option: str = "ui.listen") -> None:
-        check_installed(option.rpartition(".")[0])
-        self.token = secrets.token_urlsafe(32)
-        self._socket = _bound(listen, port, option)
-        self._listen = listen
+    def __init__(self, view: View, options: UiOptions, names: tuple[str, str] = ("ui.listen", "ui.port")) -> None:
+        check_installed()
+        self._secret = options.token is not None
+        self.token = options.token or secrets.token_urlsafe(32)
+        self._socket = _bound(options.listen, options.port, names)
+        self._listen = options.listen
         self._view = view
         self._thread = threading.Thread(target=self._serve, name="ui", daemon=True)
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -48,10 +51,14 @@ class UiServer:
 
     @property
     def link(self) -> str:
-        """Where to look. The token stands behind ``#``, which no browser sends to a server, and nobody logs."""
+        """Where to look. The token stands behind ``#``, which no browser sends to a server, and nobody logs.
+
+        One that the user chose is not told.
+        """
         port = self._socket.getsockname()[1]
         host = {"": "localhost", "0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(self._listen, self._listen)  # noqa: S104  only named
-        return f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{port}/#token={self.token}"
+        address = f"http://{f'[{host}]' if ':' in host and not host.startswith('[') else host}:{port}/"
+        return address if self._secret else f"{address}#token={self.token}"
 
     def start(self) -> None:
         """Begin to answer."""
@@ -105,14 +112,22 @@ class UiServer:
             h11_max_incomplete_event_size=16 << 10,
         )
         server = Server(config)
+        adding = asyncio.create_task(self._add_up())
         serving = asyncio.create_task(server.serve(sockets=[self._socket]))
         self._started.set()
         await self._ending.wait()
         server.should_exit = True
+        adding.cancel()
         await serving
 
+    async def _add_up(self) -> None:
+        """Numbers of the last minutes are there whether or not somebody looks."""
+        while True:
+            more = await asyncio.to_thread(self._view.summary.update)
+            await asyncio.sleep(0.05 if more else 0.5)
 
-def _bound(listen: str, port: int, option: str) -> socket.socket:
+
+def _bound(listen: str, port: int, names: tuple[str, str]) -> socket.socket:
     try:
         family, _, _, _, address = socket.getaddrinfo(listen or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[0]
         found = socket.socket(family, socket.SOCK_STREAM)
@@ -124,6 +139,7 @@ def _bound(listen: str, port: int, option: str) -> socket.socket:
             found.close()
             raise
     except (OSError, UnicodeError, OverflowError) as error:
+        named = isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES)
         reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError([Problem(option, f'cannot listen on "{listen}", port {port}: {reason}')]) from error
+        raise ConfigError([Problem(names[named], f"cannot listen on {listen}, port {port}: {reason}")]) from error
     return found

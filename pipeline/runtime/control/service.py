@@ -85,11 +85,11 @@ class ControlService:
         from pipeline.expressions import ExpressionError, compile_filter  # noqa: PLC0415  only those who tap pay for it
 
         try:
-            return await run_sync(compile_filter, where, self._attributes())
+            return await run_sync(compile_filter, where, self.attributes())
         except ExpressionError as error:
             raise HttpipeError(f"where: {error}") from error
 
-    def _attributes(self) -> Mapping[str, FieldType]:
+    def attributes(self) -> Mapping[str, FieldType]:
         """What the transforms of this pipeline add."""
         graph = self._engine.graph
         known: dict[str, FieldType] = {}

@@ -2,15 +2,16 @@
 
 from collections.abc import Callable
 
-from pipeline.delivery.fanout import Fanout
+from pipeline.delivery.fanout import Fanout, Tap
 
 
 class Fanouts:
-    """An output keeps its fan-out over reloads, whatever reads it."""
+    """An output keeps its fan-out over reloads, whatever reads it. ``observer`` sees what sinks read, of every output."""
 
     def __init__(self, monotonic: Callable[[], float]) -> None:
         self._monotonic = monotonic
         self._by_output: dict[str, Fanout] = {}
+        self.observer: Tap | None = None
 
     def of(self, output: str) -> Fanout:
         """The fan-out of an output."""

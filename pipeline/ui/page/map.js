@@ -12,8 +12,8 @@ const key = (call) => `${call.client} → ${call.server}`;
 const list = sortable("Calls", [
   ["Who calls whom", "wide", key, (call) => shown(key(call))],
   ["Rate", "number", (call) => call.rate, (call) => `${perSecond(call.rate)}/s`],
-  ["Requests", "number", (call) => call.count, (call) => whole(call.count)],
-  ["Errors", "number", (call) => call.error_share, (call) => h("span", { class: call.errors ? "failed" : "" }, percent(call.error_share))],
+  ["Requests", "number", (call) => call.requests, (call) => whole(call.requests)],
+  ["Errors", "number", (call) => call.errors / call.requests, (call) => h("span", { class: call.errors ? "failed" : "" }, percent(call.errors / call.requests))],
   ["p95", "number", (call) => call.p95, (call) => duration(call.p95)],
 ], { order: 2, key });
 const none = h("p", { class: "empty" }, "No exchanges were seen in the last minutes.");
@@ -26,7 +26,7 @@ export async function refresh() {
   none.hidden = calls.length > 0;
   drawing.hidden = list.element.hidden = !none.hidden;
   list.show(calls);
-  draw(calls.toSorted((one, other) => other.count - one.count).slice(0, MOST));
+  draw(calls.toSorted((one, other) => other.requests - one.requests).slice(0, MOST));
 }
 
 function draw(calls) {
@@ -43,7 +43,7 @@ function draw(calls) {
   const places = new Map();
   columns.forEach((names, column) => names.toSorted().forEach((name, number) => places.set(name, {
     x: 20 + column * (BOX + GAP), y: 10 + ((tallest - names.length) * LINE) / 2 + number * LINE })));
-  const most = Math.max(1, ...calls.map((call) => call.count));
+  const most = Math.max(1, ...calls.map((call) => call.requests));
   drawing.replaceChildren(s("svg", { viewBox: `0 0 ${width} ${height}`, width, height, role: "img",
     "aria-label": `${callers.size} callers, ${called.size} called; the table below has all of it` },
     s("defs", {}, s("marker", { id: "arrow", viewBox: "0 0 8 8", refX: 7, refY: 4, markerWidth: 9, markerHeight: 9, markerUnits: "userSpaceOnUse", orient: "auto" },
@@ -64,6 +64,6 @@ function arrow(from, to, call, most) {
   const bend = back ? 60 : (x2 - x1) / 2;
   const end = back ? to.x + BOX : x2;
   const path = back ? `M${x1} ${y1}C${x1 + bend} ${y1} ${end + bend} ${y2} ${end} ${y2}` : `M${x1} ${y1}C${x1 + bend} ${y1} ${x2 - bend} ${y2} ${x2} ${y2}`;
-  return s("g", { class: "call" }, s("title", {}, `${shown(key(call))}: ${perSecond(call.rate)}/s, ${percent(call.error_share)} errors`),
-    s("path", { class: call.error_share > 0.05 ? "edge bad" : "edge", d: path, "marker-end": "url(#arrow)", "stroke-width": (1.2 + 5 * Math.sqrt(call.count / most)).toFixed(1) }));
+  return s("g", { class: "call" }, s("title", {}, `${shown(key(call))}: ${perSecond(call.rate)}/s, ${percent(call.errors / call.requests)} errors`),
+    s("path", { class: call.errors / call.requests > 0.05 ? "edge bad" : "edge", d: path, "marker-end": "url(#arrow)", "stroke-width": (1.2 + 5 * Math.sqrt(call.requests / most)).toFixed(1) }));
 }

@@ -15,11 +15,12 @@ $("pipeline").append(summary, drawing, h("h2", {}, "Ledger"), ledger, h("h2", {}
 
 /** Ask again. */
 export async function refresh() {
-  const { now, edges } = await json("pipeline");
+  const { now } = await json("pipeline");
+  if (!now) return;
   const rates = new Map(now.components.map((each) => [each.id, rate(each, now)]));
   summary.textContent = `${now.file || "httpipe"}, PID ${now.pid}, up ${duration(now.uptime_secs * 1000)}, `
     + (now.draining ? "ending" : now.ready ? "carries events" : "starting");
-  draw(now.components, edges, rates);
+  draw(now.components, now.edges, rates);
   list(now.components, rates);
   lost(now.components);
   if (!before || now.uptime_secs - before.uptime_secs >= 0.9) before = now;

@@ -1,0 +1,190 @@
+"""`httpipe ui`: the traffic that a command line describes, or that of a running pipeline, as a page for a browser."""
+
+import gc
+import threading
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+
+from pipeline.cli.completion import instances
+from pipeline.cli.exit_codes import ExitCode
+from pipeline.cli.run import Run, carry_out
+from pipeline.cli.say import say
+from pipeline.cli.traffic import AS_CONFIG, FOR, KINDS, SELECTING, Size, Table, Traffic, as_file, options, plan_of, text_of
+
+if TYPE_CHECKING:
+    from pipeline.config.options import UiOptions
+    from pipeline.live.store import Store
+    from pipeline.model.snapshot import Snapshot
+    from pipeline.runtime.control.client import ControlClient
+
+MOST_PER_SEC = 10_000
+"""Events that a running pipeline shows; what is beyond that is counted."""
+
+
+@click.command("ui", cls=Run)
+@options(*SELECTING)
+@FOR
+@click.option("--headers", metavar="NAMES", help="Headers to filter by, separated by commas. Details show heads whole.")
+@click.option("--bodies", type=Size(), metavar="SIZE", help="Show bodies up to SIZE, such as 64KiB.")
+@options(*KINDS)
+@click.option(
+    "--attach",
+    is_flag=False,
+    flag_value="",
+    default=None,
+    metavar="[NAME]",
+    shell_complete=instances,
+    help="Show a running pipeline, of several the one called NAME (its file, or PID), and capture nothing.",
+)
+@click.option("--listen", default="127.0.0.1", show_default=True, metavar="ADDRESS", help="Address of the page.")
+@click.option(
+    "--listen-port", "page_port", default=0, type=click.IntRange(0, 65_535), metavar="PORT", help="Default: one that is free."
+)
+@click.option(
+    "--keep", default=100_000, show_default=True, type=click.IntRange(100, 1_000_000), metavar="N", help="Events to keep."
+)
+@AS_CONFIG
+@click.option("-q", "--quiet", is_flag=True, help="Only the link, warnings and errors on standard error.")
+def ui(  # noqa: PLR0913  one for each option
+    *,
+    interfaces: tuple[str, ...],
+    ports: tuple[int, ...],
+    capture: str | None,
+    executables: tuple[str, ...],
+    where: str | None,
+    for_secs: float | None,
+    headers: str | None,
+    bodies: int | None,
+    tls_handshakes: bool,
+    websocket_messages: bool,
+    in_progress: bool,
+    attach: str | None,
+    listen: str,
+    page_port: int,
+    keep: int,
+    as_config: bool,
+    quiet: bool,
+) -> int:
+    """Show the HTTP traffic of this host, of a capture file or of a running pipeline in a browser, until Ctrl-C.
+
+    Prints a link with a token: whoever has it sees the traffic, nobody else does. From a server without a browser:
+    ssh -L PORT:127.0.0.1:PORT, and open the link at home. Needs httpipe[ui].
+    """
+    traffic = Traffic(
+        interfaces=interfaces,
+        ports=ports,
+        capture=capture,
+        executables=executables,
+        where=where,
+        headers=headers,
+        bodies=bodies,
+        tls_handshakes=tls_handshakes,
+        websocket_messages=websocket_messages,
+        in_progress=in_progress,
+    )
+    page: Table = {"listen": listen, "port": page_port, "keep": keep}
+    if attach is not None:
+        if traffic != Traffic(where=where) or as_config or for_secs is not None:
+            raise click.UsageError(
+                "--attach shows what a running pipeline captures: of the other options --where, --listen, --keep"
+            )
+        return _attach(attach, where, _page_options(page))
+    tables, reads = traffic.tables()
+    tables["ui"] = page
+    tables["sinks.out"] = {"type": "null", "inputs": reads}
+    text = text_of(tables)
+    plan = plan_of(text)
+    if as_config:
+        click.echo(as_file(text, for_secs))
+        return ExitCode.OK
+    gc.disable()  # as run does
+    from pipeline.telemetry import logs  # noqa: PLC0415  start-up
+
+    logs.configure("warning" if quiet else "info", "text")
+    return carry_out(plan, partial(plan_of, text), quiet=quiet, for_secs=for_secs, stay=True)
+
+
+def _page_options(table: Table) -> "UiOptions":
+    from pipeline.config.options import UiOptions  # noqa: PLC0415  start-up
+
+    return UiOptions.model_validate(table)
+
+
+def _attach(name: str, where: str | None, page: "UiOptions") -> int:
+    """A page in this process, filled by what the other one's control socket tells."""
+    from pipeline.errors import HttpipeError  # noqa: PLC0415  start-up
+    from pipeline.live.store import Store  # noqa: PLC0415
+    from pipeline.live.summary import Summary  # noqa: PLC0415
+    from pipeline.runtime.control.client import ControlClient, find  # noqa: PLC0415
+    from pipeline.ui.server import UiServer  # noqa: PLC0415
+    from pipeline.ui.view import View  # noqa: PLC0415
+
+    store, ended = Store(page.keep), threading.Event()
+    try:
+        path = find(name or None)
+        with ControlClient(path) as events, ControlClient(path) as states:
+            latest = _Latest(states)
+            view = View(
+                title=latest.snapshot.file,
+                store=store,
+                summary=Summary(store),
+                snapshot=lambda: latest.snapshot,
+                attributes=dict,
+                ended=ended.is_set,
+            )
+            server = UiServer(view, page, ("--listen", "--listen-port"))
+            threading.Thread(target=latest.follow, name="states", daemon=True).start()
+            try:
+                server.start()
+                say(f"httpipe: the page is at {server.link}", page=server.link)
+                missed = _follow(events, where, store)
+                ended.set()
+                say("httpipe: the pipeline has ended; the page stays until Ctrl-C" + _beyond(missed))
+                threading.Event().wait()
+            finally:
+                server.close()
+    except KeyboardInterrupt:
+        return ExitCode.OK
+    except HttpipeError as error:
+        say(f"httpipe: {error}")
+        return ExitCode.USAGE
+    return ExitCode.OK
+
+
+def _beyond(missed: int) -> str:
+    return f"; {missed:,} events were too many in a second and are not on it" if missed else ""
+
+
+def _follow(client: "ControlClient", where: str | None, store: "Store") -> int:
+    """Until the pipeline ends. Returns how many events were not told. Raises ``HttpipeError``."""
+    import json  # noqa: PLC0415  start-up
+
+    from pipeline.codecs.registry import decoder  # noqa: PLC0415
+
+    decode, missed = decoder("json").decode, 0
+    for answer in client.tap(None, where, MOST_PER_SEC):
+        if isinstance(answer, int):
+            missed += answer
+        elif answer:
+            store.show([decode(json.dumps(answer).encode())])
+    return missed
+
+
+class _Latest:
+    """The newest snapshot of a pipeline. Raises ``HttpipeError`` where there is none."""
+
+    def __init__(self, client: "ControlClient") -> None:
+        from pipeline.errors import HttpipeError  # noqa: PLC0415  start-up
+
+        self._snapshots = client.snapshots()
+        first = next(self._snapshots, None)
+        if first is None:
+            raise HttpipeError("the pipeline has ended")
+        self.snapshot: Snapshot = first
+
+    def follow(self) -> None:
+        """Until the pipeline ends."""
+        for snapshot in self._snapshots:
+            self.snapshot = snapshot
