@@ -13,7 +13,7 @@ settings.register_profile("httpipe", deadline=None)
 settings.load_profile("httpipe")
 """A busy machine makes no test of a property fail."""
 
-NEVER_SKIPPED_IN_CI = ("live", "tls", "kernels", "kafka", "corpus", "postgres")
+NEVER_SKIPPED_IN_CI = ("live", "tls", "kernels", "kafka", "corpus", "postgres", "ui")
 
 LONGER_SECS = {
     "kernels": 900,
@@ -25,6 +25,7 @@ LONGER_SECS = {
     "gate": 300,
     "tls": 240,
     "isolation": 120,
+    "ui": 120,
     "replay": 240,
 }
 """Time-outs of the tests in folders that boot machines, start brokers, build wheels, move gigabytes or read a whole corpus."""

@@ -72,6 +72,9 @@ if [ "$purpose" = test ]; then
     want golang-go command -v go
     want openjdk-17-jre-headless command -v java
     want nodejs command -v node
+    # tests/ui: a browser, and what looks whether everybody can use the page
+    want chromium command -v chromium
+    want npm command -v npm
 fi
 
 rust=""
@@ -146,6 +149,11 @@ case $lane in
         fi
         ;;
 esac
+if [ "$purpose" = test ] && ! cmp -s tests/ui/package-lock.json tests/ui/node_modules/.installed; then
+    say "installing axe-core for tests/ui (npm)"
+    npm ci --prefix tests/ui --silent --no-audit --no-fund --ignore-scripts
+    cp tests/ui/package-lock.json tests/ui/node_modules/.installed
+fi
 if [ "$(cat .venv/.object 2>/dev/null)" != "$sources${HTTPIPE_NO_BPF:-}" ] || { [ -z "${HTTPIPE_NO_BPF:-}" ] && [ ! -e $object ]; }; then
     say "installing httpipe into .venv"
     .venv/bin/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .

@@ -26,7 +26,7 @@ MOST_PER_SEC = 10_000
 @click.command("ui", cls=Run)
 @options(*SELECTING)
 @FOR
-@click.option("--headers", metavar="NAMES", help="Headers to filter by, separated by commas. Details show heads whole.")
+@click.option("--headers", metavar="NAMES", help="Show these headers, by commas, in place of whole heads, which cost more.")
 @click.option("--bodies", type=Size(), metavar="SIZE", help="Show bodies up to SIZE, such as 64KiB.")
 @options(*KINDS)
 @click.option(
@@ -84,7 +84,7 @@ def ui(  # noqa: PLR0913  one for each option
         websocket_messages=websocket_messages,
         in_progress=in_progress,
     )
-    page: Table = {"listen": listen, "port": page_port, "keep": keep}
+    page: Table = {"listen": listen, "port": page_port, "keep": keep, "heads": headers is None}
     if attach is not None:
         if traffic != Traffic(where=where) or as_config or for_secs is not None:
             raise click.UsageError(
@@ -117,9 +117,9 @@ def _attach(name: str, where: str | None, page: "UiOptions") -> int:
     from pipeline.errors import HttpipeError  # noqa: PLC0415  start-up
     from pipeline.live.store import Store  # noqa: PLC0415
     from pipeline.live.summary import Summary  # noqa: PLC0415
+    from pipeline.live.view import View  # noqa: PLC0415
     from pipeline.runtime.control.client import ControlClient, find  # noqa: PLC0415
     from pipeline.ui.server import UiServer  # noqa: PLC0415
-    from pipeline.ui.view import View  # noqa: PLC0415
 
     store, ended = Store(page.keep), threading.Event()
     try:

@@ -214,6 +214,9 @@ class UiOptions(Config):
     """Port to listen on; 0: one that is free, which the link names."""
     keep: Annotated[int, Field(ge=100, le=1_000_000)] = 100_000
     """How many of the newest events are kept to look at; 256 MiB of memory at most."""
+    heads: bool = False
+    """Show heads whole, not only the headers that are reported. Only the Python decoder keeps them, and it costs several times as
+    much as the lane."""
     token: Annotated[str, Field(min_length=16, max_length=256, pattern=r"^[A-Za-z0-9._~-]+$")] | None = None
     """What the page must know to see anything, such as `${UI_TOKEN}`. Default: a new one at each start, printed with the link."""
 

@@ -83,7 +83,7 @@ def why_not(options: DecodeOptions, *, keep_heads: bool) -> str:
     if native.lane is None:
         return native.missing
     if keep_heads:
-        return "a sink asks for raw heads"
+        return "a sink or the page asks for raw heads"
     asked = [name for name in type(options).model_fields if name not in SERVED and getattr(options, name)]
     return f"{', '.join(asked)} asked for" if asked else ""
 

@@ -160,7 +160,7 @@ class Summary:
         values: dict[str, Any] = {"error": error is not None, "size": size or 0, "ms": ms}
         where = host if port in (None, 80, 443) else f"{host}:{port}"
         _series(self._endpoints, _endpoint(method, where, path), OTHER).add(step, **values)
-        called = _named(server_name, server) if server_name else f"{server}:{server_port}"
+        called = _named(server_name, server) if server_name else _socket(server, server_port)
         _series(self._calls, (_named(client_name, client), called), (OTHER, OTHER)).add(step, **values)
 
 
@@ -187,6 +187,12 @@ def _endpoint(method: str | None, host: str | None, path: str | None) -> str:
 @lru_cache(maxsize=4096)
 def _named(name: str | None, address: str | None) -> str:
     return visible(f"{name} {address or ''}".rstrip() if name else address or "?")[:LONGEST]
+
+
+def _socket(address: str | None, port: int | None) -> str:
+    if not address:
+        return "?"
+    return f"[{address}]:{port}" if ":" in address else f"{address}:{port}"
 
 
 def template(path: str) -> str:

@@ -27,8 +27,8 @@ from pipeline.telemetry import logs
 from pipeline.topology.plan import Plan
 
 if TYPE_CHECKING:
-    from pipeline.runtime.control.page import Page
     from pipeline.telemetry.exposition import Exposition
+    from pipeline.ui.server import UiServer
 
 
 async def run(plan: Plan, *, load: Load | None = None, options: RunOptions | None = None) -> Summary:
@@ -76,7 +76,8 @@ async def _run(
             exposition = _expose(engine.graph.plan.telemetry.metrics_address, service)
             stop.opened = True
             if page is not None:
-                engine.options.on_page(page.start())
+                page.start()
+                engine.options.on_page(page.link)
         if stop.opened:
             await work()
     finally:
@@ -109,14 +110,15 @@ async def _carry(engine: Engine, service: ControlService, reloads: Reloads, syst
         outside.cancel_scope.cancel()
 
 
-def _page(engine: Engine, service: ControlService) -> "Page | None":
+def _page(engine: Engine, service: ControlService) -> "UiServer | None":
     """The page, where the pipeline file asks for one."""
     options = engine.graph.plan.ui
     if options is None:
         return None
-    from pipeline.runtime.control.page import Page  # noqa: PLC0415  only those who look pay for it
+    from pipeline.runtime.control.live import live_view  # noqa: PLC0415  only those who look pay for it
+    from pipeline.ui.server import UiServer  # noqa: PLC0415  likewise
 
-    return Page(options, engine, service)
+    return UiServer(live_view(engine, service, options.keep), options)
 
 
 def _expose(address: str | None, service: ControlService) -> "Exposition | None":

@@ -52,6 +52,7 @@ def build(
     process = _table(ProcessOptions, document.process, "process", document.file, problems)
     telemetry = _table(TelemetryOptions, document.telemetry, "telemetry", document.file, problems)
     ui = None if document.ui is None else _table(UiOptions, document.ui, "ui", document.file, problems)
+    heads = ui is not None and ui.heads
     attributes, found = _construct(drafts, Context("", read_file=read_file, map_file=map_file), mode)
     problems += found
     wiring, found = wire([Node(each.id, each.entry.kind, each.inputs, each.outputs) for each in drafts.values()])
@@ -63,14 +64,12 @@ def build(
             document.in_order(problems), file=document.file, warnings=unreported_headers(drafts, wiring) if clear else ()
         )
     if any(made.deferred for made in drafts.values()):
-        sources = {
-            each.id: _source(each, drafts, wiring, shown=ui is not None) for each in _of(drafts, "sources") if not each.deferred
-        }
+        sources = {each.id: _source(each, drafts, wiring, heads=heads) for each in _of(drafts, "sources") if not each.deferred}
         complete = partial(build, document, registry, read_file, Mode.TOLERANT, map_file)
         return Plan(document.file, sources, {}, {}, {}, process, telemetry, ui, complete=complete)
     return Plan(
         file=document.file,
-        sources={each.id: _source(each, drafts, wiring, shown=ui is not None) for each in _of(drafts, "sources")},
+        sources={each.id: _source(each, drafts, wiring, heads=heads) for each in _of(drafts, "sources")},
         transforms={
             name: _transform(drafts[name], wiring, attributes) for name in wiring.order if drafts[name].entry.kind == "transforms"
         },
@@ -126,8 +125,8 @@ def _of(drafts: Mapping[str, Draft], kind: str) -> list[Draft]:
     return [each for each in drafts.values() if each.entry.kind == kind]
 
 
-def _source(made: Draft, drafts: Mapping[str, Draft], wiring: Wiring, *, shown: bool) -> SourceSpec:
-    """``shown``: on a page, with heads."""
+def _source(made: Draft, drafts: Mapping[str, Draft], wiring: Wiring, *, heads: bool) -> SourceSpec:
+    """``heads``: the page wants them, whether or not a sink does."""
     readers = [sink for sink in _of(drafts, "sinks") if made in rules.feeders(sink, drafts, wiring)]
     return SourceSpec(
         id=made.id,
@@ -136,7 +135,7 @@ def _source(made: Draft, drafts: Mapping[str, Draft], wiring: Wiring, *, shown: 
         config=cast("BaseModel", made.config),
         decode=made.options.get(DecodeOptions),
         record=made.options[SourceOptions].record,
-        keep_heads=shown or any(sink.deferred or cast("SinkClass", sink.component).wants_heads(sink.config) for sink in readers),
+        keep_heads=heads or any(sink.deferred or cast("SinkClass", sink.component).wants_heads(sink.config) for sink in readers),
         reload_key=made.reload_key,
         dead_letter=made.source_options.dead_letter,
     )

@@ -1,15 +1,12 @@
-"""Events as the page shows them: a row of the table, and all that is known of one. Everything here can be written as JSON.
+"""Events as rows of the page's table, which can be written as JSON."""
 
-Heads are shown as ``format = "raw"`` shows them: without the values of credentials.
-"""
-
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from pipeline.api import Event, Exchange
 from pipeline.codecs.flat import flat
 from pipeline.codecs.text import visible
+from pipeline.live.details import host, target, who
 from pipeline.model.events.firewall_decision import FirewallDecision
 from pipeline.model.events.http_request import HttpRequest
 from pipeline.model.events.kinds import name_of
@@ -17,7 +14,6 @@ from pipeline.model.events.tls_handshake import TlsHandshake
 from pipeline.model.events.websocket_message import WebsocketMessage
 from pipeline.sinks import decisions, handshakes, requests, websockets
 from pipeline.sinks.event_cells import EventCells
-from pipeline.sinks.raw import without_secrets
 
 Row = tuple[int, float, str, int | None, str, str, str, str, int | None, float | None, float | None, str, str]
 """Places as ``page/table.js`` names them; times in ms, the first since 1970, sizes in bytes."""
@@ -25,26 +21,14 @@ Row = tuple[int, float, str, int | None, str, str, str, str, int | None, float |
 LONGEST = 2048
 """Characters of a text in the table."""
 
+_SAID = ("event.name", "timestamp")
+
 _CELLS: Mapping[type[Event], Callable[[Any], EventCells]] = {
     FirewallDecision: decisions.cells_of,
     HttpRequest: requests.cells_of,
     TlsHandshake: handshakes.cells_of,
     WebsocketMessage: websockets.cells_of,
 }
-
-MARKS: Mapping[str, str] = {
-    "truncated": "A head, or a body that was asked for, is longer than what was kept.",
-    "gap": "Bytes of this exchange were lost by the capture.",
-    "mid_stream": "The connection was joined after its beginning.",
-    "unmatched_request": "No response was seen.",
-    "unmatched_response": "No request was seen.",
-    "size_estimated": "The body size is not exact: its chunk framing was not copied.",
-    "ambiguous_framing": "Two readers may disagree where the message ends (RFC 9112, section 11.2).",
-    "protocol_error": "What was sent breaks RFC 9112 or RFC 9113; it was decoded the way most servers do.",
-    "hpack_partial": "Fields of HTTP/2 stood in a table whose beginning was not seen: what they say is absent.",
-}
-
-_LINE_END = re.compile(r"\r\n|\n|\r")
 
 
 def row(number: int, event: Event) -> Row:
@@ -60,8 +44,8 @@ def row(number: int, event: Event) -> Row:
         status,
         host(event)[:LONGEST],
         target(event)[:LONGEST],
-        _who(event.httpipe_client_process_executable_name, event.client_address),
-        _who(event.process_executable_name, event.network_local_address, event.network_local_port),
+        who(event.httpipe_client_process_executable_name, event.client_address),
+        who(event.process_executable_name, event.network_local_address, event.network_local_port),
         event.http_response_body_size,
         event.httpipe_duration_ms,
         event.httpipe_ttfb_ms,
@@ -74,8 +58,8 @@ def _other(number: int, event: Event) -> Row:
     start = event.timestamp_ns / 1e6
     client, server = getattr(event, "client_address", None), getattr(event, "network_local_address", None)
     ends = (
-        _who(getattr(event, "httpipe_client_process_executable_name", None), client),
-        _who(getattr(event, "process_executable_name", None), server, getattr(event, "network_local_port", None)),
+        who(getattr(event, "httpipe_client_process_executable_name", None), client),
+        who(getattr(event, "process_executable_name", None), server, getattr(event, "network_local_port", None)),
     )
     if (cells_of := _CELLS.get(type(event))) is not None:
         cells = cells_of(event)
@@ -85,93 +69,3 @@ def _other(number: int, event: Event) -> Row:
         return (number, start, what, None, place, said, *ends, size, cells.took, None, cells.state, cells.remarks)
     said = " ".join(f"{visible(name)}={visible(str(value))}" for name, value in flat(event).items() if name not in _SAID)
     return (number, start, visible(name_of(event))[:40], None, "", said[:LONGEST], *ends, None, None, None, "", "")
-
-
-_SAID = ("event.name", "timestamp")
-
-
-def _who(name: str | None, address: str | None, port: int | None = None) -> str:
-    """The program where it is known, with its socket's address."""
-    where = f"[{address}]" if address and ":" in address and port else address or ""
-    where = f"{where}:{port}" if where and port else where
-    return f"{visible(name)} {where}".rstrip() if name else where or "?"
-
-
-def host(event: Exchange) -> str:
-    """Host with port, unless that is the usual one."""
-    name = visible(event.server_address or "")
-    name = f"[{name}]" if ":" in name else name
-    usual = 443 if event.url_scheme == "https" else 80
-    return name if event.server_port in (None, usual) else f"{name}:{event.server_port}"
-
-
-def target(event: Exchange) -> str:
-    """Path and query, or what else was asked for."""
-    path = event.url_path if event.url_path is not None else event.httpipe_request_target or ""
-    return visible(path if event.url_query is None else f"{path}?{event.url_query}") or "-"
-
-
-def details(number: int, event: Event) -> dict[str, Any]:
-    """All that is known of an event, under the names that filters have for it."""
-    fields = flat(event)
-    marks = [(name, MARKS.get(name, "")) for name in getattr(event, "httpipe_marks", ())]
-    if not isinstance(event, Exchange):
-        title = row(number, event)
-        return {"id": number, "title": f"{title[2]} {title[4]}", "url": title[5], "event": fields, "marks": marks, "ends": []}
-    method = event.http_request_method_original or event.http_request_method or "-"
-    return {
-        "id": number,
-        "title": f"{visible(method)} {event.http_response_status_code or event.error_type or '-'}",
-        "url": f"{event.url_scheme or 'http'}://{host(event)}{target(event)}",
-        "event": fields,
-        "marks": marks,
-        "ends": _ends(event),
-        "request_head": _head(event.request_head, event.http_request_headers),
-        "response_head": _head(event.response_head, event.http_response_headers),
-        "request_body": _body(event, "request"),
-        "response_body": _body(event, "response"),
-    }
-
-
-def _ends(event: Exchange) -> list[tuple[str, str]]:
-    pairs: list[tuple[str, object]] = [
-        ("Client", _who(None, event.client_address, event.client_port)),
-        ("Client program", event.httpipe_client_process_executable_path or event.httpipe_client_process_executable_name),
-        ("Client PID", event.httpipe_client_process_pid),
-        ("Client command", event.httpipe_client_process_command_line),
-        ("Client container", event.httpipe_client_container_id),
-        ("Server", _who(None, event.network_local_address, event.network_local_port)),
-        ("Server program", event.process_executable_path or event.process_executable_name),
-        ("Server PID", event.process_pid),
-        ("Server command", event.process_command_line),
-        ("Server container", event.container_id),
-        ("Protocol", f"HTTP/{event.network_protocol_version}" if event.network_protocol_version else None),
-        ("TLS", event.tls_protocol_version),
-        ("Connection", event.httpipe_connection),
-        ("Place in it", event.httpipe_sequence),
-        ("Stream", event.httpipe_stream_id),
-    ]
-    return [(name, visible(str(value))) for name, value in pairs if value is not None]
-
-
-def _head(head: bytes | None, reported: Mapping[str, tuple[str, ...]]) -> dict[str, Any]:
-    """The first line and the fields, as they crossed the wire; else those that were asked for."""
-    if head is None:
-        return {"start": "", "fields": [(name, visible(value)) for name, values in reported.items() for value in values]}
-    try:
-        text = head.decode()
-    except UnicodeDecodeError:
-        text = head.decode("latin-1")
-    start, *lines = without_secrets(_LINE_END.split(text.rstrip("\r\n")))
-    fields = [line.partition(":") for line in lines if line]
-    return {"start": visible(start), "fields": [(visible(name), visible(value.strip())) for name, _, value in fields]}
-
-
-def _body(event: Exchange, side: str) -> dict[str, Any]:
-    content = getattr(event, f"http_{side}_body_content")
-    encoding = getattr(event, f"httpipe_{side}_body_encoding")
-    return {
-        "size": getattr(event, f"http_{side}_body_size"),
-        "text": None if content is None else content.encode("utf-8", "replace").decode(),
-        "note": "base64, for it is not text" if encoding else "",
-    }

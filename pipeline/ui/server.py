@@ -14,8 +14,8 @@ from contextlib import contextmanager
 
 from pipeline.config.options import UiOptions
 from pipeline.errors import ConfigError, Problem
+from pipeline.live.view import View
 from pipeline.telemetry.logs import ComponentLog
-from pipeline.ui.view import View
 
 MISSING = "the page needs starlette and uvicorn, which are not installed: pip install 'httpipe[ui]'"
 

@@ -81,7 +81,7 @@ document.addEventListener("keydown", onKey);
 try {
   const hello = await json("hello");
   $("file").textContent = hello.title;
-  document.title = `${hello.title} – httpipe`;
+  document.title = `${hello.title} | httpipe`;
   traffic.start(hello, state);
   look();
 } catch (error) {

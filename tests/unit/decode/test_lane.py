@@ -158,7 +158,7 @@ def test_options_that_the_lane_does_not_know_leave_all_to_python(options: Decode
 
 def test_raw_heads_leave_all_to_python() -> None:
     """No other way keeps them."""
-    assert Decoder(DecodeOptions(), source="test", keep_heads=True).python_because == "a sink asks for raw heads"
+    assert Decoder(DecodeOptions(), source="test", keep_heads=True).python_because == "a sink or the page asks for raw heads"
 
 
 def test_the_list_of_served_options_names_options() -> None:

@@ -1,4 +1,4 @@
-"""What the page shows: the newest events, what is added up from them, and the state of the run."""
+"""What views show: the newest events, what is added up from them, and the state of the run."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from pipeline.model.snapshot import Snapshot
 
 @dataclass(frozen=True)
 class View:
-    """The functions are called from the server's threads. ``snapshot`` is None where the run cannot be asked any more.
+    """The functions are called from the threads of views. ``snapshot`` is None where the run cannot be asked any more.
 
     ``attributes``: what the pipeline adds to events, for filters. ``ended``: nothing will come any more.
     """
