@@ -24,11 +24,11 @@ from starlette.staticfiles import StaticFiles
 
 from pipeline.expressions import ExpressionError, compile_filter
 from pipeline.live.details import details
+from pipeline.live.rows import row
 from pipeline.live.series import STEP_SECS
 from pipeline.live.store import Wanted
 from pipeline.live.view import View
 from pipeline.model.events.kinds import field_names
-from pipeline.ui.rows import row
 
 PAGE = Path(__file__).parent / "page"
 

@@ -4,7 +4,7 @@ import { $, bytes, clock, duration, h, shown } from "./dom.js";
 
 export const ROW = 26; // pixels, as in style.css
 
-/** Places in a row as the server sends it (pipeline/ui/rows.py). */
+/** Places in a row as the server sends it (pipeline/live/rows.py). */
 export const [ID, TIME, METHOD, STATUS, HOST, PATH, CLIENT, SERVER, SIZE, MS, WAIT, ERROR, MARKS] = Array.from({ length: 13 }, (_, at) => at);
 
 const COLUMNS = [

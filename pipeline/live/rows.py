@@ -1,4 +1,4 @@
-"""Events as rows of the page's table, which can be written as JSON."""
+"""Events as rows of a table, which can be written as JSON."""
 
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -16,7 +16,7 @@ from pipeline.sinks import decisions, handshakes, requests, websockets
 from pipeline.sinks.event_cells import EventCells
 
 Row = tuple[int, float, str, int | None, str, str, str, str, int | None, float | None, float | None, str, str]
-"""Places as ``page/table.js`` names them; times in ms, the first since 1970, sizes in bytes."""
+"""Places as ``ui/page/table.js`` names them; times in ms, the first since 1970, sizes in bytes."""
 
 LONGEST = 2048
 """Characters of a text in the table."""
