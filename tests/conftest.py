@@ -46,7 +46,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Nothing may hang: a test that is stuck fails by itself, with a stack of every thread."""
     for item in items:
         secs = LONGER_SECS.get(_folder(item.path))
-        if secs is not None:
+        if secs is not None and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(secs), append=False)
 
 

@@ -18,9 +18,13 @@ from pipeline.cli.traffic import AS_CONFIG, FOR, KINDS, SELECTING, Size, Table, 
 @options(*SELECTING)
 @click.option("-n", "--count", type=int, metavar="N", help="Stop after N events.")
 @FOR
-@click.option("-f", "--format", "style", type=click.Choice(["line", "json", "raw"]), default="line", help="Default: line.")
-@click.option("--headers", metavar="NAMES", help="Headers to report with --format json, separated by commas.")
-@click.option("--bodies", type=Size(), metavar="SIZE", help="Report bodies up to SIZE, such as 4KiB, with --format json or raw.")
+@click.option("-f", "--format", "style", type=click.Choice(["line", "json", "raw", "har"]), default="line", help="Default: line.")
+@click.option(
+    "--headers", metavar="NAMES", help="Headers to report with --format json (of HTTP/2 with har, too), separated by commas."
+)
+@click.option(
+    "--bodies", type=Size(), metavar="SIZE", help="Report bodies up to SIZE, such as 4KiB, with --format json, raw or har."
+)
 @options(*KINDS)
 @click.option(
     "-o",
@@ -70,10 +74,10 @@ def print_(  # noqa: PLR0913  one for each option
         websocket_messages=websocket_messages,
         in_progress=in_progress,
     )
-    if headers is not None and style != "json":
-        raise click.UsageError("--headers has no effect without --format json")
+    if headers is not None and style not in ("json", "har"):
+        raise click.UsageError("--headers has no effect without --format json or har")
     if bodies is not None and style == "line":
-        raise click.UsageError("--bodies has no effect with --format line: say --format json or --format raw")
+        raise click.UsageError("--bodies has no effect with --format line: say --format json, raw or har")
     tables, reads = traffic.tables()
     tables["sinks.out"] = _sink(reads, style, count)
     text = text_of(tables)
@@ -91,9 +95,9 @@ def print_(  # noqa: PLR0913  one for each option
 
 
 def _refuse_other_kinds(style: str, asked: dict[str, bool]) -> None:
-    """``raw`` shows heads, which only exchanges have."""
-    for option in (name for name, wanted in asked.items() if wanted and style == "raw"):
-        raise click.UsageError(f"{option} has no effect with --format raw, which shows exchanges only")
+    """Heads and archives show exchanges only."""
+    for option in (name for name, wanted in asked.items() if wanted and style in ("raw", "har")):
+        raise click.UsageError(f"{option} has no effect with --format {style}, which shows exchanges only")
 
 
 def _sink(reads: list[str], style: str, count: int | None) -> Table:

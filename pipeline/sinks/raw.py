@@ -4,19 +4,14 @@ In: exchanges with their heads. Out: text in which no credential of a head stand
 all. Bodies are there where the source was asked for them.
 """
 
-import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from pipeline.api import Event, Exchange
+from pipeline.codecs.heads import LINE_END, lines_of
 from pipeline.codecs.text import visible
-from pipeline.model.secrets import REDACTED, SENSITIVE_FIELDS, is_sensitive_parameter
 from pipeline.sinks.clock import time_of_day
 from pipeline.sinks.lines import endpoint
-
-_LINE_END = re.compile(r"\r\n|\n|\r")
-_PARAMETER = re.compile(r"([?&;])([^=&;\s?#]{1,256})=([^&;\s#]+)")
-_USER_INFO = re.compile(r"(//)[^/?#@\s]+@")
 
 
 class Half(NamedTuple):
@@ -54,13 +49,8 @@ class RawFormat:
         return f"{time_of_day(timestamp_ns, 6)} {ends} (length: {length})\n{self._text(half.head)}\n\n{_body(half)}"
 
     def _text(self, head: bytes) -> str:
-        # UTF-8 where it is valid; every other byte becomes a C1 control or a Latin-1 letter, and ``visible`` escapes the former.
-        try:
-            text = head.decode()
-        except UnicodeDecodeError:
-            text = head.decode("latin-1")
-        lines = _LINE_END.split(text.rstrip("\r\n"))
-        return "\n".join(visible(line) for line in (lines if self._show_secrets else without_secrets(lines)))
+        # A byte that is no UTF-8 is a C1 control or a Latin-1 letter there, and ``visible`` escapes the former.
+        return "\n".join(map(visible, lines_of(head, show_secrets=self._show_secrets)))
 
 
 def _request(event: Exchange) -> Half:
@@ -79,27 +69,4 @@ def _body(half: Half) -> str:
         return ""
     if half.encoding is not None:
         return f"({len(half.content) * 3 // 4 - half.content.count('=')} bytes that are not text)\n\n"
-    return "\n".join(visible(line) for line in _LINE_END.split(half.content.rstrip("\r\n"))) + "\n\n"
-
-
-def without_secrets(lines: Sequence[str]) -> list[str]:
-    """The lines of a head with ``REDACTED`` for secret fields, secret query parameters and credentials in URLs."""
-    kept: list[str] = []
-    secret = False
-    for line in lines:
-        if line[:1] in (" ", "\t"):  # continues the line before it (RFC 9112, section 5.2)
-            if secret:
-                continue
-        else:
-            name, colon, _ = line.partition(":")
-            secret = bool(colon) and name.strip().lower() in SENSITIVE_FIELDS
-            if secret:
-                kept.append(f"{name}: {REDACTED}")
-                continue
-        kept.append(_PARAMETER.sub(_redacted, _USER_INFO.sub(rf"\1{REDACTED}@", line)))
-    return kept
-
-
-def _redacted(match: re.Match[str]) -> str:
-    mark, name, _ = match.groups()
-    return f"{mark}{name}={REDACTED}" if is_sensitive_parameter(name) else match[0]
+    return "\n".join(visible(line) for line in LINE_END.split(half.content.rstrip("\r\n"))) + "\n\n"

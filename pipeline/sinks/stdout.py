@@ -8,12 +8,15 @@ import errno
 import os
 import sys
 from collections.abc import Callable, Sequence
+from contextlib import suppress
+from importlib.metadata import version
 from typing import Annotated, Literal
 
 import anyio
 from pydantic import BaseModel, Field, model_validator
 
 from pipeline.api import Config, Context, Event, Sink
+from pipeline.codecs import har
 from pipeline.codecs.options import EncodingOptions
 from pipeline.codecs.registry import codec
 from pipeline.errors import Finished, NotConnected
@@ -25,13 +28,17 @@ _READER_GONE = frozenset({errno.EPIPE, errno.ECONNRESET, errno.EIO, errno.EBADF}
 """EIO: the terminal was hung up (termios(3)). EBADF: somebody closed the descriptor."""
 
 
+WITH_HEADS = ("raw", "har")
+"""Formats that show heads as they were captured."""
+
+
 class StdoutConfig(Config):
     """Options of the `stdout` sink."""
 
-    format: Literal["line", "raw", "json"] = "line"
-    """`line`: one readable line an exchange; `raw`: the heads as they were captured; `json`: as `encoding` says."""
+    format: Literal["line", "raw", "json", "har"] = "line"
+    """`line`: one readable line an exchange; `raw`: the heads as they were captured; `json`: as `encoding` says; `har`: one HTTP Archive, which browsers open."""  # noqa: E501  one line of the generated page
     show_secrets: bool = False
-    """With `raw`: show credentials, cookies and secret query values as they were captured."""
+    """With `raw` and `har`: show credentials, cookies and secret query values as they were captured."""
     encoding: EncodingOptions = EncodingOptions()
     """With `json`: how events are written."""
 
@@ -42,13 +49,13 @@ class StdoutConfig(Config):
     def _encoding_needs_json(self) -> "StdoutConfig":
         if self.format != "json" and self.encoding != EncodingOptions():
             raise ValueError(f'encoding has no effect with format = "{self.format}"; say format = "json"')
-        if self.format != "raw" and self.show_secrets:
+        if self.format not in WITH_HEADS and self.show_secrets:
             raise ValueError(f'show_secrets has no effect with format = "{self.format}"; say format = "raw"')
         return self
 
 
 class StdoutSink(Sink):
-    """Prints events: as readable lines, as the captured heads, or as JSON."""
+    """Prints events: as readable lines, as the captured heads, as JSON, or as an HTTP Archive."""
 
     api_version = 1
     Config = StdoutConfig
@@ -58,14 +65,15 @@ class StdoutSink(Sink):
         self.needs_heads = self.wants_heads(config)
         self._printer = Printer(_STDOUT)
         self._unfinished: Sequence[Event] | None = None
-        self._render = _renderer(config)
+        self._archive = HarFormat(show_secrets=config.show_secrets) if config.format == "har" else None
+        self._render = self._archive.render if self._archive else _renderer(config)
         self._left = config.stop_after_events
         self._lock = anyio.Lock()  # one batch at a time, whatever max_in_flight says
 
     @classmethod
     def wants_heads(cls, config: BaseModel) -> bool:
-        """Only ``raw`` shows heads."""
-        return isinstance(config, StdoutConfig) and config.format == "raw"
+        """Where the format shows heads."""
+        return isinstance(config, StdoutConfig) and config.format in WITH_HEADS
 
     async def open(self) -> None:
         """Standard output may have been closed by whoever started us; then descriptor 1 is anybody's."""
@@ -107,21 +115,54 @@ class StdoutSink(Sink):
         self._unfinished = None
 
     async def aclose(self) -> None:
-        """Let the thread go; the descriptor stays open, it is not ours."""
-        self._printer.stop()
+        """Print what ends an archive, and let the thread go; the descriptor stays open, it is not ours."""
+        try:
+            archive, self._archive = self._archive, None
+            if archive is not None:
+                await self._print_last(archive.end())
+        finally:
+            self._printer.stop()
+
+    async def _print_last(self, text: bytes) -> None:
+        with suppress(OSError):  # nobody reads it any more
+            if self._unfinished is not None:
+                await self._printer.finish()
+            self._printer.begin(text)
+            await self._printer.finish()
+
+
+class HarFormat:
+    """One HTTP Archive, batch by batch."""
+
+    def __init__(self, *, show_secrets: bool) -> None:
+        self._show_secrets = show_secrets
+        self._begun = self._entered = False
+
+    def render(self, batch: Sequence[Event]) -> bytes:
+        """The batch as the archive goes on with it."""
+        new = har.entries(batch, first=not self._entered, show_secrets=self._show_secrets)
+        self._entered |= bool(new)
+        return self._beginning() + new
+
+    def end(self) -> bytes:
+        """What makes a whole document of it, also where nothing came."""
+        return self._beginning() + har.END
+
+    def _beginning(self) -> bytes:
+        begun, self._begun = self._begun, True
+        return b"" if begun else har.beginning(version("httpipe"))
 
 
 _STDOUT = 1
 
 
 def _renderer(config: StdoutConfig) -> Callable[[Sequence[Event]], bytes | bytearray]:
-    match config.format:
-        case "line":
-            return LineFormat(_STDOUT, os.environ).render
-        case "raw":
-            return RawFormat(show_secrets=config.show_secrets).render
-        case "json":
-            return codec(config.encoding).encode_batch
+    """Of the formats that keep nothing from batch to batch."""
+    if config.format == "line":
+        return LineFormat(_STDOUT, os.environ).render
+    if config.format == "raw":
+        return RawFormat(show_secrets=config.show_secrets).render
+    return codec(config.encoding).encode_batch
 
 
 def _same(one: Sequence[Event], other: Sequence[Event]) -> bool:

@@ -73,6 +73,12 @@ async def no_folder(folder: Path) -> AsyncIterator[None]:
     (folder / "sub").unlink()
 
 
+def har_sink(folder: Path) -> Sink:
+    """An HTTP Archive."""
+    sink: Sink = made("pipeline.sinks.har:HarSink", {"path": f"{folder}/sub/out.har"})
+    return sink
+
+
 def null_sink(_folder: Path) -> Sink:
     """Nothing."""
     sink: Sink = made("pipeline.sinks.null:NullSink", {})
@@ -80,6 +86,7 @@ def null_sink(_folder: Path) -> Sink:
 
 
 TestFileSink = sink_contract(file_sink, received=numbers_in_file, down=no_folder)
+TestHarSink = sink_contract(har_sink, down=no_folder)
 TestNullSink = sink_contract(null_sink)
 
 TestPcapSource = source_contract(lambda _: made("pipeline.sources.pcap.source:PcapSource", {"path": str(CAPTURE)}))

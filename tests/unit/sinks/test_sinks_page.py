@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from pipeline.codecs.options import EncodingOptions
 from pipeline.sinks.file import FileConfig, RotateOptions
+from pipeline.sinks.har import HarConfig
 from pipeline.sinks.stdout import StdoutConfig
 
 PAGE = (Path(__file__).parents[3] / "docs" / "sinks.md").read_text()
@@ -16,7 +17,8 @@ WORDS = {"all", "none", "never", "no limit", ""}
 
 
 @pytest.mark.parametrize(
-    ("model", "prefix"), [(StdoutConfig, ""), (FileConfig, ""), (RotateOptions, "rotate."), (EncodingOptions, "encoding.")]
+    ("model", "prefix"),
+    [(StdoutConfig, ""), (FileConfig, ""), (HarConfig, ""), (RotateOptions, "rotate."), (EncodingOptions, "encoding.")],
 )
 def test_every_option_stands_on_the_page(model: type[BaseModel], prefix: str) -> None:
     """Name and default of each option, as the model has them."""
@@ -33,7 +35,7 @@ def test_every_option_stands_on_the_page(model: type[BaseModel], prefix: str) ->
 
 def test_no_option_is_told_that_is_not_there() -> None:
     """Each row is an option of one of the models."""
-    names = {*StdoutConfig.model_fields, *FileConfig.model_fields, "encoding.*"}
+    names = {*StdoutConfig.model_fields, *FileConfig.model_fields, *HarConfig.model_fields, "encoding.*"}
     names |= {f"rotate.{name}" for name in RotateOptions.model_fields} | {
         f"encoding.{name}" for name in EncodingOptions.model_fields
     }
