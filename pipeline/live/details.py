@@ -9,9 +9,9 @@ from typing import Any
 
 from pipeline.api import Event, Exchange
 from pipeline.codecs.flat import flat
+from pipeline.codecs.heads import without_secrets
 from pipeline.codecs.text import visible
 from pipeline.model.events.kinds import name_of
-from pipeline.sinks.raw import without_secrets
 
 MARKS: Mapping[str, str] = {
     "truncated": "A head, or a body that was asked for, is longer than what was kept.",
