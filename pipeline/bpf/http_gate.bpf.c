@@ -6,9 +6,9 @@
  * whose place the client gets 403 or a reset and the server a reset; and through a ring buffer what was
  * decided (gate/abi.h). While it only watches it changes no byte.
  *
- * Reading order: gate/abi.h (layout), gate/maps.h (who writes what), gate/scan.h and gate/head.h (what a byte
- * means), gate/read.h (through a payload), gate/judge.h (through a connection), gate/refuse.h, and this file
- * (what happens to a packet).
+ * Reading order: gate/abi.h (layout), gate/maps.h (who writes what), gate/scan.h, gate/line.h and gate/head.h
+ * (what a byte means), gate/read.h (through a payload), gate/judge.h (through a connection), gate/refuse.h,
+ * and this file (what happens to a packet).
  */
 #include "loader.h"
 #include "gate/answers.h"

@@ -1,23 +1,37 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * The header fields that matter: Host, Content-Length, Transfer-Encoding, Upgrade.
+ * The header fields that matter: Host, Content-Length, Transfer-Encoding,
+ * Upgrade.
  */
 #ifndef HTTPIPE_GATE_FIELD_H
 #define HTTPIPE_GATE_FIELD_H
 
 #include "gate/scan.h"
 
-/* The first four letters of a name that is read, in lower case: host, cont, tran, upgr. */
+/* The first four letters of a name that is read, in lower case: host, cont,
+ * tran, upgr. */
 static __always_inline int may_be_read(__u32 four)
 {
 	return four == 0x74736f68 || four == 0x746e6f63 || four == 0x6e617274 || four == 0x72677075;
 }
+
+/* Upgrade-Insecure-Requests, of every browser. */
+#define UPGRADE_DASH TEXT8('u', 'p', 'g', 'r', 'a', 'd', 'e', '-')
 
 static __always_inline void begin_line(struct scan *scan)
 {
 	scan->place = AT_FIELD;
 	scan->field = FIELD_OTHER;
 	scan->colon = 0;
+	scan->name_bytes = 0;
+	__builtin_memset(scan->name, 0, sizeof(scan->name));
+}
+
+/* A line that does not matter, as far as its colon and beyond. Wherever that is
+ * noticed, the state is the same. */
+static __always_inline void leave_name(struct scan *scan)
+{
+	scan->place = AT_VALUE;
 	scan->name_bytes = 0;
 	__builtin_memset(scan->name, 0, sizeof(scan->name));
 }
@@ -29,8 +43,8 @@ static __always_inline void name_byte(struct scan *scan, __u8 c)
 	if (n < 32)
 		scan->name[n >> 3 & 3] |= (__u64)lower(c) << 8 * (n & 7);
 	scan->name_bytes = n + 1;
-	if (n == 3 && !may_be_read(scan->name[0]))
-		scan->place = AT_VALUE; /* as far as its colon, whatever it is */
+	if ((n == 3 && !may_be_read(scan->name[0])) || (n == 7 && scan->name[0] == UPGRADE_DASH))
+		leave_name(scan);
 }
 
 static __always_inline void begin_host(struct scan *scan)
@@ -78,7 +92,8 @@ static __always_inline void end_name(struct scan *scan)
 	scan->value[1] = scan->field == FIELD_CODING || scan->field == FIELD_UPGRADE ? 0 : scan->value[1];
 }
 
-/* Up to the port. Brackets hold an IPv6 address, whose colons are part of it, and go. */
+/* Up to the port. Brackets hold an IPv6 address, whose colons are part of it,
+ * and go. */
 static __always_inline int host_ends(struct scan *scan, __u8 c)
 {
 	if (c == ' ' || c == '\t')
@@ -86,7 +101,8 @@ static __always_inline int host_ends(struct scan *scan, __u8 c)
 	return c == ':' && !scan->value_bytes;
 }
 
-/* Whether the byte is one of the host's: none is behind its end, and brackets are not. */
+/* Whether the byte is one of the host's: none is behind its end, and brackets
+ * are not. */
 static __always_inline int host_has(struct scan *scan, __u8 c)
 {
 	if (scan->ended)
@@ -190,7 +206,8 @@ static __always_inline void end_value(struct scan *scan)
 		if (n != 7 || scan->value[0] != TEXT8('c', 'h', 'u', 'n', 'k', 'e', 'd', 0))
 			scan->doubts |= GATE_DOUBT_FRAMING;
 	} else if (scan->field == FIELD_UPGRADE) {
-		/* RFC 6455, section 4.1. Whatever else is asked for must go on in HTTP/1. */
+		/* RFC 6455, section 4.1. Whatever else is asked for must go on in HTTP/1.
+		 */
 		if (n == 9 && scan->value[0] == TEXT8('w', 'e', 'b', 's', 'o', 'c', 'k', 'e') &&
 		    scan->value[1] == 't')
 			scan->framing.aux |= UPGRADE_WEBSOCKET;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * The walk through a segment's payload: bodies in one step, header values eight bytes at a time, everything
- * else by the byte; at the end of each head, the decision.
+ * The walk through a segment's payload: bodies in one step, what does not
+ * matter eight bytes at a time, everything else by the byte; at the end of each
+ * head, the decision.
  */
 #ifndef HTTPIPE_GATE_READ_H
 #define HTTPIPE_GATE_READ_H
@@ -10,10 +11,11 @@
 #include "gate/find.h"
 #include "gate/head.h"
 #include "gate/parked.h"
+#include "gate/skip.h"
 #include "gate/tell.h"
 
-/* More than any packet has bytes (BIG TCP: 512 KiB), each of which is one step at most; bpf_loop's own bound
- * is 8 Mi. */
+/* More than any packet has bytes (BIG TCP: 512 KiB), each of which is one step
+ * at most; bpf_loop's own bound is 8 Mi. */
 #define STEPS (1 << 20)
 
 struct reader {
@@ -45,7 +47,8 @@ static __always_inline int reason_for(struct work *work, struct gate_settings *s
 	return GATE_REASON_NONE;
 }
 
-/* What came is no HTTP/1, or too long, or malformed: nothing behind it can be read. 1 to stop. */
+/* What came is no HTTP/1, or too long, or malformed: nothing behind it can be
+ * read. 1 to stop. */
 static __always_inline int give_up(struct reader *of, __u32 reason, int refused)
 {
 	struct work *work = of->work;
@@ -120,35 +123,6 @@ static __always_inline int load_window(struct reader *of)
 	if (work->segment.parked)
 		return load_parked(work, reading->at);
 	return bpf_skb_load_bytes(of->skb, work->packet.payload + reading->at, work->bytes, n);
-}
-
-#define EACH_BYTE(c)	   ((c)*0x0101010101010101ULL)
-/* Where a byte of the word is below `c` (at most 128), and only there, a high bit is set. */
-#define HAS_BELOW(word, c) (((word)-EACH_BYTE(c)) & ~(word)&EACH_BYTE(0x80))
-
-/* Values that do not matter, eight bytes at a time as long as none of them is below a space; how many went.
- */
-static __always_inline __u32 skip_value(struct work *work, __u32 place)
-{
-	struct reading *reading = &work->reading;
-	__u32 at = place;
-
-	UNROLL
-	for (int i = 0; i < 8; i++) {
-		__u64 *word = (__u64 *)&work->bytes[at & (WINDOW - 1)], value;
-
-		if (at + 8 > reading->filled || at > WINDOW - 8)
-			break;
-		asm volatile("" : "+r"(word)); /* or clang loads it byte by byte */
-		value = *word;
-		if (HAS_BELOW(value, 0x20))
-			break;
-		value ^= EACH_BYTE(':');
-		if (HAS_BELOW(value, 1))
-			work->scan.colon = 1;
-		at += 8;
-	}
-	return at - place;
 }
 
 static __always_inline int on_body(struct reader *of)
@@ -226,12 +200,14 @@ static long read_step(__u32 UNUSED i, struct reader *of)
 		}
 		place = 0;
 	}
+	if (scan->framing.phase == PHASE_HEAD && scan->place == AT_FIELD)
+		skip_name(work, place);
 	if (scan->framing.phase == PHASE_HEAD && scan->place == AT_VALUE && !scan->field) {
 		n = skip_value(work, place);
 		reading->at += n;
 		scan->head_bytes += n;
 		place += n;
-		if (place >= reading->filled)
+		if (place >= reading->filled || skip_line_end(work, place))
 			return 0;
 	}
 	c = work->bytes[place & (WINDOW - 1)];

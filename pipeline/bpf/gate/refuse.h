@@ -2,9 +2,10 @@
 /*
  * What a refused client gets, and its server.
  *
- * The client gets the answer with a FIN, or a reset; the server a reset, so that neither waits. From then on
- * the gate is the connection's server: it acknowledges what comes and throws it away. It has no timer, so
- * each segment that does not acknowledge the answer gets it again.
+ * The client gets the answer with a FIN, or a reset; the server a reset, so
+ * that neither waits. From then on the gate is the connection's server: it
+ * acknowledges what comes and throws it away. It has no timer, so each segment
+ * that does not acknowledge the answer gets it again.
  */
 #ifndef HTTPIPE_GATE_REFUSE_H
 #define HTTPIPE_GATE_REFUSE_H
@@ -27,8 +28,9 @@ static __always_inline __u64 way_back(const struct work *work)
 	return work->segment.role == ROLE_JUDGE_EGRESS ? BPF_F_INGRESS : 0;
 }
 
-/* A 403 answers only the one request that waits for it: not one behind others in the same segment, nor one
- * whose connection still owes the answer to another. */
+/* A 403 answers only the one request that waits for it: not one behind others
+ * in the same segment, nor one whose connection still owes the answer to
+ * another. */
 static __always_inline int may_answer(struct __sk_buff *skb, struct work *work, struct flow *flow)
 {
 	struct stack stack = {};
@@ -71,7 +73,8 @@ static __always_inline int send_both(struct __sk_buff *skb, struct work *work, s
 	return NEXT;
 }
 
-/* Refuse, in whichever way there is. Returns what TC does. `why`: enum gate_reason, ABOUT_HEAD. */
+/* Refuse, in whichever way there is. Returns what TC does. `why`: enum
+ * gate_reason, ABOUT_HEAD. */
 static __noinline int refuse(struct __sk_buff *skb, struct work *work, struct flow *flow,
 			     struct gate_settings *settings, __u32 why)
 {
@@ -100,17 +103,43 @@ static __noinline int refuse(struct __sk_buff *skb, struct work *work, struct fl
 	return answer == GATE_ANSWER_DROPPED ? SHOT : send_both(skb, work, settings);
 }
 
-/* A segment behind a refusal. The packet itself goes back: a clone, and dropping the packet, would tell a
- * sender on this host that nothing was sent, and our acknowledgement would be of bytes from the future. */
+/* Whether the server has not had its reset, or not yet. */
+static __noinline int is_open(struct __sk_buff *skb, struct work *work, struct stack *stack)
+{
+	return look_at_stack(skb, work, stack) && 1 << (stack->state & 31) & OPEN_STATES;
+}
+
+/* The packet goes on to the server, as another reset. */
+static __noinline int reset_again(struct __sk_buff *skb, struct work *work, struct gate_settings *settings,
+				  const struct stack *stack)
+{
+	struct draft *draft = &work->draft;
+
+	draft->back = 0;
+	draft->seq = stack->rcv_nxt;
+	draft->ack = stack->snd_nxt;
+	draft->flags = TCP_RST | TCP_ACK;
+	draft->bytes = 0;
+	return write_draft(skb, work, settings) ? SHOT : NEXT;
+}
+
+/* A segment behind a refusal. The packet itself goes back: a clone, and
+ * dropping the packet, would tell a sender on this host that nothing was sent,
+ * and our acknowledgement would be of bytes from the future. */
 static __noinline int swallow(struct __sk_buff *skb, struct work *work, struct flow *flow,
 			      struct gate_settings *settings)
 {
 	struct packet *packet = &work->packet;
 	struct draft *draft = &work->draft;
 	__u32 more = packet->length + work->segment.fin;
+	struct stack stack = {};
 
-	if (packet->flags & TCP_RST || !more || !work->segment.plain)
+	if (packet->flags & TCP_RST || !work->segment.plain)
 		return flow->refused == REFUSED_RESET && !more ? NEXT : SHOT;
+	if (!more)
+		return flow->refused == REFUSED_RESET ? NEXT
+		       : is_open(skb, work, &stack)   ? reset_again(skb, work, settings, &stack)
+						      : SHOT;
 	count(GATE_COUNT_SWALLOWED);
 	if (flow->refused == REFUSED_RESET) { /* the reset was lost, or is under way */
 		draft->back = 1;
@@ -145,7 +174,10 @@ static __noinline int swallow(struct __sk_buff *skb, struct work *work, struct f
 	}
 	if (write_draft(skb, work, settings))
 		return SHOT;
-	return bpf_redirect(packet->ifindex, way_back(work));
+	if (!work->segment.fin || !is_open(skb, work, &stack))
+		return bpf_redirect(packet->ifindex, way_back(work));
+	bpf_clone_redirect(skb, packet->ifindex, way_back(work));
+	return turn_link(skb, work) ? SHOT : reset_again(skb, work, settings, &stack);
 }
 
 #endif
