@@ -30,6 +30,8 @@ export class Table {
   #sort = null;
   #down = true;
   #drawn = false;
+  #height = 0; // of what is seen, and where that begins: known without asking, for which the browser would have to lay out the page
+  #top = 0;
 
   /** `rows`: the newest last. `open`: called with a row that somebody wants to see. `leave`: the reader has scrolled away. */
   constructor({ open, leave }) {
@@ -48,7 +50,7 @@ export class Table {
       this.select(this.view[Number(element.dataset.at)]);
       this.open(this.selected);
     });
-    new ResizeObserver(() => this.draw()).observe($("scroll"));
+    new ResizeObserver(([entry]) => { this.#height = entry.contentRect.height; this.draw(); }).observe($("scroll"));
   }
 
   #heading() {
@@ -117,6 +119,7 @@ export class Table {
   }
 
   #scrolled() {
+    this.#top = $("scroll").scrollTop;
     this.draw();
   }
 
@@ -129,10 +132,15 @@ export class Table {
 
   #draw() {
     const scroll = $("scroll");
-    $("rows").style.height = `${this.view.length * ROW}px`;
-    if (this.following && !this.sorted) scroll.scrollTop = this.view.length * ROW;
-    const first = Math.max(0, Math.floor(scroll.scrollTop / ROW) - 2);
-    const count = Math.min(this.view.length - first, Math.ceil(scroll.clientHeight / ROW) + 4);
+    const whole = this.view.length * ROW;
+    if ($("rows").style.height !== `${whole}px`) $("rows").style.height = `${whole}px`;
+    if (this.following && !this.sorted && this.#top !== Math.max(0, whole - this.#height)) {
+      this.#top = Math.max(0, whole - this.#height);
+      scroll.scrollTop = this.#top;
+    }
+    this.#top = Math.min(this.#top, Math.max(0, whole - this.#height));
+    const first = Math.max(0, Math.floor(this.#top / ROW) - 2);
+    const count = Math.max(0, Math.min(this.view.length - first, Math.ceil(this.#height / ROW) + 4));
     while (this.#pool.length < count) this.#pool.push(this.#made());
     const visible = this.view.slice(first, first + count);
     const from = Math.min(...visible.map((row) => row[TIME]));
