@@ -29,6 +29,7 @@ from pipeline.live.series import STEP_SECS
 from pipeline.live.store import Wanted
 from pipeline.live.view import View
 from pipeline.model.events.kinds import field_names
+from pipeline.ui.exports import FORMATS, MOST_EVENTS
 
 PAGE = Path(__file__).parent / "page"
 
@@ -55,6 +56,7 @@ def make_app(view: View, ending: asyncio.Event) -> Starlette:
         Route("/endpoints", api.endpoints),
         Route("/points", api.points),
         Route("/calls", api.calls),
+        Route("/export", api.export),
         Route("/pipeline", api.pipeline),
     ]
     return Starlette(routes=[Mount("/api", routes=routes), Mount("/", StaticFiles(directory=PAGE, html=True))])
@@ -77,7 +79,7 @@ class Api:
     async def hello(self, _request: Request) -> Response:
         """What the page needs once."""
         names = sorted({*field_names(), *self._view.attributes()})
-        return _json({"title": self._view.title, "version": version("httpipe"), "fields": names, "formats": []})
+        return _json({"title": self._view.title, "version": version("httpipe"), "fields": names, "formats": list(FORMATS)})
 
     async def filter(self, request: Request) -> Response:
         """Whether an expression can be used; if not, what is wrong with it."""
@@ -130,7 +132,28 @@ class Api:
         event = await run_in_threadpool(self._store.event, number)
         if event is None:
             return _json({"error": "it is no longer kept"}, 404)
-        return _json({**details(number, event), "formats": []})
+        return _json(details(number, event))
+
+    async def export(self, request: Request) -> Response:
+        """A file: those whose numbers are asked for, or the newest that fit the filter."""
+        form = FORMATS.get(request.query_params.get("format", ""))
+        if form is None:
+            return _json({"error": f"there are the formats {', '.join(FORMATS)}"}, 400)
+        try:
+            wanted = await self._wanted(request)
+        except ExpressionError as error:
+            return _json({"error": error.message}, 400)
+        if (ids := request.query_params.get("ids")) is not None:
+            numbers = [int(each) for each in ids.split(",")[:MOST_ROWS] if each.isascii() and each.isdigit() and len(each) < 20]
+            events = [event for number in numbers if (event := self._store.event(number)) is not None]
+        else:
+            piece = await run_in_threadpool(self._store.since, 0, MOST_EVENTS, wanted)
+            events = [event for _, event in piece.events]
+        if not events:
+            return _json({"error": "there is nothing to save"}, 404)
+        name = f"httpipe-{time.strftime('%Y%m%d-%H%M%S')}.{form.suffix}"
+        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
+        return StreamingResponse(form.pieces(events), media_type=form.content_type, headers=headers)
 
     async def endpoints(self, _request: Request) -> Response:
         """Rates, errors and latencies."""

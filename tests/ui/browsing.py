@@ -1,10 +1,12 @@
 """A running `httpipe ui`, and a page of a browser that looks at it."""
 
 import json
+import os
 import re
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -42,10 +44,20 @@ class Running:
 
 
 @contextmanager
-def running(*arguments: object, command: str = "ui", stdin: bytes | None = None) -> Iterator[Running]:
-    """One that is ended behind the block. ``stdin`` is given and left open, as a capture that goes on."""
+def running(*arguments: object, command: str = "ui", stdin: bytes | None = None, folder: Path | None = None) -> Iterator[Running]:
+    """One that is ended behind the block. ``stdin`` is given and left open, as a capture that goes on.
+
+    ``folder`` is where pipelines that run find each other.
+    """
     line = [Path(sys.executable).with_name("httpipe"), command, *map(str, arguments)]
-    process = subprocess.Popen(line, stdin=subprocess.PIPE, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True)
+    process = subprocess.Popen(
+        line,
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        stdout=subprocess.DEVNULL,
+        text=True,
+        env={**os.environ, **({"RUNTIME_DIRECTORY": str(folder)} if folder else {})},
+    )
     try:
         if stdin is not None:
             assert process.stdin is not None
@@ -79,3 +91,23 @@ class Watched:
         found: list[dict[str, Any]] = self.page.evaluate("axe.run().then((found) => found.violations)")
         serious = [each for each in found if each["impact"] in ("serious", "critical")]
         return [f"{each['id']}: {json.dumps([node['target'] for node in each['nodes']][:5])}" for each in serious]
+
+
+@contextmanager
+def piped(file: Path, folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """A pipeline that reads a capture from its standard input, ready to be asked; the header of the file has been given."""
+    command = [Path(sys.executable).with_name("httpipe"), "run", file, "-q", "--ready-file", folder / "ready"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, env={**os.environ, "RUNTIME_DIRECTORY": str(folder)})
+    try:
+        assert process.stdin is not None
+        process.stdin.write(DEMO.read_bytes()[:24])
+        process.stdin.flush()
+        deadline = time.monotonic() + 30
+        while not ((folder / "ready").exists() and list(folder.glob("*.sock"))):
+            assert process.poll() is None
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        yield process
+    finally:
+        process.kill()
+        process.wait()

@@ -1,12 +1,13 @@
 """The page as somebody uses it, in a real browser, on the exchanges of a real capture."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import expect
 
-from tests.ui.browsing import DEMO, Running, Watched, running
+from tests.ui.browsing import DEMO, Running, Watched, piped, running
 
 pytestmark = pytest.mark.ui
 
@@ -65,9 +66,8 @@ def test_a_filter_is_an_expression_and_its_errors_show_in_place(demo: Running, l
     page = seen.page
     page.keyboard.press("/")
     page.keyboard.type("statu >= 500")
-    page.locator("#where-error").wait_for()
-    assert page.locator("#where-error").inner_text() == 'unknown field "statu"; did you mean "status"?'
-    assert page.locator("#where").get_attribute("aria-invalid") == "true"
+    expect(page.locator("#where-error")).to_have_text('unknown field "statu"; did you mean "status"?')
+    expect(page.locator("#where")).to_have_attribute("aria-invalid", "true")
     page.locator("#where").fill("status >= 500")
     page.keyboard.press("Enter")
     assert [row.split("\n")[2] for row in rows(seen, 2)] == ["500", "503"]
@@ -88,6 +88,31 @@ def test_sorting_and_standing_still(demo: Running, look: Look) -> None:
     assert page.locator("#follow").get_attribute("aria-pressed") == "false"
     page.locator("#follow").click()
     expect(page.locator("[aria-sort]")).to_have_count(0)
+
+
+@pytest.mark.parametrize("form", ["HAR 1.2", "JSON lines"])
+def test_exchanges_can_be_taken_away(demo: Running, look: Look, form: str) -> None:
+    """What fits the filter, and the selected one, as files."""
+    seen = look(demo.link)
+    rows(seen, 22)
+    page = seen.page
+    page.locator("#where").fill("status >= 500")
+    page.keyboard.press("Enter")
+    rows(seen, 2)
+
+    def saved(what: str) -> list[object]:
+        page.get_by_role("button", name="Save as…").click()
+        with page.expect_download() as download:
+            page.get_by_role("button", name=f"{form}: {what}").click()
+        text = download.value.path().read_text()
+        if form == "JSON lines":
+            return [json.loads(line)["http.response.status_code"] for line in text.splitlines()]
+        return [entry["response"]["status"] for entry in json.loads(text)["log"]["entries"]]
+
+    assert saved("what fits the filter") == [500, 503]
+    page.locator(ROWS).nth(1).click()
+    assert saved("the selected exchange") == [503]
+    assert seen.wrong == []
 
 
 def test_endpoints_map_and_pipeline(demo: Running, look: Look) -> None:
@@ -159,4 +184,23 @@ def test_a_pipeline_file_has_a_page(tmp_path: Path, look: Look) -> None:
         assert [row.split("\n")[2] for row in rows(seen, 2)] == ["500", "503"]
         assert seen.page.title() == f"{file} | httpipe"
         seen.page.locator("#state[data-state=live]").wait_for()
+        assert seen.wrong == []
+
+
+def test_a_running_pipeline_can_be_looked_at(tmp_path: Path, look: Look) -> None:
+    """By its name; the page says when it has ended, and stays."""
+    file = tmp_path / "shop.toml"
+    file.write_text('[sources.shop]\ntype = "pcap"\npath = "-"\n[sinks.out]\ntype = "null"\ninputs = ["shop"]\n')
+    capture = DEMO.read_bytes()
+    with piped(file, tmp_path) as shop, running("--attach", "shop", folder=tmp_path) as ours:
+        seen = look(ours.link)
+        seen.page.locator("#state[data-state=live]").wait_for()
+        assert shop.stdin is not None
+        shop.stdin.write(capture[24:])
+        shop.stdin.flush()
+        rows(seen, 22)
+        seen.page.keyboard.press("4")
+        expect(seen.page.locator("#pipeline .component")).to_have_count(2)
+        shop.stdin.close()
+        seen.page.locator("#state[data-state=ended]").wait_for()
         assert seen.wrong == []

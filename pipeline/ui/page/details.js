@@ -1,7 +1,7 @@
 // One exchange with all that is known of it.
 
 import { $, bytes, clock, duration, h, lines, s, shown } from "./dom.js";
-import { json, save } from "./api.js";
+import { json } from "./api.js";
 import { ID } from "./table.js";
 
 const LONGEST = 200_000; // characters of a body that are shown; the rest is in what "Save as" gives
@@ -21,7 +21,7 @@ export function close() {
 }
 
 /** Show this row's exchange; `focus`: and go there. */
-export async function open(row, _hello, focus = true) {
+export async function open(row, focus = true) {
   if (opened === row[ID] && !focus) return;
   opened = row[ID];
   const mine = ++asked;
@@ -53,8 +53,6 @@ function parts(exchange) {
     section("Response", true, head(exchange.response_head), body(exchange.response_body)),
     section("Connection and processes", true, table(exchange.ends)),
     section("All fields", false, table(Object.entries(event).filter(([name]) => !name.includes(".body.content")))),
-    h("p", { class: "actions" }, exchange.formats.map(([format, name]) =>
-      h("button", { type: "button", onclick: () => save({ format, ids: String(exchange.id) }) }, name))),
   ].filter(Boolean);
 }
 

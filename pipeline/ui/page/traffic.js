@@ -9,8 +9,9 @@ const KEPT = 10_000; // rows of this page; the server keeps more
 const SPARE = 500; // rows beyond that before the oldest go, so that they seldom move
 const SORT_MS = 1000;
 const AGAIN_MS = 1500;
+const PAUSE_MS = 300; // in typing, before the expression is looked at
 
-const FORMATS = [["json", "JSON lines"], ["har", "HAR 1.2"], ["curl", "curl commands"], ["pcapng", "pcapng"]];
+const FORMATS = [["har", "HAR 1.2"], ["json", "JSON lines"], ["curl", "curl commands"]];
 
 let table;
 let where = "";
@@ -23,12 +24,15 @@ let sortedAt = 0;
 /** With what the server says of itself, and a function that shows the state of the connection. */
 export function start(hello, state) {
   say = state;
-  table = new Table({ open: (row) => details.open(row, hello), leave: () => follow(false) });
+  table = new Table({ open: (row) => { follow(false); details.open(row); }, leave: () => follow(false) });
   $("fields").append(...hello.fields.map((name) => h("option", { value: name })));
   $("filter").addEventListener("submit", (event) => { event.preventDefault(); apply(); });
   $("clear").addEventListener("click", () => { $("where").value = ""; apply(); });
   $("where").addEventListener("keydown", (event) => event.key === "Escape" && $("grid").focus());
-  $("where").addEventListener("input", () => check($("where").value));
+  $("where").addEventListener("input", () => {
+    clearTimeout(typing);
+    typing = setTimeout(() => check($("where").value), PAUSE_MS);
+  });
   $("follow").addEventListener("click", () => follow(!table.following));
   saving(hello.formats);
   details.closed(() => $("grid").focus());
@@ -42,7 +46,7 @@ export function pressed(event) {
   else if (event.target.closest("button, a, summary, aside") && event.target !== $("grid")) return false;
   else if (event.key === " ") follow(!table.following);
   else if (event.key === "Enter" && table.selected) details.open(table.selected);
-  else if (table.pressed(event.key)) { if (details.isOpen()) details.open(table.selected, undefined, false); }
+  else if (table.pressed(event.key)) { if (details.isOpen()) details.open(table.selected, false); }
   else return false;
   return true;
 }
@@ -59,9 +63,11 @@ function follow(on) {
 }
 
 let asked = 0;
+let typing = 0;
 
 /** Whether the expression can be used; says what is wrong with it beside the field. */
 async function check(text) {
+  clearTimeout(typing);
   const mine = ++asked;
   const { error } = text.trim() ? await json("filter", { where: text }) : {};
   if (mine !== asked) return false;
@@ -136,7 +142,7 @@ function saving(formats) {
         try { await save({ format, ...parameters() }); } catch (error) { announce(error.message); $("missed").textContent = error.message; }
       },
     }, text));
-    menu.append(item(`${name}: ${"all that fits the filter"}`, () => ({ where })));
+    menu.append(item(`${name}: what fits the filter, the newest 10,000`, () => ({ where })));
     menu.append(item(`${name}: the selected exchange`, () => ({ ids: String(table.selected?.[ID] ?? -1) })));
   }
   $("save").addEventListener("click", () => {
