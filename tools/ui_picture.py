@@ -17,12 +17,13 @@ def main() -> None:
     """The table beside the details of one exchange."""
     with running("-r", os.path.relpath(DEMO), "--bodies", "64KiB") as ours, sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path="/usr/bin/chromium", args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1080, "height": 540})
+        page = browser.new_page(viewport={"width": 1360, "height": 560})
         page.goto(ours.link)
         page.get_by_text("22 exchanges here").wait_for()
         page.locator("#follow").click()
-        page.locator("#grid").press("Home")
-        page.locator("#rows [role=row]").nth(3).click()
+        page.evaluate("document.getElementById('scroll').scrollTop = 0")
+        page.get_by_text("/favicon.ico").wait_for()
+        page.get_by_text("/api/items?limit=40").click()
         page.locator("#details pre").wait_for()
         page.mouse.move(0, 0)
         page.screenshot(path=TARGET)
