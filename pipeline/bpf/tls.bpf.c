@@ -32,6 +32,7 @@ int tls_enter(struct pt_regs *ctx)
 		.cookie = bpf_get_attach_cookie(ctx),
 	};
 
+	KEEP_STACK(ctx);
 	/* Both are read: clang would choose between their addresses, "dereference of modified ctx ptr". */
 	asm volatile("" : "+r"(fourth), "+r"(fifth));
 	call.written = call_of(call.cookie) == TLS_CALL_WRITE_EX2 ? fifth : fourth;
@@ -45,12 +46,14 @@ int tls_enter(struct pt_regs *ctx)
 SEC("uprobe")
 int tls_leave(struct pt_regs *ctx)
 {
+	KEEP_STACK(ctx);
 	return on_leave(bpf_get_current_pid_tgid(), STACK(ctx), RESULT(ctx), RESULT_2(ctx));
 }
 
 SEC("uprobe")
 int tls_free(struct pt_regs *ctx)
 {
+	KEEP_STACK(ctx);
 	return on_free(ARGUMENT_1(ctx));
 }
 
@@ -65,18 +68,21 @@ int go_enter(struct pt_regs *ctx)
 		.cookie = bpf_get_attach_cookie(ctx),
 	};
 
+	KEEP_STACK(ctx);
 	return on_go_enter(&call, GO_G(ctx));
 }
 
 SEC("uprobe")
 int go_leave(struct pt_regs *ctx)
 {
+	KEEP_STACK(ctx);
 	return on_leave(goroutine(bpf_get_current_pid_tgid(), GO_G(ctx)), ANY_STACK, GO_ARGUMENT_1(ctx), 0);
 }
 
 SEC("uprobe")
 int go_free(struct pt_regs *ctx)
 {
+	KEEP_STACK(ctx);
 	return on_free(GO_ARGUMENT_1(ctx));
 }
 
@@ -91,7 +97,8 @@ int rust_enter(struct pt_regs *ctx)
 		.cookie = bpf_get_attach_cookie(ctx),
 	};
 
-	if (bpf_probe_read_user(&call.connection, sizeof(call.connection), (void *)ARGUMENT_1(ctx)))
+	KEEP_STACK(ctx);
+	if (read_user(&call.connection, sizeof(call.connection), ARGUMENT_1(ctx)))
 		return 0;
 	return on_enter(&call, bpf_get_current_pid_tgid());
 }
@@ -99,6 +106,7 @@ int rust_enter(struct pt_regs *ctx)
 SEC("uprobe")
 int rust_leave(struct pt_regs *ctx)
 {
+	KEEP_STACK(ctx);
 	return on_rust_leave(bpf_get_current_pid_tgid(), STACK(ctx), RESULT(ctx), RESULT_2(ctx));
 }
 
@@ -110,7 +118,8 @@ int rust_take(struct pt_regs *ctx)
 	__u64 id = bpf_get_current_pid_tgid(), payload[3] = {};
 	struct tls_text text = {};
 
-	if (!watched(id >> 32) || bpf_probe_read_user(payload, sizeof(payload), (void *)ARGUMENT_2(ctx)))
+	KEEP_STACK(ctx);
+	if (!watched(id >> 32) || read_user(payload, sizeof(payload), ARGUMENT_2(ctx)))
 		return 0;
 	count(TLS_COUNT_CALLS);
 	if (!payload[1] || !payload[2] || payload[2] > OVER_MOST)

@@ -133,7 +133,7 @@ enum tls_count {
 	TLS_COUNT_OTHER_END,	    /* connections left alone because of `ends` */
 	TLS_COUNT_RING_FULL,	    /* records lost because the reader was too slow */
 	TLS_COUNT_RING_FULL_BYTES,  /* bytes of plain text that they stood for */
-	TLS_COUNT_COPY_FAILED,	    /* records whose payload could not be read: swapped out, or unmapped */
+	TLS_COUNT_COPY_FAILED,	    /* plain text that could not be read: unmapped, or out of reach */
 	TLS_COUNT_CALL_CUT,	    /* calls longer than TLS_CALL_RECORDS can hold, their end not copied */
 	TLS_COUNT_TABLE_FULL,	    /* connections or calls that found no place in their table */
 	TLS_COUNT_NO_CALL,	    /* returns whose call was not seen */

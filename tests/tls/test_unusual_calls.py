@@ -1,5 +1,6 @@
 """OpenSSL used in its less usual ways: each request once, whole, with the right port, and the bytes of both ends equal."""
 
+import os
 from collections.abc import Generator
 from pathlib import Path
 
@@ -25,7 +26,7 @@ LARGE = 300_000
 @pytest.fixture(scope="module")
 def calls(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The client."""
-    return c_program("calls", tmp_path_factory.mktemp("calls"), "-lssl", "-lcrypto")
+    return c_program("calls", tmp_path_factory.mktemp("calls"), "-lssl", "-lcrypto", "-pthread")
 
 
 @pytest.fixture
@@ -57,13 +58,32 @@ async def test_calls(way: str, calls: Path, nginx: Server) -> None:
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("way", ["large", "partial"])
+@pytest.mark.parametrize("way", ["large", "partial", "absent"])
 async def test_large_writes(way: str, calls: Path, nginx: Server) -> None:
-    """Bodies that are written at once, and in whatever parts the socket takes, have their exact size at both ends."""
+    """Bodies have their exact size at both ends.
+
+    They are written at once, in whatever parts the socket takes, or out of memory that is in no page table when the call
+    returns: then probes wait for it, and nothing is lost.
+    """
     taken, pid = await taken_of(calls, way, nginx, nginx, COUNT)
     for pids in ({pid}, nginx.pids):
         assert_right(side(taken, pids), COUNT)
         assert {each.http_request_body_size for each in side(taken, pids).exchanges} == {LARGE}
+    assert not taken.counts["copy_failed"]
+
+
+@pytest.mark.anyio
+async def test_probes_that_wait(calls: Path, nginx: Server) -> None:
+    """While one waits for a page, the probes of other tasks run on the same processor, and neither harms the other."""
+    processor = min(os.sched_getaffinity(0))
+    for pid in nginx.pids:
+        os.sched_setaffinity(pid, {processor})
+    async with recording(TlsConfig(executables=(str(calls), nginx.executable))) as taken:
+        command = ["taskset", "--cpu-list", str(processor), str(calls), str(nginx.port), str(CONNECTIONS), str(EACH), "late"]
+        pid = await run(command)
+        await taken.until(lambda taken: len(side(taken, {pid, *nginx.pids}).exchanges) >= 2 * COUNT)
+    assert_same(taken, {pid}, nginx, COUNT)
+    assert not taken.counts["copy_failed"]
 
 
 @pytest.mark.anyio

@@ -55,8 +55,8 @@ static __always_inline __u64 result_of(const struct tls_pending *call, __s64 res
 	case TLS_CALL_READ_EX:
 	case TLS_CALL_WRITE_EX:
 	case TLS_CALL_WRITE_EX2:
-		if ((__s32)result > 0)
-			bpf_probe_read_user(&n, sizeof(n), (void *)call->written);
+		if ((__s32)result > 0 && read_user(&n, sizeof(n), call->written))
+			count(TLS_COUNT_COPY_FAILED);
 		return n;
 	case TLS_CALL_GO_READ:
 		return result > 0 ? result : 0;

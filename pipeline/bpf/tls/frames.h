@@ -86,8 +86,7 @@ static __always_inline void read_header(struct tls_walk *walk, struct tls_frames
 	if (want > walk->bytes)
 		want = walk->bytes;
 	/* Bounds that every verifier follows: they are those of `head`. */
-	if (bpf_probe_read_user(frames->head + (have & 15), ((want - 1) & 15) + 1,
-				(void *)(walk->from + walk->run)))
+	if (read_user(frames->head + (have & 15), ((want - 1) & 15) + 1, walk->from + walk->run))
 		frames->lost = 1;
 	frames->have = have + want;
 	take(walk, want, 1);

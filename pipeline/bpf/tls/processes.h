@@ -92,7 +92,7 @@ static __always_inline void on_exit(__u32 tgid)
 	record.tgid = tgid;
 	record.ts_ns = bpf_ktime_get_boot_ns();
 	if (process->verdict != TLS_IGNORED)
-		put(&record, 0, 0);
+		put_head(&record);
 	bpf_map_delete_elem(&processes, &tgid);
 }
 

@@ -74,7 +74,7 @@ static __noinline void report_sent(__u32 tgid, struct tls_thread *thread, const 
 	record.position = thread->token;
 	record.length = thread->token_plain;
 	record.ts_ns = bpf_ktime_get_boot_ns();
-	put(&record, 0, 0);
+	put_head(&record);
 	thread->token = 0;
 }
 
@@ -101,7 +101,7 @@ static __always_inline void put_pieces(struct tls_key *key, const struct tls_pen
 	__u32 left = text->bytes;
 
 	for (__u32 i = 0; i < RUST_PIECES && left && i < call->size; i++) {
-		if (bpf_probe_read_user(piece, sizeof(piece), (void *)(call->buffer + i * sizeof(piece))))
+		if (read_user(piece, sizeof(piece), call->buffer + i * sizeof(piece)))
 			break;
 		text->from = piece[0];
 		text->bytes = piece[1] < left ? piece[1] : left;

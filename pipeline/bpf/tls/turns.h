@@ -125,7 +125,7 @@ static __always_inline void decide(const struct tls_key *key, struct tls_connect
 	draft(record, key, connection);
 	record->kind = TLS_SHED;
 	record->ts_ns = text->ts_ns;
-	put(record, 0, 0);
+	put_head(record);
 }
 
 /* The copied part of a text, by the budget of its turn. */
@@ -199,7 +199,7 @@ static __always_inline void on_text(const struct tls_key *key, struct tls_connec
 
 	if (!settings || !n || connection->protocol == TLS_PROTOCOL_OTHER)
 		return;
-	if (text->from && bpf_probe_read_user(word, ((n - 1) & (START_BYTES - 1)) + 1, (void *)text->from))
+	if (text->from && read_user(word, ((n - 1) & (START_BYTES - 1)) + 1, text->from))
 		count(TLS_COUNT_COPY_FAILED);
 	text->start = classify(word, n);
 	if (!connection->protocol) {
@@ -249,7 +249,7 @@ static __always_inline void report_end(const struct tls_key *key, struct tls_con
 	draft(&record, key, connection);
 	record.kind = TLS_CLOSED;
 	record.ts_ns = bpf_ktime_get_boot_ns();
-	put(&record, 0, 0);
+	put_head(&record);
 }
 
 #endif

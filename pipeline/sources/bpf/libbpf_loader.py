@@ -22,6 +22,9 @@ INSTALL = "install it: apt install libbpf1 (Debian, Ubuntu), dnf install libbpf 
 LOG_BYTES = 1 << 20
 """Of one message of libbpf: the verifier's log is one, and says at its end why it refuses."""
 
+SLEEPABLE = 1 << 4
+"""``BPF_F_SLEEPABLE`` of ``bpf.h``."""
+
 VERIFIER_LOG = "PROG LOAD LOG"
 """libbpf's heading of it. Where permission is missing nothing was verified."""
 
@@ -47,6 +50,7 @@ def library() -> ctypes.CDLL:
         ("bpf_program__fd", integer, (pointer,)),
         ("bpf_program__set_expected_attach_type", integer, (pointer, integer)),
         ("bpf_program__set_autoload", integer, (pointer, ctypes.c_bool)),
+        ("bpf_program__set_flags", integer, (pointer, ctypes.c_uint32)),
         ("ring_buffer__new", pointer, (integer, pointer, pointer, pointer)),
         ("ring_buffer__consume", integer, (pointer,)),
         ("ring_buffer__free", None, (pointer,)),
@@ -104,6 +108,10 @@ class Object:
     def attach_type(self, name: str, kind: int) -> None:
         """How a program will be attached, where its section does not say it (``enum bpf_attach_type``)."""
         self._lib.bpf_program__set_expected_attach_type(self._program(name), kind)
+
+    def sleepable(self, name: str) -> None:
+        """The kernel may let this program wait, for memory of a process; where it cannot, it refuses to load it."""
+        self._lib.bpf_program__set_flags(self._program(name), SLEEPABLE)
 
     def leave_out(self, name: str) -> None:
         """Do not load this program: this kernel has nothing to attach it to."""

@@ -30,6 +30,9 @@ OLDEST_KERNEL = (5, 15)
 SOCKETS_SINCE = (6, 3)
 """The tracepoints that tell what a thread sends and receives."""
 
+SLEEPS_SINCE = (6, 0)
+"""Programs at probes that may wait for memory of the process (``bpf/tls/memory.h`` asks for the same)."""
+
 UPROBE_MULTI = 48
 """``BPF_TRACE_UPROBE_MULTI`` of ``enum bpf_attach_type``."""
 
@@ -84,6 +87,9 @@ class TlsProgram:
         if self.multi:
             for each in Program:
                 loaded.attach_type(each, UPROBE_MULTI)
+        if kernel.release() >= SLEEPS_SINCE:
+            for each in Program:
+                loaded.sleepable(each)
         for name in (TRACEPOINTS | SOCKET_TRACEPOINTS | EARLIER_TRACEPOINTS).keys() - self._tracepoints.keys():
             loaded.leave_out(name)
 

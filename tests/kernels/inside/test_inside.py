@@ -249,7 +249,7 @@ def test_https_by_probes(run: Run, network: Network, tmp_path: Path) -> None:
         assert httpipe.has(2 * REQUESTS), httpipe.log
         assert httpipe.stop() == 0, httpipe.log
     exchanges = httpipe.exchanges()
-    assert [exchange.get("httpipe.marks") for exchange in exchanges] == [None] * 2 * REQUESTS
+    assert [exchange.get("httpipe.marks") for exchange in exchanges] == [None] * 2 * REQUESTS, httpipe.log
     assert len({(exchange["client.port"], exchange["network.local.port"]) for exchange in exchanges}) == 1, httpipe.log
     ends = sorted((exchange["process.executable.name"], exchange["url.query"]) for exchange in exchanges)
     assert ends == [(name, f"tls-{number}") for name in ("curl", "nginx") for number in sorted(map(str, range(REQUESTS)))]

@@ -1,21 +1,35 @@
 /* HTTPS client that uses OpenSSL in one of its less usual ways: PORT CONNECTIONS REQUESTS WAY */
+#define _GNU_SOURCE
 #include <arpa/inet.h>
 #include <fcntl.h>
+#include <linux/userfaultfd.h>
 #include <openssl/bio.h>
 #include <openssl/ssl.h>
 #include <poll.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define LARGE 300000
 
+/* Pages of a file that are taken in together, and a place in front of a border between two such parts. */
+#define AROUND (64 << 10)
+#define SHARED (AROUND - 100)
+
+#define PAGE	4096
+#define LATE_US 3000
+
 static const char *way;
-static char body[LARGE], buffer[65536];
+static char body[LARGE], buffer[65536], *shared, *late;
+static char written[PAGE] __attribute__((aligned(PAGE)));
 static SSL_SESSION *session;
 static int server;
 static jmp_buf back;
@@ -78,6 +92,72 @@ static void jump(SSL *tls)
 	BIO_set_callback_ex(SSL_get_rbio(tls), NULL);
 }
 
+/* When all is sent nothing of it is in the page tables any more, as while the kernel moves a page. */
+static long on_sent(BIO *bio, int what, const char *bytes, size_t size, int a, long b, int n, size_t *done)
+{
+	(void)bio, (void)bytes, (void)size, (void)a, (void)b, (void)done;
+	if (what == (BIO_CB_WRITE | BIO_CB_RETURN) && madvise(shared, SHARED + LARGE, MADV_DONTNEED))
+		fail("madvise");
+	return n;
+}
+
+static void absent(SSL *tls, const char *head, int size)
+{
+	BIO_set_callback_ex(SSL_get_wbio(tls), on_sent);
+	memcpy(shared, head, size);
+	put(tls, shared, size);
+	put(tls, shared + SHARED, LARGE);
+	BIO_set_callback_ex(SSL_get_wbio(tls), NULL);
+}
+
+/* A page that comes late, whoever asks for it. */
+static void *hand_in(void *pager)
+{
+	struct uffdio_copy copy = {.dst = (unsigned long)late, .src = (unsigned long)written, .len = PAGE};
+	struct uffd_msg message;
+
+	while (read(*(int *)pager, &message, sizeof(message)) == sizeof(message)) {
+		usleep(LATE_US);
+		if (ioctl(*(int *)pager, UFFDIO_COPY, &copy))
+			fail("a page that comes late");
+	}
+	return 0;
+}
+
+static void prepare_late(void)
+{
+	static int pager;
+	struct uffdio_api api = {.api = UFFD_API};
+	struct uffdio_register where = {.mode = UFFDIO_REGISTER_MODE_MISSING};
+	pthread_t thread;
+
+	late = mmap(0, PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	where.range.start = (unsigned long)late;
+	where.range.len = PAGE;
+	pager = syscall(SYS_userfaultfd, O_CLOEXEC);
+	if (late == MAP_FAILED || pager < 0 || ioctl(pager, UFFDIO_API, &api) ||
+	    ioctl(pager, UFFDIO_REGISTER, &where) || pthread_create(&thread, 0, hand_in, &pager))
+		fail("userfaultfd");
+}
+
+static long on_late(BIO *bio, int what, const char *bytes, size_t size, int a, long b, int n, size_t *done)
+{
+	(void)bio, (void)bytes, (void)size, (void)a, (void)b, (void)done;
+	if (what == (BIO_CB_WRITE | BIO_CB_RETURN) && madvise(late, PAGE, MADV_DONTNEED))
+		fail("madvise");
+	return n;
+}
+
+static void put_late(SSL *tls, const char *head, int size)
+{
+	if (madvise(late, PAGE, MADV_DONTNEED))
+		fail("madvise");
+	memcpy(written, head, size);
+	BIO_set_callback_ex(SSL_get_wbio(tls), on_late);
+	put(tls, late, size);
+	BIO_set_callback_ex(SSL_get_wbio(tls), NULL);
+}
+
 static int get(SSL *tls, char *to, int size)
 {
 	size_t read;
@@ -117,7 +197,7 @@ static const char *peer(int port)
 static void request(SSL *tls, int port, int number, int k)
 {
 	char head[300], end[200];
-	int with_body = is("large") || is("partial");
+	int with_body = is("large") || is("partial") || is("absent");
 	int length = sprintf(end, "%s uri=/calls/%d/%d-%d end", peer(port), port, number, k), size;
 
 	size = sprintf(head, "%s /calls/%d/%d-%d HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n",
@@ -128,9 +208,15 @@ static void request(SSL *tls, int port, int number, int k)
 		fail("something of nothing");
 	if (is("update") && SSL_key_update(tls, SSL_KEY_UPDATE_REQUESTED) != 1)
 		fail("key update");
-	put(tls, head, size);
-	if (with_body)
-		put(tls, body, LARGE);
+	if (is("absent")) {
+		absent(tls, head, size);
+	} else if (is("late")) {
+		put_late(tls, head, size);
+	} else {
+		put(tls, head, size);
+		if (with_body)
+			put(tls, body, LARGE);
+	}
 	answer(tls, end, length);
 }
 
@@ -278,6 +364,12 @@ int main(int count, char **values)
 	server = atoi(values[1]);
 	way = values[4];
 	memset(body, 'x', LARGE);
+	shared = mmap(0, SHARED + LARGE, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+	if (shared == MAP_FAILED)
+		fail("mmap");
+	memcpy(shared + SHARED, body, LARGE);
+	if (is("late"))
+		prepare_late();
 	SSL_CTX_set_session_cache_mode(context, SSL_SESS_CACHE_CLIENT | SSL_SESS_CACHE_NO_INTERNAL_STORE);
 	SSL_CTX_sess_set_new_cb(context, on_session);
 	for (int i = 0; i < atoi(values[2]); i++)

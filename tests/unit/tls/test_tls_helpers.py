@@ -1,5 +1,9 @@
-"""What the probes' programs call of the kernel: nothing that Linux 5.15, the oldest that loads them, has not."""
+"""What the probes' programs call of the kernel: nothing that Linux 5.15, the oldest that loads them, has not.
 
+And a tail call each: without one, Linux 6.13 and later give them a stack that they share with whoever preempts them.
+"""
+
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from struct import iter_unpack, unpack_from
@@ -7,11 +11,13 @@ from struct import iter_unpack, unpack_from
 import pytest
 
 from pipeline.sources.tls import program
+from pipeline.sources.tls.probe import Program
 
 OBJECTS = sorted(program.FOLDER.glob("tls.*.bpf.o"))
 NEWEST = 175
 """``bpf_task_pt_regs`` of ``enum bpf_func_id``, the last one of Linux 5.15; ``bpf_get_attach_cookie`` is 174."""
 ATTACH_COOKIE = 174
+TAIL_CALL = 12
 _CALL, _EXECUTABLE = 0x85, 4
 
 
@@ -30,6 +36,7 @@ def helpers(path: Path) -> Iterator[int]:
 @pytest.mark.parametrize("path", OBJECTS, ids=lambda path: path.name)
 def test_helpers(path: Path) -> None:
     """All of them are from 5.15 or before."""
-    called = set(helpers(path))
+    called = Counter(helpers(path))
     assert ATTACH_COOKIE in called
     assert max(called) <= NEWEST
+    assert called[TAIL_CALL] == len(Program)
