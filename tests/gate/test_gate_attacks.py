@@ -2,15 +2,19 @@
 
 import functools
 import socket
+import struct
+import time
 from collections.abc import Generator
 
 import pytest
-from gate_attacks import ATTACKS
+from gate_attacks import ATTACKS, EVIL
 from gate_clients import Outcome, outcome
 from gate_forger import Forger, introduce
 from gate_run import Running
 from gate_servers import SERVERS, served
 from live_namespace import Namespace
+
+from pipeline.sources.gate import abi
 
 WAIT_SECS = 0.8
 MPTCP = 262
@@ -58,6 +62,44 @@ def test_none_gets_through(
     assert not [name for name, result in found.items() if result is Outcome.SECRET]
     assert [found[f"Nothing special ({number})"] for number in range(3)] == [Outcome.REFUSED] * 3
     assert gate.balances(), gate.counts
+
+
+def test_enforcing_begins_while_a_head_is_under_way(
+    servers: dict[str, int], client_side: Namespace, ethernet: bytes, start: functools.partial[Running]
+) -> None:
+    """The end of a head came too early while the firewall only watched; its beginning comes when it enforces: refused."""
+    gate = start("wire", mode=abi.Mode.MONITOR)
+    with client_side.entered():
+        client = Forger(servers["nginx"], ethernet)
+        client.connect()
+        client.send(EVIL[8:], seq=client.seq + 8)
+        until = time.monotonic() + 5
+        while not gate.look().count("parked") and time.monotonic() < until:
+            time.sleep(0.01)
+        gate.gate.set_mode(abi.Mode.ENFORCE)
+        client.send(EVIL[:8])
+        client.seq += len(EVIL)
+        client.listen(WAIT_SECS)
+        client.close()
+    assert b"SECRET" not in client.received
+    assert gate.look().count("parked") == 1
+    assert gate.count("listed") == 1
+
+
+def test_a_port_that_is_used_again(servers: dict[str, int], client_side: Namespace, start: functools.partial[Running]) -> None:
+    """Refused connections from one port, one after the other: each is answered, none waits for the one before."""
+    gate = start("wire")
+    with client_side.entered():
+        for _ in range(20):
+            with socket.socket() as client:
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # a reset, no TIME-WAIT
+                client.settimeout(2)
+                client.bind(("10.25.0.1", 40777))
+                client.connect(("10.25.0.2", servers["nginx"]))
+                client.sendall(EVIL)
+                assert client.recv(4096).startswith(b"HTTP/1.1 403 ")
+    assert gate.look().count("forbidden") == 20
 
 
 @pytest.mark.slow
