@@ -212,26 +212,23 @@ struct catching_up {
 	struct work *work;
 	struct flow *flow;
 	struct gate_settings *settings;
-	int result;
 };
 
 static long catch_up_step(__u32 UNUSED i, struct catching_up *of)
 {
 	if (of->flow->framing.phase >= PHASE_UPGRADE || !unpark(of->work, of->flow))
 		return 1;
-	of->result = read_new(of->skb, of->work, of->flow, of->settings,
-			      of->flow->next_seq - of->work->packet.seq);
-	return of->result != NEXT || of->flow->refused;
+	read_new(of->skb, of->work, of->flow, of->settings, of->flow->next_seq - of->work->packet.seq);
+	return 0;
 }
 
-/* What is kept and comes next, as far as it goes. It may be refused where enforcing has begun meanwhile. */
-static __always_inline int catch_up(struct __sk_buff *skb, struct work *work, struct flow *flow,
-				    struct gate_settings *settings)
+/* What is kept and comes next, as far as it goes. */
+static __always_inline void catch_up(struct __sk_buff *skb, struct work *work, struct flow *flow,
+				     struct gate_settings *settings)
 {
-	struct catching_up of = {skb, work, flow, settings, NEXT};
+	struct catching_up of = {skb, work, flow, settings};
 
 	bpf_loop(PARKED, catch_up_step, &of, 0);
-	return of.result;
 }
 
 static __always_inline int on_segment(struct __sk_buff *skb, struct work *work,
@@ -268,8 +265,8 @@ static __always_inline int on_segment(struct __sk_buff *skb, struct work *work,
 	} else {
 		result = in_turn(skb, work, flow, settings, &held);
 	}
-	if (held && result == NEXT && !flow->refused && has_parked(flow))
-		result = catch_up(skb, work, flow, settings);
+	if (held && has_parked(flow))
+		catch_up(skb, work, flow, settings);
 	if (held)
 		unlock(flow);
 	return result;
