@@ -79,6 +79,7 @@ HOMES: dict[str, set[str]] = {
     "packaging": {"plugins/trust.py"},
     "prometheus_client": {"telemetry/*", "runtime/*"},
     "sqlite3": {"delivery/*"},
+    "httpx": {"sinks/http/client.py"},
     "starlette": {"ui/*"},
     "uvicorn": {"ui/*"},
     "re2": {"expressions/*", "transforms/*"},

@@ -6,6 +6,7 @@ completion must be instant; and it never shows a traceback, which is for `--debu
 
 import gc
 import os
+import shlex
 import signal
 import sys
 import threading
@@ -72,6 +73,20 @@ class Overview(click.Group):
         words = {name: about for commands in SECTIONS.values() for name, (_, about) in commands.items()}
         fitting = [CompletionItem(name, help=about) for name, about in words.items() if name.startswith(incomplete)]
         return [*fitting, *click.Command.shell_complete(self, ctx, incomplete)]
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """As click does; who knows tcpdump writes options of `print` without it, and is told so."""
+        typed = list(args)
+        try:
+            return super().parse_args(ctx, args)
+        except click.NoSuchOption as error:
+            from pipeline.cli.print import print_  # noqa: PLC0415  start-up
+
+            if not any(error.option_name in parameter.opts for parameter in print_.params):
+                raise
+            named = set(typed) & set(self.list_commands(ctx))
+            remedy = "write it behind the command" if named else f"type `httpipe print {shlex.join(typed)}`"
+            raise click.UsageError(f"{error.option_name} is an option of print: {remedy}", ctx) from error
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> tuple[str | None, click.Command | None, list[str]]:
         """As click does, with the nearest right word."""

@@ -104,6 +104,8 @@ def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     ("arguments", "said"),
     [
         (["vlaidate"], 'httpipe: no command "vlaidate"; did you mean "validate"?'),
+        (["-i", "eth0", "--port", "80"], "httpipe: -i is an option of print: type `httpipe print -i eth0 --port 80`"),
+        (["--where", "status > 499", "print"], "httpipe: --where is an option of print: write it behind the command"),
         (["run", "--for", "soon"], '"soon" is not a time, such as 500ms, 10s, 5m or 1h'),
         (["run", "--dry"], "No such option"),
         (["run", "--ready-file", "/no/such/folder/x"], "--ready-file: cannot create /no/such/folder/x"),

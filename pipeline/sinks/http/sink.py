@@ -1,0 +1,147 @@
+"""The ``http`` sink: batches as requests to any web server, signed where a secret is given.
+
+In: batches of the engine. Out: POST or PUT requests, one for all events that go to one address with the same header fields. The
+engine owns retry; the sink says of each event whether the server took it, will never take it, or may take it later.
+"""
+
+import time
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from pipeline.api import BackOff, BatchError, Context, Event, NotConnected, Reject, Sink, SinkDefaults
+from pipeline.codecs.options import EncodingOptions
+from pipeline.codecs.registry import codec
+from pipeline.errors import SinkSignal
+from pipeline.sinks.http.answer import RETRY_STATUSES, TOO_LARGE, judge
+from pipeline.sinks.http.client import Client, RequestOptions
+from pipeline.sinks.http.requests import Addressing, Body, Compression, Request, body_of
+from pipeline.sinks.http.signature import key_of, signature
+
+PATIENCE_SECS = 15.0
+"""A batch of many requests is interrupted after this, so that what was taken counts before the engine's 30 s are over."""
+
+Status = Annotated[int, Field(ge=400, le=499)]
+
+
+class HttpSinkConfig(RequestOptions):
+    """Options of the `http` sink."""
+
+    url: Annotated[str, Field(min_length=1, max_length=4000)]
+    """Where to send, `http://` or `https://`. A template such as `https://hooks.example/in/{{server.address}}` makes the path or the query depend on the event; what it inserts is made harmless."""  # noqa: E501  one line of the generated page
+    method: Literal["POST", "PUT"] = "POST"
+    """Method of the requests."""
+    headers: Annotated[Mapping[str, SecretStr], Field(max_length=64)] = Field(default_factory=dict)
+    """Header fields of every request, such as `authorization`; templates, too. Write `"${NAME}"` to take a secret from the environment."""  # noqa: E501
+    encoding: EncodingOptions = EncodingOptions()
+    """How events are written."""
+    body: Body = "lines"
+    """What a request carries: `lines`, events one after the other as in a file; `array`, a JSON array of them; `event`, one event."""  # noqa: E501
+    compression: Compression = "none"
+    """Of bodies."""
+    secret: SecretStr | None = None
+    """Sign each request as the Standard Webhooks specification says, with this key: 24 to 64 bytes in base64, also after `whsec_`."""  # noqa: E501
+    retry_statuses: Annotated[tuple[Status, ...], Field(max_length=100)] = RETRY_STATUSES
+    """Client errors (4xx) after which the same events are sent again; after any other 4xx they are rejected. Always sent again after 3xx and 5xx."""  # noqa: E501
+
+    @field_validator("secret")
+    @classmethod
+    def _makes_a_key(cls, value: SecretStr | None) -> SecretStr | None:
+        if value is not None:
+            key_of(value.get_secret_value())
+        return value
+
+    @model_validator(mode="after")
+    def _arrays_are_json(self) -> Self:
+        if self.body == "array" and self.encoding.codec == "protobuf":
+            raise ValueError('body = "array" is JSON and stands against encoding.codec = "protobuf"; write body = "lines"')
+        return self
+
+
+class HttpSink(Sink):
+    """Sends events to a web server."""
+
+    api_version = 1
+    Config = HttpSinkConfig
+    # a body of about 400 KB: most servers take a megabyte (nginx: client_max_body_size), and a request a second disturbs none
+    defaults = SinkDefaults(batch_max_events=500, batch_max_bytes=1 << 20, batch_timeout_secs=1.0)
+
+    def __init__(self, config: HttpSinkConfig, context: Context) -> None:
+        self._config = config
+        self._context = context
+        self._codec = codec(config.encoding)
+        fields = {name: value.get_secret_value() for name, value in config.headers.items()}
+        self._addressing = Addressing(config.url, fields, context.attributes)
+        self._key = None if config.secret is None else key_of(config.secret.get_secret_value())
+        self._about = {"content-type": self._content_type(), "user-agent": "httpipe"}
+        if config.compression != "none":
+            self._about["content-encoding"] = config.compression
+        self._client = Client(config)
+
+    async def open(self) -> None:
+        """Read certificates; connections are made as they are needed."""
+        await self._client.open()
+
+    async def write(self, batch: Sequence[Event]) -> None:
+        """Send the batch. Raises what is to become of the events that the server has not taken."""
+        requests = self._addressing.requests(batch, apart=self._config.body == "event")
+        if overflows := self._addressing.new_overflows():
+            self._context.count("url_overflow_events", overflows)
+        failures: dict[int, Exception] = {}
+        until = time.monotonic() + PATIENCE_SECS
+        while requests:
+            request = requests.pop(0)
+            failure = await self._sent(batch, request)
+            if failure is TOO_MANY:
+                requests[:0] = _halves(request)
+            elif failure is not None:
+                failures |= dict.fromkeys(request.places, failure)
+            if requests and (stop := self._stop(failure, until)):
+                failures |= {place: stop for later in requests for place in later.places}
+                break
+        if not failures:
+            return
+        cause = next(iter(failures.values()))
+        if len(failures) == len(batch) and all(each is cause for each in failures.values()):
+            raise cause
+        raise BatchError(failures)
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+    async def _sent(self, batch: Sequence[Event], request: Request) -> SinkSignal | None:
+        """What is to become of the events of this request; None where the server has taken them."""
+        config, now_ns = self._config, self._context.now_ns()
+        body = body_of([batch[place] for place in request.places], self._codec, config.body, config.compression)
+        signed = {} if self._key is None else signature(self._key, body, now_ns)
+        try:
+            answer = await self._client.send(config.method, request.url, body, {**self._about, **request.fields, **signed})
+        except NotConnected as error:
+            return error
+        if answer.status == TOO_LARGE and len(request.places) > 1:
+            return TOO_MANY
+        who = f"{config.method} {request.url.split('?')[0]}"
+        return judge(who, answer, config.retry_statuses, now_ns)
+
+    def _stop(self, failure: SinkSignal | None, until: float) -> SinkSignal | None:
+        """What keeps the other requests of a batch from being sent now."""
+        if failure is None or failure is TOO_MANY or isinstance(failure, Reject):
+            late = time.monotonic() > until
+            return BackOff(0.0, f"the requests of this batch take more than {PATIENCE_SECS:g} s") if late else None
+        return failure
+
+    def _content_type(self) -> str:
+        if self._config.body == "lines" or not self._codec.text:
+            return self._codec.content_type
+        return "application/json"
+
+
+TOO_MANY = Reject("too large in one request")
+"""Of a request that is cut in halves; no event of it has failed."""
+
+
+def _halves(request: Request) -> list[Request]:
+    middle = len(request.places) // 2
+    return [request._replace(places=request.places[:middle]), request._replace(places=request.places[middle:])]
