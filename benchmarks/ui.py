@@ -3,7 +3,7 @@
 Without ``[ui]``, with it, with a page in Chromium that follows the newest, and that with heads whole. Prints exchanges reported,
 left out by whole connections, and lost otherwise; CPU of httpipe per exchange, its largest memory; of the page its longest task,
 how many tasks took longer than 50 ms, its heap at the end, and the exchanges that it was not given.
-``python -m benchmarks.ui SECONDS`` for another length. Needs root, nginx, h2load, chromium and playwright.
+``python -m benchmarks.ui SECONDS WAY…`` for another length, and for some of the four: ``none``, ``unseen``, ``page``, ``heads``. Needs root, nginx, h2load, chromium and playwright.
 """
 
 import re
@@ -22,7 +22,7 @@ from benchmarks import live
 
 RATE = 5000
 LINK = re.compile(r"http://\S+#token=\S+")
-LOOKS = ("no [ui]", "no page", "page", "heads")
+LOOKS = ("none", "unseen", "page", "heads")
 
 WATCH = """() => {
   window.longest = [];
@@ -39,7 +39,7 @@ def httpipe(folder: Path, how: str) -> Iterator[tuple[Popen[str], str]]:
     """A pipeline that writes what it sees to a file, and the link of its page."""
     for name in ("out.jsonl", "ready"):
         (folder / name).unlink(missing_ok=True)
-    page = "" if how == "no [ui]" else f"[ui]\nheads = {str(how == 'heads').lower()}\n"
+    page = "" if how == "none" else f"[ui]\nheads = {str(how == 'heads').lower()}\n"
     file = folder / "pipeline.toml"
     file.write_text(
         f'{page}[sources.http]\n{live.BY_PACKETS}\n[sinks.out]\ntype = "file"\ninputs = ["http"]\npath = "{folder}/out.jsonl"\n'
@@ -103,7 +103,7 @@ def main() -> None:
     live.SECONDS = int(sys.argv[1]) if sys.argv[1:] else 60
     print("          answered  reported   shed   lost marked own_us/x  p99_us  mem_MB   page (ms, MB)")
     with tempfile.TemporaryDirectory() as name, live.nginx(Path(name)):
-        for how in LOOKS:
+        for how in sys.argv[2:] or LOOKS:
             turn(how, Path(name))
 
 

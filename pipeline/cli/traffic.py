@@ -38,6 +38,7 @@ OPTIONS = {
     "transforms.wanted.where": "--where",
     "sinks.out.stop_after_events": "--count",
     "ui.listen": "--listen",
+    "ui.port": "--listen-port",
 }
 """Which option a place in the pipeline comes from."""
 
@@ -191,7 +192,12 @@ def plan_of(text: str) -> Plan:
         document = parse(text.encode(errors="surrogateescape"), "", {})
         return build(document, Registry(discover(), TrustNothing()), read_table, map_file=map_table)
     except ConfigError as error:
-        raise click.UsageError("\n".join(dict.fromkeys(_as_option(str(problem)) for problem in error.problems))) from error
+        raise usage_error(error) from error
+
+
+def usage_error(error: ConfigError) -> click.UsageError:
+    """What is wrong with a pipeline that options describe, as a mistake of the command line."""
+    return click.UsageError("\n".join(dict.fromkeys(_as_option(str(problem)) for problem in error.problems)))
 
 
 def _toml(value: Value) -> str:

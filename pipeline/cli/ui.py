@@ -11,7 +11,21 @@ from pipeline.cli.completion import instances
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.run import Run, carry_out
 from pipeline.cli.say import say
-from pipeline.cli.traffic import AS_CONFIG, FOR, KINDS, SELECTING, Size, Table, Traffic, as_file, options, plan_of, text_of
+from pipeline.cli.traffic import (
+    AS_CONFIG,
+    FOR,
+    KINDS,
+    SELECTING,
+    Size,
+    Table,
+    Traffic,
+    as_file,
+    options,
+    plan_of,
+    text_of,
+    usage_error,
+)
+from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from pipeline.config.options import UiOptions
@@ -103,7 +117,10 @@ def ui(  # noqa: PLR0913  one for each option
     from pipeline.telemetry import logs  # noqa: PLC0415  start-up
 
     logs.configure("warning" if quiet else "info", "text")
-    return carry_out(plan, partial(plan_of, text), quiet=quiet, for_secs=for_secs, stay=True)
+    try:
+        return carry_out(plan, partial(plan_of, text), quiet=quiet, for_secs=for_secs, stay=True)
+    except ConfigError as error:  # an address that is taken
+        raise usage_error(error) from error
 
 
 def _page_options(table: Table) -> "UiOptions":

@@ -3,6 +3,7 @@
 A component's own options are its ``Config`` model; the two sets of names never overlap.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal, Self
 
@@ -23,6 +24,12 @@ def _host_and_port(text: str) -> str:
     host, _, port = text.rpartition(":")
     if not host or not port.isascii() or not port.isdigit() or int(port) > 65_535:
         raise ValueError('is not host:port, such as "127.0.0.1:9598"')
+    return text
+
+
+def _host(text: str) -> str:
+    if not re.fullmatch(r"[A-Za-z0-9._:%-]{1,255}", text) or (":" in text and text.count(":") < 2):
+        raise ValueError('is not an address or a name of this host, such as "127.0.0.1" or "::1"')
     return text
 
 
@@ -208,7 +215,7 @@ class TelemetryOptions(Config):
 class UiOptions(Config):
     """`[ui]`: the page on which a browser shows what the sinks of this pipeline get: docs/ui.md. Needs `httpipe[ui]`."""
 
-    listen: Annotated[str, Field(min_length=1, max_length=255, pattern=r"^[^\s/\[\]]+$")] = "127.0.0.1"
+    listen: Annotated[str, AfterValidator(_host)] = "127.0.0.1"
     """Address to listen on. Whoever can reach it and has the token sees the traffic, over HTTP without encryption."""
     port: Annotated[int, Field(ge=0, le=65_535)] = 0
     """Port to listen on; 0: one that is free, which the link names."""
