@@ -3,7 +3,8 @@
 Without ``[ui]``, with it, with a page in Chromium that follows the newest, and that with heads whole. Prints exchanges reported,
 left out by whole connections, and lost otherwise; CPU of httpipe per exchange, its largest memory; of the page its longest task,
 how many tasks took longer than 50 ms, its heap at the end, and the exchanges that it was not given.
-``python -m benchmarks.ui SECONDS WAY…`` for another length, and for some of the four: ``none``, ``unseen``, ``page``, ``heads``. Needs root, nginx, h2load, chromium and playwright.
+``python -m benchmarks.ui SECONDS WAY…`` for another length, and for some of the four: ``none``, ``unseen``, ``page``, ``heads``.
+Needs root, nginx, h2load, chromium and playwright.
 """
 
 import re
