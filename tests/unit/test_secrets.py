@@ -2,8 +2,8 @@
 
 import pytest
 
+from pipeline.codecs.heads import without_secrets
 from pipeline.model.secrets import SENSITIVE_FIELDS, SENSITIVE_PARAMETERS, redact_query
-from pipeline.sinks.raw import without_secrets
 
 ENCODED = {name: "".join(f"%{ord(char):02X}" for char in name) for name in SENSITIVE_PARAMETERS}
 
