@@ -2,7 +2,7 @@
 
 All in turn in one run. Prints per rate and watcher: requests answered, p50 and p99 of the client's response time, CPU of the
 whole machine and of the watcher per exchange; exchanges reported, left out by whole connections, and lost otherwise; marked
-ones. The last rows are the server's full speed.
+ones. Then the server's full speed, and 20,000 a second while another process does nothing but compute on one of the processors.
 Needs root, nginx, h2load (nghttp2-client) and tcpdump. Traffic goes to 127.0.0.1 only, for a few seconds a turn.
 """
 
@@ -23,6 +23,7 @@ from pathlib import Path
 PORT = 18099
 SECONDS = 5
 CLIENTS = 64
+WATCHERS = ("none", "tcpdump", "httpipe", "unit")
 TICK = os.sysconf("SC_CLK_TCK")
 BY_PACKETS = f'type = "bpf"\ninterfaces = ["lo"]\nports = [{PORT}]'
 BY_PROBES = 'type = "tls"\nexecutables = ["nginx"]'
@@ -211,6 +212,18 @@ def show(rate: int | None, name: str, got: Turn) -> None:
     )
 
 
+@contextmanager
+def computing() -> Iterator[None]:
+    """A process that keeps the first processor to itself, as far as it is given it."""
+    busy = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+    os.sched_setaffinity(busy.pid, {0})
+    try:
+        yield
+    finally:
+        busy.kill()
+        busy.wait(10)
+
+
 def main() -> None:
     """Print the tables."""
     if os.geteuid() != 0:
@@ -220,8 +233,12 @@ def main() -> None:
         folder = Path(name)
         with nginx(folder):
             for rate in (10_000, 20_000, 29_000, None):
-                for tool in ("none", "tcpdump", "httpipe", "unit"):
+                for tool in WATCHERS:
                     show(rate, tool, turn(tool, rate, folder))
+            print("one processor taken:")
+            with computing():
+                for tool in WATCHERS:
+                    show(20_000, tool, turn(tool, 20_000, folder))
 
 
 if __name__ == "__main__":
