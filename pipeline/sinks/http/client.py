@@ -4,8 +4,10 @@ In: bytes and header fields. Out: status and the beginning of the answer. A requ
 retry. httpx is imported when a sink is opened.
 """
 
+import os
 import ssl
 from collections.abc import Mapping
+from socket import gaierror
 from typing import TYPE_CHECKING, Annotated, Self
 
 import anyio
@@ -104,24 +106,34 @@ class Client:
         if self._pool is None:
             raise NotConnected("not open")
         try:
-            async with self._pool.stream(method, url, content=body, headers=fields) as response:
+            # an answer's words are quoted, so it should not be compressed
+            headers = {"accept-encoding": "identity", **fields}
+            async with self._pool.stream(method, url, content=body, headers=headers) as response:
                 said = bytearray()
                 async for piece in response.aiter_raw():
                     said += piece
                     if len(said) > LONGEST_ANSWER:
                         break  # leaving the block closes the connection
         except httpx.TransportError as error:
-            why = str(error) or type(error).__name__
-            raise NotConnected(f"{httpx.URL(url).host}: {why}") from error
-        encoded = "content-encoding" in response.headers
-        return Answer(
-            response.status_code,
-            response.headers.get("retry-after", ""),
-            "" if encoded else said[:QUOTED].decode(errors="replace"),
-        )
+            raise NotConnected(f"{httpx.URL(url).netloc.decode()}: {_reason(error)}") from error
+        return Answer(response.status_code, response.headers.get("retry-after", ""), said[:QUOTED].decode(errors="replace"))
 
     async def aclose(self) -> None:
         """Close all connections."""
         pool, self._pool = self._pool, None
         if pool is not None:
             await pool.aclose()
+
+
+def _reason(error: BaseException) -> str:
+    """What the system said, where it did: httpx and anyio wrap it several times, and say "All connection attempts failed"."""
+    inner: BaseException | None = error
+    while inner is not None:
+        if isinstance(inner, gaierror):  # its numbers are its own
+            return str(inner.strerror)
+        if isinstance(inner, OSError) and not isinstance(inner, ssl.SSLError) and inner.errno:
+            return os.strerror(inner.errno)
+        inner = (
+            next(iter(inner.exceptions), None) if isinstance(inner, BaseExceptionGroup) else inner.__cause__ or inner.__context__
+        )
+    return str(error) or type(error).__name__

@@ -208,6 +208,16 @@ async def test_a_batch_of_many_slow_requests_is_interrupted(receiver: Receiver, 
     assert set(raised.value.failures) == {1, 2, 3}
 
 
+@pytest.mark.anyio
+async def test_no_answer_is_told_with_its_reason(tmp_path: Path) -> None:
+    """Host, port and what the system said."""
+    gone = Receiver(tmp_path)
+    with pytest.raises(NotConnected, match=rf"127\.0\.0\.1:{gone.port}: Connection refused"):
+        await sent(make(f"{gone.base}/?token=hidden"))
+    with pytest.raises(NotConnected, match=r"no-such-host\.invalid: ."):
+        await sent(make("http://no-such-host.invalid/"))
+
+
 def certificate(folder: Path) -> Path:
     """Of 127.0.0.1, signed by itself, alone in `crt` and with its key in the file that is returned."""
     openssl = shutil.which("openssl")
