@@ -26,6 +26,7 @@ SECTIONS: dict[str, dict[str, tuple[str, str]]] = {
     "Run": {
         "print": ("pipeline.cli.print:print_", "Print HTTP traffic now, live or from a capture file, without a pipeline file."),
         "ui": ("pipeline.cli.ui:ui", "Show HTTP traffic in a browser, live or from a capture file, without a pipeline file."),
+        "watch": ("pipeline.cli.watch.command:watch", "Watch HTTP traffic on the whole terminal; filter, sort, look inside."),
         "run": ("pipeline.cli.run:run", "Run a pipeline until its inputs end or Ctrl-C."),
         "top": ("pipeline.cli.top:top", "Watch a running pipeline: in, out, dropped, queues."),
         "reload": ("pipeline.cli.reload:reload", "Have a running pipeline read its file again; say whether it could."),

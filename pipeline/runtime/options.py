@@ -2,8 +2,12 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from pipeline.delivery.clock import Clock
+
+if TYPE_CHECKING:
+    from pipeline.live.view import View
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,6 +24,8 @@ class RunOptions:
     ``on_ready``       called when capturing has begun and every required sink has been opened.
     ``on_waiting``     ``(sink ids)``: those that have not been opened yet although capturing has begun; called when they change.
     ``on_page``        ``(link)``: where a browser finds the page of ``[ui]``.
+    ``on_live``        ``(what the run shows, stop)``: before anything is opened, for a view in another thread; ``stop`` ends
+                       the run without draining, once, from any thread. ``keep`` is how many events the view has.
     ``stay``           with a page: when the input has ended, show it until a signal comes.
     ``on_progress``    ``(source id, bytes done, bytes in total, events so far)`` from sources that read bytes; 0 in total where
                        nobody knows.
@@ -35,6 +41,8 @@ class RunOptions:
     on_ready: Callable[[], None] = lambda: None
     on_waiting: Callable[[Sequence[str]], None] = lambda _ids: None
     on_page: Callable[[str], None] = lambda _link: None
+    on_live: "Callable[[View, Callable[[], None]], None] | None" = None
+    keep: int = 100_000
     stay: bool = False
     on_progress: Callable[[str, int, int, int], None] = lambda _id, _done, _total, _events: None
     clock: Clock = field(default_factory=Clock)

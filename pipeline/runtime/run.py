@@ -1,5 +1,6 @@
 """``run``: one pipeline from start to summary, with everything around it: logs, signals, reloads, time limit, ready file."""
 
+import asyncio
 import contextlib
 import gc
 from collections.abc import Awaitable, Callable, Sequence
@@ -69,6 +70,7 @@ async def _run(
     """Open, do the work, close."""
     exposition: Exposition | None = None
     page = _page(engine, service)
+    _show(engine, service, stop)
     try:
         with stop.opening:
             await engine.open()
@@ -121,6 +123,20 @@ def _page(engine: Engine, service: ControlService) -> "UiServer | None":
     return UiServer(live_view(engine, service, options.keep), options)
 
 
+def _show(engine: Engine, service: ControlService, stop: "_Stop") -> None:
+    """Tell a view in another thread what it shows, and how it ends the run."""
+    if (on_live := engine.options.on_live) is None:
+        return
+    from pipeline.runtime.control.live import live_view  # noqa: PLC0415  only those who look pay for it
+
+    call_soon = asyncio.get_running_loop().call_soon_threadsafe
+
+    def stop_now() -> None:
+        call_soon(stop.now)
+
+    on_live(live_view(engine, service, engine.options.keep), stop_now)
+
+
 def _expose(address: str | None, service: ControlService) -> "Exposition | None":
     """The metrics endpoint, where the pipeline file asks for one."""
     if address is None:
@@ -141,6 +157,12 @@ class _Stop:
         self.opening = anyio.CancelScope()
         self.opened = False
         self.interrupted = 0
+
+    def now(self) -> None:
+        """Do not drain."""
+        self(0)
+        if self.opened:
+            self._engine.stop_now()
 
     def __call__(self, number: int) -> None:
         """In the loop."""
