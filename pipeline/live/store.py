@@ -6,7 +6,7 @@ where somebody looks at it. Readers take copies of the list of batches; the lock
 
 import threading
 import time
-from collections import deque
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -47,7 +47,8 @@ class Store:
     def __init__(self, max_events: int = MAX_EVENTS, max_bytes: int = MAX_BYTES) -> None:
         self._max_events = max_events
         self._max_bytes = max_bytes
-        self._kept: deque[Kept] = deque()
+        self._kept: list[Kept] = []
+        self._gone = 0  # so many at the beginning of the list have been dropped
         self._events = 0
         self._bytes = 0
         self._lock = threading.Lock()
@@ -63,10 +64,15 @@ class Store:
             self.seen += len(events)
             self._events += len(events)
             self._bytes += kept.size
-            while len(self._kept) > 1 and (self._events > self._max_events or self._bytes > self._max_bytes):
-                gone = self._kept.popleft()
+            while self._gone < len(self._kept) - 1 and (self._events > self._max_events or self._bytes > self._max_bytes):
+                gone = self._kept[self._gone]
+                self._kept[self._gone] = Kept(gone.first, (), 0)  # lets go of the events
+                self._gone += 1
                 self._events -= len(gone.events)
                 self._bytes -= gone.size
+            if self._gone > len(self._kept) // 2:
+                del self._kept[: self._gone]
+                self._gone = 0
 
     @property
     def kept(self) -> int:
@@ -76,13 +82,7 @@ class Store:
     def batches(self, after: int) -> list[Kept]:
         """Those with a higher number than ``after``, the oldest first; the first of them may begin before it."""
         with self._lock:
-            found: list[Kept] = []
-            for batch in reversed(self._kept):
-                if batch.first + len(batch.events) - 1 <= after:
-                    break
-                found.append(batch)
-        found.reverse()
-        return found
+            return self._kept[self._place(after + 1) :]
 
     def since(self, after: int, limit: int, wanted: Wanted | None = None) -> Piece:
         """The newest ``limit`` events with a higher number than ``after`` that are wanted."""
@@ -109,7 +109,15 @@ class Store:
 
     def event(self, number: int) -> Event | None:
         """The one with this number, as long as it is kept."""
-        batches = self.batches(number - 1)
-        if not batches or number < batches[0].first:
+        with self._lock:
+            place = self._place(number)
+            batch = self._kept[place] if place < len(self._kept) else None
+        if batch is None or number < batch.first:
             return None
-        return batches[0].events[number - batches[0].first]
+        return batch.events[number - batch.first]
+
+    def _place(self, number: int) -> int:
+        """Of the batch that has this event; of the oldest one where it is gone, behind the newest where it has not come."""
+        if number > self.seen:
+            return len(self._kept)
+        return max(self._gone, bisect_right(self._kept, number, lo=self._gone, key=lambda each: each.first) - 1)

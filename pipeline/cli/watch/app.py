@@ -7,6 +7,7 @@ import json
 import signal
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, ClassVar
 
 from rich.console import Group, RenderableType
@@ -76,6 +77,8 @@ class WatchApp(App[None]):
         Binding("S", "sort(-1)", show=False),
         Binding("r", "reverse", show=False),
         Binding("c", "copy", show=False),
+        Binding("w", "write('har')", show=False),
+        Binding("W", "write('jsonl')", show=False),
     ]
 
     def __init__(
@@ -219,7 +222,7 @@ class WatchApp(App[None]):
 
     def _keys(self) -> Text:
         of_view = {
-            "exchanges": "Enter details  / filter  space pause  f follow  s sort  c curl",
+            "exchanges": "Enter details  / filter  space pause  f follow  s sort  c curl  w HAR",
             "endpoints": "Enter exchanges of it  s sort  r reverse",
             "calls": "s sort  r reverse",
         }.get(self._shown, "")
@@ -408,6 +411,21 @@ class WatchApp(App[None]):
         grid = self._grid
         event = self._store.event(grid.key) if grid is not None and isinstance(grid.key, int) else None
         self.copy_curl(event)
+
+    def action_write(self, ending: str) -> None:
+        """What is listed, in a new file."""
+        numbers = self.gatherer.listing.rows
+        self.run_worker(partial(self._write, numbers, ending), thread=True, exclusive=True, group="write")
+
+    def _write(self, numbers: Sequence[int], ending: str) -> None:
+        from pipeline.cli.watch.writing import write  # noqa: PLC0415  only who writes pays for it
+
+        try:
+            name, count = write(self._store, numbers, ending)
+        except OSError as error:
+            self.call_from_thread(self.notify, f"cannot write: {error.strerror}", severity="error", markup=False)
+            return
+        self.call_from_thread(self.notify, f"{name}: {count:,} events", title="Written", markup=False)
 
     def copy_curl(self, event: object) -> None:
         """To the terminal's clipboard (OSC 52)."""

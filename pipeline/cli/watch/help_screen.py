@@ -20,6 +20,7 @@ KEYS = (
     ("f", "follow the newest, or stay"),
     ("s, S, r", "sort by the next or previous column, reverse; or click a heading"),
     ("c", "copy the request as a curl command (OSC 52), credentials left out"),
+    ("w, W", "write what is listed to a new file here: HAR, JSON lines"),
     ("?", "this help; Esc leaves it"),
 )
 FILTERS = (

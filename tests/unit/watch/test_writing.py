@@ -1,0 +1,26 @@
+"""What is listed can be taken away in a file."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from pipeline.cli.watch.writing import write
+from pipeline.model.events.http_request import HttpRequest
+from tests.unit.watch.watch_events import exchange, store_of
+
+
+def test_an_archive_has_exchanges_and_lines_have_everything(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In order of arrival; the file is its owner's only, and never one that was there."""
+    monkeypatch.chdir(tmp_path)
+    store = store_of([exchange(1), HttpRequest(timestamp_ns=2), exchange(3)])
+    name, count = write(store, [3, 2, 1], "har")
+    assert count == 2
+    entries = json.loads(Path(name).read_bytes())["log"]["entries"]
+    assert [entry["request"]["url"] for entry in entries] == ["http://shop.example/items/1", "http://shop.example/items/3"]
+    assert Path(name).stat().st_mode & 0o777 == 0o600
+    name, count = write(store, [1, 2, 3], "jsonl")
+    assert [json.loads(line)["event.name"] for line in Path(name).read_text().splitlines()] == [
+        *("http.exchange", "http.request", "http.exchange")
+    ]
+    assert count == 3
