@@ -159,6 +159,7 @@ def _attached(name: str, where: str | None, keep: int) -> int:
         with attached(find(name or None), where, keep) as (view, missed):
             WatchApp(view, in_progress=False, missed=missed).run()
     except HttpipeError as error:
-        say(f"httpipe: {error}")
+        said = str(error).replace("name one with --instance FILE or PID", "name one with --attach FILE or PID")
+        say(f"httpipe: {said.partition('; name its socket with --socket')[0]}")
         return ExitCode.USAGE
     return ExitCode.OK

@@ -11,16 +11,16 @@ from textual.widgets import Static
 
 KEYS = (
     ("q, Ctrl-C", "quit at once"),
-    ("1 … 5, Tab, Shift-Tab", "views: exchanges, in progress, endpoints, hosts, pipeline"),
+    ("1 … 5, Tab, Shift-Tab", "views"),
     ("↑ ↓ PgUp PgDn Home End", "move; End follows the newest; j k g G too"),
     ("Enter, double click", "details of an exchange; exchanges of an endpoint"),
     ("Esc", "back; then: no filter, no order"),
-    ("/", "filter, in the language of --where: Tab completes, Enter applies"),
+    ("/", "filter, as --where: Tab completes, Enter applies"),
     ("space", "pause what is shown, and go on; the run never stops"),
     ("f", "follow the newest, or stay"),
-    ("s, S, r", "sort by the next or previous column, reverse; or click a heading"),
-    ("c", "copy the request as a curl command (OSC 52), credentials left out"),
-    ("w, W", "write what is listed to a new file here: HAR, JSON lines"),
+    ("s, S, r", "sort by next, previous column; reverse; or click"),
+    ("c", "copy as a curl command, without credentials"),
+    ("w, W", "write what is listed to a new file: HAR, JSON lines"),
     ("?", "this help; Esc leaves it"),
 )
 FILTERS = (
