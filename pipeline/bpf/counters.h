@@ -5,15 +5,14 @@
 #ifndef HTTPIPE_COUNTERS_H
 #define HTTPIPE_COUNTERS_H
 
-/* Adds to a counter. In assembly with the place as a constant: compilers like to merge two counts into one at
- * a computed place, which the verifier refuses to programs without CAP_PERFMON. */
+/* Adds to a counter, at once: what runs between packets may interrupt what runs for a process. In assembly
+ * with the place as a constant: compilers like to merge two counts into one at a computed place, which the
+ * verifier refuses to programs without CAP_PERFMON. */
 #define ADD(counters, what, by)                                                                              \
 	do {                                                                                                 \
-		__u64 sum_, more_ = (by);                                                                    \
-		asm volatile("%[sum] = *(u64 *)(%[base] + %[place])\n"                                       \
-			     "%[sum] += %[more]\n"                                                           \
-			     "*(u64 *)(%[base] + %[place]) = %[sum]\n"                                       \
-			     : [sum] "=&r"(sum_)                                                             \
+		__u64 more_ = (by);                                                                          \
+		asm volatile("lock *(u64 *)(%[base] + %[place]) += %[more]\n"                                \
+			     :                                                                               \
 			     : [base] "r"(counters), [place] "i"((what)*8), [more] "r"(more_)                \
 			     : "memory");                                                                    \
 	} while (0)

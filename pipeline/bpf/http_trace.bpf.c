@@ -21,11 +21,14 @@
 #include "policy/turns.h"
 
 /* __sk_buff.pkt_type, linux/if_packet.h */
-#define PACKET_OUTGOING 4
+#define PACKET_HOST	  0
+#define PACKET_OUTGOING	  4
 /* Every network namespace has its loopback at this index (net/flow.h: LOOPBACK_IFINDEX). */
-#define LOOPBACK	1
+#define LOOPBACK	  1
 /* Offset 0 is the network header on every kind of link; packet(7), SOCK_DGRAM. */
-#define NETWORK_HEADER	0
+#define NETWORK_HEADER	  0
+/* A process that sends, another one that takes its place on the CPU, and what arrives meanwhile. */
+#define PLACES_AT_SOCKETS 3
 
 static __always_inline void count_not_parsed(struct http_counters *counters, enum parsed parsed)
 {
@@ -90,12 +93,23 @@ static __always_inline void on_datagram(struct __sk_buff *skb, struct http_scrat
 		emit_datagram(skb, work, settings, counters);
 }
 
+static __always_inline int is_syn_ack(const struct packet *packet)
+{
+	return (packet->flags & (TCP_SYN | TCP_ACK)) == (TCP_SYN | TCP_ACK);
+}
+
+/* The scratch memory of the packet in hand; at sockets skb->cb says which. */
+static __always_inline struct http_scratch *work_of(struct __sk_buff *skb, int at_socket)
+{
+	return scratch_lookup(at_socket ? skb->cb[0] : 0);
+}
+
 /* One packet, from where it was seen: an interface, or a socket. */
-static __always_inline void look(struct __sk_buff *skb, int outgoing, int at_socket)
+static __always_inline void look(struct __sk_buff *skb, int outgoing, int received, int at_socket)
 {
 	struct http_settings *settings = settings_lookup();
 	struct http_counters *counters = counters_lookup();
-	struct http_scratch *work = scratch_lookup();
+	struct http_scratch *work = work_of(skb, at_socket);
 	enum parsed parsed;
 
 	if (!settings || !counters || !work)
@@ -104,8 +118,9 @@ static __always_inline void look(struct __sk_buff *skb, int outgoing, int at_soc
 	 * refuses "dereference of modified ctx ptr". */
 	work->packet.ifindex = skb->ifindex;
 	work->packet.outgoing = outgoing;
-	/* Loopback shows each packet twice, sent and received. */
-	if (work->packet.ifindex == LOOPBACK && work->packet.outgoing)
+	/* Loopback shows each packet twice. Who sends holds the socket's lock, so there they are in order; on
+	 * their way to the receiver they wait at the CPU that sent them, and one CPU overtakes another. */
+	if (work->packet.ifindex == LOOPBACK && received && !at_socket)
 		return;
 	/* Two sockets of this host may both be at interfaces of the same number, in their namespaces. */
 	work->packet.where = work->packet.ifindex | (at_socket && outgoing ? HTTP_WHERE_SENT : 0);
@@ -117,6 +132,9 @@ static __always_inline void look(struct __sk_buff *skb, int outgoing, int at_soc
 		count_not_parsed(counters, parsed);
 		return;
 	}
+	/* Older kernels show no SYN-ACK where it is sent, as it belongs to no whole socket yet. */
+	if (at_socket && received && work->packet.ifindex == LOOPBACK && !is_syn_ack(&work->packet))
+		return;
 	/* Pure acknowledgements, half of all packets. */
 	if (!work->packet.length && !(work->packet.flags & (TCP_SYN | TCP_FIN | TCP_RST)))
 		return;
@@ -127,11 +145,11 @@ static __always_inline void look(struct __sk_buff *skb, int outgoing, int at_soc
 }
 
 /* The frames of the segment in hand, as far as one run goes; then what look() would have done behind it. */
-static __always_inline void look_at_frames(struct __sk_buff *skb)
+static __always_inline void look_at_frames(struct __sk_buff *skb, int at_socket)
 {
 	struct http_settings *settings = settings_lookup();
 	struct http_counters *counters = counters_lookup();
-	struct http_scratch *work = scratch_lookup();
+	struct http_scratch *work = work_of(skb, at_socket);
 	struct http_connection *connection;
 	struct http_frames *frames;
 
@@ -154,7 +172,7 @@ static __always_inline void look_at_frames(struct __sk_buff *skb)
 HTTPIPE_PROGRAM("socket")
 int http_trace(struct __sk_buff *skb)
 {
-	look(skb, skb->pkt_type == PACKET_OUTGOING, 0);
+	look(skb, skb->pkt_type == PACKET_OUTGOING, skb->pkt_type == PACKET_HOST, 0);
 	return 0;
 }
 
@@ -171,25 +189,62 @@ int http_entry(struct __sk_buff *skb)
 HTTPIPE_PROGRAM("socket")
 int http_frames(struct __sk_buff *skb)
 {
-	look_at_frames(skb);
+	look_at_frames(skb, 0);
 	return 0;
 }
 #endif
 
 #if HTTPIPE_AT_SOCKETS
+/* Takes scratch memory that nobody on this CPU has in hand: a packet that arrives may interrupt one that a
+ * process sends, and processes one another. False where all is taken. */
+static __always_inline int enter(struct __sk_buff *skb)
+{
+	struct http_counters *counters = counters_lookup();
+	struct http_scratch *work;
+
+	UNROLL
+	for (__u32 place = 0; place < PLACES_AT_SOCKETS; place++) {
+		work = scratch_lookup(place);
+		if (!work)
+			break;
+		__sync_fetch_and_add(&work->busy, 1);
+		if (*(volatile __u32 *)&work->busy == 1) {
+			skb->cb[0] = place;
+			return 1;
+		}
+		__sync_fetch_and_add(&work->busy, -1);
+	}
+	if (counters)
+		COUNT(counters, HTTP_COUNT_NESTED);
+	return 0;
+}
+
+/* After enter(), by the last program that the packet came to. */
+static __always_inline void leave(struct __sk_buff *skb)
+{
+	struct http_scratch *work = work_of(skb, 1);
+
+	if (work)
+		__sync_fetch_and_add(&work->busy, -1);
+}
+
 /* In place of these three, with the next, on the root cgroup: packets as the sockets of every network
  * namespace send and receive them. There 1 lets the packet pass, and 0 would drop it. */
 HTTPIPE_PROGRAM("cgroup/skb")
 int http_sockets(struct __sk_buff *skb)
 {
-	look(skb, skb->ingress_ifindex == 0, 1);
+	if (!enter(skb))
+		return 1;
+	look(skb, skb->ingress_ifindex == 0, skb->ingress_ifindex != 0, 1);
+	leave(skb);
 	return 1;
 }
 
 HTTPIPE_PROGRAM("cgroup/skb")
 int http_sockets_frames(struct __sk_buff *skb)
 {
-	look_at_frames(skb);
+	look_at_frames(skb, 1);
+	leave(skb);
 	return 1;
 }
 #endif

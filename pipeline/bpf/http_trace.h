@@ -165,6 +165,7 @@ enum http_count {
 	HTTP_COUNT_HANDSHAKES,	      /* TLS handshakes that are copied */
 	HTTP_COUNT_INITIALS,	      /* datagrams that begin with an Initial of QUIC, copied */
 	HTTP_COUNT_FRAMES_LOST,	      /* times that a direction's frames could not be followed any more */
+	HTTP_COUNT_NESTED,	      /* packets not looked at: their CPU had too many in hand already */
 	HTTP_COUNTS,
 };
 

@@ -20,6 +20,10 @@
 #ifndef HTTPIPE_OWNERS
 #define HTTPIPE_OWNERS 1
 #endif
+/* Packets that one CPU may have in hand at once. */
+#ifndef HTTPIPE_PLACES
+#define HTTPIPE_PLACES 1
+#endif
 
 /* Records. The program writes, the reader consumes. */
 HTTPIPE_RINGBUF(1, events, HTTPIPE_RING_BYTES)
@@ -43,9 +47,9 @@ HTTPIPE_MMAP_ARRAY(5, settings, struct http_settings)
 /* One value per CPU: enum http_count. The program adds, user space reads. */
 HTTPIPE_MAP(6, PERCPU_ARRAY, "percpu_array", counters, __u32, struct http_counters, 1)
 
-/* One value per CPU. The program's own: a packet is handled without interruption by another packet on the
- * same CPU. */
-HTTPIPE_MAP(7, PERCPU_ARRAY, "percpu_array", scratch, __u32, struct http_scratch, 1)
+/* Some values per CPU. The program's own. At interfaces a packet is handled without interruption by another
+ * one on its CPU, and the first is enough; at sockets enter() finds one. */
+HTTPIPE_MAP(7, PERCPU_ARRAY, "percpu_array", scratch, __u32, struct http_scratch, HTTPIPE_PLACES)
 
 /* What is jumped to, by HTTPIPE_STAGE_*. User space writes before it attaches. */
 #define HTTPIPE_STAGE_PACKET 0 /* http_trace, from http_entry */
@@ -150,10 +154,9 @@ static __always_inline struct http_counters *counters_lookup(void)
 	return bpf_map_lookup_elem(counters_map(), &zero);
 }
 
-static __always_inline struct http_scratch *scratch_lookup(void)
+static __always_inline struct http_scratch *scratch_lookup(__u32 place)
 {
-	__u32 zero = 0;
-	return bpf_map_lookup_elem(scratch_map(), &zero);
+	return bpf_map_lookup_elem(scratch_map(), &place);
 }
 
 static __always_inline void stages_jump(struct __sk_buff *skb, __u32 stage)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * Scratch memory of http_trace, one per CPU, where a packet is taken apart and its records are put together.
+ * Scratch memory of http_trace, of each CPU, where a packet is taken apart and its records are put together.
  *
  * It is memory of a map, not of the stack: what the verifier reads from there is any number, so that paths
  * meet again instead of being followed to the end one by one, which costs a tenth of the work.
@@ -43,6 +43,8 @@ struct http_scratch {
 	struct walk walk;
 	struct http_framing framing; /* of the direction in hand, while a CPU is alone with it */
 	struct http_frames frames;
+	__u32 busy; /* at sockets: how many want it, see enter() */
+	__u32 pad;
 	struct http_record record; /* its payload follows at once */
 	__u8 payload[HTTP_RECORD_PAYLOAD];
 };

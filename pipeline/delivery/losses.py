@@ -45,6 +45,7 @@ CAPTURE_LOSSES = frozenset(
         "dropped_by_interface",
         "dropped_by_os",
         "fragments_incomplete",
+        "nested",
         "no_call",
         "not_attributed",
         "owners_ring_full",

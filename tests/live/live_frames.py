@@ -8,13 +8,15 @@ TCP, UDP = 6, 17
 FIN, SYN, RST, PSH, ACK = 1, 2, 4, 8, 16
 CLIENT4, SERVER4 = ip_address("10.0.0.1").packed, ip_address("10.0.0.2").packed
 CLIENT6, SERVER6 = ip_address("2001:db8::1").packed, ip_address("2001:db8::2").packed
+ELSEWHERE = bytes.fromhex("020000000001")
+"""Whom frames are to: they are tried as if on loopback, where of what is to this host only the sent copy counts."""
 REQUEST = b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n"
 RESPONSE = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 
 
 def ethernet(kind: int, payload: bytes, *tags: tuple[int, int]) -> bytes:
     """Tags are pairs of type and id, outermost first."""
-    header = bytes(12)
+    header = ELSEWHERE + bytes(6)
     for tag, number in tags:
         header += pack("!HH", tag, number)
     return header + pack("!H", kind) + payload

@@ -91,6 +91,20 @@ async def test_large_bodies(namespace: Namespace, serve: Serve) -> None:
     assert_nothing_lost(taken)
 
 
+@pytest.mark.anyio
+async def test_frames(namespace: Namespace, serve: Serve) -> None:
+    """So have those of HTTP/2, of which little is copied, and no place of a frame is lost."""
+    server = serve(namespace, [f"127.0.0.1:{PORT} http2"])
+    server.file("large", 5_000_000)
+    command = ["h2load", "-n", "20", "-m", "20", "-w", "20", "-W", "24", f"http://127.0.0.1:{PORT}/large"]
+    async with recording(CONFIG) as taken:
+        await anyio.run_process(namespace.command(*command))
+        await taken.until(lambda taken: len(taken.exchanges) == 20)
+    assert {(each.http_response_body_size, each.httpipe_marks) for each in taken.exchanges} == {(5_000_000, ())}
+    assert taken.counts["record_bytes"] < 20 * 5_000_000 / 20
+    assert taken.counts["frames_lost"] == taken.counts["nested"] == 0
+
+
 def test_no_cgroups(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """Where the hierarchy of version 2 is not mounted, the error says how to mount it."""
     mounts = tmp_path / "mountinfo"

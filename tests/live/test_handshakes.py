@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from live_frames import ACK, CLIENT4, FIN, IPV4, REQUEST, SERVER4, SYN, TCP, ethernet, ipv4, tcp
+from live_frames import ACK, CLIENT4, ELSEWHERE, FIN, IPV4, REQUEST, SERVER4, SYN, TCP, ethernet, ipv4, tcp
 from live_run import Run, loaded
 
 from pipeline.decode import DecodeOptions, Decoder
@@ -34,7 +34,7 @@ def handshakes() -> Generator[Run]:
 def frames(path: Path) -> list[bytes]:
     """The packets of a capture."""
     found = [block[start:end] for block, found in CaptureReader().frames(path.read_bytes()) for _, start, end, *_ in found]
-    return [piece for frame in found for piece in small(frame)]
+    return [ELSEWHERE + piece[6:] for frame in found for piece in small(frame)]
 
 
 def small(frame: bytes) -> list[bytes]:

@@ -31,8 +31,8 @@ async def test_large_bodies_of_many_streams(namespace: Namespace, serve: Serve) 
         await anyio.run_process(namespace.command(*command))
         await taken.until(lambda taken: len(taken.exchanges) == STREAMS)
     assert {(each.http_response_body_size, each.httpipe_marks) for each in taken.exchanges} == {(BODY, ())}
-    assert taken.counts["record_bytes"] < STREAMS * BODY / 4
-    assert taken.counts["ring_full"] == taken.counts["decoder_skipped_bytes"] == 0
+    assert taken.counts["record_bytes"] < STREAMS * BODY / 20
+    assert taken.counts["frames_lost"] == taken.counts["ring_full"] == taken.counts["decoder_skipped_bytes"] == 0
 
 
 @pytest.mark.anyio
@@ -47,7 +47,7 @@ async def test_large_bodies_of_clients(namespace: Namespace, serve: Serve, tmp_p
         await taken.until(lambda taken: sum(each.httpipe_stream_id is not None for each in taken.exchanges) == STREAMS)
     found = [each for each in taken.exchanges if each.httpipe_stream_id is not None]
     assert {(each.http_request_body_size, each.httpipe_marks) for each in found} == {(sent.stat().st_size, ())}
-    assert taken.counts["record_bytes"] < STREAMS * BODY / 4
+    assert taken.counts["record_bytes"] < STREAMS * BODY / 20
 
 
 @pytest.mark.anyio

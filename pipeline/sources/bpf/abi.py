@@ -143,6 +143,7 @@ COUNTS = (
     "handshakes",
     "initials",
     "frames_lost",
+    "nested",
 )
 """``enum http_count``: what the kernel counts, by its name outside."""
 

@@ -17,9 +17,6 @@ from pipeline.sources.bpf.config import ANY
 
 ETH_P_ALL = 0x0003
 SO_ATTACH_BPF = 50
-SOL_PACKET = 263
-PACKET_IGNORE_OUTGOING = 23
-LOOPBACK = 1
 
 _ADDRESS = Struct("=HHiHBB8s")
 """``struct sockaddr_ll``: family, protocol in network byte order, interface, and what bind(2) does not read."""
@@ -107,9 +104,6 @@ def _index(name: str) -> int:
 
 def _bind(packets: socket.socket, interface: int) -> None:
     """bind(2) itself: Python's looks the name up, and would refuse interface 0, which is all of them."""
-    if interface == LOOPBACK:
-        # What the program would drop there; the kernel need not copy it first.
-        packets.setsockopt(SOL_PACKET, PACKET_IGNORE_OUTGOING, 1)
     address = _ADDRESS.pack(socket.AF_PACKET, socket.htons(ETH_P_ALL), interface, 0, 0, 0, b"")
     if ctypes.CDLL(None, use_errno=True).bind(packets.fileno(), address, len(address)):
         code = ctypes.get_errno()

@@ -75,6 +75,7 @@ def load(sizes: programs.Sizes, at: programs.At = "interfaces") -> programs.Prog
         f"-DHTTPIPE_RING_BYTES={sizes.ring_bytes}",
         f"-DHTTPIPE_CONNECTIONS={sizes.max_connections}",
         f"-DHTTPIPE_OWNERS={sizes.owners}",
+        f"-DHTTPIPE_PLACES={programs.PLACES[at]}",
         "-Wno-macro-redefined",
         *(["-DHTTPIPE_BCC_SOCKETS"] if at == "sockets" else []),
     ]

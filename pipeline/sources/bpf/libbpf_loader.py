@@ -162,6 +162,7 @@ def load(sizes: programs.Sizes, path: Path = programs.OBJECT, at: programs.At = 
         loaded.size("events", sizes.ring_bytes)
         loaded.size("connections", sizes.max_connections)
         loaded.size("owners", sizes.owners)
+        loaded.size("scratch", programs.PLACES[at])
         other: programs.At = "sockets" if at == "interfaces" else "interfaces"
         wanted = programs.stages(at)
         for name in (programs.ATTACHED[other], *programs.STAGES[other], *programs.STAGES[at]):

@@ -32,6 +32,9 @@ after 1,000,000 instructions. They are left out then, and the packet program cop
 OLDEST_KERNEL = (5, 10)
 """The oldest that tests/kernels runs it on, and that docs/capture.md promises. Ring buffers and CAP_BPF came with 5.8."""
 
+PLACES: Mapping[At, int] = {"interfaces": 1, "sockets": 3}
+"""Packets that one CPU may have in hand at once, for which the map ``scratch`` has room."""
+
 MAPS = ("events", "connections", "openings", "waiting", "settings", "counters", "scratch", "stages", "owners", "frames")
 
 
