@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from importlib.metadata import version
 from typing import NamedTuple
 
-from pipeline.api import Event
+from pipeline.api import Event, Exchange
 from pipeline.codecs import har
+from pipeline.codecs.curl import curl
 from pipeline.codecs.registry import codec
 
 MOST_EVENTS = 10_000
@@ -39,11 +40,17 @@ def _har(events: Sequence[Event]) -> Iterator[bytes]:
     yield har.END
 
 
+def _curl(events: Sequence[Event]) -> Iterator[bytes]:
+    for run in _runs(events):
+        yield "".join([f"{curl(event)}\n" for event in run if isinstance(event, Exchange)]).encode("utf-8", "replace")
+
+
 def _runs(events: Sequence[Event]) -> Iterator[Sequence[Event]]:
     return (events[at : at + PIECE_EVENTS] for at in range(0, len(events), PIECE_EVENTS))
 
 
 FORMATS: Mapping[str, Format] = {
     "har": Format("har", "application/json", _har),
+    "curl": Format("sh", "text/plain", _curl),
     "json": Format("jsonl", "application/jsonl", _json),
 }

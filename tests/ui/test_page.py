@@ -90,7 +90,7 @@ def test_sorting_and_standing_still(demo: Running, look: Look) -> None:
     expect(page.locator("[aria-sort]")).to_have_count(0)
 
 
-@pytest.mark.parametrize("form", ["HAR 1.2", "JSON lines"])
+@pytest.mark.parametrize("form", ["HAR 1.2", "JSON lines", "curl commands"])
 def test_exchanges_can_be_taken_away(demo: Running, look: Look, form: str) -> None:
     """What fits the filter, and the selected one, as files."""
     seen = look(demo.link)
@@ -105,6 +105,10 @@ def test_exchanges_can_be_taken_away(demo: Running, look: Look, form: str) -> No
         with page.expect_download() as download:
             page.get_by_role("button", name=f"{form}: {what}").click()
         text = download.value.path().read_text()
+        if form == "curl commands":
+            return [
+                {"/api/orders/9": 500, "/api/report": 503}[line.split("shop.example")[1].split()[0]] for line in text.splitlines()
+            ]
         if form == "JSON lines":
             return [json.loads(line)["http.response.status_code"] for line in text.splitlines()]
         return [entry["response"]["status"] for entry in json.loads(text)["log"]["entries"]]
