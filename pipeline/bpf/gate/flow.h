@@ -13,8 +13,8 @@
 
 /* Beginnings of the newest segments that were more than body: 8 of 64 KiB are beyond most windows. */
 #define CHECKPOINTS    8
-/* The newest bodies and chunks: of 64 KiB, as most programs make them, a megabyte. */
-#define BODIES	       16
+/* The newest bodies and chunks: of 64 KiB, as most programs make them, two megabytes. */
+#define BODIES	       32
 /* Segments of a connection that are kept because they came too early (gate/parked.h). */
 #define PARKED_OF_FLOW 4
 
@@ -71,6 +71,14 @@ struct flow {
 
 _Static_assert(sizeof(struct flow_key) == 44, "flow_key has padding: its bytes are hashed");
 _Static_assert(sizeof(struct part_key) == 48, "part_key has padding: its bytes are hashed");
+
+/* In parts: clang writes out at most 128 stores, and calls memset() for more, which there is not. */
+static __always_inline void clear(struct flow *flow)
+{
+	__builtin_memset(flow, 0, __builtin_offsetof(struct flow, bodies));
+	__builtin_memset(flow->bodies, 0, sizeof(flow->bodies));
+	__builtin_memset(flow->checkpoints, 0, sizeof(flow->checkpoints));
+}
 
 /* Whether sequence number `a` comes before `b`. */
 static __always_inline int before(__u32 a, __u32 b)

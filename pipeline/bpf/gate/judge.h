@@ -69,7 +69,7 @@ static __noinline int take_up(struct __sk_buff *skb, struct work *work, struct g
 	int begins = look_at_stack(skb, work, &stack) && !stack.received && stack.rcv_nxt == work->packet.seq;
 	int result;
 
-	__builtin_memset(fresh, 0, sizeof(*fresh));
+	clear(fresh);
 	fresh->next_seq = work->packet.seq;
 	if (!begins && settings->policy & GATE_POLICY_MIDSTREAM) {
 		result = end_with(skb, work, fresh, settings, GATE_REASON_MIDSTREAM);
