@@ -34,6 +34,15 @@ class Screen:
         command = ["tmux", "-L", self._server, *arguments]
         return subprocess.run(command, check=check, capture_output=True, text=True, timeout=WAIT_SECS).stdout
 
+    def pid(self) -> int:
+        """Of the command, whose parent is the shell that says how it ended."""
+        shell = self._tmux("display-message", "-p", "-t", "t", "#{pane_pid}").strip()
+        return int(Path(f"/proc/{shell}/task/{shell}/children").read_text().split()[0])
+
+    def close(self) -> None:
+        """The terminal goes away, as when its window is closed."""
+        self._tmux("kill-server")
+
     def text(self) -> str:
         """What stands there now, without blanks at the ends of lines."""
         lines = self._tmux("capture-pane", "-p", "-t", "t").splitlines()

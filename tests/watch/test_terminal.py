@@ -4,12 +4,13 @@
 """
 
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.watch.screen import HTTPIPE, ROOT, Screen
+from tests.watch.screen import HTTPIPE, ROOT, WAIT_SECS, Screen
 
 pytestmark = pytest.mark.slow
 
@@ -70,6 +71,19 @@ def test_q_ends_it_at_once_and_the_terminal_is_as_it_was() -> None:
         screen.shows(DONE)
         screen.press("q")
         assert "22 exchanges seen" in screen.shows("ENDED 0")
+
+
+@pytest.mark.parametrize("before", [[], ["sh", "-c", 'trap "" HUP; exec "$@"', "sh"]], ids=["told", "not told"])
+def test_it_ends_with_its_terminal(before: list[str]) -> None:
+    """Nothing is left that looks for keys where there is no terminal any more."""
+    with Screen("closed", [*before, *WATCH], 80, 24) as screen:
+        screen.shows(DONE)
+        process = Path(f"/proc/{screen.pid()}")
+        screen.close()
+        end = time.monotonic() + WAIT_SECS
+        while process.exists() and time.monotonic() < end:
+            time.sleep(0.05)
+        assert not process.exists()
 
 
 def test_without_colour_there_is_none() -> None:

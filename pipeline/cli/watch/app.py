@@ -4,6 +4,8 @@ It draws at most five times a second, and only what has changed; whoever looks c
 """
 
 import json
+import os
+import select
 import signal
 import time
 from collections.abc import Callable, Sequence
@@ -98,6 +100,8 @@ class WatchApp(App[None]):
         self._drawn: dict[str, object] = {}
         self._rates: list[tuple[float, int]] = []
         self._orders: dict[str, tuple[str, bool]] = {}
+        self._terminal = select.poll()
+        """Reports a terminal that is gone, and nothing else."""
 
     # ---- what is on it -------------------------------------------------------------------------------------------------------
 
@@ -122,18 +126,20 @@ class WatchApp(App[None]):
     def on_mount(self) -> None:
         """Begin."""
         self.theme = "ansi-dark"
-        for number in (signal.SIGTERM, signal.SIGHUP):
-            self._on_signal(number)
+        self._end_at_sigterm()
+        if os.isatty(0):
+            self._terminal.register(0, 0)
         self.query_one("#exchanges").focus()
         self.gatherer.start()
         self.set_interval(REFRESH_SECS, self.draw)
         self.call_after_refresh(self.draw)
 
-    def _on_signal(self, number: signal.Signals) -> None:
+    def _end_at_sigterm(self) -> None:
+        """As ``q`` does. SIGHUP ends the process at once: Textual's own end would wait for a terminal that is gone."""
         import asyncio  # noqa: PLC0415  only here
 
         try:
-            asyncio.get_running_loop().add_signal_handler(number, self.exit)
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, self.exit)
         except (RuntimeError, ValueError):
             return  # not in the main thread, as in tests: nobody sends it signals there
 
@@ -156,6 +162,9 @@ class WatchApp(App[None]):
 
     def draw(self) -> None:
         """What has changed since it was last called."""
+        if self._terminal.poll(0):
+            # It hung up, and SIGHUP was ignored. Textual would look for keys there for ever.
+            os._exit(128 + signal.SIGHUP)
         if len(self.screen_stack) > 1:
             return
         gatherer = self.gatherer
