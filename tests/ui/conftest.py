@@ -13,9 +13,12 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator["Browser"]:
-    """Debian's Chromium. ``rebound.test`` is a name of somebody else's that leads to this host, as after DNS rebinding."""
+    """Debian's Chromium, of one module: while it is there its event loop runs in this thread, and asynchronous tests cannot.
+
+    ``rebound.test`` is a name of somebody else's that leads to this host, as after DNS rebinding.
+    """
     where = shutil.which("chromium")
     if where is None:
         pytest.skip("no chromium: tools/setup.sh test installs it")
