@@ -41,9 +41,12 @@ class DebianSystem:
     def __init__(self, release: str, folder: Path) -> None:
         self.folder = folder
         if not folder.exists():
-            subprocess.run(
-                ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", release, folder], check=True, timeout=600
-            )
+            command = ["debootstrap", "--variant=minbase", f"--include={PACKAGES}", release, folder]
+            try:
+                done = subprocess.run(command, capture_output=True, text=True, timeout=600, check=False)
+            finally:  # broken off, it leaves them
+                subprocess.run(["umount", "-lq", folder / "proc", folder / "sys"], check=False, capture_output=True)
+            assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
             for path in map(Path, CLIENTS):
                 if path.exists():
                     there = folder / path.relative_to("/")
