@@ -11,7 +11,20 @@ import click
 from pipeline.cli.completion import files
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.run import Run, carry_out
-from pipeline.cli.traffic import AS_CONFIG, FOR, KINDS, SELECTING, Size, Table, Traffic, as_file, options, plan_of, text_of
+from pipeline.cli.traffic import (
+    AS_CONFIG,
+    FOR,
+    KINDS,
+    SELECTING,
+    Size,
+    Table,
+    Traffic,
+    as_file,
+    options,
+    plan_of,
+    text_of,
+    with_traffic,
+)
 
 
 @click.command("print", cls=Run)
@@ -35,21 +48,13 @@ from pipeline.cli.traffic import AS_CONFIG, FOR, KINDS, SELECTING, Size, Table, 
 )
 @AS_CONFIG
 @click.option("-q", "--quiet", is_flag=True, help="Only warnings and errors on standard error.")
+@with_traffic
 def print_(  # noqa: PLR0913  one for each option
     *,
-    interfaces: tuple[str, ...],
-    ports: tuple[int, ...],
-    capture: str | None,
-    executables: tuple[str, ...],
-    where: str | None,
+    traffic: Traffic,
     count: int | None,
     for_secs: float | None,
     style: str,
-    headers: str | None,
-    bodies: int | None,
-    tls_handshakes: bool,
-    websocket_messages: bool,
-    in_progress: bool,
     output: str | None,
     as_config: bool,
     quiet: bool,
@@ -60,23 +65,16 @@ def print_(  # noqa: PLR0913  one for each option
     expression language of --where is that of pipeline files (docs/expressions.md).
     """
     _refuse_other_kinds(
-        style, {"--tls-handshakes": tls_handshakes, "--websocket-messages": websocket_messages, "--in-progress": in_progress}
+        style,
+        {
+            "--tls-handshakes": traffic.tls_handshakes,
+            "--websocket-messages": traffic.websocket_messages,
+            "--in-progress": traffic.in_progress,
+        },
     )
-    traffic = Traffic(
-        interfaces=interfaces,
-        ports=ports,
-        capture=capture,
-        executables=executables,
-        where=where,
-        headers=headers,
-        bodies=bodies,
-        tls_handshakes=tls_handshakes,
-        websocket_messages=websocket_messages,
-        in_progress=in_progress,
-    )
-    if headers is not None and style not in ("json", "har"):
+    if traffic.headers is not None and style not in ("json", "har"):
         raise click.UsageError("--headers has no effect without --format json or har")
-    if bodies is not None and style == "line":
+    if traffic.bodies is not None and style == "line":
         raise click.UsageError("--bodies has no effect with --format line: say --format json, raw or har")
     tables, reads = traffic.tables()
     tables["sinks.out"] = _sink(reads, style, count)

@@ -7,7 +7,8 @@ import json
 import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from functools import wraps
 from typing import Any, TypeVar
 
 import click
@@ -111,6 +112,17 @@ def options(*decorators: Callable[[Any], Any]) -> Callable[[Command], Command]:
         return command
 
     return decorate
+
+
+def with_traffic(command: Callable[..., int]) -> Callable[..., int]:
+    """The command gets ``traffic``, in place of the options that make it. Stands below them."""
+
+    @wraps(command)
+    def collected(**given: Any) -> int:  # noqa: ANN401  whatever the options are
+        traffic = Traffic(**{field.name: given.pop(field.name) for field in fields(Traffic)})
+        return command(traffic=traffic, **given)
+
+    return collected
 
 
 @dataclass(frozen=True, kw_only=True)

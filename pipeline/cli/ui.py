@@ -24,17 +24,12 @@ from pipeline.cli.traffic import (
     plan_of,
     text_of,
     usage_error,
+    with_traffic,
 )
 from pipeline.errors import ConfigError
 
 if TYPE_CHECKING:
     from pipeline.config.options import UiOptions
-    from pipeline.live.store import Store
-    from pipeline.model.snapshot import Snapshot
-    from pipeline.runtime.control.client import ControlClient
-
-MOST_PER_SEC = 10_000
-"""Events that a running pipeline shows; what is beyond that is counted."""
 
 
 @click.command("ui", cls=Run)
@@ -61,19 +56,11 @@ MOST_PER_SEC = 10_000
 )
 @AS_CONFIG
 @click.option("-q", "--quiet", is_flag=True, help="Only the link, warnings and errors on standard error.")
+@with_traffic
 def ui(  # noqa: PLR0913  one for each option
     *,
-    interfaces: tuple[str, ...],
-    ports: tuple[int, ...],
-    capture: str | None,
-    executables: tuple[str, ...],
-    where: str | None,
+    traffic: Traffic,
     for_secs: float | None,
-    headers: str | None,
-    bodies: int | None,
-    tls_handshakes: bool,
-    websocket_messages: bool,
-    in_progress: bool,
     attach: str | None,
     listen: str,
     page_port: int,
@@ -86,25 +73,13 @@ def ui(  # noqa: PLR0913  one for each option
     Prints a link with a token: whoever has it sees the traffic, nobody else does. From a server without a browser:
     ssh -L PORT:127.0.0.1:PORT, and open the link at home. Needs httpipe[ui].
     """
-    traffic = Traffic(
-        interfaces=interfaces,
-        ports=ports,
-        capture=capture,
-        executables=executables,
-        where=where,
-        headers=headers,
-        bodies=bodies,
-        tls_handshakes=tls_handshakes,
-        websocket_messages=websocket_messages,
-        in_progress=in_progress,
-    )
-    page: Table = {"listen": listen, "port": page_port, "keep": keep, "heads": headers is None}
+    page: Table = {"listen": listen, "port": page_port, "keep": keep, "heads": traffic.headers is None}
     if attach is not None:
-        if traffic != Traffic(where=where) or as_config or for_secs is not None:
+        if traffic != Traffic(where=traffic.where) or as_config or for_secs is not None:
             raise click.UsageError(
                 "--attach shows what a running pipeline captures: of the other options --where, --listen, --keep"
             )
-        return _attach(attach, where, _page_options(page))
+        return _attach(attach, traffic.where, _page_options(page))
     tables, reads = traffic.tables()
     tables["ui"] = page
     tables["sinks.out"] = {"type": "null", "inputs": reads}
@@ -131,34 +106,19 @@ def _page_options(table: Table) -> "UiOptions":
 
 def _attach(name: str, where: str | None, page: "UiOptions") -> int:
     """A page in this process, filled by what the other one's control socket tells."""
-    from pipeline.errors import HttpipeError  # noqa: PLC0415  start-up
-    from pipeline.live.store import Store  # noqa: PLC0415
-    from pipeline.live.summary import Summary  # noqa: PLC0415
-    from pipeline.live.view import View  # noqa: PLC0415
-    from pipeline.runtime.control.client import ControlClient, find  # noqa: PLC0415
+    from pipeline.cli.attached import attached  # noqa: PLC0415  start-up
+    from pipeline.errors import HttpipeError  # noqa: PLC0415
+    from pipeline.runtime.control.client import find  # noqa: PLC0415
     from pipeline.ui.server import UiServer  # noqa: PLC0415
 
-    store, ended = Store(page.keep), threading.Event()
     try:
-        path = find(name or None)
-        with ControlClient(path) as events, ControlClient(path) as states:
-            latest = _Latest(states)
-            view = View(
-                title=latest.snapshot.file,
-                store=store,
-                summary=Summary(store),
-                snapshot=lambda: latest.snapshot,
-                attributes=dict,
-                ended=ended.is_set,
-            )
+        with attached(find(name or None), where, page.keep) as (view, missed, ended):
             server = UiServer(view, page, ("--listen", "--listen-port"))
-            threading.Thread(target=latest.follow, name="states", daemon=True).start()
             try:
                 server.start()
                 say(f"httpipe: the page is at {server.link}", page=server.link)
-                missed = _follow(events, where, store)
-                ended.set()
-                say("httpipe: the pipeline has ended; the page stays until Ctrl-C" + _beyond(missed))
+                ended.wait()
+                say("httpipe: the pipeline has ended; the page stays until Ctrl-C" + _beyond(missed()))
                 threading.Event().wait()
             finally:
                 server.close()
@@ -172,36 +132,3 @@ def _attach(name: str, where: str | None, page: "UiOptions") -> int:
 
 def _beyond(missed: int) -> str:
     return f"; {missed:,} events were too many in a second and are not on it" if missed else ""
-
-
-def _follow(client: "ControlClient", where: str | None, store: "Store") -> int:
-    """Until the pipeline ends. Returns how many events were not told. Raises ``HttpipeError``."""
-    import json  # noqa: PLC0415  start-up
-
-    from pipeline.codecs.registry import decoder  # noqa: PLC0415
-
-    decode, missed = decoder("json").decode, 0
-    for answer in client.tap(None, where, MOST_PER_SEC):
-        if isinstance(answer, int):
-            missed += answer
-        elif answer:
-            store.show([decode(json.dumps(answer).encode())])
-    return missed
-
-
-class _Latest:
-    """The newest snapshot of a pipeline. Raises ``HttpipeError`` where there is none."""
-
-    def __init__(self, client: "ControlClient") -> None:
-        from pipeline.errors import HttpipeError  # noqa: PLC0415  start-up
-
-        self._snapshots = client.snapshots()
-        first = next(self._snapshots, None)
-        if first is None:
-            raise HttpipeError("the pipeline has ended")
-        self.snapshot: Snapshot = first
-
-    def follow(self) -> None:
-        """Until the pipeline ends."""
-        for snapshot in self._snapshots:
-            self.snapshot = snapshot

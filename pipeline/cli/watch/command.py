@@ -13,7 +13,7 @@ from pipeline.cli.completion import instances
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.run import Run
 from pipeline.cli.say import say
-from pipeline.cli.traffic import AS_CONFIG, FOR, KINDS, SELECTING, Size, Traffic, as_file, options, plan_of, text_of
+from pipeline.cli.traffic import AS_CONFIG, FOR, KINDS, SELECTING, Size, Traffic, as_file, options, plan_of, text_of, with_traffic
 from pipeline.topology.plan import Plan
 
 WITHOUT = "httpipe watch needs the package textual, which is not installed: pip install 'httpipe[watch]'"
@@ -40,19 +40,11 @@ STDIN = "-"
 )
 @AS_CONFIG
 @click.option("-q", "--quiet", is_flag=True, help="No summary on standard error at the end.")
+@with_traffic
 def watch(  # noqa: PLR0913  one for each option
     *,
-    interfaces: tuple[str, ...],
-    ports: tuple[int, ...],
-    capture: str | None,
-    executables: tuple[str, ...],
-    where: str | None,
+    traffic: Traffic,
     for_secs: float | None,
-    headers: str | None,
-    bodies: int | None,
-    tls_handshakes: bool,
-    websocket_messages: bool,
-    in_progress: bool,
     attach: str | None,
     keep: int,
     as_config: bool,
@@ -63,23 +55,11 @@ def watch(  # noqa: PLR0913  one for each option
     Exchanges as they come, filtered and sorted, with details of each; endpoints, who calls whom, and how the pipeline does.
     ? shows the keys. Needs httpipe[watch].
     """
-    traffic = Traffic(
-        interfaces=interfaces,
-        ports=ports,
-        capture=capture,
-        executables=executables,
-        where=where,
-        headers=headers,
-        bodies=bodies,
-        tls_handshakes=tls_handshakes,
-        websocket_messages=websocket_messages,
-        in_progress=in_progress,
-    )
     if attach is not None:
-        if traffic != Traffic(where=where) or as_config or for_secs is not None:
+        if traffic != Traffic(where=traffic.where) or as_config or for_secs is not None:
             raise click.UsageError("--attach shows what a running pipeline captures: of the other options --where and --keep")
         _check_terminal()
-        return _attached(attach, where, keep)
+        return _attached(attach, traffic.where, keep)
     tables, reads = traffic.tables()
     tables["sinks.out"] = {"type": "null", "inputs": reads}
     text = text_of(tables)
@@ -88,11 +68,11 @@ def watch(  # noqa: PLR0913  one for each option
         click.echo(as_file(text, for_secs))
         return ExitCode.OK
     _check_terminal()
-    if capture == STDIN:
+    if traffic.capture == STDIN:
         tables["sources.http"]["path"] = _capture_beside_the_keyboard()
         text = text_of(tables)
-    load = partial(_planned, text, heads=headers is None)
-    return _run(load, for_secs=for_secs, keep=keep, in_progress=in_progress, quiet=quiet)
+    load = partial(_planned, text, heads=traffic.headers is None)
+    return _run(load, for_secs=for_secs, keep=keep, in_progress=traffic.in_progress, quiet=quiet)
 
 
 def _check_terminal() -> None:
@@ -150,13 +130,13 @@ def _run(load: partial[Plan], *, for_secs: float | None, keep: int, in_progress:
 
 
 def _attached(name: str, where: str | None, keep: int) -> int:
-    from pipeline.cli.watch.app import WatchApp  # noqa: PLC0415  start-up
-    from pipeline.cli.watch.running import attached  # noqa: PLC0415
+    from pipeline.cli.attached import attached  # noqa: PLC0415  start-up
+    from pipeline.cli.watch.app import WatchApp  # noqa: PLC0415
     from pipeline.errors import HttpipeError  # noqa: PLC0415
     from pipeline.runtime.control.client import find  # noqa: PLC0415
 
     try:
-        with attached(find(name or None), where, keep) as (view, missed):
+        with attached(find(name or None), where, keep) as (view, missed, _):
             WatchApp(view, in_progress=False, missed=missed).run()
     except HttpipeError as error:
         said = str(error).replace("name one with --instance FILE or PID", "name one with --attach FILE or PID")
