@@ -18,6 +18,17 @@ END_SECS = 5.0
 """How long the end of a view waits for the threads that fill it, which have been hung up on."""
 
 
+def socket_named(name: str) -> str:
+    """The control socket of the pipeline called ``name``; empty: of the only one that runs. Raises ``HttpipeError``."""
+    from pipeline.runtime.control.client import find  # noqa: PLC0415  start-up
+
+    try:
+        return find(name or None)
+    except HttpipeError as error:  # in the words of top and tap, which have other options
+        said = str(error).replace("name one with --instance FILE or PID", "name one with --attach FILE or PID")
+        raise HttpipeError(said.partition("; name its socket with --socket")[0]) from error
+
+
 @contextmanager
 def attached(path: str, where: str | None, keep: int) -> Iterator[tuple[View, Callable[[], int], threading.Event]]:
     """A view of the run whose control socket this is, how many events it did not tell, and its end. Raises ``HttpipeError``."""

@@ -106,13 +106,12 @@ def _page_options(table: Table) -> "UiOptions":
 
 def _attach(name: str, where: str | None, page: "UiOptions") -> int:
     """A page in this process, filled by what the other one's control socket tells."""
-    from pipeline.cli.attached import attached  # noqa: PLC0415  start-up
+    from pipeline.cli.attached import attached, socket_named  # noqa: PLC0415  start-up
     from pipeline.errors import HttpipeError  # noqa: PLC0415
-    from pipeline.runtime.control.client import find  # noqa: PLC0415
     from pipeline.ui.server import UiServer  # noqa: PLC0415
 
     try:
-        with attached(find(name or None), where, page.keep) as (view, missed, ended):
+        with attached(socket_named(name), where, page.keep) as (view, missed, ended):
             server = UiServer(view, page, ("--listen", "--listen-port"))
             try:
                 server.start()

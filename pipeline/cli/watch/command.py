@@ -130,16 +130,14 @@ def _run(load: partial[Plan], *, for_secs: float | None, keep: int, in_progress:
 
 
 def _attached(name: str, where: str | None, keep: int) -> int:
-    from pipeline.cli.attached import attached  # noqa: PLC0415  start-up
+    from pipeline.cli.attached import attached, socket_named  # noqa: PLC0415  start-up
     from pipeline.cli.watch.app import WatchApp  # noqa: PLC0415
     from pipeline.errors import HttpipeError  # noqa: PLC0415
-    from pipeline.runtime.control.client import find  # noqa: PLC0415
 
     try:
-        with attached(find(name or None), where, keep) as (view, missed, _):
+        with attached(socket_named(name), where, keep) as (view, missed, _):
             WatchApp(view, in_progress=False, missed=missed).run()
     except HttpipeError as error:
-        said = str(error).replace("name one with --instance FILE or PID", "name one with --attach FILE or PID")
-        say(f"httpipe: {said.partition('; name its socket with --socket')[0]}")
+        say(f"httpipe: {error}")
         return ExitCode.USAGE
     return ExitCode.OK
