@@ -18,7 +18,7 @@ C_FILES := $(shell find pipeline tests -name '*.[ch]')
 # What needs neither root nor a server and takes less than a second each. As many processes as processors.
 UNIT := -q -n auto --dist worksteal -m 'not slow and not wheel' tests/unit tests/property tests/contract
 
-.PHONY: ui-load fuzz-http2 fuzz-lane deb test-deb site help setup run demo dev test check unit newer coverage bench test-lane kernels wheels kafka test-tls test-gate lock docs clean
+.PHONY: ui-load fuzz-http2 fuzz-lane deb test-deb site help setup run demo dev test check unit newer coverage bench test-lane kernels wheels kafka test-tls test-gate test-sinks lock docs clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile | sed 's/  *make /\nmake /g'
@@ -99,6 +99,11 @@ test-gate:
 test-tls:
 	@tools/setup.sh test
 	HTTPIPE_TLS_ALL=1 $(BIN)/pytest -q -rs tests/tls
+
+# What `make test` has of tests/sinks, and servers that take minutes to fetch or build. Says which were not to be had.
+test-sinks:
+	@tools/setup.sh test
+	HTTPIPE_SINKS_ALL=1 $(BIN)/pytest -q -rs tests/sinks
 
 # The page while 5,000 exchanges a second pass for a minute: what the pipeline loses beyond what it does without, and how the page takes it.
 ui-load:

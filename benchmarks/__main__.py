@@ -10,7 +10,7 @@ from pathlib import Path
 
 ORDER = (
     "startup", "codecs", "decode", "stages", "greedy", "loss", "transforms", "engine", "file_to_file", "peers",
-    "handshakes", "live", "tls", "kernels", "kafka", "http_sink", "isolation", "plugins", "owners", "websocket", "http2",
+    "handshakes", "live", "tls", "kernels", "kafka", "sinks", "isolation", "plugins", "owners", "websocket", "http2",
     "http2_live", "gate", "ui",
 )  # fmt: skip
 

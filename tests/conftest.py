@@ -13,11 +13,12 @@ settings.register_profile("httpipe", deadline=None)
 settings.load_profile("httpipe")
 """A busy machine makes no test of a property fail."""
 
-NEVER_SKIPPED_IN_CI = ("live", "tls", "kernels", "kafka", "corpus", "postgres", "ui")
+NEVER_SKIPPED_IN_CI = ("live", "tls", "kernels", "kafka", "sinks", "corpus", "postgres", "ui")
 
 LONGER_SECS = {
     "kernels": 900,
     "kafka": 240,
+    "sinks": 240,
     "crash": 240,
     "distribution": 300,
     "plugins": 300,

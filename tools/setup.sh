@@ -70,7 +70,7 @@ if [ "$purpose" = test ]; then
         want "$package" installed "$package"
     done
     want golang-go command -v go
-    want openjdk-17-jre-headless command -v java
+    want openjdk-17-jdk-headless command -v javac
     want nodejs command -v node
     # tests/ui: a browser, and what looks whether everybody can use the page
     want chromium command -v chromium

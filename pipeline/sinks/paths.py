@@ -1,13 +1,10 @@
 """The ``path`` of a file sink: literal text, time tokens and values of the event. Pure.
 
-Time tokens are those of strftime(3) that Vector's users write, filled in with the event's own time in UTC, so that a path means
-the same on every host. ``{{field}}`` is sanitised (``SanitisedTemplate``): it starts with literal text and cannot leave
-its folder.
+``{{field}}`` is sanitised (``SanitisedTemplate``): it starts with literal text and cannot leave its folder.
 """
 
 import posixpath
 import re
-import time
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 
@@ -15,14 +12,12 @@ from pipeline.api import Event, FieldType
 from pipeline.expressions import SanitisedTemplate, compile_sanitised
 from pipeline.expressions.template import SANITISED
 from pipeline.model.file_names import DIGITS, FileNames, Place, spelled
+from pipeline.sinks import time_tokens
 from pipeline.sinks.rotation import apart
+from pipeline.sinks.time_tokens import TOKENS
 
-TOKENS = {"Y": "dddd", "m": "dd", "d": "dd", "H": "dd", "M": "dd", "S": "dd", "j": "ddd", "F": "dddd-dd-dd"}
-"""Each with what it becomes: ``d`` is a digit."""
 NAME_BYTES = 255
 """The longest name of a file or a folder (NAME_MAX of every common file system)."""
-_TOKEN = re.compile(r"%(.?)")
-_LAST_SECOND = 253_402_300_799  # 9999-12-31T23:59:59Z
 
 
 class FilePath:
@@ -31,12 +26,12 @@ class FilePath:
     def __init__(self, text: str, attributes: Mapping[str, FieldType]) -> None:
         self.text = text
         self._template: SanitisedTemplate = compile_sanitised(text, attributes)
-        self._timed = bool(_TOKEN.search(text))
+        self._timed = time_tokens.has_tokens(text)
 
     @property
     def literal(self) -> str | None:
         """The one path, where it is the same for every event."""
-        if not self._template.is_literal or any(match[1] != "%" for match in _TOKEN.finditer(self.text)):
+        if not self._template.is_literal or not time_tokens.is_timeless(self.text):
             return None
         return self.text.replace("%%", "%")
 
@@ -54,8 +49,8 @@ class FilePath:
         """The path for this event; what traffic chose of it never makes it look like a rotated file."""
         path = self._template.render(event)
         if self._timed:
-            # A sanitised value has no percent sign, so every token left here is the user's. A capture file may claim any time.
-            path = _at(path, min(max(event.timestamp_ns // 1_000_000_000, 0), _LAST_SECOND))
+            # a sanitised value has no percent sign, so every token left here is the user's
+            path = time_tokens.filled(path, event.timestamp_ns)
         return _apart(path) if self.from_traffic else path
 
     def names(self) -> FileNames:
@@ -100,11 +95,6 @@ def _tidied(text: str) -> str:
 _apart = lru_cache(maxsize=1024)(apart)
 
 
-@lru_cache(maxsize=256)
-def _at(path: str, seconds: int) -> str:
-    return time.strftime(path, time.gmtime(seconds))
-
-
 def problem(text: str) -> str | None:
     """What is wrong with a path, its expressions apart; or None."""
     if not text:
@@ -113,8 +103,4 @@ def problem(text: str) -> str | None:
         return "must not contain a zero byte"
     if text.endswith("/"):
         return "must name a file, not a folder"
-    for match in _TOKEN.finditer(text):
-        if match[1] not in {*TOKENS, "%"}:
-            known = " ".join(f"%{token}" for token in TOKENS)
-            return f"unknown time token %{match[1]}; known are {known}, and %% for a percent sign"
-    return None
+    return time_tokens.problem(text)

@@ -1,72 +1,23 @@
-"""Apache Kafka for tests: the broker's jars, fetched once from Maven Central as ordinary artifacts into a cache folder.
+"""Apache Kafka for tests: the broker's jars.
 
 ``jars()`` gives the folder, or raises ``NotAvailable`` saying what is missing (Java 17, Maven, the network).
 """
 
-import fcntl
-import os
-import re
-import shutil
-import subprocess
 from pathlib import Path
 
+from tests import maven_jars
+from tests.maven_jars import NotAvailable
+
+__all__ = ["NotAvailable", "jars", "version"]
+
 POM = Path(__file__).with_name("pom.xml")
-DONE = ".complete"
-FETCH_SECS = 300
-
-
-class NotAvailable(Exception):  # noqa: N818  a finding, not a failure: the caller decides
-    """Apache Kafka cannot be had here; the text says why."""
 
 
 def jars() -> Path:
     """The folder with all jars of the version that pom.xml names."""
-    if not _java_is_17():
-        raise NotAvailable("Java 17 or newer is not installed (Debian: openjdk-17-jre-headless)")
-    folder = cache() / version()
-    if not (folder / DONE).exists():
-        _fetch(folder)
-    return folder
+    return maven_jars.jars(POM, "kafka")
 
 
 def version() -> str:
     """The version of Apache Kafka in pom.xml."""
-    found = re.search(r"<kafka\.version>([^<]+)<", POM.read_text())
-    assert found is not None
-    return found[1]
-
-
-def cache() -> Path:
-    """``.cache/kafka`` of the checkout, else the user's cache folder where the checkout cannot be written."""
-    checkout = POM.parents[2]
-    if os.access(checkout, os.W_OK):
-        return checkout / ".cache" / "kafka"
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "httpipe" / "kafka"
-
-
-def _java_is_17() -> bool:
-    java = shutil.which("java")
-    if java is None:
-        return False
-    said = subprocess.run([java, "-version"], capture_output=True, text=True, timeout=30, check=False).stderr
-    found = re.search(r'version "(\d+)', said)
-    return found is not None and int(found[1]) >= 17
-
-
-def _fetch(folder: Path) -> None:
-    maven = shutil.which("mvn")
-    if maven is None:
-        raise NotAvailable("Maven is not installed (Debian: maven)")
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder.parent / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)  # several test runs may start at once
-        if (folder / DONE).exists():
-            return
-        command = [maven, "-q", "-B", "-f", str(POM), "dependency:copy-dependencies", f"-DoutputDirectory={folder}"]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True, timeout=FETCH_SECS, check=False)
-        except subprocess.TimeoutExpired as error:
-            raise NotAvailable(f"Maven did not finish within {FETCH_SECS} s") from error
-        if done.returncode:
-            raise NotAvailable(f"Maven failed: {(done.stdout + done.stderr).strip()[-500:]}")
-        (folder / DONE).touch()
+    return maven_jars.version(POM, "kafka")

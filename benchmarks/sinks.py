@@ -1,0 +1,123 @@
+"""What sending costs: each sink against its server's own client, or a plain one that gets its bodies made, in one run.
+
+``python -m benchmarks.sinks NAME…``, all where none is named. Servers are processes of their own, so ``events/CPU s`` is the
+client's. The aim: encoding and the sink cost no more than sending does.
+"""
+
+import asyncio
+import contextlib
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from functools import partial
+from typing import Any
+
+import httpx
+
+from pipeline.api import Context, Sink
+from pipeline.codecs.registry import codec
+from pipeline.sinks.http.sink import HttpSink
+from pipeline.testing.contract import ordinary_events
+
+REQUESTS = 400
+ROUNDS = 3
+SIZES = (1, 100, 500)
+ANSWER = b"HTTP/1.1 204 No Content\r\n\r\n"
+
+Send = Callable[[], Awaitable[object]]
+
+
+async def serve() -> None:
+    """Say yes to every request; the port is the first line of standard output."""
+
+    async def client(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while True:
+                head = (await reader.readuntil(b"\r\n\r\n")).lower()
+                await reader.readexactly(int(head.split(b"content-length:")[1].split(b"\r\n")[0]))
+                writer.write(ANSWER)
+        except asyncio.IncompleteReadError:
+            writer.close()
+
+    server = await asyncio.start_server(client, "127.0.0.1", 0)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    await server.serve_forever()
+
+
+@contextlib.contextmanager
+def yes_server() -> Iterator[str]:
+    """The address of one that says yes to everything."""
+    with subprocess.Popen([sys.executable, "-m", "benchmarks.sinks", "serve"], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            yield f"http://127.0.0.1:{int(server.stdout.readline())}"
+        finally:
+            server.kill()
+
+
+async def per_cpu_second(send: Send, size: int, requests: int = REQUESTS) -> float:
+    """Events a second of this process's CPU time, the best of some rounds of requests with ``size`` events."""
+    best = 0.0
+    for _ in range(ROUNDS):
+        began = time.process_time()
+        for _ in range(requests):
+            await send()
+        best = max(best, requests * size / (time.process_time() - began))
+    return best
+
+
+@contextlib.asynccontextmanager
+async def opened(kind: type[Sink], **options: Any) -> AsyncIterator[Sink]:  # noqa: ANN401  each has its own
+    """A sink as the engine makes it."""
+    sink = kind(kind.Config.model_validate(options), Context("bench"))
+    await sink.open()
+    try:
+        yield sink
+    finally:
+        await sink.aclose()
+
+
+def table(name: str, rows: Mapping[int, Mapping[str, float]]) -> None:
+    """Rows by the number of events a request."""
+    columns = list(next(iter(rows.values())))
+    print(f"\n{name:<18}" + "".join(f"{column:>22}" for column in columns) + "   (events/CPU s)")
+    for size, rates in rows.items():
+        print(f"{size:>18,}" + "".join(f"{rates[column]:>22,.0f}" for column in columns))
+
+
+async def http() -> None:
+    """The sink ``http``."""
+    rows = {}
+    with yes_server() as url:
+        for size in SIZES:
+            events = ordinary_events(0, size)
+            body = bytes(codec("json").encode_batch(events))
+            async with (
+                httpx.AsyncClient() as client,
+                opened(HttpSink, url=f"{url}/") as plain,
+                opened(HttpSink, url=f"{url}/", compression="gzip") as packed,
+            ):
+                rows[size] = {
+                    "httpx alone": await per_cpu_second(partial(client.post, f"{url}/", content=body), size),
+                    "http": await per_cpu_second(partial(plain.write, events), size),
+                    "gzip": await per_cpu_second(partial(packed.write, events), size),
+                }
+    table("http", rows)
+
+
+ALL: Mapping[str, Callable[[], Coroutine[None, None, None]]] = {"http": http}
+"""By the name of the sink."""
+
+
+def main() -> None:
+    """Those that are named, else all."""
+    names = sys.argv[1:] or list(ALL)
+    if unknown := set(names) - set(ALL):
+        sys.exit(f"no sink named {', '.join(sorted(unknown))}; there are: {', '.join(ALL)}")
+    for name in names:
+        asyncio.run(ALL[name]())
+
+
+if __name__ == "__main__":
+    asyncio.run(serve()) if sys.argv[1:] == ["serve"] else main()

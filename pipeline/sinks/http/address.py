@@ -1,0 +1,22 @@
+"""The address of a server, as an option. Pure."""
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+_SERVER = re.compile(r"https?://[^/?#@\s]+(?:/[^?#\s]*)?", re.IGNORECASE)
+
+
+def _checked(text: str) -> str:
+    if "@" in "".join(text.split("/")[2:3]):
+        raise ValueError("has credentials; write them as auth.user and auth.password")
+    if not _SERVER.fullmatch(text):
+        raise ValueError(
+            "must be http:// or https://, a host and, if need be, a port and a path, such as https://db.example:8443"
+        )
+    return text.rstrip("/")
+
+
+ServerUrl = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_checked)]
+"""An option that names a server: ``https://host:port/path``, without a slash at its end."""
