@@ -10,6 +10,7 @@ from typing import Any
 
 import msgspec
 
+from pipeline.codecs.text import whole
 from pipeline.model.events.event import Event
 from pipeline.model.events.exchange import EXCHANGE, Exchange
 from pipeline.model.events.fields import Field, FieldType
@@ -65,6 +66,12 @@ def as_registered(event: Event) -> tuple[Kind, Event]:
     if isinstance(event, Exchange):
         return EXCHANGE, Exchange(*[getattr(event, name) for name in Exchange.__struct_fields__])
     return EVENT, event
+
+
+def encodable(kind: Kind, event: Event) -> Event:
+    """The event with every lone surrogate in its fields replaced, for those who write UTF-8."""
+    texts = {field.attribute for field in kind.fields if field.type is FieldType.STRING}
+    return event.replace(**{name: whole(text) for name in texts if (text := getattr(event, name)) is not None})
 
 
 def written_out(name: str, lines: Sequence[str], scope: dict[str, Any]) -> Any:  # noqa: ANN401  a function; the caller knows which

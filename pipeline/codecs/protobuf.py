@@ -13,7 +13,7 @@ import msgspec
 
 from pipeline.codecs import protobuf_wire as wire
 from pipeline.codecs.errors import DecodeError
-from pipeline.codecs.layout import as_registered, layout_of, written_out
+from pipeline.codecs.layout import as_registered, encodable, layout_of, written_out
 from pipeline.codecs.proto import ATTRIBUTES_NUMBER, EVENT_NAME_NUMBER, TIMESTAMP_NUMBER, written_fields
 from pipeline.codecs.protobuf_reader import read_event
 from pipeline.codecs.selection import Selection
@@ -42,7 +42,7 @@ class ProtobufCodec:
             try:
                 return bytes(self._exchange(event))
             except UnicodeEncodeError:
-                return bytes(self._exchange(_encodable(EXCHANGE, event)))
+                return bytes(self._exchange(encodable(EXCHANGE, event)))
         return self._other(event)
 
     def encode_each(self, events: Sequence[Event]) -> list[bytes]:
@@ -100,7 +100,7 @@ class ProtobufCodec:
             try:
                 return bytes(encoder_of(kind, self._selection)(event))
             except UnicodeEncodeError:
-                return bytes(encoder_of(kind, self._selection)(_encodable(kind, event)))
+                return bytes(encoder_of(kind, self._selection)(encodable(kind, event)))
         name = str(event.attributes.get(EVENT_NAME, event.event_name))
         out = bytearray(_string(EVENT_NAME_NUMBER, name) if self._selection.takes(EVENT_NAME) else b"")
         out += wire.tag(TIMESTAMP_NUMBER, wire.FIXED64) + wire.sfixed64(event.timestamp_ns)
@@ -219,9 +219,3 @@ def _float(value: float) -> float:
         return float(value)
     except OverflowError:
         return float("inf") if value > 0 else float("-inf")
-
-
-def _encodable(kind: Kind, event: Event) -> Event:
-    """The event with every lone surrogate replaced."""
-    texts = {field.attribute for field in written_fields(kind) if field.type is FieldType.STRING}
-    return event.replace(**{name: whole(text) for name in texts if (text := getattr(event, name)) is not None})

@@ -109,6 +109,11 @@ class LineFormat:
         )
 
 
+def in_words(event: Event) -> str:
+    """What a line off a terminal says, without the time and without columns: the text of a log record."""
+    return " ".join(_piped(event).split()[1:])
+
+
 def _piped(event: Event) -> str:
     """A line off a terminal."""
     if type(event) in _CELLS:

@@ -27,6 +27,7 @@ Group = tuple[AttributeValue | None, ...]
 COUNTS = ("httpipe.requests", "httpipe.errors")
 RATIOS = ("httpipe.window_secs", "httpipe.requests_per_sec", "httpipe.errors_ratio")
 LATENCY = ("httpipe.latency_ms.mean", "httpipe.latency_ms.max", *(f"httpipe.latency_ms.p{round(q * 100)}" for q in QUANTILES))
+TIMED = "httpipe.latency_ms.count"
 BUCKETS = tuple(f"httpipe.latency_ms.le_{bound:g}" for bound in BOUNDS_MS)
 
 
@@ -85,7 +86,7 @@ class Aggregate(Transform):
         self.count_misses, self.reads = options.count_misses, options.reads
         self.adds = {
             **{name: value.type for name, value in zip(self.names, values, strict=True)},
-            **dict.fromkeys(COUNTS, FieldType.INT),
+            **dict.fromkeys((*COUNTS, TIMED), FieldType.INT),
             **dict.fromkeys((*RATIOS, *LATENCY), FieldType.FLOAT),
             **dict.fromkeys(BUCKETS, FieldType.INT),
         }
@@ -192,7 +193,7 @@ class Aggregate(Transform):
         if red.timed:
             quantiles = (red.quantile_ms(each) or 0.0 for each in QUANTILES)
             latency = (round(red.durations.sum / red.timed, 3), round(red.largest, 3), *quantiles)
-            attributes |= dict(zip(LATENCY, latency, strict=True))
+            attributes |= {TIMED: round(red.timed), **dict(zip(LATENCY, latency, strict=True))}
             if self.config.histogram:
                 attributes |= dict(zip(BUCKETS, (round(count) for _, count in red.durations.cumulative()), strict=True))
         return Measurement(start, attributes)

@@ -28,6 +28,7 @@ MEASUREMENT = Kind(
         Field("httpipe.window_secs", FLOAT, "Length of the window.", "secs"),
         Field("httpipe.requests_per_sec", FLOAT, "Requests by the length of the window."),
         Field("httpipe.errors_ratio", FLOAT, "Errors by requests, 0 to 1."),
+        Field("httpipe.latency_ms.count", INT, "Requests whose duration is known; what follows is about them."),
         Field("httpipe.latency_ms.mean", FLOAT, "Mean of the durations.", "ms"),
         Field("httpipe.latency_ms.max", FLOAT, "Longest duration.", "ms"),
         *(Field(f"httpipe.latency_ms.p{each}", FLOAT, f"The duration that {each} % of the requests did not exceed, within 2 %.", "ms") for each in (50, 90, 95, 99)),

@@ -6,20 +6,37 @@ from typing import NamedTuple
 
 from pipeline.errors import BackOff, Reject, SinkSignal
 
-TOO_LARGE = 413
+CONTENT_TOO_LARGE = 413
 RETRY_STATUSES = (401, 403, 404, 407, 408, 425, 429)
 """After these the same request may be taken later: Request Timeout, Too Early, Too Many Requests (RFC 9110, 8470, 6585), and what
 somebody has to put right at one of the ends, for which no event should be lost meanwhile."""
+QUOTED = 4096
+"""Bytes of an answer that are kept for a message."""
 LONGEST_QUOTE = 200
-"""Characters of an answer that a message shows: enough for the sentence in which a server says what it dislikes."""
+"""Characters of it that a message shows: enough for the sentence in which a server says what it dislikes."""
 
 
 class Answer(NamedTuple):
-    """``retry_after`` is the field of this name, or empty; ``said`` the beginning of the body, as text."""
+    """``retry_after`` is the field of this name, or empty; ``body`` as much of the answer as was to be kept."""
 
     status: int
     retry_after: str = ""
-    said: str = ""
+    body: bytes = b""
+
+    @property
+    def said(self) -> str:
+        """What it says to people, in one line of printable characters; empty where it says nothing."""
+        return readable(self.body[:QUOTED].decode(errors="replace"))
+
+
+def readable(text: str) -> str:
+    """The beginning of what a server says, fit for a message: one line, without control characters."""
+    return " ".join("".join(char if char.isprintable() else " " for char in text).split())[:LONGEST_QUOTE]
+
+
+def sentence_of(who: str, status: int, said: str) -> str:
+    """What a message says of an answer that is no success."""
+    return f"{who} answered {status}" + (f": {said}" if said else "")
 
 
 def judge(who: str, answer: Answer, again: Collection[int], now_ns: int) -> SinkSignal | None:
@@ -28,14 +45,13 @@ def judge(who: str, answer: Answer, again: Collection[int], now_ns: int) -> Sink
     Rejected is what got a 4xx that is not among ``again``: everything else may become another answer. ``who`` is named in the
     message; ``now_ns`` is in nanoseconds since 1970.
     """
-    status, retry_after, said = answer
+    status = answer.status
     if 200 <= status < 300:
         return None
-    quote = " ".join("".join(char if char.isprintable() else " " for char in said).split())[:LONGEST_QUOTE]
-    sentence = f"{who} answered {status}" + (f": {quote}" if quote else "")
+    sentence = sentence_of(who, status, answer.said)
     if 400 <= status < 500 and status not in again:
         return Reject(sentence)
-    return BackOff(pause_of(retry_after, now_ns), sentence)
+    return BackOff(pause_of(answer.retry_after, now_ns), sentence)
 
 
 def pause_of(value: str, now_ns: int) -> float | None:

@@ -14,7 +14,7 @@ import anyio
 from pydantic import AnyHttpUrl, ConfigDict, Field, SecretStr, model_validator
 
 from pipeline.api import Config, NotConnected, PathOption
-from pipeline.sinks.http.answer import Answer
+from pipeline.sinks.http.answer import QUOTED, Answer
 
 if TYPE_CHECKING:
     import httpx
@@ -24,8 +24,6 @@ INSTALL = 'this sink needs the package httpx; type: pip install "httpipe[http]"'
 
 LONGEST_ANSWER = 64 << 10
 """Bytes of an answer that are read, so that its connection can be used again; behind that a new connection is cheaper."""
-QUOTED = 4096
-"""Bytes of it that are kept."""
 IDLE_SECS = 20.0
 """Servers close idle connections after 5 s (Node.js) to 75 s (nginx): who sends rarely makes a new one and meets no dead one."""
 
@@ -99,8 +97,11 @@ class Client:
             timeout=self._options.timeout_secs, verify=verify, proxy=proxy, limits=limits, trust_env=False
         )
 
-    async def send(self, method: str, url: str, body: bytes, fields: Mapping[str, str]) -> Answer:
-        """One request. Raises ``NotConnected`` where there is no answer, which does not say whether the server has the body."""
+    async def send(self, method: str, url: str, body: bytes, fields: Mapping[str, str], *, keep: int = QUOTED) -> Answer:
+        """One request. Of the answer so many bytes are kept: more than for a message where a program reads it.
+
+        Raises ``NotConnected`` where there is no whole answer, which does not say whether the server has the body.
+        """
         import httpx  # noqa: PLC0415  as in ``open``
 
         if self._pool is None:
@@ -112,11 +113,11 @@ class Client:
                 said = bytearray()
                 async for piece in response.aiter_raw():
                     said += piece
-                    if len(said) > LONGEST_ANSWER:
+                    if len(said) > max(LONGEST_ANSWER, keep):
                         break  # leaving the block closes the connection
         except httpx.TransportError as error:
             raise NotConnected(f"{httpx.URL(url).netloc.decode()}: {_reason(error)}") from error
-        return Answer(response.status_code, response.headers.get("retry-after", ""), said[:QUOTED].decode(errors="replace"))
+        return Answer(response.status_code, response.headers.get("retry-after", ""), bytes(said[:keep]))
 
     async def aclose(self) -> None:
         """Close all connections."""

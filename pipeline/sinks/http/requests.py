@@ -15,6 +15,7 @@ from pipeline.expressions import ExpressionError
 from pipeline.expressions.template import Template, compile_sanitised, compile_template
 from pipeline.model.events.event import Event
 from pipeline.model.events.fields import FieldType
+from pipeline.sinks.http.rounds import Part
 
 Body = Literal["lines", "array", "event"]
 Compression = Literal["none", "gzip"]
@@ -33,12 +34,11 @@ OWN = {"content-length", "content-encoding", "transfer-encoding", "host", "conne
 """What follows from the request and no table can say."""
 
 
-class Request(NamedTuple):
-    """Where the events at these places of the batch go together."""
+class Target(NamedTuple):
+    """Where events go together, and with which header fields."""
 
     url: str
     fields: Mapping[str, str]
-    places: Sequence[int]
 
 
 class Addressing:
@@ -55,7 +55,7 @@ class Addressing:
         if "url" in templates and (problem := _wrong_url(templates["url"])):
             problems.append(Problem("url", problem))
         for name, text in fields.items():
-            if (problem := _wrong_field(name, text)) is not None:
+            if (problem := wrong_field(name, text)) is not None:
                 problems.append(Problem(f"headers.{name}", problem))
         if problems:
             raise ConfigError(problems)
@@ -64,19 +64,19 @@ class Addressing:
         self._literal = {name: template.text for name, template in self._fields.items()}
         self._alike = self._url.is_literal and all(template.is_literal for template in self._fields.values())
 
-    def requests(self, batch: Sequence[Event], *, apart: bool) -> list[Request]:
+    def requests(self, batch: Sequence[Event], *, apart: bool) -> list[Part[Target]]:
         """Events of one address and the same fields together, in their order; ``apart``: each on its own."""
         if self._alike and not apart:
-            return [Request(self._url.text, self._literal, range(len(batch)))]
+            return [Part(Target(self._url.text, self._literal), range(len(batch)))]
         groups: dict[tuple[object, ...], list[int]] = {}
-        made: list[Request] = []
+        made: list[Part[Target]] = []
         for place, event in enumerate(batch):
             url = self._url.render(event)
             fields = {name: _field(template, event) for name, template in self._fields.items()}
             key = (place,) if apart else (url, *fields.values())
             if key not in groups:
                 groups[key] = []
-                made.append(Request(url, fields, groups[key]))
+                made.append(Part(Target(url, fields), groups[key]))
             groups[key].append(place)
         return made
 
@@ -97,6 +97,16 @@ def body_of(events: Sequence[Event], codec: Codec, body: Body, compression: Comp
     return gzip.compress(data, GZIP_LEVEL, mtime=0) if compression == "gzip" else data
 
 
+def wrong_field(name: str, text: str) -> str | None:
+    """What is wrong with a header field of the pipeline file; None where nothing is."""
+    if not _NAME.fullmatch(name):
+        return "is not a name of a header field"
+    if name.lower() in OWN:
+        return "follows from the request; leave it out"
+    literal = re.sub(r"\{\{.*?\}\}", "x", text)
+    return None if _VALUE.fullmatch(literal) else "is not a value of a header field: printable ASCII without a space at its ends"
+
+
 def _wrong_url(url: Template) -> str | None:
     literal = url.literals[0]
     if "@" in "".join(literal.split("/")[2:3]):
@@ -105,15 +115,6 @@ def _wrong_url(url: Template) -> str | None:
     if host is None or (host.end() == len(literal) and literal[-1] not in "/?" and not url.is_literal):
         return "must begin with http:// or https://, a host and a slash, before any {{value}}: traffic must not choose the host"
     return None
-
-
-def _wrong_field(name: str, text: str) -> str | None:
-    if not _NAME.fullmatch(name):
-        return "is not a name of a header field"
-    if name.lower() in OWN:
-        return "follows from the request; leave it out"
-    literal = re.sub(r"\{\{.*?\}\}", "x", text)
-    return None if _VALUE.fullmatch(literal) else "is not a value of a header field: printable ASCII without a space at its ends"
 
 
 def _field(template: Template, event: Event) -> str:

@@ -4,23 +4,20 @@ In: batches of the engine. Out: POST or PUT requests, one for all events that go
 engine owns retry; the sink says of each event whether the server took it, will never take it, or may take it later.
 """
 
-import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Annotated, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from pipeline.api import BackOff, BatchError, Context, Event, NotConnected, Reject, Sink, SinkDefaults
+from pipeline.api import Context, Event, NotConnected, Sink, SinkDefaults
 from pipeline.codecs.options import EncodingOptions
 from pipeline.codecs.registry import codec
-from pipeline.errors import SinkSignal
-from pipeline.sinks.http.answer import RETRY_STATUSES, TOO_LARGE, judge
+from pipeline.sinks.http.answer import CONTENT_TOO_LARGE, RETRY_STATUSES, judge
 from pipeline.sinks.http.client import Client, RequestOptions
-from pipeline.sinks.http.requests import Addressing, Body, Compression, Request, body_of
+from pipeline.sinks.http.requests import Addressing, Body, Compression, Target, body_of
+from pipeline.sinks.http.rounds import Outcome, Part, deliver, halves
 from pipeline.sinks.http.signature import key_of, signature
-
-PATIENCE_SECS = 15.0
-"""A batch of many requests is interrupted after this, so that what was taken counts before the engine's 30 s are over."""
 
 Status = Annotated[int, Field(ge=400, le=499)]
 
@@ -88,60 +85,26 @@ class HttpSink(Sink):
         requests = self._addressing.requests(batch, apart=self._config.body == "event")
         if overflows := self._addressing.new_overflows():
             self._context.count("url_overflow_events", overflows)
-        failures: dict[int, Exception] = {}
-        until = time.monotonic() + PATIENCE_SECS
-        while requests:
-            request = requests.pop(0)
-            failure = await self._sent(batch, request)
-            if failure is TOO_MANY:
-                requests[:0] = _halves(request)
-            elif failure is not None:
-                failures |= dict.fromkeys(request.places, failure)
-            if requests and (stop := self._stop(failure, until)):
-                failures |= {place: stop for later in requests for place in later.places}
-                break
-        if not failures:
-            return
-        cause = next(iter(failures.values()))
-        if len(failures) == len(batch) and all(each is cause for each in failures.values()):
-            raise cause
-        raise BatchError(failures)
+        await deliver(requests, partial(self._sent, batch), len(batch))
 
     async def aclose(self) -> None:
         """Close all connections."""
         await self._client.aclose()
 
-    async def _sent(self, batch: Sequence[Event], request: Request) -> SinkSignal | None:
+    async def _sent(self, batch: Sequence[Event], request: Part[Target]) -> Outcome[Target]:
         """What is to become of the events of this request; None where the server has taken them."""
-        config, now_ns = self._config, self._context.now_ns()
+        config, now_ns, (url, fields) = self._config, self._context.now_ns(), request.what
         body = body_of([batch[place] for place in request.places], self._codec, config.body, config.compression)
         signed = {} if self._key is None else signature(self._key, body, now_ns)
         try:
-            answer = await self._client.send(config.method, request.url, body, {**self._about, **request.fields, **signed})
+            answer = await self._client.send(config.method, url, body, {**self._about, **fields, **signed})
         except NotConnected as error:
             return error
-        if answer.status == TOO_LARGE and len(request.places) > 1:
-            return TOO_MANY
-        who = f"{config.method} {request.url.split('?')[0]}"
-        return judge(who, answer, config.retry_statuses, now_ns)
-
-    def _stop(self, failure: SinkSignal | None, until: float) -> SinkSignal | None:
-        """What keeps the other requests of a batch from being sent now."""
-        if failure is None or failure is TOO_MANY or isinstance(failure, Reject):
-            late = time.monotonic() > until
-            return BackOff(0.0, f"the requests of this batch take more than {PATIENCE_SECS:g} s") if late else None
-        return failure
+        if answer.status == CONTENT_TOO_LARGE and len(request.places) > 1:
+            return halves(request)
+        return judge(f"{config.method} {url.split('?')[0]}", answer, config.retry_statuses, now_ns)
 
     def _content_type(self) -> str:
         if self._config.body == "lines" or not self._codec.text:
             return self._codec.content_type
         return "application/json"
-
-
-TOO_MANY = Reject("too large in one request")
-"""Of a request that is cut in halves; no event of it has failed."""
-
-
-def _halves(request: Request) -> list[Request]:
-    middle = len(request.places) // 2
-    return [request._replace(places=request.places[:middle]), request._replace(places=request.places[middle:])]

@@ -202,7 +202,7 @@ async def test_what_was_taken_is_not_sent_again(receiver: Receiver) -> None:
 @pytest.mark.anyio
 async def test_a_batch_of_many_slow_requests_is_interrupted(receiver: Receiver, monkeypatch: pytest.MonkeyPatch) -> None:
     """What was taken counts before the engine gives the write up."""
-    monkeypatch.setattr("pipeline.sinks.http.sink.PATIENCE_SECS", 0.0)
+    monkeypatch.setattr("pipeline.sinks.http.rounds.PATIENCE_SECS", 0.0)
     with pytest.raises(BatchError) as raised:
         await sent(make(f"{receiver.base}/", body="event"))
     assert set(raised.value.failures) == {1, 2, 3}
