@@ -2,9 +2,10 @@
 
 from typing import Annotated, Literal, Self
 
-from pydantic import Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from pipeline.api import Config
+from pipeline.model.events.kinds import kind_named, kinds
 
 FieldNames = Annotated[tuple[str, ...], Field(min_length=1)]
 
@@ -31,3 +32,13 @@ class DecodingOptions(Config):
 
     codec: Literal["json", "protobuf"] = "json"
     """What wrote the events: the `encoding.codec` of the sink at the other end."""
+
+
+def _known_kind(name: str) -> str:
+    if kind_named(name) is None:
+        raise ValueError(f'unknown kind of event "{name}"; known are {", ".join(kind.name for kind in kinds())}')
+    return name
+
+
+KindName = Annotated[str, AfterValidator(_known_kind)]
+"""The name of a kind of event, for sinks whose tables have columns."""

@@ -13,9 +13,10 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pipeline.api import Context, Event, NotConnected, Sink, SinkDefaults
 from pipeline.codecs.options import EncodingOptions
 from pipeline.codecs.registry import codec
+from pipeline.sinks.compression import ENCODINGS, Compression
 from pipeline.sinks.http.answer import CONTENT_TOO_LARGE, RETRY_STATUSES, judge
 from pipeline.sinks.http.client import Client, RequestOptions
-from pipeline.sinks.http.requests import Addressing, Body, Compression, Target, body_of
+from pipeline.sinks.http.requests import Addressing, Body, Target, body_of
 from pipeline.sinks.http.rounds import Outcome, Part, deliver, halves
 from pipeline.sinks.http.signature import key_of, signature
 
@@ -72,8 +73,7 @@ class HttpSink(Sink):
         self._addressing = Addressing(config.url, fields, context.attributes)
         self._key = None if config.secret is None else key_of(config.secret.get_secret_value())
         self._about = {"content-type": self._content_type(), "user-agent": "httpipe"}
-        if config.compression != "none":
-            self._about["content-encoding"] = config.compression
+        self._about |= ENCODINGS[config.compression]
         self._client = Client(config)
 
     async def open(self) -> None:
