@@ -61,7 +61,7 @@ fi
 if [ "$purpose" = test ]; then
     want libpython3-dev "$python" -c 'import os, sysconfig as s; os.stat(os.path.join(s.get_config_var("LIBDIR"), s.get_config_var("LDLIBRARY")))'
     headers=linux-headers-$(dpkg --print-architecture 2>/dev/null || echo amd64)
-    for package in clang-format python3-bpfcc nghttp2-client "$headers" bpftool groff-base prometheus valgrind nginx-light wrk curl iproute2 tcpdump libcap2-bin maven kcat postgresql tmux \
+    for package in clang-format python3-bpfcc nghttp2-client "$headers" bpftool groff-base prometheus valgrind nginx-light wrk curl iproute2 tcpdump libcap2-bin maven kcat postgresql tmux jq \
         qemu-system-x86 cpio kmod e2fsprogs debian-archive-keyring; do
         want "$package" installed "$package"
     done
@@ -150,7 +150,7 @@ case $lane in
         ;;
 esac
 if [ "$purpose" = test ] && ! cmp -s tests/ui/package-lock.json tests/ui/node_modules/.installed; then
-    say "installing axe-core for tests/ui (npm)"
+    say "installing axe-core and har-schema for tests/ui (npm)"
     npm ci --prefix tests/ui --silent --no-audit --no-fund --ignore-scripts
     cp tests/ui/package-lock.json tests/ui/node_modules/.installed
 fi

@@ -32,9 +32,7 @@ from pipeline.cli.traffic import (
 @click.option("-n", "--count", type=int, metavar="N", help="Stop after N events.")
 @FOR
 @click.option("-f", "--format", "style", type=click.Choice(["line", "json", "raw", "har"]), default="line", help="Default: line.")
-@click.option(
-    "--headers", metavar="NAMES", help="Headers to report with --format json (of HTTP/2 with har, too), separated by commas."
-)
+@click.option("--headers", metavar="NAMES", help="Headers to report with --format json, separated by commas.")
 @click.option(
     "--bodies", type=Size(), metavar="SIZE", help="Report bodies up to SIZE, such as 4KiB, with --format json, raw or har."
 )
@@ -72,8 +70,8 @@ def print_(  # noqa: PLR0913  one for each option
             "--in-progress": traffic.in_progress,
         },
     )
-    if traffic.headers is not None and style not in ("json", "har"):
-        raise click.UsageError("--headers has no effect without --format json or har")
+    if traffic.headers is not None and style != "json":
+        raise click.UsageError("--headers has no effect without --format json: raw and har show all of a head")
     if traffic.bodies is not None and style == "line":
         raise click.UsageError("--bodies has no effect with --format line: say --format json, raw or har")
     tables, reads = traffic.tables()

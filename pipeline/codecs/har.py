@@ -6,8 +6,8 @@ byte to the answer's, ``receive`` from there to its last; the request's own send
 nobody's. What HAR has no place for stands under ``_httpipe`` (custom fields begin with an underscore), marks in words under
 ``comment``.
 
-Fields come from the heads as they were captured, where the event has them, else (HTTP/2, or a source that does not keep heads)
-from the headers that the source was asked to report.
+Fields come from the heads as they were captured, where the event has them, else from the headers that the source was asked to
+report. Those of HTTP/2 have pseudo fields among them (``:path``), as browsers write them.
 """
 
 from collections.abc import Mapping, Sequence
@@ -213,7 +213,8 @@ def _version(exchange: Exchange) -> str:
 
 
 def _size(head: bytes | None) -> int:
-    return UNKNOWN_SIZE if head is None else len(head)
+    """Those of HTTP/2 were compressed, by a table that had grown with the connection."""
+    return UNKNOWN_SIZE if head is None or head.startswith(b":") else len(head)
 
 
 def _known(values: Json) -> Json:

@@ -1,4 +1,7 @@
-"""Heads of HTTP/1 as they were captured, in lines, without the credentials in them. Pure; any bytes will do."""
+"""Heads as they were captured, in lines, without the credentials in them. Pure; any bytes will do.
+
+Of HTTP/2 a head has no start line: what would stand there are pseudo fields, such as ``:path`` (RFC 9113, section 8.3).
+"""
 
 import re
 from collections.abc import Sequence
@@ -20,16 +23,22 @@ def lines_of(head: bytes, *, show_secrets: bool) -> Sequence[str]:
     return lines if show_secrets else without_secrets(lines)
 
 
+def start_of(lines: Sequence[str]) -> str:
+    """The start line; empty where there is none."""
+    return "" if not lines or lines[0].startswith(":") else lines[0]
+
+
 def fields_of(lines: Sequence[str]) -> list[tuple[str, str]]:
     """Names and values behind the start line; a folded line joins the one before it (RFC 9112, section 5.2)."""
     fields: list[tuple[str, str]] = []
-    for line in lines[1:]:
+    for line in lines[1 if start_of(lines) else 0 :]:
         if line[:1] in (" ", "\t") and fields:
             name, value = fields[-1]
             fields[-1] = name, f"{value} {line.strip()}"
             continue
-        name, _, value = line.partition(":")
-        fields.append((name, value.strip()))
+        if line:
+            name, _, value = line[1:].partition(":")  # behind the colon of a pseudo field
+            fields.append((line[:1] + name, value.strip()))
     return fields
 
 

@@ -3,13 +3,12 @@
 Heads are shown as ``format = "raw"`` shows them: without the values of credentials.
 """
 
-import re
 from collections.abc import Mapping
 from typing import Any
 
 from pipeline.api import Event, Exchange
 from pipeline.codecs.flat import flat
-from pipeline.codecs.heads import without_secrets
+from pipeline.codecs.heads import fields_of, lines_of, start_of
 from pipeline.codecs.text import visible
 from pipeline.model.events.kinds import name_of
 
@@ -24,8 +23,6 @@ MARKS: Mapping[str, str] = {
     "protocol_error": "What was sent breaks RFC 9112 or RFC 9113; it was decoded the way most servers do.",
     "hpack_partial": "Fields of HTTP/2 stood in a table whose beginning was not seen: what they say is absent.",
 }
-
-_LINE_END = re.compile(r"\r\n|\n|\r")
 
 
 def who(name: str | None, address: str | None, port: int | None = None) -> str:
@@ -95,13 +92,9 @@ def _head(head: bytes | None, reported: Mapping[str, tuple[str, ...]]) -> dict[s
     """The first line and the fields, as they crossed the wire; else those that were asked for."""
     if head is None:
         return {"start": "", "fields": [(name, visible(value)) for name, values in reported.items() for value in values]}
-    try:
-        text = head.decode()
-    except UnicodeDecodeError:
-        text = head.decode("latin-1")
-    start, *lines = without_secrets(_LINE_END.split(text.rstrip("\r\n")))
-    fields = [line.partition(":") for line in lines if line]
-    return {"start": visible(start), "fields": [(visible(name), visible(value.strip())) for name, _, value in fields]}
+    lines = lines_of(head, show_secrets=False)
+    fields = [(visible(name), visible(value)) for name, value in fields_of(lines)]
+    return {"start": visible(start_of(lines)), "fields": fields}
 
 
 def _body(event: Exchange, side: str) -> dict[str, Any]:

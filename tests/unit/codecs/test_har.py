@@ -134,8 +134,31 @@ def test_secrets_where_they_are_asked_for() -> None:
     assert entry["response"]["cookies"] == [{"name": "t", "value": "1", "path": "/"}]
 
 
-def test_http2_has_the_headers_that_were_asked_for() -> None:
-    """There is no head as it was on the wire."""
+def test_a_head_of_http2_has_no_start_line() -> None:
+    """Pseudo fields stand among the others; how many bytes it had on the wire is not known."""
+    exchange = Exchange(
+        timestamp_ns=1,
+        http_request_method="GET",
+        url_path="/x",
+        network_protocol_version="2",
+        http_response_status_code=200,
+        request_head=b":method: GET\r\n:path: /x\r\n:scheme: https\r\ncookie: s=1\r\naccept: */*\r\n\r\n",
+        response_head=b":status: 200\r\ncontent-type: text/plain\r\n?\r\n\r\n",
+    )
+    [entry] = entries(exchange)
+    assert [(each["name"], each["value"]) for each in entry["request"]["headers"]] == [
+        (":method", "GET"),
+        (":path", "/x"),
+        (":scheme", "https"),
+        ("cookie", "REDACTED"),
+        ("accept", "*/*"),
+    ]
+    assert (entry["request"]["headersSize"], entry["response"]["headersSize"]) == (-1, -1)
+    assert (entry["response"]["statusText"], entry["response"]["content"]["mimeType"]) == ("", "text/plain")
+
+
+def test_without_heads_there_are_the_headers_that_were_asked_for() -> None:
+    """Of HTTP/2 here."""
     exchange = Exchange(
         timestamp_ns=1,
         http_request_method="GET",
@@ -168,3 +191,14 @@ def test_what_is_missing_is_said() -> None:
     )
     assert (alone["response"]["status"], alone["_error"], alone["comment"]) == (0, "reset", "unmatched_request, gap")
     assert (other["request"]["url"], other["request"]["method"]) == ("", "")
+
+
+def test_a_library_reads_it() -> None:
+    """haralyzer, of the exchanges of a capture: each with its URL, status, headers and times."""
+    from haralyzer import HarParser  # noqa: PLC0415
+
+    [entry] = HarParser(json.loads(har.document([WHOLE], "1.0"))).pages[0].entries
+    assert (entry.request.method, entry.request.url) == ("POST", "http://shop.example:8080/a?x=1&y=%20z")
+    assert (entry.response.status, entry.response.get_header_value("Location")) == (302, "/b")
+    assert entry.startTime.isoformat() == "2026-01-02T03:04:05.678000+00:00"
+    assert (entry.timings["wait"], entry.response.textEncoding) == (10.25, "base64")
