@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from pipeline.api import Event, Exchange
 from pipeline.cli.top_view import duration, rate, short
-from pipeline.cli.watch.grid import Cell, Column
+from pipeline.cli.watch.layout import Cell, Column
 from pipeline.live.rows import row
 from pipeline.live.summary import Call, Endpoint
 from pipeline.sinks.clock import time_of_day
@@ -41,23 +41,23 @@ PENDING = (
 
 ENDPOINTS = (
     Column("endpoint", "ENDPOINT", 0),
-    Column("requests", "REQUESTS", 8, right=True),
+    Column("requests", "REQUESTS", 9, right=True),
     Column("rate", "REQ/s", 6, right=True),
-    Column("errors", "ERRORS", 6, right=True),
+    Column("errors", "ERRORS", 7, right=True),
     Column("p50", "P50", 7, right=True),
     Column("p95", "P95", 7, right=True, least=100),
     Column("p99", "P99", 7, right=True),
     Column("bytes", "BYTES", 7, right=True, least=100),
-    Column("trend", "15 MINUTES", 30, least=116, most=155),
+    Column("trend", "15 MINUTES", 20, least=116, most=155),
     Column("trend", "15 MINUTES", 60, least=156),
 )
 
 CALLS = (
     Column("client", "CLIENT", 0),
     Column("server", "SERVER", 0),
-    Column("requests", "REQUESTS", 8, right=True),
+    Column("requests", "REQUESTS", 9, right=True),
     Column("rate", "REQ/s", 6, right=True),
-    Column("errors", "ERRORS", 6, right=True),
+    Column("errors", "ERRORS", 7, right=True),
     Column("p95", "P95", 7, right=True),
 )
 

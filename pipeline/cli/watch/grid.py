@@ -1,13 +1,12 @@
-"""A table of any number of rows, of which only those on the screen are made: a heading, a cursor, and what a mouse does to them.
+"""A table of any number of rows, of which only those on the screen are made: a heading, a cursor, and what keys and a mouse do.
 
-Rows have keys (a number, a name), so that the cursor stays on its row whatever comes, goes or is sorted. Cells are text that can
-hurt no terminal, with a style each; how wide they come out is measured as Textual measures.
+Rows have keys (a number, or all that a row shows), so that the cursor stays on its row whatever comes, goes or is sorted. Cells
+are text that can hurt no terminal, with a style each.
 """
 
-from collections.abc import Callable, Sequence
-from typing import Any, ClassVar, NamedTuple
+from collections.abc import Callable, Container, Sequence
+from typing import Any, ClassVar
 
-from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual import events
@@ -17,59 +16,15 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
-from pipeline.sinks.cells import shortened
-
-
-class Column(NamedTuple):
-    """``width`` in cells; 0: what the others leave, shared by all such columns by ``share``. Shown from ``least`` cells on."""
-
-    name: str
-    title: str
-    width: int
-    right: bool = False
-    least: int = 0
-    most: int = 10_000
-    share: int = 1
-
-
-Cell = tuple[str, str]
-"""Text and style."""
-CellsOf = Callable[[Any, Sequence[Column]], Sequence[Cell]]
+from pipeline.cli.watch.layout import CellsOf, Column, fit, laid_out
+from pipeline.cli.watch.ordering import Order, beside
 
 HEADING = Style(bold=True, underline=True)
 CURSOR = Style(reverse=True)
-LEAST = 6
-"""Cells that a column without a width has at least."""
-
-
-def fit(text: str, width: int, *, right: bool = False) -> str:
-    """Exactly so many cells."""
-    if text.isascii() and len(text) <= width:
-        return text.rjust(width) if right else text.ljust(width)
-    text = shortened(text, width)
-    return " " * (width - cell_len(text)) + text if right and cell_len(text) <= width else set_cell_size(text, width)
-
-
-def laid_out(columns: Sequence[Column], width: int) -> list[tuple[Column, int]]:
-    """The columns that fit on a screen so wide, each with its width; one cell lies between two."""
-    shown = [column for column in columns if column.least <= width <= column.most]
-    room = width - sum(column.width for column in shown) - len(shown) + 1
-    shares = sum(column.share for column in shown if not column.width) or 1
-    found: list[tuple[Column, int]] = []
-    left = room
-    flexible = [column for column in shown if not column.width]
-    for column in shown:
-        mine = column.width
-        if not mine:
-            mine = left if column is flexible[-1] else room * column.share // shares
-            left -= mine
-            mine = max(LEAST, mine)
-        found.append((column, mine))
-    return found
 
 
 class Grid(ScrollView, can_focus=True):
-    """Posts ``Opened`` when Enter or a second click chooses a row, ``Sorted`` when a heading is clicked."""
+    """Posts ``Opened`` when Enter or a second click chooses a row, ``Sorted`` when a key or a click asks for another order."""
 
     DEFAULT_CSS = "Grid { overflow-x: hidden; overflow-y: scroll; scrollbar-size-vertical: 1; }"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -80,6 +35,9 @@ class Grid(ScrollView, can_focus=True):
         Binding("home,g", "first", show=False),
         Binding("end,G", "last", show=False),
         Binding("enter", "open", show=False),
+        Binding("s", "sort(1)", show=False),
+        Binding("S", "sort(-1)", show=False),
+        Binding("r", "reverse", show=False),
     ]
 
     class Opened(Message):
@@ -91,24 +49,35 @@ class Grid(ScrollView, can_focus=True):
             self.key = key
 
     class Sorted(Message):
-        """A heading was clicked."""
+        """``grid.order`` is another one; whoever shows the rows puts them so."""
 
-        def __init__(self, grid: "Grid", column: str) -> None:
+        def __init__(self, grid: "Grid") -> None:
             super().__init__()
             self.grid = grid
-            self.column = column
 
-    def __init__(self, columns: Sequence[Column], cells_of: CellsOf, *, empty: str, id: str) -> None:  # noqa: A002  as Textual
+    def __init__(  # noqa: PLR0913  a table is all of these
+        self,
+        columns: Sequence[Column],
+        cells_of: CellsOf,
+        *,
+        empty: str,
+        id: str,  # noqa: A002  as Textual
+        sorts: Container[str] = (),
+        order: Order | None = None,
+        name_of: Callable[[Any], object] | None = None,
+    ) -> None:
+        """``sorts``: the columns by which it can be sorted. ``name_of``: what of a key makes it the same row; None: all of it."""
         super().__init__(id=id)
         self._columns = columns
         self._cells_of = cells_of
+        self._sorts = sorts
+        self._name_of = name_of
         self._laid_out: tuple[int, list[tuple[Column, int]]] = (0, [])
         self.empty = empty
         self.keys: Sequence[Any] = ()
         self.cursor = 0
         self.follow = False
-        self.order: tuple[str, bool] | None = None
-        """The column that is sorted by, and whether descending: shown in the heading."""
+        self.order = order
 
     # ---- what is shown -------------------------------------------------------------------------------------------------------
 
@@ -117,31 +86,44 @@ class Grid(ScrollView, can_focus=True):
         """Of the row under the cursor."""
         return self.keys[self.cursor] if self.cursor < len(self.keys) else None
 
-    def show(self, keys: Sequence[Any]) -> None:
-        """These rows, in this order. The cursor stays on its row, or at the end while it follows."""
+    def show(self, keys: Sequence[Any], *, top: bool = False) -> None:
+        """These rows, in this order. The cursor stays on its row, or at the end while it follows; or goes to the top."""
         before, at = self.key, self.cursor
         self.keys = keys
         if self.follow:
             self.cursor = max(0, len(keys) - 1)
+        elif top:
+            self.cursor = 0
         elif before is not None:
             self.cursor = self._place(before, at)
         self._measure()
         shifted = self.cursor - at
-        if not self.follow and shifted and before is not None and self.key == before:
+        if not self.follow and not top and shifted and before is not None and self._is(self.key, before):
             self.scroll_to(y=max(0, round(self.scroll_y) + shifted), animate=False, force=True, immediate=True)
         else:
             self._reveal()
         self.refresh()
 
+    def show_changed(self, keys: Sequence[Any]) -> None:
+        """The same, where these are other rows than before."""
+        if keys is not self.keys and keys != self.keys:
+            self.show(keys)
+
+    def _is(self, key: Any, other: Any) -> bool:  # noqa: ANN401  of any kind
+        if key is None or self._name_of is None:
+            return bool(key == other)
+        return self._name_of(key) == self._name_of(other)
+
     def _place(self, key: Any, near: int) -> int:  # noqa: ANN401  of any kind
         """Where the row stands now; where it is gone, what stands there."""
         last = max(0, len(self.keys) - 1)
-        if near <= last and self.keys and self.keys[near] == key:
+        if near <= last and self.keys and self._is(self.keys[near], key):
             return near
         if isinstance(self.keys, range):
             return min(last, max(0, int(key) - self.keys.start))
+        name_of = self._name_of
         try:
-            return self.keys.index(key)
+            return self.keys.index(key) if name_of is None else [name_of(each) for each in self.keys].index(name_of(key))
         except ValueError:
             return min(near, last)
 
@@ -192,14 +174,9 @@ class Grid(ScrollView, can_focus=True):
     def _heading(self) -> str:
         titles = []
         for column, width in self._layout:
-            mark = ("▼" if self.order[1] else "▲") if self.order and self.order[0] == column.name else ""
+            mark = ("▼" if self.order.descending else "▲") if self.order and self.order.column == column.name else ""
             titles.append(fit(column.title + mark, width, right=column.right))
         return " ".join(titles)
-
-    @property
-    def shown_columns(self) -> list[Column]:
-        """Those that fit on the screen."""
-        return [column for column, _ in self._layout]
 
     # ---- what moves it -------------------------------------------------------------------------------------------------------
 
@@ -234,15 +211,28 @@ class Grid(ScrollView, can_focus=True):
         if self.key is not None:
             self.post_message(self.Opened(self, self.key))
 
+    def sort(self, order: Order | None) -> None:
+        """In this order from now on; None: as they came."""
+        self.order = order
+        self.follow = self.can_follow and order is None
+        self.post_message(self.Sorted(self))
+        self.refresh()
+
+    def action_sort(self, step: int) -> None:
+        """By the next column that is on the screen."""
+        names = [column.name for column, _ in self._layout if column.name in self._sorts]
+        if names:
+            self.sort(beside(self.order, names, step))
+
+    def action_reverse(self) -> None:
+        """The other direction."""
+        if self.order is not None:
+            self.sort(self.order.reversed())
+
     def on_click(self, event: events.Click) -> None:
         """A row: the cursor goes there, and a second click opens it. A heading: sort."""
         if event.y == 0:
-            left = 0
-            for column, width in self._layout:
-                if left <= event.x <= left + width:
-                    self.post_message(self.Sorted(self, column.name))
-                    return
-                left += width + 1
+            self._click_heading(event.x)
             return
         at = round(self.scroll_y) + event.y - 1
         if at >= len(self.keys):
@@ -252,6 +242,16 @@ class Grid(ScrollView, can_focus=True):
         self.to(at)
         if again:
             self.action_open()
+
+    def _click_heading(self, x: int) -> None:
+        left = 0
+        for column, width in self._layout:
+            if left <= x <= left + width:
+                if column.name in self._sorts:
+                    same = self.order is not None and self.order.column == column.name
+                    self.sort(self.order.reversed() if same and self.order else Order.by(column.name))
+                return
+            left += width + 1
 
     def on_mouse_scroll_up(self) -> None:
         """Look back: it follows no more."""

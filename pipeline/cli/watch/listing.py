@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pipeline.api import Event, Exchange
+from pipeline.cli.watch.ordering import Order
 from pipeline.live.details import host, target, who
 from pipeline.live.store import Store
 
@@ -23,11 +24,10 @@ PART_EVENTS = 2000
 
 @dataclass(frozen=True)
 class Wish:
-    """``wanted``: None for all. ``order``: a name of ``KEYS``, None for the order of arrival."""
+    """``wanted``: None for all. ``order``: by a name of ``KEYS``, None for the order of arrival."""
 
     wanted: Wanted | None = None
-    order: str | None = None
-    descending: bool = False
+    order: Order | None = None
 
 
 class Listing:
@@ -40,6 +40,8 @@ class Listing:
         self._after = 0
         self._entries: list[Any] = []  # numbers; keys with their numbers where there is an order
         self.rows: Sequence[int] = range(1, 1)
+        self.seen = 0
+        """How many events had come when ``rows`` was made."""
 
     def show(self, wish: Wish) -> None:
         """From the next update on."""
@@ -55,11 +57,13 @@ class Listing:
         wish = self._wish
         if wish is not self._done:
             self._entries, self._after = [], 0
-        oldest = self._store.seen - self._store.kept + 1
+        seen = self._store.seen
+        oldest = seen - self._store.kept + 1
         if wish.wanted is None and wish.order is None:
-            self.rows = range(oldest, self._store.seen + 1)
+            self.rows = range(oldest, seen + 1)
         else:
             self._add(wish, oldest)
+        self.seen = seen
         self._done = wish
 
     def _add(self, wish: Wish, oldest: int) -> None:
@@ -71,7 +75,7 @@ class Listing:
             del self._entries[:first]
             self.rows = tuple(self._entries)
             return
-        key = KEYS[wish.order]
+        key = KEYS[wish.order.column]
         for at in range(0, len(piece.events), PART_EVENTS):
             self._entries += [(key(event), number) for number, event in piece.events[at : at + PART_EVENTS]]
             time.sleep(0)
@@ -80,7 +84,7 @@ class Listing:
         self._entries = [entry for entry in self._entries if entry[1] >= oldest]
         known = [number for (absent, _), number in self._entries if not absent]
         unknown = [number for (absent, _), number in self._entries if absent]
-        self.rows = (known[::-1] if wish.descending else known) + unknown
+        self.rows = (known[::-1] if wish.order.descending else known) + unknown
 
 
 def _key(value_of: Callable[[Exchange], object], default: Any) -> Key:  # noqa: ANN401  what sorts among the values

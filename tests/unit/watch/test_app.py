@@ -6,6 +6,7 @@ import pytest
 from textual.pilot import Pilot
 
 from pipeline.cli.watch.app import WatchApp
+from pipeline.cli.watch.bars import StateBar
 from pipeline.cli.watch.detail_screen import DetailScreen
 from pipeline.cli.watch.filter_bar import FilterBar
 from pipeline.cli.watch.grid import Grid
@@ -31,7 +32,7 @@ async def test_it_follows_the_newest_until_somebody_looks_up() -> None:
     store = store_of([exchange(number) for number in range(1, 101)])
     app = app_of(store)
     async with app.run_test(size=(80, 24)) as pilot:
-        grid = app.query_one("#exchanges", Grid)
+        grid = app.exchanges.grid
         await until(pilot, lambda: grid.key == 100)
         store.show([exchange(101)])
         await until(pilot, lambda: grid.key == 101)
@@ -49,7 +50,7 @@ async def test_the_cursor_stays_on_its_row_while_the_store_drops_others() -> Non
     store = store_of(*[[exchange(number)] for number in range(1, 201)], keep=200)
     app = app_of(store)
     async with app.run_test(size=(80, 24)) as pilot:
-        grid = app.query_one("#exchanges", Grid)
+        grid = app.exchanges.grid
         await until(pilot, lambda: grid.key == 200)
         await pilot.press(*["up"] * 50)
         distance = grid.cursor - round(grid.scroll_y)
@@ -64,7 +65,7 @@ async def test_a_wrong_filter_says_why_and_changes_nothing() -> None:
     """A right one filters; Esc takes it away."""
     app = app_of(store_of([exchange(1), exchange(2, http_response_status_code=500)]))
     async with app.run_test(size=(80, 24)) as pilot:
-        grid = app.query_one("#exchanges", Grid)
+        grid = app.exchanges.grid
         await until(pilot, lambda: len(grid.keys) == 2)
         await pilot.press("/", *"stat", "tab", *" > ", "enter")
         bar = app.query_one(FilterBar)
@@ -82,7 +83,7 @@ async def test_enter_shows_details_and_arrows_those_beside() -> None:
     """Esc goes back to where the cursor is now."""
     app = app_of(store_of([exchange(number) for number in range(1, 6)]))
     async with app.run_test(size=(80, 24)) as pilot:
-        grid = app.query_one("#exchanges", Grid)
+        grid = app.exchanges.grid
         await until(pilot, lambda: grid.key == 5)
         await pilot.press("enter")
         assert isinstance(app.screen, DetailScreen)
@@ -97,11 +98,11 @@ async def test_a_pause_holds_what_is_shown() -> None:
     store = store_of([exchange(1)])
     app = app_of(store)
     async with app.run_test(size=(80, 24)) as pilot:
-        grid = app.query_one("#exchanges", Grid)
+        grid = app.exchanges.grid
         await until(pilot, lambda: len(grid.keys) == 1)
         await pilot.press("space")
         store.show([exchange(2)])
-        await until(pilot, lambda: "PAUSED (1 newer)" in app._state_text())
+        await until(pilot, lambda: "PAUSED (1 newer)" in app.query_one(StateBar).text)
         assert len(grid.keys) == 1
         await pilot.press("space")
         await until(pilot, lambda: len(grid.keys) == 2)
@@ -111,7 +112,7 @@ async def test_a_click_on_a_heading_sorts() -> None:
     """The largest first; again: the smallest."""
     app = app_of(store_of([exchange(number) for number in (5, 9, 1)]))
     async with app.run_test(size=(80, 24)) as pilot:
-        grid = app.query_one("#exchanges", Grid)
+        grid = app.exchanges.grid
         await until(pilot, lambda: len(grid.keys) == 3)
         await pilot.click(grid, offset=(68, 0))
         await until(pilot, lambda: list(grid.keys) == [2, 1, 3])
@@ -119,16 +120,66 @@ async def test_a_click_on_a_heading_sorts() -> None:
         await until(pilot, lambda: list(grid.keys) == [3, 1, 2])
 
 
+async def test_an_order_begins_at_the_top() -> None:
+    """Whatever row the cursor was on; a row that comes later does not take it away. Without an order it follows again."""
+    store = store_of([exchange(number) for number in (5, 9, 1)])
+    app = app_of(store)
+    async with app.run_test(size=(80, 24)) as pilot:
+        grid = app.exchanges.grid
+        await until(pilot, lambda: len(grid.keys) == 3)
+        await pilot.press("home", "down", "s", "r")
+        await until(pilot, lambda: list(grid.keys) == [2, 1, 3])
+        assert (grid.order, grid.key) == (("time", True), 2)
+        store.show([exchange(20)])
+        await until(pilot, lambda: list(grid.keys) == [4, 2, 1, 3])
+        assert grid.key == 2
+        await pilot.press("escape")
+        await until(pilot, lambda: grid.key == 4)
+        assert grid.follow
+
+
+async def test_the_cursor_stays_on_its_endpoint_while_others_overtake_it() -> None:
+    """Its numbers change meanwhile."""
+    store = store_of([exchange(1, url_path="/a"), exchange(1, url_path="/a"), exchange(1, url_path="/b")])
+    app = app_of(store)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("3")
+        grid = app.query_one("#endpoints", Grid)
+        await until(pilot, lambda: len(grid.keys) == 2)
+        await pilot.press("down")
+        store.show([exchange(2, url_path="/b"), exchange(2, url_path="/b")])
+        await until(pilot, lambda: [each.requests for each in grid.keys] == [3, 2])
+        assert (grid.cursor, grid.key.key) == (0, "GET shop.example/b")
+        await pilot.press("s")
+        await until(pilot, lambda: grid.order is not None and grid.order.column == "rate")
+
+
+async def test_keys_of_the_tables_do_nothing_over_details_and_help() -> None:
+    """Least of all do they end the view."""
+    app = app_of(store_of([exchange(number) for number in range(1, 6)]))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: app.exchanges.grid.key == 5)
+        for opens in ("enter", "question_mark"):
+            await pilot.press(opens, "3", "tab", "f", "s", "r", "slash", "w", "space", "space")
+            assert len(app.screen_stack) == 2
+            await pilot.press("escape")
+            assert app.exchanges.grid.has_focus
+
+
 async def test_enter_on_an_endpoint_shows_its_exchanges() -> None:
-    """By a filter that can be changed."""
+    """By a filter that can be changed; Esc takes it away and leads back."""
     app = app_of(store_of([exchange(1), exchange(2), exchange(3, url_path="/other")]))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("3")
-        endpoints, grid = app.query_one("#endpoints", Grid), app.query_one("#exchanges", Grid)
+        endpoints, grid = app.query_one("#endpoints", Grid), app.exchanges.grid
         await until(pilot, lambda: len(endpoints.keys) == 2)
         await pilot.press("enter")
         await until(pilot, lambda: list(grid.keys) == [1, 2])
         assert app.query_one(FilterBar).value.startswith('method == "GET" and host == "shop.example"')
+        await pilot.press("escape")
+        assert endpoints.has_focus
+        await pilot.press("1")
+        await until(pilot, lambda: len(grid.keys) == 3)
 
 
 async def test_a_hundred_thousand_rows_cost_what_a_screen_costs() -> None:
@@ -136,8 +187,8 @@ async def test_a_hundred_thousand_rows_cost_what_a_screen_costs() -> None:
     store = store_of(*[[exchange(number) for number in range(at, at + 1000)] for at in range(0, 100_000, 1000)], keep=100_000)
     app = app_of(store)
     async with app.run_test(size=(80, 24)) as pilot:
-        grid = app.query_one("#exchanges", Grid)
+        grid = app.exchanges.grid
         await until(pilot, lambda: len(grid.keys) == 100_000)
         await pilot.press("home", "pagedown", "end", "pageup")
         await pilot.pause(0.1)
-        assert len(app._cells) < 200
+        assert len(app.exchanges._cells) < 200

@@ -1,6 +1,7 @@
 """Which events the terminal view lists, in which order, and which requests wait."""
 
 from pipeline.cli.watch.listing import Listing, Wish
+from pipeline.cli.watch.ordering import Order
 from pipeline.cli.watch.pending import Pending
 from pipeline.expressions import compile_filter
 from pipeline.model.events.http_request import HttpRequest
@@ -34,13 +35,13 @@ def test_what_lacks_the_value_comes_last_in_both_directions() -> None:
     """An order is kept as events come."""
     store = store_of([exchange(5), exchange(1, httpipe_duration_ms=None), exchange(9)])
     listing = Listing(store)
-    listing.show(Wish(None, "took", descending=True))
+    listing.show(Wish(None, Order("took", descending=True)))
     listing.update()
     assert list(listing.rows) == [3, 1, 2]
     store.show([exchange(7)])
     listing.update()
     assert list(listing.rows) == [3, 4, 1, 2]
-    listing.show(Wish(None, "took"))
+    listing.show(Wish(None, Order("took", descending=False)))
     listing.update()
     assert list(listing.rows) == [1, 4, 3, 2]
 

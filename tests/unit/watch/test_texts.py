@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from rich.cells import cell_len
 
 from pipeline.cli.watch import columns
-from pipeline.cli.watch.app import condition_of
 from pipeline.cli.watch.details import text_of
+from pipeline.cli.watch.endpoint_filter import condition_of
 from pipeline.cli.watch.filter_bar import completed, completions, words
-from pipeline.cli.watch.grid import fit, laid_out
+from pipeline.cli.watch.layout import fit, laid_out
 from pipeline.codecs.text import visible
 from pipeline.expressions import compile_filter
 from tests.unit.watch.watch_events import exchange
