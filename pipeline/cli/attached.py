@@ -12,6 +12,9 @@ from pipeline.live.summary import Summary
 from pipeline.live.view import View
 from pipeline.model.snapshot import Snapshot
 
+Told = tuple[Mapping[str, Any], tuple[bytes | None, bytes | None]] | int
+"""As ``ControlClient.exchanges`` says it: fields and heads; or how many were not told."""
+
 MOST_PER_SEC = 10_000
 """Events that the other process shows; what is beyond that is counted."""
 END_SECS = 5.0
@@ -37,7 +40,7 @@ def attached(path: str, where: str | None, keep: int) -> Iterator[tuple[View, Ca
     store, ended = Store(keep), threading.Event()
     with ControlClient(path) as events, ControlClient(path) as states:
         latest = _Latest(states.snapshots())
-        answers = events.tap(None, where, MOST_PER_SEC)
+        answers = events.exchanges(where, MOST_PER_SEC)
         next(answers, None)  # the tap is on, or its condition is wrong
         follower = _Follower(answers, store, ended)
         threads = [threading.Thread(target=each, daemon=True) for each in (latest.follow, follower.follow)]
@@ -79,7 +82,7 @@ class _Latest:
 class _Follower:
     """Fills the store with what a tap tells."""
 
-    def __init__(self, answers: Iterator[Mapping[str, Any] | int], store: Store, ended: threading.Event) -> None:
+    def __init__(self, answers: Iterator[Told], store: Store, ended: threading.Event) -> None:
         self._answers = answers
         self._store = store
         self._ended = ended
@@ -94,7 +97,11 @@ class _Follower:
             for answer in self._answers:
                 if isinstance(answer, int):
                     self.missed += answer
-                elif answer:
-                    self._store.show([decode(json.dumps(answer).encode())])
+                    continue
+                fields, (request, response) = answer
+                event = decode(json.dumps(fields).encode())
+                if request is not None or response is not None:
+                    event = event.replace(request_head=request, response_head=response)
+                self._store.show([event])
         finally:
             self._ended.set()

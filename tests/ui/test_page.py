@@ -192,9 +192,10 @@ def test_a_pipeline_file_has_a_page(tmp_path: Path, look: Look) -> None:
 
 
 def test_a_running_pipeline_can_be_looked_at(tmp_path: Path, look: Look) -> None:
-    """By its name; the page says when it has ended, and stays."""
+    """By its name, with heads where they are kept there; the page says when it has ended, and stays."""
     file = tmp_path / "shop.toml"
-    file.write_text('[sources.shop]\ntype = "pcap"\npath = "-"\n[sinks.out]\ntype = "null"\ninputs = ["shop"]\n')
+    sink = 'type = "har"\npath = "out.har"'
+    file.write_text(f'[sources.shop]\ntype = "pcap"\npath = "-"\n[sinks.out]\n{sink}\ninputs = ["shop"]\n')
     capture = DEMO.read_bytes()
     with piped(file, tmp_path) as shop, running("--attach", "shop", folder=tmp_path) as ours:
         seen = look(ours.link)
@@ -203,6 +204,10 @@ def test_a_running_pipeline_can_be_looked_at(tmp_path: Path, look: Look) -> None
         shop.stdin.write(capture[24:])
         shop.stdin.flush()
         rows(seen, 22)
+        seen.page.locator(ROWS).nth(17).click()
+        expect(seen.page.locator("#details")).to_contain_text("POST /api/login HTTP/1.1")
+        assert "User-Agent\tcurl/7.88.1" in seen.page.locator("#details").inner_text()
+        seen.page.locator("#grid").focus()
         seen.page.keyboard.press("4")
         expect(seen.page.locator("#pipeline .component")).to_have_count(2)
         shop.stdin.close()

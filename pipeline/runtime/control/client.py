@@ -14,6 +14,9 @@ from pipeline.errors import ConfigError, HttpipeError, Problem
 from pipeline.model.snapshot import Snapshot
 from pipeline.runtime.control.paths import sockets_here
 
+Heads = tuple[bytes | None, bytes | None]
+"""Of the request and of the response, as they were captured; None where they are not kept."""
+
 CONNECT_SECS = 5.0
 LOOK_SECS = 1.0
 """How long a pipeline among several may take to say who it is; one that is stopped does not."""
@@ -63,7 +66,16 @@ class ControlClient:
 
         The first answer is an empty mapping: the tap is on. Raises ``HttpipeError``.
         """
-        request = {"ask": "tap", "id": component_id, "where": where, "per_sec": per_sec}
+        for answer in self._tapped({"ask": "tap", "id": component_id, "where": where, "per_sec": per_sec}):
+            yield answer if isinstance(answer, int) else answer.get("event", {})
+
+    def exchanges(self, where: str | None, per_sec: int) -> Iterator[tuple[Mapping[str, Any], Heads] | int]:
+        """The same of all sources, with the heads of those whose heads are kept."""
+        request = {"ask": "tap", "where": where, "per_sec": per_sec, "heads": True}
+        for answer in self._tapped(request):
+            yield answer if isinstance(answer, int) else (answer.get("event", {}), _heads(answer))
+
+    def _tapped(self, request: Mapping[str, object]) -> Iterator[Mapping[str, Any] | int]:
         for line in self._ask(request):
             answer = msgspec.json.decode(line)
             if "error" in answer:
@@ -73,7 +85,7 @@ class ControlClient:
             elif "ended" in answer:
                 self.complete = True
             else:
-                yield answer.get("event", {})
+                yield answer
 
     def reload(self) -> str:
         """Have the pipeline file read again; returns its name. Raises ``ConfigError`` when it cannot run: nothing has changed."""
@@ -97,6 +109,11 @@ class ControlClient:
                         yield line
         except OSError:
             return  # the pipeline has ended, or ``close`` was called
+
+
+def _heads(answer: Mapping[str, Any]) -> Heads:
+    request, response = (None if head is None else head.encode("latin-1") for head in answer.get("heads", (None, None)))
+    return request, response
 
 
 class Instance(NamedTuple):

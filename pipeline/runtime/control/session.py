@@ -8,7 +8,8 @@ Lines of JSON in both directions. The client sends one request and nothing more;
     ``{"tapping": "errors"}``, then ``{"event": {…}}`` for each event that passes (named as in JSON output), ``{"missed": 7}``
     where some were not shown. ``id`` is a source, a transform, an output (``split.errors``), or a sink (what enters it); without
     it all sources. ``where`` may be left out. ``{"ended": true}`` means that nothing is missing between the last line and the
-    end of the run; a client that is behind by then does not get it.
+    end of the run; a client that is behind by then does not get it. With ``"heads": true`` an exchange of which the heads are
+    kept comes as ``{"event": {…}, "heads": [request, response]}``, each a text of Latin-1, as captured, or null.
 ``{"ask": "reload"}``
     ``{"reloaded": "edge.toml"}`` when the pipeline file was read again and runs now, else ``{"error": "…", "problems": […]}``:
     then nothing has changed.
@@ -24,7 +25,7 @@ from collections.abc import Callable, Sequence
 import anyio
 import msgspec
 
-from pipeline.api import Event
+from pipeline.api import Event, Exchange
 from pipeline.errors import HttpipeError
 from pipeline.runtime.control.connection import Connection
 from pipeline.runtime.control.service import ControlService
@@ -51,6 +52,7 @@ class TapRequest(msgspec.Struct, tag_field="ask", tag="tap", forbid_unknown_fiel
     id: str | None = None
     where: str | None = None
     per_sec: int = 100
+    heads: bool = False
 
 
 class ReloadRequest(msgspec.Struct, tag_field="ask", tag="reload", forbid_unknown_fields=True):
@@ -142,11 +144,11 @@ class ControlSession:
                 while True:
                     events, missed = await tap.take()
                     sending = True
-                    await self._client.send(b"".join(_lines(events, missed, encode)))
+                    await self._client.send(b"".join(_lines(events, missed, encode, heads=request.heads)))
                     sending = False
             finally:
                 if not sending:
-                    self._send_rest(_lines(*tap.rest(), encode))
+                    self._send_rest(_lines(*tap.rest(), encode, heads=request.heads))
 
     def _all_sources(self) -> str:
         return ", ".join(each.id for each in self._service.snapshot().components if each.kind == "source")
@@ -158,6 +160,13 @@ class ControlSession:
                 return
 
 
-def _lines(events: Sequence[Event], missed: int, encode: Encode) -> list[bytes]:
-    lines = [b'{"event":' + encode(event) + b"}\n" for event in events]
+def _lines(events: Sequence[Event], missed: int, encode: Encode, *, heads: bool) -> list[bytes]:
+    lines = [b'{"event":' + encode(event) + (_heads(event) if heads else b"") + b"}\n" for event in events]
     return [*lines, line({"missed": missed})] if missed else lines
+
+
+def _heads(event: Event) -> bytes:
+    if not isinstance(event, Exchange) or (event.request_head is None and event.response_head is None):
+        return b""
+    both = [None if head is None else head.decode("latin-1") for head in (event.request_head, event.response_head)]
+    return b',"heads":' + msgspec.json.encode(both)
