@@ -66,7 +66,7 @@ def certificate(folder: Path) -> Path:
 
 
 @contextmanager
-def nginx(folder: Path, *, http2: bool = False, tls: bool = False) -> Iterator[None]:
+def nginx(folder: Path, *, http2: bool = False, tls: bool = False, port: int = PORT) -> Iterator[None]:
     """One nginx worker with a small JSON answer."""
     config = folder / "nginx.conf"
     both = certificate(folder) if tls else None
@@ -77,21 +77,21 @@ def nginx(folder: Path, *, http2: bool = False, tls: bool = False) -> Iterator[N
         "http { access_log off; keepalive_requests 100000000;\n"
         f"  client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;"
         f"  uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s;\n"
-        f"  server {{ listen 127.0.0.1:{PORT} {listen}; location / {{ default_type application/json;"
+        f"  server {{ listen 127.0.0.1:{port} {listen}; location / {{ default_type application/json;"
         """ return 200 '{"id":42,"name":"thing","tags":["a","b","c"],"price":12.5}'; } } }\n"""
     )
     server = subprocess.Popen(["nginx", "-c", str(config)], stderr=subprocess.DEVNULL)
     try:
-        wait_for_port()
+        wait_for_port(port)
         yield
     finally:
         server.terminate()
         server.wait(10)
 
 
-def wait_for_port() -> None:
+def wait_for_port(port: int = PORT) -> None:
     """Until the server answers."""
-    probe = f"import socket; socket.create_connection(('127.0.0.1', {PORT}), 1)"
+    probe = f"import socket; socket.create_connection(('127.0.0.1', {port}), 1)"
     deadline = time.monotonic() + 10
     while subprocess.run([sys.executable, "-c", probe], stderr=subprocess.DEVNULL, check=False).returncode:
         if time.monotonic() > deadline:

@@ -7,11 +7,14 @@ from rich.table import Table
 from rich.text import Text
 
 from pipeline.codecs.text import visible
+from pipeline.delivery.losses import CAPTURE_LOSSES, SHED
 from pipeline.model.histogram import BOUNDS_SECS
 from pipeline.model.snapshot import ComponentSnapshot, Snapshot
 from pipeline.sinks.cells import shortened
 
 BAR_WIDTH = 10
+LOSSES = CAPTURE_LOSSES | SHED
+"""Counters that stand for something that is missing."""
 
 STATE_STYLES = {"ok": "green", "degraded": "yellow", "failed": "red", "finished": "dim"}
 
@@ -137,9 +140,11 @@ def _remarks(now: Snapshot) -> list[RenderableType]:
         gone = [f"{drop.reason} {drop.events:,}" for drop in each.discarded if not drop.intentional and drop.events]
         if gone:
             lines.append(Text.assemble((f"{each.id} dropped: ", "bold"), (" · ".join(gone), "red")))
-        counted = [f"{name} {count:,}" for name, count in sorted(each.counters.items()) if count]
-        if counted:
-            lines.append(Text.assemble((f"{each.id}: ", "bold"), " · ".join(counted)))
+        counted = [(name, f"{name} {count:,}") for name, count in sorted(each.counters.items()) if count]
+        if missing := [said for name, said in counted if name in LOSSES]:
+            lines.append(Text.assemble((f"{each.id} not captured: ", "bold"), (" · ".join(missing), "red")))
+        if others := [said for name, said in counted if name not in LOSSES]:
+            lines.append(Text.assemble((f"{each.id}: ", "bold"), " · ".join(others)))
     return [Text(""), *lines] if lines else []
 
 

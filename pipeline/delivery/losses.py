@@ -61,6 +61,9 @@ CAPTURE_LOSSES = frozenset(
 """Counters of sources that stand for something lost before there was an event. What is shed the source reports itself; what is
 unread at the stop stands in the summary, which follows at once."""
 
+SHED = frozenset({"shed_connections", "shed_requests"})
+"""Counters of what a source leaves out under load."""
+
 REPORTED_ELSEWHERE = frozenset({Reason.SHUTDOWN, Reason.REMOVED})
 """Counted once, at the end of a sink, which reports it itself."""
 

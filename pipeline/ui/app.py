@@ -22,6 +22,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from pipeline.delivery.losses import CAPTURE_LOSSES, SHED
 from pipeline.expressions import ExpressionError, compile_filter
 from pipeline.live.details import details
 from pipeline.live.rows import row
@@ -170,7 +171,7 @@ class Api:
 
     async def pipeline(self, _request: Request) -> Response:
         """The run's own state."""
-        return await _asked(lambda: {"now": self._view.snapshot()})
+        return await _asked(lambda: {"now": self._view.snapshot(), "losses": [*CAPTURE_LOSSES, *SHED]})
 
     async def _wanted(self, request: Request) -> Wanted | None:
         """The filter that is asked for. Raises ``ExpressionError``."""

@@ -85,6 +85,7 @@ class UiServer:
 
         from pipeline.ui.app import make_app  # noqa: PLC0415  imports starlette
         from pipeline.ui.guard import Guard  # noqa: PLC0415
+        from pipeline.ui.protocol import PatientProtocol  # noqa: PLC0415  imports uvicorn
 
         class Server(uvicorn.Server):
             """One whose signals are the pipeline's own."""
@@ -97,7 +98,7 @@ class UiServer:
         app = Guard(make_app(self._view, self._ending), self.token, frozenset({self._listen.lower()}))
         config = uvicorn.Config(
             app,
-            http="h11",
+            http=PatientProtocol,
             ws="none",
             lifespan="off",
             log_config=None,

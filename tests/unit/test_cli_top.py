@@ -116,7 +116,7 @@ def test_trouble_is_named_with_its_component_and_reason() -> None:
     text = screen(
         status(
             1.0,
-            component("src", "source", counters={"ring_full": 7, "none": 0}),
+            component("src", "source", counters={"ring_full": 7, "packets": 9, "none": 0}),
             component("f", "transform", discarded=(Discarded("filtered", True, 5),)),
             component(
                 "out", "sink", state="degraded", error="gone\x1b[2J", errors=3, discarded=(Discarded("buffer_full", False, 1200),)
@@ -126,7 +126,8 @@ def test_trouble_is_named_with_its_component_and_reason() -> None:
     assert "out: gone" in text
     assert "\x1b" not in text
     assert "out dropped: buffer_full 1,200" in text
-    assert "src: ring_full 7" in text
+    assert "src not captured: ring_full 7" in text
+    assert "src: packets 9" in text
     assert "filtered" not in text
     assert "none" not in text
 

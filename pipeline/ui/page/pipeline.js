@@ -8,21 +8,23 @@ const [BOX, TALL, GAP_X, GAP_Y] = [190, 64, 80, 22];
 const summary = h("p", { class: "summary" });
 const drawing = h("div", { class: "drawing", tabindex: "0", role: "region", "aria-label": "Drawing of the pipeline" });
 const ledger = h("div", { class: "scrolls", tabindex: "0", role: "region", "aria-label": "Ledger" });
-const losses = h("div", { class: "losses" });
+const losses = h("div", { class: "losses", id: "losses" });
+const counted = h("div", { class: "losses" });
 let before = null;
 
-$("pipeline").append(summary, drawing, h("h2", {}, "Ledger"), ledger, h("h2", {}, "Losses and what was discarded"), losses);
+$("pipeline").append(summary, drawing, h("h2", {}, "Ledger"), ledger, h("h2", {}, "Losses"), losses,
+  h("h2", {}, "Left out on purpose, and what components count"), counted);
 
 /** Ask again. */
 export async function refresh() {
-  const { now } = await json("pipeline");
+  const { now, losses: names } = await json("pipeline");
   if (!now) return;
   const rates = new Map(now.components.map((each) => [each.id, rate(each, now)]));
   summary.textContent = `${now.file || "httpipe"}, PID ${now.pid}, up ${duration(now.uptime_secs * 1000)}, `
     + (now.draining ? "ending" : now.ready ? "carries events" : "starting");
   draw(now.components, now.edges, rates);
   list(now.components, rates);
-  lost(now.components);
+  count(now.components, new Set(names));
   if (!before || now.uptime_secs - before.uptime_secs >= 0.9) before = now;
 }
 
@@ -88,13 +90,18 @@ function list(components, rates) {
       h("td", { class: "number" }, each.max_events ? percent(each.queued_events / each.max_events) : "–"))))));
 }
 
-function lost(components) {
+/** `names`: counters of sources that stand for something lost before there was an event. */
+function count(components, names) {
   const found = components.flatMap((each) => [
-    ...each.discarded.filter(({ events }) => events).map(({ reason, intentional, events }) => [each.id, reason, events, intentional ? "meant" : "lost"]),
-    ...Object.entries(each.counters).filter(([, count]) => count).map(([name, count]) => [each.id, name, count, "counted by the component"]),
+    ...each.discarded.filter(({ events }) => events).map(({ reason, intentional, events }) => [each.id, reason, events, !intentional]),
+    ...Object.entries(each.counters).filter(([, number]) => number).map(([name, number]) => [each.id, name, number, names.has(name)]),
   ]);
-  losses.replaceChildren(found.length === 0 ? h("p", { class: "none" }, "Nothing was lost or discarded.") : h("table", { class: "list" },
-    h("thead", {}, h("tr", {}, ["Component", "What", "Count", ""].map((name, at) => h("th", { scope: "col", class: at === 2 ? "number" : "" }, name)))),
-    h("tbody", {}, found.map(([id, what, count, how]) => h("tr", { class: how === "lost" ? "failed" : "" },
-      h("th", { scope: "row" }, shown(id)), h("td", {}, shown(what).replaceAll("_", " ")), h("td", { class: "number" }, whole(count)), h("td", {}, how))))));
+  const [lost, others] = [found.filter(([, , , isLost]) => isLost), found.filter(([, , , isLost]) => !isLost)];
+  losses.replaceChildren(lost.length ? counts(lost) : h("p", { class: "none" }, "Nothing was lost."));
+  counted.replaceChildren(others.length ? counts(others) : h("p", { class: "none" }, "Nothing so far."));
 }
+
+const counts = (found) => h("table", { class: "list" },
+  h("thead", {}, h("tr", {}, ["Component", "What", "Count"].map((name, at) => h("th", { scope: "col", class: at === 2 ? "number" : "" }, name)))),
+  h("tbody", {}, found.map(([id, what, number, isLost]) => h("tr", { class: isLost ? "failed" : "" },
+    h("th", { scope: "row" }, shown(id)), h("td", {}, shown(what).replaceAll("_", " ")), h("td", { class: "number" }, whole(number))))));
