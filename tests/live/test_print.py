@@ -1,7 +1,10 @@
 """`httpipe print`, live: the first command that somebody types."""
 
+import os
+import signal
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import anyio
@@ -10,6 +13,7 @@ import pytest
 from live_namespace import Namespace
 from live_nginx import Serve
 
+HTTPIPE = Path(sys.executable).with_name("httpipe")
 WAIT_SECS = 30
 
 
@@ -31,6 +35,48 @@ async def test_traffic_of_a_port_is_printed_until_the_count_is_reached(namespace
             assert await process.wait() == 0, shown
     assert shown.count("/small?8080") == 2
     assert "/small?80 " not in shown
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("reader", "shown"),
+    [("head -n 2", 2), ("grep --line-buffered -m 1 /small", 1), ("awk '/small/ { print; fflush() } NR == 3 { exit }'", 3)],
+)
+async def test_a_bare_command_prints_until_its_reader_has_seen_enough(
+    namespace: Namespace, serve: Serve, reader: str, shown: int
+) -> None:
+    """All that passes, at once; the next exchange then ends it, well and without a word about pipes."""
+    serve(namespace, ["127.0.0.1:8080"])
+    line = f"{HTTPIPE} print | {reader}; echo exit ${{PIPESTATUS[0]}}"
+    async with await anyio.open_process(namespace.command("bash", "-c", line)) as process:
+        with anyio.fail_after(WAIT_SECS):
+            said = await said_by(process, "capturing on")
+            seen = ""
+            while "exit" not in seen:
+                await curl(namespace, "http://127.0.0.1:8080/small")
+                with anyio.move_on_after(0.2):
+                    seen += await more(process)
+            said += await said_by(process, None)
+    *lines, code = seen.splitlines()
+    assert code == "exit 0"
+    assert len(lines) == shown
+    assert all(" 200 GET " in each and "/small" in each for each in lines)
+    assert "pipe" not in said.replace("httpipe", "").lower()
+
+
+@pytest.mark.anyio
+async def test_a_filter_of_lines_passes_them_on_while_the_command_runs(namespace: Namespace, serve: Serve) -> None:
+    """`| jq`, `| grep --line-buffered`: an exchange is there before the next one is made."""
+    serve(namespace, ["127.0.0.1:8080"])
+    line = f"{HTTPIPE} print -f json | jq --unbuffered -r '.\"url.query\"' | grep --line-buffered x"
+    async with await anyio.open_process(namespace.command("bash", "-c", line)) as process:
+        with anyio.fail_after(WAIT_SECS):
+            await said_by(process, "capturing on")
+            for number in range(3):
+                await curl(namespace, f"http://127.0.0.1:8080/small?x{number}")
+                assert await more(process) == f"x{number}\n"
+            interrupt_children(process.pid)
+            await process.wait()
 
 
 @pytest.mark.anyio
@@ -66,6 +112,22 @@ async def test_handshakes_are_printed_where_they_are_asked_for(namespace: Namesp
 async def curl(namespace: Namespace, url: str) -> None:
     """One request on a connection of its own."""
     await anyio.run_process(namespace.command("curl", "-sS", url), stdout=subprocess.DEVNULL)
+
+
+def interrupt_children(pid: int) -> None:
+    """Ctrl-C reaches all of a pipe."""
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        os.kill(int(child), signal.SIGINT)
+
+
+async def said_by(process: anyio.abc.Process, text: str | None) -> str:
+    """What is on its standard error, until that has this text, or ends."""
+    assert process.stderr is not None
+    said = ""
+    with suppress(anyio.EndOfStream):
+        while text is None or text not in said:
+            said += (await process.stderr.receive()).decode()
+    return said
 
 
 async def more(process: anyio.abc.Process) -> str:
