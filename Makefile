@@ -18,7 +18,7 @@ C_FILES := $(shell find pipeline tests -name '*.[ch]')
 # What needs neither root nor a server and takes less than a second each. As many processes as processors.
 UNIT := -q -n auto --dist worksteal -m 'not slow and not wheel' tests/unit tests/property tests/contract
 
-.PHONY: ui-load fuzz-http2 fuzz-lane deb test-deb site help setup run demo dev test check unit newer coverage bench test-lane kernels wheels kafka test-tls test-gate test-sinks lock docs clean
+.PHONY: ui-load watch-load fuzz-http2 fuzz-lane deb test-deb site help setup run demo dev test check unit newer coverage bench test-lane kernels wheels kafka test-tls test-gate test-sinks lock docs clean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile | sed 's/  *make /\nmake /g'
@@ -109,6 +109,11 @@ test-sinks:
 ui-load:
 	@tools/setup.sh test
 	$(BIN)/python -m benchmarks ui
+
+# The same of the terminal view, with keys pressed meanwhile.
+watch-load:
+	@tools/setup.sh test
+	$(BIN)/python -m benchmarks watch
 
 # Into dist/: the sdist, and a wheel with the compiled lane for each processor.
 wheels:
