@@ -69,10 +69,10 @@ def exchange(number: int, event: Event | None, columns: Sequence[Column]) -> lis
     if event is None:
         return [("", "")] * len(columns)
     _, _, method, status, host, path, client, server, size, took, ttfb, error, marks = row(number, event)
-    remarks = ",".join(filter(None, (marks, error)))
+    wide = any(column.name == "path" for column in columns)
+    remarks = ",".join(filter(None, (marks, error))) if wide else error or marks
     state = str(status) if status is not None else error[:3] if error and not isinstance(event, Exchange) else "---"
     style = STATUS_STYLES.get((status or 0) // 100, "magenta")
-    wide = any(column.name == "path" for column in columns)
     values: dict[str, Cell] = {
         "time": (time_of_day(event.timestamp_ns, 3 if wide else 0), "dim"),
         "status": (state, style),

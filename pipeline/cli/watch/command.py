@@ -72,7 +72,8 @@ def watch(  # noqa: PLR0913  one for each option
         tables["sources.http"]["path"] = _capture_beside_the_keyboard()
         text = text_of(tables)
     load = partial(_planned, text, heads=traffic.headers is None)
-    return _run(load, for_secs=for_secs, keep=keep, in_progress=traffic.in_progress, quiet=quiet)
+    title = "standard input" if traffic.capture == STDIN else None
+    return _run(load, title, for_secs=for_secs, keep=keep, in_progress=traffic.in_progress, quiet=quiet)
 
 
 def _check_terminal() -> None:
@@ -106,8 +107,10 @@ def _capture_beside_the_keyboard() -> str:
     return f"/dev/fd/{kept}"
 
 
-def _run(load: partial[Plan], *, for_secs: float | None, keep: int, in_progress: bool, quiet: bool) -> int:
-    """A run and the screen beside it."""
+def _run(  # noqa: PLR0913  what the options say
+    load: partial[Plan], title: str | None, *, for_secs: float | None, keep: int, in_progress: bool, quiet: bool
+) -> int:
+    """A run and the screen beside it; without a ``title`` it is called as what it reads."""
     plan = load()
     gc.disable()  # as run does
     from pipeline.cli.watch.app import WatchApp  # noqa: PLC0415  start-up
@@ -119,6 +122,7 @@ def _run(load: partial[Plan], *, for_secs: float | None, keep: int, in_progress:
     running = Running(plan, load, for_secs=for_secs, keep=keep)
     try:
         view = running.start()
+        view = view if title is None else replace(view, title=title)
         WatchApp(view, in_progress=in_progress, log_lines=log.lines).run()
     finally:
         running.close()
