@@ -1,0 +1,78 @@
+"""Requests of the bulk API and their answers. Pure.
+
+A request is two lines of JSON for each event: what is to be done, then the document. The answer has a status for each, in the
+same order (Elasticsearch and OpenSearch, API "bulk").
+"""
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from typing import Literal, NamedTuple
+
+from pipeline.api import Event
+from pipeline.codecs.errors import DecodeError
+from pipeline.codecs.json import load
+from pipeline.sinks.elasticsearch.index_name import IndexName
+
+Action = Literal["create", "index"]
+
+ANSWERED = "errors,items.*.status,items.*.error.type,items.*.error.reason,items.*.error.caused_by.reason"
+"""What of the answer is asked for (``filter_path``): 30 bytes an event in place of 200."""
+LONGEST_ANSWER = 16 << 20
+"""Bytes of an answer that are read: errors of 500 bytes for each of 30,000 events."""
+CONFLICT = 409
+"""A document with this id is there already."""
+
+_DIGEST_BYTES = 10
+_LAST_MOMENT = (1 << 63) - 1
+
+
+class Item(NamedTuple):
+    """What became of one event: a status as of a request of its own, and what the server says about it."""
+
+    status: int
+    said: str = ""
+
+
+def document_id(timestamp_ns: int, document: bytes) -> str:
+    """An id that the same document has again, so that the server takes it once: 24 characters of URL-safe base64.
+
+    The time stands first: the server keeps such ids as 18 bytes in order, and finds out sooner that one is not there yet.
+    """
+    moment = min(max(timestamp_ns, 0), _LAST_MOMENT).to_bytes(8, "big")
+    return base64.urlsafe_b64encode(moment + hashlib.blake2b(document, digest_size=_DIGEST_BYTES).digest()).decode()
+
+
+def body_of(action: Action, events: Sequence[Event], documents: Sequence[bytes], index: IndexName, *, ids: bool) -> bytes:
+    """The bytes of a request; with ``ids`` each document has one, else the server gives them."""
+    lines: list[bytes] = []
+    for event, document in zip(events, documents, strict=True):
+        # neither a name nor an id has anything that JSON would escape
+        own = f',"_id":"{document_id(event.timestamp_ns, document)}"' if ids else ""
+        lines.append(f'{{"{action}":{{"_index":"{index.of(event)}"{own}}}}}'.encode())
+        lines.append(document)
+    lines.append(b"")
+    return b"\n".join(lines)
+
+
+def items_of(answer: bytes, count: int) -> list[Item] | None:
+    """What became of each of ``count`` events; empty where all were taken, None where this is no answer of a bulk API."""
+    try:
+        found = load(answer)
+        if found["errors"] is False:
+            return []
+        items = [_item(action) for each in found["items"] for action in each.values()]
+    except (DecodeError, KeyError, TypeError, AttributeError):
+        return None
+    return items if len(items) == count else None
+
+
+def _item(found: dict[str, object]) -> Item:
+    status, error = found["status"], found.get("error")
+    if not isinstance(status, int):
+        raise TypeError(status)
+    if not isinstance(error, dict):
+        return Item(status, "" if error is None else str(error))
+    cause = error.get("caused_by")
+    parts = [error.get("type"), error.get("reason"), cause.get("reason") if isinstance(cause, dict) else None]
+    return Item(status, ": ".join(str(part) for part in parts if part))

@@ -1,0 +1,47 @@
+"""Why Loki has refused a request, and which of its events are meant. Pure.
+
+Loki takes what it can of a request and answers 400 for the rest, which it names in words only. It knows what it has: the same
+line with the same time in the same stream is there once, however often it comes. So a refused request is taken apart and sent
+again, until each refused part consists of events that Loki will not take.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+
+from pipeline.api import Event
+
+_BOUND = re.compile(rb"oldest acceptable timestamp is: ([0-9T:.Z+-]+)")
+"""In the words for entries that are too old, and for those that are too far behind the newest one of their stream
+(Loki 2.4 to 3, pkg/validation and pkg/chunkenc)."""
+
+
+def apart(events: Sequence[Event], streams: Mapping[tuple[str, ...], Sequence[int]], words: bytes) -> list[Sequence[int]]:
+    """The places of a refused request's events, in parts to be sent again; empty where all of them are refused for good.
+
+    By stream first, since limits hold for a stream; then by the time that Loki names, else in halves.
+    """
+    if len(events) == 1:
+        return []
+    if len(streams) > 1:
+        return list(streams.values())
+    bound_ns = oldest_acceptable_ns(words)
+    older = [] if bound_ns is None else [place for place, event in enumerate(events) if event.timestamp_ns < bound_ns]
+    if len(older) == len(events):
+        return []
+    if older:
+        others = set(older)
+        return [older, [place for place in range(len(events)) if place not in others]]
+    middle = len(events) // 2
+    return [range(middle), range(middle, len(events))]
+
+
+def oldest_acceptable_ns(words: bytes) -> int | None:
+    """The time before which Loki says to take nothing, in nanoseconds since 1970: of several the oldest. None: it names none."""
+    times = []
+    for match in _BOUND.finditer(words):
+        try:
+            times.append(datetime.fromisoformat(match[1].decode()).timestamp())
+        except (ValueError, OverflowError):
+            continue
+    return int(min(times)) * 1_000_000_000 if times else None

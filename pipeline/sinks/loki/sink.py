@@ -1,0 +1,119 @@
+"""The ``loki`` sink: batches to the push API of Grafana Loki and servers that understand it.
+
+In: batches of the engine. Out: one request for a batch, its events in streams by their labels. The engine owns retry; the sink
+says of each event whether Loki has it, will never take it, or may take it later.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Literal
+from urllib.parse import urlsplit
+
+from pydantic import Field
+
+from pipeline.api import ConfigError, Context, Event, NotConnected, Reject, Sink, SinkDefaults
+from pipeline.codecs.options import EncodingOptions
+from pipeline.codecs.registry import codec
+from pipeline.sinks.compression import compressed
+from pipeline.sinks.http.address import ServerUrl
+from pipeline.sinks.http.answer import CONTENT_TOO_LARGE, RETRY_STATUSES, Answer, judge
+from pipeline.sinks.http.client import Client, RequestOptions
+from pipeline.sinks.http.credentials import AuthOptions
+from pipeline.sinks.http.rounds import Outcome, Part, deliver, halves
+from pipeline.sinks.loki.labels import Labels, compiled
+from pipeline.sinks.loki.push import body_of
+from pipeline.sinks.loki.refusal import apart
+
+PATH = "/loki/api/v1/push"
+TOO_LARGE_WITHIN = b"received message larger than max"
+"""Loki's parts speak gRPC with each other, and what is too large there comes back as 500 with these words of its library."""
+
+
+class LineOptions(EncodingOptions):
+    """How events become lines."""
+
+    codec: Literal["json", "ecs"] = "json"
+    """`json`: OpenTelemetry's names, which `| json` of LogQL takes apart; `ecs`: as the Elastic Common Schema has it."""
+
+
+class LokiConfig(RequestOptions):
+    """Options of the `loki` sink."""
+
+    url: ServerUrl
+    """Address of the server, such as `https://loki.example:3100`. Without a path, `/loki/api/v1/push` is meant."""
+    # 15: as many as Loki takes of a stream (max_label_names_per_series)
+    labels: Annotated[Mapping[str, str], Field(min_length=1, max_length=15)] = Field(default_factory=lambda: {"job": "httpipe"})
+    """Labels of the streams, by their names; templates. Choose what has few values: each set of values is a stream."""
+    max_streams: Annotated[int, Field(ge=1, le=100_000)] = 100
+    """Different sets of values; in those that come later `other` stands for what templates insert."""
+    structured_metadata: Annotated[Mapping[str, str], Field(max_length=50)] = Field(default_factory=dict)
+    """What Loki keeps beside the line, by names; templates. It may have many values; Loki 3 takes it."""
+    tenant: Annotated[str, Field(pattern=r"^[\x21-\x7e]*$")] = ""
+    """Tenant, sent as `X-Scope-OrgID`."""
+    auth: AuthOptions = AuthOptions()
+    """Credentials."""
+    encoding: LineOptions = LineOptions()
+    """How events are written."""
+    compression: Literal["none", "gzip"] = "gzip"
+    """Of requests."""
+
+
+class LokiSink(Sink):
+    """Sends events to the push API."""
+
+    api_version = 1
+    Config = LokiConfig
+    # what Promtail and Vector send: a megabyte, within the 4 MB that Loki's parts take of each other
+    defaults = SinkDefaults(batch_max_events=1000, batch_max_bytes=2 << 20, batch_timeout_secs=1.0)
+
+    def __init__(self, config: LokiConfig, context: Context) -> None:
+        self._config = config
+        self._context = context
+        self._codec = codec(config.encoding)
+        labels, problems = compiled("labels", config.labels, context.attributes)
+        self._metadata, others = compiled("structured_metadata", config.structured_metadata, context.attributes)
+        if problems or others:
+            raise ConfigError([*problems, *others])
+        self._labels = Labels(labels, config.max_streams)
+        self._url = config.url if urlsplit(config.url).path else config.url + PATH
+        self._fields = {"content-type": "application/json", "user-agent": "httpipe", **config.auth.fields()}
+        if config.tenant:
+            self._fields["x-scope-orgid"] = config.tenant
+        if config.compression != "none":
+            self._fields["content-encoding"] = config.compression
+        self._client = Client(config)
+
+    async def open(self) -> None:
+        """Read certificates; connections are made as they are needed."""
+        await self._client.open()
+
+    async def write(self, batch: Sequence[Event]) -> None:
+        """Send the batch. Raises what is to become of the events that Loki has not taken."""
+
+        async def send(part: Part[None]) -> Outcome[None]:
+            return await self._sent([batch[place] for place in part.places], part)
+
+        await deliver([Part(None, range(len(batch)))], send, len(batch))
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._client.aclose()
+
+    async def _sent(self, events: Sequence[Event], part: Part[None]) -> Outcome[None]:
+        streams = self._labels.groups(events)
+        if overflows := self._labels.new_overflows():
+            self._context.count("stream_overflow_events", overflows)
+        body = body_of(events, self._codec.encode_each(events), streams, self._labels, self._metadata)
+        try:
+            answer = await self._client.send("POST", self._url, compressed(body, self._config.compression), self._fields)
+        except NotConnected as error:
+            return error
+        if len(events) > 1 and _is_too_large(answer):
+            return halves(part)
+        failure = judge(f"POST {self._url}", answer, RETRY_STATUSES, self._context.now_ns())
+        if isinstance(failure, Reject) and (smaller := apart(events, streams, answer.body)):
+            return [part._replace(places=[part.places[place] for place in places]) for places in smaller]
+        return failure
+
+
+def _is_too_large(answer: Answer) -> bool:
+    return answer.status == CONTENT_TOO_LARGE or (answer.status >= 500 and TOO_LARGE_WITHIN in answer.body)

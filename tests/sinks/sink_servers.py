@@ -1,0 +1,147 @@
+"""Servers that events are sent to, real ones, on ports of 127.0.0.1: started, stopped and killed as often as a test likes."""
+
+import json
+import shutil
+import signal
+import subprocess
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from socket import create_server
+from typing import Any, Self
+
+import httpx
+
+from pipeline.prctl import die_with_parent
+from tests.maven_jars import CHECKOUT, NotAvailable, jars
+
+HERE = Path(__file__).parent
+START_SECS = 90
+BUILD_SECS = 500
+VICTORIA_LOGS = "v1.52.1"
+
+
+class Server(ABC):
+    """One process with its data in a folder. It has the same port each time."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        with create_server(("127.0.0.1", 0)) as found:
+            self.port: int = found.getsockname()[1]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @abstractmethod
+    def command(self) -> Sequence[str]:
+        """What starts it, in the foreground. Raises ``NotAvailable``."""
+
+    @property
+    @abstractmethod
+    def ready_path(self) -> str:
+        """What it answers with 200 as soon as it takes events."""
+
+    @property
+    def base(self) -> str:
+        """The beginning of its addresses."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    def start(self) -> None:
+        """Returns when it takes events."""
+        log = self.folder / "log"
+        with log.open("ab") as out:
+            self._process = subprocess.Popen(self.command(), stdout=out, stderr=out, preexec_fn=die_with_parent)  # noqa: PLW1509
+        until = time.monotonic() + START_SECS
+        while not self._ready():
+            if self._process.poll() is not None or time.monotonic() > until:
+                raise RuntimeError(f"{type(self).__name__} does not start: {log.read_text()[-2000:]}")
+            time.sleep(0.05)
+
+    def _ready(self) -> bool:
+        try:
+            return httpx.get(f"{self.base}{self.ready_path}", trust_env=False).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    def send(self, number: signal.Signals) -> None:
+        """To its process, such as SIGSTOP and SIGCONT."""
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def kill(self) -> None:
+        """As a crash or the kernel would."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> None:
+        """As its administrator would."""
+        self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(30)
+            self._process = None
+
+    def ask(self, method: str, path: str, body: object = None, **parameters: str) -> Any:
+        """What it answers, from JSON; it must be a success."""
+        answer = httpx.request(method, f"{self.base}{path}", json=body, params=parameters, timeout=30, trust_env=False)
+        assert answer.is_success, answer.text
+        return json.loads(answer.text or "null")
+
+
+class OpenSearch(Server):
+    """A node of OpenSearch, by the parts of it that Maven Central has: storage, bulk API, data streams, index templates."""
+
+    ready_path = "/"
+
+    def command(self) -> Sequence[str]:
+        """Java compiles the 30 lines that start a node."""
+        found = jars(HERE / "opensearch" / "pom.xml", "opensearch")
+        quick = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]
+        return ["java", *quick, "-cp", f"{found}/*", str(HERE / "opensearch" / "Server.java"), str(self.folder), str(self.port)]
+
+
+class VictoriaLogs(Server):
+    """VictoriaLogs, which takes Loki's push API and Elasticsearch's bulk API; compiled of its Go module in half a minute."""
+
+    ready_path = "/health"
+
+    def command(self) -> Sequence[str]:
+        """It keeps entries of any age, as far as they are not of the future."""
+        data = f"-storageDataPath={self.folder / 'data'}"
+        return [str(_victoria_logs()), data, f"-httpListenAddr=127.0.0.1:{self.port}", "-retentionPeriod=100y"]
+
+    def count(self, query: str = "*") -> int:
+        """How many entries it has, those that it has twice counted twice."""
+        self.ask("GET", "/internal/force_flush")
+        return int(self.ask("GET", "/select/logsql/query", query=f"{query} | count() as n")["n"])
+
+    def entries(self, query: str = "*") -> list[dict[str, str]]:
+        """Entries by their time."""
+        self.ask("GET", "/internal/force_flush")
+        asked = {"query": f"{query} | sort by (_time)"}
+        found = httpx.get(f"{self.base}/select/logsql/query", params=asked, timeout=30, trust_env=False)
+        return [json.loads(line) for line in found.text.splitlines()]
+
+
+def _victoria_logs() -> Path:
+    folder = CHECKOUT / ".cache" / "victoria-logs" / VICTORIA_LOGS
+    made = folder / "victoria-logs"
+    if made.exists():
+        return made
+    go = shutil.which("go")
+    if go is None:
+        raise NotAvailable("Go is not installed (Debian: golang-go)")
+    folder.mkdir(parents=True, exist_ok=True)
+    module = f"github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs@{VICTORIA_LOGS}"
+    command = ["env", f"GOBIN={folder}", go, "install", module]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_SECS, check=False, cwd=folder)
+    if done.returncode:
+        raise NotAvailable(f"VictoriaLogs cannot be compiled here: {done.stderr.strip()[-300:]}")
+    return made

@@ -1,0 +1,195 @@
+"""The sink `elasticsearch` against OpenSearch, and against VictoriaLogs, which takes the same API."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sink_servers import OpenSearch, Server
+
+from pipeline.api import BatchError, Context, NotConnected, Reject
+from pipeline.codecs.registry import codec
+from pipeline.model.events.exchange import Exchange
+from pipeline.sinks.elasticsearch.sink import ElasticsearchConfig, ElasticsearchSink
+from pipeline.testing.contract import ordinary_events
+from pipeline.testing.sink_contract import sink_contract
+from tests.maven_jars import NotAvailable
+
+COUNT = 20_000
+ANYTHING = {"index_patterns": ["anything-*"], "template": {"mappings": {"enabled": False}}}
+"""Of indices that keep documents and look into none: what odd events have in them is no matter of the server."""
+
+
+RUNNING: list[Server] = []
+"""The module's server, for contracts, which ask for no fixture."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def opensearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One for the module."""
+    server = OpenSearch(tmp_path_factory.mktemp("opensearch"))
+    try:
+        server.start()
+        server.ask("PUT", "/_index_template/anything", ANYTHING)
+        RUNNING[:] = [server]
+        yield server
+    except NotAvailable as reason:
+        pytest.skip(str(reason))
+    finally:
+        server.kill()
+
+
+def make(url: str, **options: Any) -> tuple[ElasticsearchSink, dict[str, int]]:
+    """The sink, and what it counts."""
+    counted: dict[str, int] = {}
+
+    def count(name: str, by: int) -> None:
+        counted[name] = counted.get(name, 0) + by
+
+    return ElasticsearchSink(ElasticsearchConfig.model_validate({"url": url, **options}), Context("search", count=count)), counted
+
+
+def index_of(folder: Path) -> str:
+    """An index of this folder's own."""
+    return f"anything-{folder.name.lower().strip('_')}"
+
+
+def numbers(index: str) -> list[int]:
+    """What is in it, in the order in which it came."""
+    server = RUNNING[0]
+    server.ask("POST", f"/{index}/_refresh")
+    found = server.ask("POST", f"/{index}/_search", {"size": 10_000, "sort": [{"_seq_no": "asc"}]})
+    return [hit["_source"]["event"]["sequence"] for hit in found["hits"]["hits"]]
+
+
+@asynccontextmanager
+async def stopped(_folder: Path) -> AsyncIterator[None]:
+    """It does not answer meanwhile."""
+    server = RUNNING[0]
+    server.send(signal.SIGSTOP)
+    yield
+    server.send(signal.SIGCONT)
+
+
+TestContract = sink_contract(
+    lambda folder: make(RUNNING[0].base, index=index_of(folder), timeout_secs=5.0)[0],
+    received=lambda folder: numbers(index_of(folder)),
+    down=stopped,
+)
+
+
+@pytest.mark.anyio
+async def test_a_data_stream_takes_each_event_once(opensearch: Server) -> None:
+    """The sink makes the index template; what it sends again is there already, and counts as delivered."""
+    sink, counted = make(opensearch.base, index="logs-once-default", index_template="once")
+    await sink.open()
+    await sink.healthcheck()
+    await sink.write(ordinary_events(0, 100))
+    await sink.write(ordinary_events(50, 150))
+    await sink.aclose()
+    await sink.open()  # the template is there now
+    await sink.aclose()
+    opensearch.ask("POST", "/logs-once-default/_refresh")
+    assert opensearch.ask("GET", "/logs-once-default/_count")["count"] == 150
+    assert counted == {"already_there_events": 50}
+    assert opensearch.ask("GET", "/_data_stream/logs-once-default")["data_streams"][0]["template"] == "once"
+
+
+@pytest.mark.anyio
+async def test_fields_have_the_types_that_questions_need(opensearch: Server) -> None:
+    """Addresses are addresses, numbers are numbers, texts are found whole; by the sink's own template."""
+    sink, _ = make(opensearch.base, index="logs-typed-default", index_template="typed")
+    await sink.open()
+    await sink.write(ordinary_events(0, 50))
+    await sink.aclose()
+    opensearch.ask("POST", "/logs-typed-default/_refresh")
+
+    def count(query: str) -> int:
+        return int(opensearch.ask("GET", "/logs-typed-default/_count", q=query)["count"])
+
+    assert count('client.ip:"192.0.2.0/24"') == 50
+    assert count("http.response.status_code:>=500") == 8
+    assert count('url.path:"/items/7"') == 1
+    assert count("event.duration:[1000000 TO 2000000]") == 11  # 1 to 2 ms, in steps of 0.1
+    asked = {"size": 1, "sort": [{"@timestamp": "desc"}]}
+    newest = opensearch.ask("POST", "/logs-typed-default/_search", asked)["hits"]["hits"][0]
+    assert newest["_source"]["event"]["sequence"] == 49
+
+
+@pytest.mark.anyio
+async def test_what_the_mapping_refuses_is_rejected_alone(opensearch: Server) -> None:
+    """With the server's words; the others are delivered."""
+    opensearch.ask("PUT", "/strict", {"mappings": {"properties": {"labels": {"properties": {"n": {"type": "long"}}}}}})
+    events = [Exchange(timestamp_ns=number, attributes={"n": value}) for number, value in enumerate((1, "no number", 3))]
+    sink, _ = make(opensearch.base, index="strict")
+    await sink.open()
+    with pytest.raises(BatchError) as raised:
+        await sink.write(events)
+    await sink.aclose()
+    assert raised.value.failures.keys() == {1}
+    failure = raised.value.failures[1]
+    assert isinstance(failure, Reject)
+    assert "400: mapper_parsing_exception: failed to parse field [labels.n] of type [long]" in str(failure)
+
+
+@pytest.mark.anyio
+async def test_a_pipeline_that_is_not_there_stops_the_sink_at_its_start(opensearch: Server) -> None:
+    """The server would refuse every single event; one that is there changes the documents."""
+    sink, _ = make(opensearch.base, index="piped", pipeline="none-such")
+    await sink.open()
+    with pytest.raises(NotConnected, match=r"_ingest/pipeline/none-such answered 404"):
+        await sink.healthcheck()
+    await sink.aclose()
+
+
+@pytest.mark.anyio
+async def test_an_index_a_day_and_a_host(opensearch: Server) -> None:
+    """By templates and time tokens of the event."""
+    sink, _ = make(opensearch.base, index="daily-{{server.address}}-%Y.%m.%d", action="index")
+    await sink.open()
+    await sink.write([Exchange(timestamp_ns=0, server_address="A.Example"), *ordinary_events(0, 2)])
+    await sink.aclose()
+    found = opensearch.ask("GET", "/_cat/indices/daily-*", format="json")
+    assert {each["index"] for each in found} == {"daily-a.example-1970.01.01", "daily-example.com-2023.11.14"}
+
+
+def pipeline_file(folder: Path, url: str, options: str) -> Path:
+    """From a recording of 20,000 exchanges to the server."""
+    (folder / "in.jsonl").write_bytes(codec("json").encode_batch(ordinary_events(0, COUNT)))
+    file = folder / "pipeline.toml"
+    file.write_text(
+        f'[sources.s]\ntype = "replay"\npath = "{folder}/in.jsonl"\n'
+        f'[sinks.search]\ntype = "elasticsearch"\ninputs = ["s"]\nurl = "{url}"\n{options}\n'
+        "batch.max_events = 500\nretry.initial_backoff_secs = 0.05\nretry.max_backoff_secs = 0.5\n"
+    )
+    return file
+
+
+def test_twenty_thousand_exchanges_pass_a_server_that_is_killed(tmp_path: Path, opensearch: Server) -> None:
+    """Killed in the middle of its work: every exchange is there, and none of them twice."""
+    file = pipeline_file(tmp_path, opensearch.base, 'index_template = "httpipe"')
+    command = [str(Path(sys.executable).with_name("httpipe")), "run", str(file)]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as run:
+        while written(opensearch) < COUNT // 10:
+            assert run.poll() is None
+            time.sleep(0.05)
+        opensearch.kill()
+        opensearch.start()
+        _, said = run.communicate(timeout=120)
+    assert run.returncode == 0, said
+    assert "sink search  sent 20,000" in said
+    opensearch.ask("POST", "/logs-httpipe-default/_refresh")
+    assert opensearch.ask("GET", "/logs-httpipe-default/_count")["count"] == COUNT
+
+
+def written(server: Server) -> int:
+    """How many the data stream has; 0 before there is one."""
+    try:
+        return int(server.ask("GET", "/logs-httpipe-default/_stats/indexing")["_all"]["primaries"]["indexing"]["index_total"])
+    except (AssertionError, KeyError):
+        return 0

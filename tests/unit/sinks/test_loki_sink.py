@@ -1,0 +1,282 @@
+"""The sink `loki` against a web server that keeps what arrives and answers as it is told. tests/sinks has one that stores."""
+
+import gzip
+import json
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from pipeline.api import BackOff, BatchError, ConfigError, Context, Reject
+from pipeline.codecs.registry import codec
+from pipeline.model.events.exchange import Exchange
+from pipeline.sinks.loki.refusal import oldest_acceptable_ns
+from pipeline.sinks.loki.sink import LokiConfig, LokiSink
+from pipeline.testing.contract import ordinary_events
+from pipeline.testing.sink_contract import sink_contract
+from tests.web_receiver import Receiver
+
+NOW_NS = 1_767_225_600 * 1_000_000_000
+EVENTS = [
+    Exchange(timestamp_ns=NOW_NS + second * 1_000_000_000, httpipe_sequence=second, server_address=f"s{second % 2}.example")
+    for second in range(6)
+]
+OK: tuple[int, dict[str, str], str] = (204, {}, "")
+BY_SERVER = {"labels": {"job": "httpipe", "server": "{{server.address}}"}}
+
+
+def too_old(before: int) -> tuple[int, dict[str, str], str]:
+    """What Loki answers where entries are older than this second of ``EVENTS``."""
+    bound = datetime.fromtimestamp(NOW_NS // 1_000_000_000 + before, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    reason = f"entry too far behind, entry timestamp is: 2025-12-31T00:00:00Z, oldest acceptable timestamp is: {bound}"
+    return (400, {}, f"entry with timestamp 2025-12-31 ignored, reason: '{reason}',\ntotal ignored: 2 out of 6 for stream")
+
+
+@pytest.fixture
+def receiver(tmp_path: Path) -> Iterator[Receiver]:
+    """A server of this test's own."""
+    with Receiver(tmp_path) as running:
+        yield running
+
+
+def make(url: str, **options: Any) -> tuple[LokiSink, dict[str, int]]:
+    """The sink, and what it counts."""
+    counted: dict[str, int] = {}
+
+    def count(name: str, by: int) -> None:
+        counted[name] = counted.get(name, 0) + by
+
+    return LokiSink(LokiConfig.model_validate({"url": url, **options}), Context("logs", count=count)), counted
+
+
+async def sent(sink: LokiSink, events: Sequence[Exchange] = EVENTS) -> None:
+    """Open, write, close."""
+    try:
+        await sink.open()
+        await sink.write(events)
+    finally:
+        await sink.aclose()
+
+
+def streams(request: dict[str, Any]) -> list[dict[str, Any]]:
+    """Of a request."""
+    body = request["body"]
+    found = json.loads(gzip.decompress(body) if request["fields"].get("content-encoding") == "gzip" else body)
+    assert found.keys() == {"streams"}
+    return list(found["streams"])
+
+
+def numbers(requests: Sequence[dict[str, Any]]) -> list[int]:
+    """Of the events in these requests, in their order."""
+    return [
+        json.loads(entry[1])["httpipe.sequence"]
+        for request in requests
+        for stream in streams(request)
+        for entry in stream["values"]
+    ]
+
+
+def taken(receiver: Receiver) -> list[dict[str, Any]]:
+    """The requests that were kept."""
+    return [each for each in receiver.requests() if each["status"] in (0, 204)]
+
+
+class Servers:
+    """One for each folder of the contract, ended with the module."""
+
+    running: dict[Path, Receiver] = {}  # noqa: RUF012  of the module
+
+    @classmethod
+    def at(cls, folder: Path) -> Receiver:
+        """The server of this folder; it is started for it."""
+        if folder not in cls.running:
+            cls.running[folder] = Receiver(folder)
+            cls.running[folder].start()
+        return cls.running[folder]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _ended() -> Iterator[None]:
+    yield
+    for each in Servers.running.values():
+        each.kill()
+
+
+@asynccontextmanager
+async def away(folder: Path) -> AsyncIterator[None]:
+    """Killed meanwhile."""
+    server = Servers.at(folder)
+    server.kill()
+    yield
+    server.start()
+
+
+TestContract = sink_contract(
+    lambda folder: make(Servers.at(folder).base)[0],
+    received=lambda folder: numbers(taken(Servers.at(folder))),
+    down=away,
+)
+
+
+@pytest.mark.anyio
+async def test_a_batch_is_one_request_of_streams(receiver: Receiver) -> None:
+    """By labels, entries in order of time, with nanoseconds, the encoded event, and metadata where it is asked for."""
+    options = {**BY_SERVER, "structured_metadata": {"number": "{{httpipe.sequence}}", "none": "{{url.path}}"}, "tenant": "team-a"}
+    await sent(make(receiver.base, **options)[0], EVENTS[::-1])
+    request = receiver.requests()[0]
+    assert request["path"] == "/loki/api/v1/push"
+    assert request["fields"]["content-type"] == "application/json"
+    assert request["fields"]["x-scope-orgid"] == "team-a"
+    found = {stream["stream"]["server"]: stream for stream in streams(request)}
+    assert found.keys() == {"s0.example", "s1.example"}
+    assert found["s0.example"]["stream"]["job"] == "httpipe"
+    lines = codec("json").encode_each(EVENTS)
+    assert found["s1.example"]["values"] == [
+        [str(EVENTS[number].timestamp_ns), lines[number].decode(), {"number": str(number)}] for number in (1, 3, 5)
+    ]
+
+
+@pytest.mark.anyio
+async def test_an_address_with_a_path_is_taken_as_it_is(receiver: Receiver) -> None:
+    """For what stands in front of Loki, and for others that speak its API."""
+    await sent(make(f"{receiver.base}/insert/push", compression="none")[0])
+    assert receiver.requests()[0]["path"] == "/insert/push"
+    assert streams(receiver.requests()[0])[0]["stream"] == {"job": "httpipe"}
+
+
+@pytest.mark.anyio
+async def test_streams_are_bounded(receiver: Receiver) -> None:
+    """Untrusted peers choose values: those that come late are `other`, and counted; what is missing is `unknown`."""
+    sink, counted = make(receiver.base, **BY_SERVER, max_streams=3)
+    names = [None, "a", "b", "c", "d", "a"]
+    await sent(sink, [Exchange(timestamp_ns=NOW_NS, server_address=name, httpipe_sequence=0) for name in names])
+    assert [stream["stream"]["server"] for stream in streams(receiver.requests()[0])] == ["unknown", "a", "b", "other"]
+    assert counted == {"stream_overflow_events": 2}
+
+
+@pytest.mark.anyio
+async def test_what_is_too_old_is_rejected_and_nothing_else(receiver: Receiver) -> None:
+    """By the time that Loki names; the rest is sent again, which Loki knows."""
+    receiver.answer(too_old(2), too_old(2), OK)
+    with pytest.raises(BatchError, match="2 events") as raised:
+        await sent(make(receiver.base)[0])
+    failures = raised.value.failures
+    assert {place: type(error) for place, error in failures.items()} == {0: Reject, 1: Reject}
+    assert "400: entry with timestamp 2025-12-31 ignored, reason: 'entry too far behind" in str(failures[0])
+    assert [numbers([each]) for each in receiver.requests()] == [[0, 1, 2, 3, 4, 5], [0, 1], [2, 3, 4, 5]]
+
+
+@pytest.mark.anyio
+async def test_each_stream_has_its_own_limit(receiver: Receiver) -> None:
+    """A refused request of several streams is sent again by stream."""
+    receiver.answer(too_old(9), too_old(9), OK)
+    with pytest.raises(BatchError) as raised:
+        await sent(make(receiver.base, **BY_SERVER)[0])
+    assert raised.value.failures.keys() == {0, 2, 4}
+    assert numbers(taken(receiver)) == [1, 3, 5]
+
+
+@pytest.mark.anyio
+async def test_a_refusal_without_a_time_is_narrowed_down(receiver: Receiver) -> None:
+    """In halves, to the one event that Loki will not take."""
+    no = (400, {}, "Max entry size '262144' bytes exceeded")
+    receiver.answer(no, no, no, OK, OK)
+    with pytest.raises(BatchError) as raised:
+        await sent(make(receiver.base)[0])
+    assert raised.value.failures.keys() == {0}
+    assert [numbers([each]) for each in receiver.requests()] == [[0, 1, 2, 3, 4, 5], [0, 1, 2], [0], [1, 2], [3, 4, 5]]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "answer",
+    [(413, {}, ""), (500, {}, "rpc error: code = ResourceExhausted desc = grpc: received message larger than max (5 vs. 4)")],
+)
+async def test_what_is_too_large_is_halved(receiver: Receiver, answer: tuple[int, dict[str, str], str]) -> None:
+    """Also where one part of Loki says so to another."""
+    receiver.answer(answer, OK, OK)
+    await sent(make(receiver.base)[0])
+    assert [numbers([each]) for each in receiver.requests()] == [[0, 1, 2, 3, 4, 5], [0, 1, 2], [3, 4, 5]]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("status", [429, 500, 503, 401])
+async def test_who_may_say_yes_later_is_asked_again(receiver: Receiver, status: int) -> None:
+    """Loki answers 429 where a tenant or a stream sends more than it may."""
+    receiver.answer((status, {"retry-after": "7"}, "Ingestion rate limit exceeded"))
+    with pytest.raises(BackOff, match=f"answered {status}: Ingestion rate limit exceeded") as raised:
+        await sent(make(receiver.base, auth={"user": "u", "password": "hidden"})[0])
+    assert raised.value.secs == 7.0
+    assert receiver.requests()[0]["fields"]["authorization"].startswith("Basic ")
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"labels": {"server.address": "x"}}, r"labels.server.address: is not a name of a label"),
+        ({"labels": {"a": "{{nosuch.field}}"}}, "nosuch"),
+        ({"structured_metadata": {"1": "x"}}, "structured_metadata.1: is not a name"),
+    ],
+)
+def test_mistakes_are_found_before_anything_runs(options: dict[str, Any], problem: str) -> None:
+    """`httpipe validate` tells them."""
+    with pytest.raises(ConfigError, match=problem):
+        make("http://a", **options)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"labels": {}}, {"labels": {f"l{n}": "x" for n in range(16)}}, {"tenant": "a b"}, {"encoding": {"codec": "protobuf"}}],
+)
+def test_options_that_cannot_be_are_refused(options: dict[str, Any]) -> None:
+    """By Loki's own limits."""
+    with pytest.raises(ValidationError):
+        make("http://a", **options)
+
+
+@pytest.mark.parametrize(
+    ("words", "second"),
+    [
+        (b"", None),
+        (b"oldest acceptable timestamp is: soon", None),
+        (b"has timestamp too old: 2020-01-01T00:00:00Z, oldest acceptable timestamp is: 1970-01-01T00:00:07Z", 7),
+        (b"oldest acceptable timestamp is: 1970-01-01T02:00:09+02:00', oldest acceptable timestamp is: 1970-01-01T00:00:08Z'", 8),
+        (b"oldest acceptable timestamp is: 9999-99-99T00:00:00Z", None),
+    ],
+)
+def test_loki_names_a_time_in_words(words: bytes, second: int | None) -> None:
+    """The oldest of several: what lies before it is refused for certain."""
+    assert oldest_acceptable_ns(words) == (None if second is None else second * 1_000_000_000)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(240)
+def test_twenty_thousand_exchanges_pass_a_server_that_is_killed(tmp_path: Path, receiver: Receiver) -> None:
+    """Killed twice, each time before it answers: all arrive, and twice only what it had taken without an answer."""
+    count, dies = 20_000, (0, {}, "")
+    receiver.answer(*([OK] * 10 + [dies]) * 2)
+    (tmp_path / "in.jsonl").write_bytes(codec("json").encode_batch(ordinary_events(0, count)))
+    (tmp_path / "pipeline.toml").write_text(
+        f'[sources.s]\ntype = "replay"\npath = "{tmp_path}/in.jsonl"\n'
+        f'[sinks.logs]\ntype = "loki"\ninputs = ["s"]\nurl = "{receiver.base}"\nbatch.max_events = 500\n'
+        "retry.initial_backoff_secs = 0.05\nretry.max_backoff_secs = 0.2\n"
+    )
+    command = [str(Path(sys.executable).with_name("httpipe")), "run", str(tmp_path / "pipeline.toml")]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as run:
+        for _ in range(2):
+            receiver.wait()
+            receiver.start()
+        _, said = run.communicate(timeout=120)
+    assert run.returncode == 0, said
+    arrived = numbers(taken(receiver))
+    unanswered = [len(numbers([each])) for each in receiver.requests() if each["status"] == 0]
+    assert len(unanswered) == 2
+    assert set(arrived) == set(range(count))
+    assert len(arrived) == count + sum(unanswered)
+    assert "sink logs  sent 20,000" in said
