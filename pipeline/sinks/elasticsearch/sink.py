@@ -16,7 +16,7 @@ from pipeline.codecs.json import dump
 from pipeline.codecs.options import EncodingOptions
 from pipeline.codecs.registry import codec
 from pipeline.errors import SinkSignal
-from pipeline.sinks.compression import compressed
+from pipeline.sinks.compression import ENCODINGS, compressed
 from pipeline.sinks.elasticsearch.bulk import ANSWERED, CONFLICT, LONGEST_ANSWER, Action, Item, body_of, items_of
 from pipeline.sinks.elasticsearch.index_name import IndexName
 from pipeline.sinks.elasticsearch.index_template import index_template
@@ -62,7 +62,7 @@ class ElasticsearchConfig(RequestOptions):
     """Give each event an id that is made of its document, so that one that is sent twice is there once. `false`: the server gives ids, which costs it less."""  # noqa: E501
     pipeline: str | None = None
     """Ingest pipeline that documents pass through in the server."""
-    index_template: Annotated[str, Field(pattern=r"^[a-z0-9._-]*$")] = ""
+    index_template: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9._-]*$")] | None = None
     """Make an index template of this name with the types of all fields, where there is none. OpenSearch needs one for data streams."""  # noqa: E501
     auth: ElasticsearchAuthOptions = ElasticsearchAuthOptions()
     """Credentials."""
@@ -73,7 +73,7 @@ class ElasticsearchConfig(RequestOptions):
 
 
 class ElasticsearchSink(Sink):
-    """Sends events to the bulk API."""
+    """Sends events to Elasticsearch, OpenSearch and what understands their bulk API."""
 
     api_version = 1
     Config = ElasticsearchConfig
@@ -87,9 +87,7 @@ class ElasticsearchSink(Sink):
         self._index = IndexName(config.index, context.attributes)
         self._client = Client(config)
         self._fields = {"content-type": "application/json", "user-agent": "httpipe", **config.auth.fields()}
-        self._bulk_fields = {**self._fields, "content-type": "application/x-ndjson"}
-        if config.compression != "none":
-            self._bulk_fields["content-encoding"] = config.compression
+        self._bulk_fields = {**self._fields, "content-type": "application/x-ndjson", **ENCODINGS[config.compression]}
         self._who = f"POST {config.url}/_bulk"
         self._url = f"{config.url}/_bulk?filter_path={ANSWERED}"
         if config.pipeline is not None:

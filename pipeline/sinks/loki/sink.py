@@ -13,7 +13,7 @@ from pydantic import Field
 from pipeline.api import ConfigError, Context, Event, NotConnected, Reject, Sink, SinkDefaults
 from pipeline.codecs.options import EncodingOptions
 from pipeline.codecs.registry import codec
-from pipeline.sinks.compression import compressed
+from pipeline.sinks.compression import ENCODINGS, compressed
 from pipeline.sinks.http.address import ServerUrl
 from pipeline.sinks.http.answer import CONTENT_TOO_LARGE, RETRY_STATUSES, Answer, judge
 from pipeline.sinks.http.client import Client, RequestOptions
@@ -47,7 +47,7 @@ class LokiConfig(RequestOptions):
     """Different sets of values; in those that come later `other` stands for what templates insert."""
     structured_metadata: Annotated[Mapping[str, str], Field(max_length=50)] = Field(default_factory=dict)
     """What Loki keeps beside the line, by names; templates. It may have many values; Loki 3 takes it."""
-    tenant: Annotated[str, Field(pattern=r"^[\x21-\x7e]*$")] = ""
+    tenant: Annotated[str, Field(pattern=r"^[\x21-\x7e]+$")] | None = None
     """Tenant, sent as `X-Scope-OrgID`."""
     auth: AuthOptions = AuthOptions()
     """Credentials."""
@@ -58,7 +58,7 @@ class LokiConfig(RequestOptions):
 
 
 class LokiSink(Sink):
-    """Sends events to the push API."""
+    """Sends events to Grafana Loki and what understands its push API."""
 
     api_version = 1
     Config = LokiConfig
@@ -76,10 +76,9 @@ class LokiSink(Sink):
         self._labels = Labels(labels, config.max_streams)
         self._url = config.url if urlsplit(config.url).path else config.url + PATH
         self._fields = {"content-type": "application/json", "user-agent": "httpipe", **config.auth.fields()}
+        self._fields |= ENCODINGS[config.compression]
         if config.tenant:
             self._fields["x-scope-orgid"] = config.tenant
-        if config.compression != "none":
-            self._fields["content-encoding"] = config.compression
         self._client = Client(config)
 
     async def open(self) -> None:

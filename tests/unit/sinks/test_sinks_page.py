@@ -10,10 +10,12 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from pipeline.codecs.options import EncodingOptions
+from pipeline.sinks.elasticsearch.sink import ElasticsearchConfig
 from pipeline.sinks.file import FileConfig
 from pipeline.sinks.har import HarConfig
 from pipeline.sinks.http.client import RequestOptions
 from pipeline.sinks.http.sink import HttpSinkConfig
+from pipeline.sinks.loki.sink import LokiConfig
 from pipeline.sinks.stdout import StdoutConfig
 
 PAGE = (Path(__file__).parents[3] / "docs" / "sinks.md").read_text()
@@ -23,6 +25,8 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "file": FileConfig,
     "har": HarConfig,
     "http": HttpSinkConfig,
+    "elasticsearch": ElasticsearchConfig,
+    "loki": LokiConfig,
 }
 """By section. What every sink that sends requests has (``RequestOptions``) stands in that of ``http``; others link there."""
 ENCODING = "[encoding](#encoding)"
