@@ -9,15 +9,21 @@ import contextlib
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import httpx
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-from pipeline.api import Context, Sink
+from pipeline.api import Context, Event, Exchange, Sink
+from pipeline.codecs.flat import EVERYTHING, to_object_of
 from pipeline.codecs.registry import codec
+from pipeline.model.events.exchange import EXCHANGE
 from pipeline.sinks.http.sink import HttpSink
+from pipeline.sinks.otlp.context import span_context
+from pipeline.sinks.otlp.sink import OtlpSink
 from pipeline.testing.contract import ordinary_events
 
 REQUESTS = 400
@@ -106,7 +112,50 @@ async def http() -> None:
     table("http", rows)
 
 
-ALL: Mapping[str, Callable[[], Coroutine[None, None, None]]] = {"http": http}
+async def otlp() -> None:
+    """The sink ``otlp``, and the same spans made with OpenTelemetry's own Protobuf classes, sent by httpx alone."""
+    rows = {}
+    with yes_server() as url:
+        for size in SIZES:
+            events = ordinary_events(0, size)
+            async with (
+                httpx.AsyncClient() as client,
+                opened(OtlpSink, endpoint=url) as plain,
+                opened(OtlpSink, endpoint=url, compression="gzip") as packed,
+                opened(OtlpSink, endpoint=url, exchanges="logs") as logs,
+            ):
+                rows[size] = {
+                    "own classes + httpx": await per_cpu_second(lambda: client.post(url, content=_spans(events)), size, 100),  # noqa: B023
+                    "otlp": await per_cpu_second(partial(plain.write, events), size, 100),
+                    "gzip": await per_cpu_second(partial(packed.write, events), size, 100),
+                    "as logs": await per_cpu_second(partial(logs.write, events), size, 100),
+                }
+    table("otlp", rows)
+
+
+def _spans(events: Sequence[Event]) -> bytes:
+    """A request with a span of each event, with the attributes that the sink writes."""
+    request = ExportTraceServiceRequest()
+    spans = request.resource_spans.add().scope_spans.add().spans
+    for event in events:
+        assert isinstance(event, Exchange)
+        ids, end = span_context(event), event.timestamp_ns + round((event.httpipe_duration_ms or 0) * 1e6)
+        span = spans.add(trace_id=ids.trace_id, span_id=ids.span_id, name=event.http_request_method, kind=2, flags=ids.flags)
+        span.start_time_unix_nano, span.end_time_unix_nano = event.timestamp_ns, end
+        for name, value in to_object_of(EXCHANGE, EVERYTHING)(event).items():
+            if name in ("event.name", "timestamp", "httpipe.duration_ms"):
+                continue
+            held = span.attributes.add(key=name).value
+            if isinstance(value, str):
+                held.string_value = value
+            elif isinstance(value, int):
+                held.int_value = value
+            else:
+                held.array_value.values.extend(AnyValue(string_value=each) for each in value)
+    return request.SerializeToString()
+
+
+ALL: Mapping[str, Callable[[], Coroutine[None, None, None]]] = {"http": http, "otlp": otlp}
 """By the name of the sink."""
 
 

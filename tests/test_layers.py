@@ -81,6 +81,7 @@ HOMES: dict[str, set[str]] = {
     "prometheus_client": {"telemetry/*", "runtime/*"},
     "sqlite3": {"delivery/*"},
     "httpx": {"sinks/http/client.py"},
+    "grpc": {"sinks/otlp/over_grpc.py"},
     "starlette": {"ui/*"},
     "uvicorn": {"ui/*"},
     "re2": {"expressions/*", "transforms/*"},

@@ -16,6 +16,7 @@ from pipeline.sinks.har import HarConfig
 from pipeline.sinks.http.client import RequestOptions
 from pipeline.sinks.http.sink import HttpSinkConfig
 from pipeline.sinks.loki.sink import LokiConfig
+from pipeline.sinks.otlp.sink import OtlpSinkConfig
 from pipeline.sinks.stdout import StdoutConfig
 
 PAGE = (Path(__file__).parents[3] / "docs" / "sinks.md").read_text()
@@ -27,6 +28,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "http": HttpSinkConfig,
     "elasticsearch": ElasticsearchConfig,
     "loki": LokiConfig,
+    "otlp": OtlpSinkConfig,
 }
 """By section. What every sink that sends requests has (``RequestOptions``) stands in that of ``http``; others link there."""
 ENCODING = "[encoding](#encoding)"
