@@ -10,7 +10,6 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass, field
 from enum import Enum
 from mmap import mmap
 from types import MappingProxyType
@@ -128,8 +127,7 @@ DELIVERY: ContextVar[Delivery | None] = ContextVar("httpipe.delivery", default=N
 NO_FIELDS: Mapping[str, FieldType] = MappingProxyType({})
 
 
-@dataclass(frozen=True, slots=True)
-class Context:
+class Context(msgspec.Struct, frozen=True):
     """What the engine hands a component.
 
     ``id``       the component's id in the pipeline file.
@@ -154,7 +152,9 @@ class Context:
     """
 
     id: str
-    log: logging.Logger | logging.LoggerAdapter[logging.Logger] = field(default_factory=lambda: logging.getLogger("httpipe"))
+    log: logging.Logger | logging.LoggerAdapter[logging.Logger] = msgspec.field(
+        default_factory=lambda: logging.getLogger("httpipe")
+    )
     now_ns: Callable[[], int] = time.time_ns
     count: Callable[[str, int], None] = lambda _name, _by: None
     trouble: Callable[[str], None] = lambda _sentence: None
@@ -162,7 +162,7 @@ class Context:
     body_bytes: int = 0
     websockets: bool = False
     tls_handshakes: bool = False
-    attributes: Mapping[str, FieldType] = field(default_factory=dict)
+    attributes: Mapping[str, FieldType] = msgspec.field(default_factory=dict)
     read_file: Callable[[str], bytes | None] = lambda _path: None
     map_file: Callable[[str], mmap | None] = lambda _path: None
 

@@ -11,7 +11,8 @@ Every other exception that leaves a component is a fault of that component: the 
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 OPEN_FILES_REMEDY = "allow more: `ulimit -n 1024` in the shell, LimitNOFILE=1024 in the systemd unit"
 """For EMFILE, wherever it comes up."""
@@ -21,8 +22,7 @@ class HttpipeError(Exception):
     """Base of every error that httpipe raises on purpose. Its text is shown to the user as it is, without a traceback."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """One thing wrong in a configuration: where it stands, what it is, what would be right."""
 
     path: str

@@ -9,6 +9,7 @@ use crate::http2::follower::{Http2, Limits, When};
 use crate::http2::frames::{PREFACE, opens_server};
 use crate::key::Key;
 use crate::message::{Keep, Message, Request, Response, Rest as Body};
+use crate::seen::Remembered;
 use crate::segment::{ACK, FIN, MULTIPATH, RST, SYN, Segment, UNUSUAL, ahead, behind};
 use std::sync::Arc;
 
@@ -30,6 +31,8 @@ pub struct Options {
     /// Streams that may be open on one connection; and requests that may wait on all others, for now.
     pub max_open: usize,
     pub room: usize,
+    /// Fields of requests that were read.
+    pub seen: Remembered,
 }
 
 impl Options {
@@ -171,7 +174,7 @@ impl Connection {
     }
 
     /// The next segment of `side`.
-    pub fn step(&mut self, side: usize, seg: &Segment, payload: &[u8], options: &Options) -> Step {
+    pub fn step(&mut self, side: usize, seg: &Segment, payload: &[u8], options: &mut Options) -> Step {
         if self.phase == Phase::Open {
             self.open(side, seg, payload, options)
         } else {
@@ -210,7 +213,7 @@ impl Connection {
 
     // -- before any data ---------------------------------------------------------------------------------------------------
 
-    fn opening(&mut self, side: usize, seg: &Segment, payload: &[u8], options: &Options) -> Step {
+    fn opening(&mut self, side: usize, seg: &Segment, payload: &[u8], options: &mut Options) -> Step {
         if seg.has(SYN) {
             return self.answered(side, seg);
         }
@@ -257,7 +260,7 @@ impl Connection {
 
     // -- segments ----------------------------------------------------------------------------------------------------------
 
-    fn open(&mut self, side: usize, seg: &Segment, payload: &[u8], options: &Options) -> Step {
+    fn open(&mut self, side: usize, seg: &Segment, payload: &[u8], options: &mut Options) -> Step {
         let (other, place) = (1 - side, ahead(seg.seq, self.next[side]));
         let missing = seg.has(ACK) && !self.ended[other] && ahead(seg.ack, self.next[other]) > 0;
         if missing || seg.has(SYN) || seg.cut || payload.len() > seg.length as usize || seg.ended_ns() < seg.ts_ns {
@@ -301,7 +304,7 @@ impl Connection {
         Step::Taken
     }
 
-    fn requested(&mut self, seg: &Segment, payload: &[u8], end: bool, options: &Options) -> Step {
+    fn requested(&mut self, seg: &Segment, payload: &[u8], end: bool, options: &mut Options) -> Step {
         if end || self.ended[1] || self.response.is_some() || !self.client_sent(seg, payload, options) {
             return Step::Unusual;
         }
@@ -354,7 +357,7 @@ impl Connection {
 
     // -- messages. False: it is unusual, and but for `informational` nothing has changed -------------------------------------
 
-    fn client_sent(&mut self, seg: &Segment, payload: &[u8], options: &Options) -> bool {
+    fn client_sent(&mut self, seg: &Segment, payload: &[u8], options: &mut Options) -> bool {
         if let Some(request) = &mut self.request {
             if self.partial.is_some() || self.held_bytes > MAX_HELD {
                 return false;
@@ -367,7 +370,7 @@ impl Connection {
         }
         let joined = self.joined(payload);
         let text = joined.as_deref().unwrap_or(payload);
-        match head::request(text, &options.request_headers) {
+        match head::request(text, &options.request_headers, options.seen.of(&self.key)) {
             Head::Incomplete => self.wait_for_more(seg, payload, options),
             Head::Unusual => false,
             Head::Whole(head) => {

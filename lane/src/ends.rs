@@ -1,13 +1,14 @@
 //! The endpoints of a connection, and what a source said of it.
 
 use crate::connection::Connection;
+use crate::grammar::Grammar;
 use crate::maker::Maker;
 use crate::table::Followed;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyString, PyTuple};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 /// As `pipeline.model.connection.Names` has them; shared by all exchanges of the connection.
 pub struct Ends {
@@ -19,6 +20,13 @@ pub struct Ends {
     pub network_type: &'static str,
     pub id: Box<str>,
     pub id_object: PyOnceLock<Py<PyString>>,
+    pub said: OnceLock<Said>,
+}
+
+/// What all exchanges of the connection say in JSON, for each run of the grammar's parts.
+pub struct Said {
+    pub grammar: Arc<Grammar>,
+    pub runs: Vec<Vec<u8>>,
 }
 
 /// Makes them, and asks Python's connection what a source said of it.
@@ -66,6 +74,7 @@ impl About {
                 server_port,
                 network_type: "ipv4",
                 id_object: PyOnceLock::new(),
+                said: OnceLock::new(),
             }));
         }
         let connection = match known {
@@ -85,6 +94,7 @@ impl About {
             network_type: if of.key.ipv4().is_some() { "ipv4" } else { "ipv6" },
             id: names.getattr("id")?.extract::<String>()?.into(),
             id_object: PyOnceLock::new(),
+            said: OnceLock::new(),
         }))
     }
 

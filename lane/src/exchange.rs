@@ -28,6 +28,24 @@ macro_rules! fields {
     };
 }
 
+impl Field {
+    /// Whether all exchanges of a connection say the same.
+    pub fn of_connection(self) -> bool {
+        matches!(
+            self,
+            Field::ClientAddress
+                | Field::ClientPort
+                | Field::LocalAddress
+                | Field::LocalPort
+                | Field::NetworkType
+                | Field::Protocol
+                | Field::Source
+                | Field::Capture
+                | Field::Connection
+        )
+    }
+}
+
 fields! {
     "timestamp_ns" Time
     "attributes" Attributes

@@ -2,7 +2,7 @@
 
 use crate::head::{Head, Span, line};
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub struct Fields {
     pub length: Option<u64>,
     pub chunked: bool,

@@ -6,6 +6,7 @@ use crate::frames::plain;
 use crate::grammar::Grammar;
 use crate::key::Key;
 use crate::line::checked;
+use crate::seen::Remembered;
 use crate::segment::{ACK, FIN, RST, SYN, Segment};
 
 const LINKS: [u32; 6] = [0, 1, 101, 113, 228, 276];
@@ -57,12 +58,13 @@ pub fn line(data: &[u8]) {
 /// # Panics
 /// Where a step that is unusual has changed something, or more is held than may be.
 pub fn segments(mut data: &[u8]) {
-    let options = Options {
+    let mut options = Options {
         request_headers: vec!["x-a".to_owned()],
         response_headers: vec!["server".to_owned()],
         max_head: 1024,
         max_open: 8,
         room: 8,
+        seen: Remembered::default(),
     };
     let key = Key::new(&[10, 0, 0, 1, 10, 0, 0, 2, 1, 1, 0, 80]).expect("a key of IPv4");
     let mut connection = Connection::at_rest(key, [1000, u32::MAX - 50]);
@@ -96,7 +98,7 @@ pub fn segments(mut data: &[u8]) {
             cut: second & 0xC7 == 0xC0,
         };
         let before = state(&connection);
-        match connection.step(side, &seg, payload, &options) {
+        match connection.step(side, &seg, payload, &mut options) {
             Step::Unusual => {
                 assert!(before == state(&connection), "an unusual step has changed something");
                 return;

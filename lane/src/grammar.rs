@@ -4,6 +4,7 @@ use crate::exchange::Field;
 use crate::line::MOST_MEMBERS;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use std::ops::Range;
 
 pub enum Type {
     Text,
@@ -29,10 +30,18 @@ pub struct Family {
     pub field: Option<Field>,
 }
 
+/// Members of an exchange in native memory, by place.
+pub enum Part {
+    One(usize),
+    /// What all exchanges of a connection say: which members, and the how-manieth of such runs it is.
+    Run(Range<usize>, usize),
+}
+
 pub struct Grammar {
     /// Up to the time.
     pub begin: Vec<u8>,
     pub members: Vec<Member>,
+    pub parts: Vec<Part>,
     pub families: Vec<Family>,
     /// Members that say again what another one says, each with that one.
     pub again: Vec<(usize, usize)>,
@@ -72,6 +81,7 @@ impl Grammar {
         if known.len() > MOST_MEMBERS {
             return Err(PyValueError::new_err("too many fields"));
         }
+        let parts = parts(&known);
         let families = families.into_iter().map(|(prefix, attribute, place)| Family {
             key: format!(",\"{prefix}").into_bytes(),
             place,
@@ -80,9 +90,25 @@ impl Grammar {
         Ok(Grammar {
             begin: format!("{{\"event.name\":\"{name}\",\"timestamp\":\"").into_bytes(),
             members: known,
+            parts,
             families: families.collect(),
             again,
             event_bytes,
         })
     }
+}
+
+fn parts(members: &[Member]) -> Vec<Part> {
+    let (mut found, mut runs) = (Vec::new(), 0);
+    for (place, member) in members.iter().enumerate() {
+        match found.last_mut() {
+            _ if !member.field.is_some_and(Field::of_connection) => found.push(Part::One(place)),
+            Some(Part::Run(run, _)) => run.end = place + 1,
+            _ => {
+                found.push(Part::Run(place..place + 1, runs));
+                runs += 1;
+            }
+        }
+    }
+    found
 }

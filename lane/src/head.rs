@@ -1,6 +1,7 @@
 //! Start lines of heads as nearly all are: known methods, a path, HTTP/1.0 or 1.1. What is not plain is `Head::Unusual`.
 
 use crate::fields::{Fields, fields};
+use crate::seen::Seen;
 use memchr::memchr;
 
 /// Where text lies in a head.
@@ -64,14 +65,14 @@ pub fn line(data: &[u8], from: usize) -> Head<(Span, usize)> {
     Head::Whole((Span { from, to: end - 1 }, end + 1))
 }
 
-pub fn request(data: &[u8], reported: &[String]) -> Head<RequestHead> {
+pub fn request(data: &[u8], reported: &[String], seen: &mut Seen) -> Head<RequestHead> {
     let Head::Whole((first, next)) = line(data, 0) else {
         return Head::Unusual;
     };
     let Some((method, target, version)) = request_line(first.of(data)) else {
         return Head::Unusual;
     };
-    match fields(data, next, Some(reported), &[]) {
+    match seen.read(data, next, reported) {
         // RFC 9112, section 3.2: without a Host it is marked.
         Head::Whole((found, _)) if version == "1.1" && found.host.is_none() => Head::Unusual,
         // RFC 9112, section 6.1: chunked before HTTP/1.1 is marked.
@@ -158,7 +159,7 @@ mod tests {
     use super::*;
 
     fn parsed(data: &[u8]) -> Option<RequestHead> {
-        match request(data, &[]) {
+        match request(data, &[], &mut Seen::default()) {
             Head::Whole(head) => Some(head),
             _ => None,
         }
@@ -198,7 +199,11 @@ mod tests {
             b"GET / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n",
             b"GET / HTT",
         ] {
-            assert!(matches!(request(data, &[]), Head::Unusual), "{}", data.escape_ascii());
+            assert!(
+                matches!(request(data, &[], &mut Seen::default()), Head::Unusual),
+                "{}",
+                data.escape_ascii()
+            );
         }
         for data in [
             &b"HTTP/1.1 200\r\n\r\n"[..],
@@ -215,7 +220,10 @@ mod tests {
     fn a_head_that_goes_on_is_incomplete_behind_its_first_line() {
         let data = b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n";
         for cut in 17..data.len() {
-            assert!(matches!(request(&data[..cut], &[]), Head::Incomplete), "{cut}");
+            assert!(
+                matches!(request(&data[..cut], &[], &mut Seen::default()), Head::Incomplete),
+                "{cut}"
+            );
         }
         assert_eq!(parsed(data).unwrap().fields.length, Some(5));
     }

@@ -2,9 +2,10 @@
 //! that is not printable ASCII, a value of another type) is left to Python, event by event.
 
 use crate::clock::Clock;
+use crate::ends::Said;
 use crate::events::{Added, Events, Item, Native};
 use crate::exchange::{Exchange, Field, Headers, Value};
-use crate::grammar::{Grammar, Member, Type};
+use crate::grammar::{Grammar, Member, Part, Type};
 use crate::json_text::{Plain, escape, quoted, write_float, write_number};
 use crate::line::{Line, Reader, checked};
 use crate::maker::by_name;
@@ -160,19 +161,14 @@ impl JsonLines {
         out.extend_from_slice(&self.grammar.begin);
         clock.write(time, out);
         out.push(b'"');
-        for member in &self.grammar.members {
-            if let Some(field) = member.field {
-                let value = exchange.value(field);
-                if !matches!(value, Value::Absent | Value::Marks(0)) {
-                    member.native(py, exchange, &value, out)?;
-                }
-            } else if let Some(told) = exchange.told.as_ref().filter(|_| member.place >= maker.told_at) {
-                let (told, place) = (told.bind(py), member.place - maker.told_at);
-                // What the class has behind these, no exchange of the lane has.
-                if place < told.len() {
-                    let value = told.get_borrowed_item(place).ok()?;
-                    if !value.is_none() {
-                        member.write(&value, out)?;
+        let said = self.said(py, exchange);
+        for part in &self.grammar.parts {
+            match (part, said) {
+                (Part::One(place), _) => self.grammar.members[*place].of_exchange(py, exchange, out)?,
+                (Part::Run(_, run), Some(said)) => out.extend_from_slice(&said.runs[*run]),
+                (Part::Run(members, _), None) => {
+                    for member in &self.grammar.members[members.clone()] {
+                        member.of_exchange(py, exchange, out)?;
                     }
                 }
             }
@@ -185,6 +181,18 @@ impl JsonLines {
             headers(&family.key, names, found, out)?;
         }
         Some(())
+    }
+
+    /// What all exchanges of its connection say, where there is more than one.
+    fn said<'a>(&self, py: pyo3::Python<'_>, exchange: &'a Exchange) -> Option<&'a Said> {
+        if exchange.sequence == 0 {
+            return None;
+        }
+        let said = exchange.ends.said.get_or_init(|| Said {
+            grammar: self.grammar.clone(),
+            runs: self.grammar.runs(py, exchange).unwrap_or_default(),
+        });
+        (Arc::ptr_eq(&said.grammar, &self.grammar) && !said.runs.is_empty()).then_some(said)
     }
 
     /// An event as Python has it.
@@ -270,7 +278,48 @@ fn tail_of<'a>(py: pyo3::Python<'_>, added: &'a Added, python: &Python<'_, '_>) 
     Ok(made.as_ref())
 }
 
+impl Grammar {
+    fn runs(&self, py: pyo3::Python<'_>, exchange: &Exchange) -> Option<Vec<Vec<u8>>> {
+        let mut runs = Vec::new();
+        for part in &self.parts {
+            if let Part::Run(members, _) = part {
+                let mut run = Vec::new();
+                for member in &self.members[members.clone()] {
+                    member.of_exchange(py, exchange, &mut run)?;
+                }
+                runs.push(run);
+            }
+        }
+        Some(runs)
+    }
+}
+
 impl Member {
+    /// What it is of an exchange in native memory, if anything.
+    fn of_exchange(&self, py: pyo3::Python<'_>, exchange: &Exchange, out: &mut Vec<u8>) -> Plain {
+        let Some(field) = self.field else {
+            return self.told(py, exchange, out);
+        };
+        match exchange.value(field) {
+            Value::Absent | Value::Marks(0) => Some(()),
+            value => self.native(py, exchange, &value, out),
+        }
+    }
+
+    /// What a source said. What the class has behind that, no exchange of the lane has.
+    fn told(&self, py: pyo3::Python<'_>, exchange: &Exchange, out: &mut Vec<u8>) -> Plain {
+        let place = self.place.checked_sub(exchange.ends.maker.told_at);
+        let (Some(told), Some(place)) = (&exchange.told, place) else {
+            return Some(());
+        };
+        let told = told.bind(py);
+        if place >= told.len() {
+            return Some(());
+        }
+        let value = told.get_borrowed_item(place).ok()?;
+        if value.is_none() { Some(()) } else { self.write(&value, out) }
+    }
+
     /// A value of an exchange in native memory that is there.
     fn native(&self, py: pyo3::Python<'_>, exchange: &Exchange, value: &Value<'_>, out: &mut Vec<u8>) -> Plain {
         out.extend_from_slice(&self.key);

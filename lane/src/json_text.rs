@@ -15,12 +15,14 @@ pub fn quoted(text: &str, out: &mut Vec<u8>) -> Plain {
 /// Printable ASCII. Of everything else Python knows what JSON escapes, and what a terminal would obey.
 pub fn escape(text: &str, out: &mut Vec<u8>) -> Plain {
     let raw = text.as_bytes();
-    if !raw.iter().fold(true, |good, byte| good & (0x20..0x7F).contains(byte)) {
-        return None;
-    }
-    if memchr::memchr2(b'"', b'\\', raw).is_none() {
+    let printable = |byte: u8| (0x20..0x7F).contains(&byte);
+    let same = |byte: u8| printable(byte) && byte != b'"' && byte != b'\\';
+    if raw.iter().fold(true, |good, &byte| good & same(byte)) {
         out.extend_from_slice(raw);
         return Some(());
+    }
+    if !raw.iter().all(|&byte| printable(byte)) {
+        return None;
     }
     for &byte in raw {
         if byte == b'"' || byte == b'\\' {
@@ -41,15 +43,17 @@ pub fn write_float(number: f64, out: &mut Vec<u8>) -> Plain {
 }
 
 pub fn write_number(mut number: u64, out: &mut Vec<u8>) {
-    let begin = out.len();
+    let mut digits = [0; 20];
+    let mut at = digits.len();
     loop {
-        out.push(digit(number));
+        at -= 1;
+        digits[at] = digit(number);
         number /= 10;
         if number == 0 {
             break;
         }
     }
-    out[begin..].reverse();
+    out.extend_from_slice(&digits[at..]);
 }
 
 #[cfg(test)]

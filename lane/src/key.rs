@@ -27,6 +27,11 @@ impl Key {
         &self.bytes[..usize::from(self.length)]
     }
 
+    pub fn source_port(&self) -> u16 {
+        let at = usize::from(self.length) - 4;
+        u16::from_be_bytes([self.bytes[at], self.bytes[at + 1]])
+    }
+
     /// Addresses and ports of source and destination, where it is of IPv4.
     pub fn ipv4(&self) -> Option<([Ipv4Addr; 2], [u16; 2])> {
         let bytes = &self.bytes;

@@ -11,6 +11,7 @@ use crate::http2::frames::may_be_frames;
 use crate::key::Key;
 use crate::maker::Maker;
 use crate::records::{Item, Records, to_python};
+use crate::seen::Remembered;
 use crate::segment::{ACK, SYN, Segment, UNUSUAL};
 use crate::table::{Followed, Table};
 use crate::timers::Timers;
@@ -101,6 +102,7 @@ impl Lane {
                 max_head: max_head_bytes,
                 max_open,
                 room: 0,
+                seen: Remembered::default(),
             },
             known: known.extract()?,
             max_connections,

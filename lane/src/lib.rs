@@ -25,6 +25,7 @@ mod line;
 mod maker;
 mod message;
 mod records;
+mod seen;
 mod segment;
 mod table;
 mod timers;

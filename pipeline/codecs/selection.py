@@ -1,14 +1,14 @@
 """Which fields of the table, headers and attributes an encoder writes: ``only_fields`` and ``except_fields`` as a predicate."""
 
-from dataclasses import dataclass
 from functools import lru_cache
+
+import msgspec
 
 from pipeline.model.events.fields import Family, Field
 from pipeline.model.events.kind import Kind
 
 
-@dataclass(frozen=True, slots=True)
-class Selection:
+class Selection(msgspec.Struct, frozen=True):
     """``Selection()`` takes everything. A name covers what is below it: ``http.request`` takes ``http.request.method``."""
 
     only: tuple[str, ...] | None = None

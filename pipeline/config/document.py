@@ -7,7 +7,8 @@ the outermost structure. It reads no file itself, and never guesses what a missp
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from pipeline.config.elsewhere import elsewhere
 from pipeline.config.interpolate import interpolate
@@ -21,8 +22,7 @@ TABLES = (*KINDS, "process", "telemetry", "ui", "tests")
 Table = Mapping[str, object]
 
 
-@dataclass(frozen=True, slots=True)
-class Entry:
+class Entry(msgspec.Struct, frozen=True):
     """One component as it stands in the file: ``[sinks.bus]`` is kind ``sinks``, id ``bus``."""
 
     kind: str
@@ -35,8 +35,7 @@ class Entry:
         return f"{self.kind}.{self.id}"
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(msgspec.Struct, frozen=True):
     """A pipeline file, parsed. ``problems`` are those of its outermost structure; what is wrong is left out of the rest."""
 
     file: str

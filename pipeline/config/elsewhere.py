@@ -4,8 +4,8 @@ In: its name and the models of tables. Out: the words of a hint.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 
+import msgspec
 from pydantic import BaseModel
 
 from pipeline.config.documentation import models_in
@@ -17,8 +17,7 @@ Tables = Mapping[str, Sequence[type[BaseModel]]]
 GLOBAL: Tables = {"in [process]": (ProcessOptions,), "in [telemetry]": (TelemetryOptions,), "in [ui]": (UiOptions,)}
 
 
-@dataclass(frozen=True, slots=True)
-class Around:
+class Around(msgspec.Struct, frozen=True):
     """What else is known around a model.
 
     ``beside``: models whose options may stand in the same table; ``also``: further names there; ``tables``: other tables.
@@ -26,7 +25,7 @@ class Around:
 
     beside: Sequence[type[BaseModel]] = ()
     also: Sequence[str] = ()
-    tables: Tables = field(default_factory=lambda: GLOBAL)
+    tables: Tables = msgspec.field(default_factory=lambda: GLOBAL)
 
     def names(self) -> list[str]:
         """What else may stand in the table."""

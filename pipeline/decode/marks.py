@@ -14,7 +14,14 @@ from pipeline.model.events.exchange import Mark
     HPACK_PARTIAL,
 ) = (1 << place for place in range(len(Mark)))
 
-NAMES: tuple[tuple[str, ...], ...] = tuple(
-    tuple(mark.value for place, mark in enumerate(Mark) if bits >> place & 1) for bits in range(1 << len(Mark))
-)
+
+
+def _sets() -> tuple[tuple[str, ...], ...]:
+    found: list[tuple[str, ...]] = [()]
+    for mark in Mark:
+        found += [(*names, mark.value) for names in found]
+    return tuple(found)
+
+
+NAMES = _sets()
 """``NAMES[bits]``: all 512 sets, made once, because a lookup in a tuple is the cheapest thing there is."""

@@ -6,9 +6,9 @@ room) and ``take`` (waits for events).
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 
 import anyio
+import msgspec
 
 from pipeline.config.options import WhenFull
 from pipeline.delivery.batch import Batch
@@ -16,8 +16,7 @@ from pipeline.delivery.health import Health
 from pipeline.delivery.ledger import Ledger, Reason
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(msgspec.Struct, frozen=True):
     """How much may wait, and what gives way."""
 
     max_events: int

@@ -3,13 +3,12 @@
 import random
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 
 import anyio
+import msgspec
 
 
-@dataclass(frozen=True, slots=True)
-class Clock:
+class Clock(msgspec.Struct, frozen=True):
     """``monotonic`` in seconds for intervals, ``now_ns`` wall clock in nanoseconds for events, ``random`` in [0, 1)."""
 
     monotonic: Callable[[], float] = time.monotonic
@@ -18,8 +17,7 @@ class Clock:
     random: Callable[[], float] = random.random
 
 
-@dataclass(slots=True)
-class Backoff:
+class Backoff(msgspec.Struct):
     """Waits that grow: random between 0 and a bound that doubles up to ``maximum_secs`` (full jitter).
 
     Full jitter spreads the retries of many clients evenly, which plain doubling does not (Brooker, "Exponential Backoff And

@@ -8,12 +8,12 @@ disk is slow, full or broken waits in the front, and ``when_full`` says what giv
 
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TypeVar
 
 import anyio
 from anyio.to_thread import run_sync
+from msgspec.structs import replace
 
 from pipeline.api import Event
 from pipeline.delivery.acknowledgement import release

@@ -5,8 +5,9 @@ does not depend on how much is lost. Whoever loses something only counts it, so 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from typing import NamedTuple
+
+import msgspec
 
 from pipeline.delivery.health import Logger
 from pipeline.delivery.ledger import Ledger, Reason
@@ -95,8 +96,7 @@ class Books(NamedTuple):
 _Key = tuple[Ledger, str]
 
 
-@dataclass(slots=True)
-class _Loss:
+class _Loss(msgspec.Struct):
     """One cause at one component. ``counted`` is the counter's number, ``before`` what it was when this loss began."""
 
     counted: int

@@ -1,9 +1,9 @@
 """The queue in front of one sink, in memory: what is in it when the process ends is lost."""
 
 from collections import deque
-from dataclasses import replace
 
 import anyio
+from msgspec.structs import replace
 
 from pipeline.delivery.acknowledgement import release
 from pipeline.delivery.batch import Batch, merge

@@ -2,10 +2,10 @@
 
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from itertools import count
 
 import anyio
+import msgspec
 
 from pipeline.api import Finished
 from pipeline.config.options import SinkOptions
@@ -29,8 +29,7 @@ def _batch_ids() -> Iterator[str]:
     return (f"{run}-{number}" for number in count(1))
 
 
-@dataclass(slots=True)
-class Shared:
+class Shared(msgspec.Struct):
     """Of one sink. ``dead_letter`` is set after all sinks are made, for they may refer to each other."""
 
     id: str
@@ -39,17 +38,17 @@ class Shared:
     options: SinkOptions
     health: Health
     log: Logger
-    clock: Clock = field(default_factory=Clock)
+    clock: Clock = msgspec.field(default_factory=Clock)
     dead_letter: DeadLetter | None = None
-    latency: Histogram = field(default_factory=Histogram)
+    latency: Histogram = msgspec.field(default_factory=Histogram)
     finished: Callable[[], None] = lambda: None
-    draining: anyio.Event = field(default_factory=anyio.Event)
-    batch_ids: Iterator[str] = field(default_factory=_batch_ids)
+    draining: anyio.Event = msgspec.field(default_factory=anyio.Event)
+    batch_ids: Iterator[str] = msgspec.field(default_factory=_batch_ids)
     last_delivery: float = 0.0
-    failing: set[str] = field(default_factory=set)
+    failing: set[str] = msgspec.field(default_factory=set)
     failed_attempts: int = 0
     retiring: bool = False
-    idle: Signal = field(default_factory=Signal)
+    idle: Signal = msgspec.field(default_factory=Signal)
 
     def end(self, error: Finished) -> None:
         """The sink accepts no more events."""

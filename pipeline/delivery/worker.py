@@ -3,9 +3,8 @@
 A worker never ends because a write failed, and nothing that happens here reaches another sink.
 """
 
-from dataclasses import dataclass, field
-
 import anyio
+import msgspec
 
 from pipeline.api import BackOff, Finished, NotConnected
 from pipeline.delivery.clock import Backoff
@@ -18,11 +17,10 @@ RETIRE_SECS = 5.0
 """A reload waits so long for a write under way; then it is cancelled and the batch written again by the new sink."""
 
 
-@dataclass(slots=True)
 class Worker(Shared):
     """What it shares with its writers, and those."""
 
-    writers: list[Writer] = field(default_factory=list)
+    writers: list[Writer] = msgspec.field(default_factory=list)
     openings: int = 0
 
     @property

@@ -2,8 +2,9 @@
 
 import ast
 from collections.abc import Callable
-from dataclasses import dataclass
 from ipaddress import ip_network
+
+import msgspec
 
 from pipeline.errors import did_you_mean
 from pipeline.expressions.errors import ExpressionError
@@ -18,8 +19,7 @@ PATTERNS: dict[str, Callable[[str], Callable[[str], bool]]] = {"matches": regex_
 METHODS = (*TEXT_TESTS, *TEXT_CHANGES, *PATTERNS, "contains")
 
 
-@dataclass(frozen=True, slots=True)
-class Conversion:
+class Conversion(msgspec.Struct, frozen=True):
     """A function of one value. ``code`` may give None: then the result is missing."""
 
     code: str

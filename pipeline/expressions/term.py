@@ -2,8 +2,9 @@
 
 import ast
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import Any, Protocol
+
+import msgspec
 
 from pipeline.expressions.errors import ExpressionError
 from pipeline.model.events.fields import FieldType
@@ -11,8 +12,7 @@ from pipeline.model.events.fields import FieldType
 Literal = str | int | float | bool
 
 
-@dataclass(frozen=True, slots=True)
-class Term:
+class Term(msgspec.Struct, frozen=True):
     """``code`` evaluates to a value of ``type``, or to None where ``maybe`` and something it needs is missing.
 
     ``leaf``   it reads a field itself: when it is missing, that is counted here and not further up.
@@ -37,12 +37,11 @@ class Term:
         return self.type in (FieldType.INT, FieldType.FLOAT)
 
 
-@dataclass(slots=True)
-class Scope:
+class Scope(msgspec.Struct):
     """What one compilation collects: constants by name, names of local variables, fields that are read."""
 
-    constants: dict[str, Any] = field(default_factory=dict)
-    fields: set[str] = field(default_factory=set)
+    constants: dict[str, Any] = msgspec.field(default_factory=dict)
+    fields: set[str] = msgspec.field(default_factory=set)
     locals: int = 0
     products: int = 0
 

@@ -1,7 +1,8 @@
 """What views show: the newest events, what is added up from them, and the state of the run."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from pipeline.api import FieldType
 from pipeline.live.store import Store
@@ -9,8 +10,7 @@ from pipeline.live.summary import Summary
 from pipeline.model.snapshot import Snapshot
 
 
-@dataclass(frozen=True)
-class View:
+class View(msgspec.Struct, frozen=True):
     """The functions are called from the threads of views. ``snapshot`` is None where the run cannot be asked any more.
 
     ``attributes``: what the pipeline adds to events, for filters. ``ended``: nothing will come any more.

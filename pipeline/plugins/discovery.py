@@ -9,9 +9,10 @@ never trusted to be well formed.
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
+
+import msgspec
 
 BUILTIN = "httpipe"
 """Name of the distribution that this file is part of."""
@@ -38,8 +39,7 @@ _SUFFIX = ".dist-info"
 GROUPS = {kind.group: kind for kind in Kind}
 
 
-@dataclass(frozen=True, slots=True)
-class Plugin:
+class Plugin(msgspec.Struct, frozen=True):
     """One plugin of one distribution: ``value`` is the ``module:attribute`` that would be imported, ``folder`` its metadata."""
 
     kind: Kind
@@ -58,8 +58,7 @@ class Plugin:
         return f"{self.kind} {self.name} of {self.distribution} {self.version}"
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """All plugins there are, and what could not be read."""
 
     plugins: tuple[Plugin, ...]

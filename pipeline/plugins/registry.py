@@ -8,10 +8,10 @@ A distribution that nobody trusts can take no name away from one that is trusted
 import importlib
 import threading
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Protocol
 
+import msgspec
 from pydantic import BaseModel
 
 from pipeline.api import API_VERSION, Sink, SinkDefaults, Source, Transform
@@ -52,8 +52,7 @@ class TrustNothing:
         return f"{plugin.distribution} is not trusted"
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(msgspec.Struct, frozen=True):
     """A class that was imported, and the plugin it came from."""
 
     plugin: Plugin

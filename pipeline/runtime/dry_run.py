@@ -5,9 +5,9 @@ become queues in memory and dead letters stay empty: nothing outside the process
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from types import MappingProxyType
 
+from msgspec.structs import replace
 from pydantic import BaseModel
 
 from pipeline.api import Context, Event, Sink

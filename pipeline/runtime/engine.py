@@ -7,9 +7,9 @@ task per source that wants acknowledgements, and what listens to the outside (si
 import os
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 
 import anyio
+from msgspec.structs import replace
 
 from pipeline.delivery.health import describe
 from pipeline.delivery.losses import Books

@@ -4,7 +4,8 @@ A reload goes from one graph to the next; units whose components did not change 
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from pipeline.delivery.dead_letter import DeadLetter
 from pipeline.delivery.losses import Books
@@ -19,8 +20,7 @@ from pipeline.topology.plan import Plan
 Unit = SourceUnit | TransformUnit | SinkUnit
 
 
-@dataclass(frozen=True, slots=True)
-class Graph:
+class Graph(msgspec.Struct, frozen=True):
     """Units by id, in the order of the plan: every transform comes after what feeds it."""
 
     plan: Plan

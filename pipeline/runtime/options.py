@@ -1,8 +1,9 @@
 """How a pipeline is run: what the command line decides, beside what the pipeline file says."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from pipeline.delivery.clock import Clock
 
@@ -10,8 +11,7 @@ if TYPE_CHECKING:
     from pipeline.live.view import View
 
 
-@dataclass(frozen=True, slots=True)
-class RunOptions:
+class RunOptions(msgspec.Struct, frozen=True):
     """Switches and callbacks.
 
     ``dry_run``     every sink is replaced by a counter.
@@ -45,4 +45,4 @@ class RunOptions:
     keep: int = 100_000
     stay: bool = False
     on_progress: Callable[[str, int, int, int], None] = lambda _id, _done, _total, _events: None
-    clock: Clock = field(default_factory=Clock)
+    clock: Clock = msgspec.field(default_factory=Clock)

@@ -4,12 +4,12 @@ import asyncio
 import contextlib
 import gc
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 from anyio.to_thread import run_sync
+from msgspec.structs import replace
 
 from pipeline.errors import InterruptedEarlyError
 from pipeline.plugins.discovery import BUILTIN, version_of

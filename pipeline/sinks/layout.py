@@ -4,9 +4,10 @@ The path is what people look for, so it gets the room. A narrow terminal has a s
 addresses; those come when there are sixty cells for the URL beside them.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
+
+import msgspec
 
 from pipeline.sinks.cells import cells, filled, shortened
 
@@ -22,8 +23,7 @@ URL_BESIDE_ENDS = 60
 HOST_LEAST = 8
 
 
-@dataclass(frozen=True, slots=True)
-class Layout:
+class Layout(msgspec.Struct, frozen=True):
     """Widths in cells; 0: left out."""
 
     clock_digits: int

@@ -10,9 +10,10 @@ import mmap
 import os
 import stat
 import time
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, NoReturn
+
+import msgspec
 
 from pipeline.api import Context
 from pipeline.codecs.registry import Codec
@@ -23,8 +24,7 @@ _FOLDER_MODE = 0o750
 Fsync = Literal["never", "batch", "interval"]
 
 
-@dataclass(frozen=True, slots=True)
-class Habits:
+class Habits(msgspec.Struct, frozen=True):
     """How every file of a sink is treated. Sizes in bytes, times in seconds."""
 
     mode: int

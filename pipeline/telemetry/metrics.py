@@ -5,9 +5,10 @@ naming rules want. Values are read from a snapshot when somebody asks, so a metr
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
+
+import msgspec
 
 from pipeline.model.snapshot import ComponentSnapshot, State
 
@@ -28,8 +29,7 @@ Sample = tuple[tuple[str, ...], Any]
 """Values of the labels, and a number (of a histogram: the ``Histogram``)."""
 
 
-@dataclass(frozen=True, slots=True)
-class Metric:
+class Metric(msgspec.Struct, frozen=True):
     """One metric. ``read`` gives the samples of one component."""
 
     name: str

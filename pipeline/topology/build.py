@@ -5,11 +5,11 @@ file. No I/O: components are constructed to be checked, never opened.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
 from functools import partial
 from mmap import mmap
 from typing import TypeVar, cast
 
+from msgspec.structs import replace
 from pydantic import BaseModel
 
 from pipeline.api import Context, FieldType, Transform

@@ -7,10 +7,10 @@ once, which by contract does no I/O, because a constructor may find what a model
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, cast
 
+import msgspec
 from pydantic import BaseModel
 
 from pipeline.api import Config, Context, Emits, Sink, Source, Transform
@@ -34,8 +34,7 @@ TABLES: Tables = {**GLOBAL, "in a source": ENGINE_OPTIONS["sources"], "in a sink
 """Tables whose options every file knows."""
 
 
-@dataclass(slots=True)
-class Draft:
+class Draft(msgspec.Struct):
     """A component on its way into the plan; what could not be made is None, and a problem says why."""
 
     entry: Entry
@@ -51,7 +50,7 @@ class Draft:
     """The outputs that a constructor had named before it failed."""
     instance: Source | Transform | Sink | None = None
     inputs: tuple[str, ...] = ()
-    options: dict[type[Config], Any] = field(default_factory=dict)
+    options: dict[type[Config], Any] = msgspec.field(default_factory=dict)
     deferred: bool = False
     """Known and trusted, but not imported yet: privileges must be given up first."""
     fault: str = ""

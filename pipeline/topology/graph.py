@@ -10,15 +10,15 @@ output, ``split.*`` every named output of ``split``. A glob never means the node
 import fnmatch
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+
+import msgspec
 
 from pipeline.errors import Problem, did_you_mean
 
 GLOB = re.compile(r"[*?\[]")
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(msgspec.Struct, frozen=True):
     """A component in the graph. ``outputs``: the named ones, None where nobody knows them. A sink has none."""
 
     id: str
@@ -37,8 +37,7 @@ class Node:
         return () if self.kind == "sinks" else (self.id, *(f"{self.id}.{name}" for name in self.outputs or ()))
 
 
-@dataclass(frozen=True, slots=True)
-class Wiring:
+class Wiring(msgspec.Struct, frozen=True):
     """Inputs resolved: ``inputs`` full output names by id, ``order`` all ids with everything after what feeds it."""
 
     inputs: Mapping[str, tuple[str, ...]]

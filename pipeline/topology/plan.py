@@ -5,9 +5,9 @@ read it, in the order of the file. Transforms stand in an order in which every o
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 from pydantic import BaseModel
 
 from pipeline.api import FieldType, Sink, Source, Transform
@@ -26,8 +26,7 @@ TransformClass = type[Transform]
 SinkClass = type[Sink]
 
 
-@dataclass(frozen=True, slots=True)
-class SourceSpec:
+class SourceSpec(msgspec.Struct, frozen=True):
     """A source to run. ``decode`` is None for sources of events; ``reload_key`` is its table as it stood in the file."""
 
     id: str
@@ -41,8 +40,7 @@ class SourceSpec:
     dead_letter: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class TransformSpec:
+class TransformSpec(msgspec.Struct, frozen=True):
     """A transform to run."""
 
     id: str
@@ -56,8 +54,7 @@ class TransformSpec:
     """What transforms upstream add: for its ``Context``."""
 
 
-@dataclass(frozen=True, slots=True)
-class SinkSpec:
+class SinkSpec(msgspec.Struct, frozen=True):
     """A sink to run. ``when_full`` is resolved: it follows the sources upstream where the file does not say.
 
     ``table`` is its table as it stands in the file, for a process of its own, which makes the sink again.
@@ -73,11 +70,10 @@ class SinkSpec:
     reload_key: str
     attributes: Mapping[str, FieldType]
     """What transforms upstream add: for its ``Context``."""
-    table: Mapping[str, Any] = field(default_factory=dict)
+    table: Mapping[str, Any] = msgspec.field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(msgspec.Struct, frozen=True):
     """A whole pipeline."""
 
     file: str

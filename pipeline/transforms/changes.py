@@ -5,9 +5,10 @@ attribute. Which of these it is for one event depends on its kind. Times and the
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
+
+import msgspec
 
 from pipeline.api import AttributeValue, Event, Exchange, FieldType
 from pipeline.expressions import ExpressionError
@@ -17,8 +18,7 @@ from pipeline.model.events.kinds import families, field_named, is_held, kind_of
 FIXED = ("timestamp", EVENT_NAME)
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where a name is kept: a field of the struct, a key in a mapping of headers, or an attribute."""
 
     name: str

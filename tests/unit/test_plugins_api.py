@@ -13,7 +13,7 @@ ERRORS = {
     "BackOff": "(secs: float | None = None, message: str = '') -> None",
     "BatchError": "(failures: collections.abc.Mapping[int, Exception]) -> None",
     "CaptureError": "(message: str, *, remedy: str = '', denied: bool = False) -> None",
-    "Problem": "(path: str, message: str) -> None",
+    "Problem": "(path: str, message: str)",
     "ConfigError": "(problems: collections.abc.Sequence[pipeline.errors.Problem], *, file: str = '', "
     "warnings: collections.abc.Sequence[str] = ()) -> None",
     "Reject": "(cause: Exception | str) -> None",

@@ -3,11 +3,11 @@
 import gc
 import os
 import sys
-from dataclasses import replace
 from functools import partial
 from importlib.util import find_spec
 
 import click
+from msgspec.structs import replace
 
 from pipeline.cli.completion import instances
 from pipeline.cli.exit_codes import ExitCode

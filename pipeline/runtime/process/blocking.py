@@ -9,10 +9,11 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from functools import partial
 from types import FrameType
 from typing import NamedTuple
+
+import msgspec
 
 from pipeline.delivery.health import Health
 from pipeline.telemetry.logs import ComponentLog
@@ -38,8 +39,7 @@ class Watched(NamedTuple):
     log: ComponentLog
 
 
-@dataclass(frozen=True, slots=True)
-class Blockage:
+class Blockage(msgspec.Struct, frozen=True):
     """A loop that stands since ``since`` (``time.perf_counter``). ``health`` is None where it is no component that holds it."""
 
     since: float

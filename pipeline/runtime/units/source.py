@@ -1,7 +1,6 @@
 """A source in the running pipeline: what reads it, decodes and records what it brings, and acknowledges positions to it."""
 
 from collections import Counter
-from dataclasses import replace
 from functools import partial
 
 import anyio
@@ -38,7 +37,7 @@ class SourceUnit:
         bodies = spec.decode.bodies if spec.decode is not None else None
         health = Health(self.log)
         ledger = before.runner.ledger if before else Ledger()
-        context = replace(
+        context = msgspec.structs.replace(
             context_of(
                 spec.id,
                 self.log,

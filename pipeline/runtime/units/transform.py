@@ -1,7 +1,8 @@
 """A transform in the running pipeline: what makes and calls it, and where its outputs go."""
 
 from collections import Counter
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from pipeline.api import DEFAULT, Transform
 from pipeline.delivery.fanout import Refused

@@ -7,8 +7,9 @@ import os
 import platform
 import socket
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
+
+import msgspec
 
 from pipeline import native
 from pipeline.errors import CaptureError
@@ -22,8 +23,7 @@ PROC = Path("/proc")
 MODULES = Path("/lib/modules")
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
+class Check(msgspec.Struct, frozen=True):
     """One point. ``remedy`` says what to type where ``ok`` is false; ``required``: no capture without it."""
 
     name: str

@@ -2,9 +2,10 @@
 
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+import msgspec
 
 from pipeline.sources.bpf import kernel, rights
 from pipeline.sources.bpf.syscall import Map
@@ -57,8 +58,7 @@ def link(maps: Mapping[str, int], at: At, program_fd: Callable[[str], int]) -> N
         jumps.update(place.to_bytes(4, sys.byteorder), program_fd(name).to_bytes(4, sys.byteorder))
 
 
-@dataclass(frozen=True, slots=True)
-class Sizes:
+class Sizes(msgspec.Struct, frozen=True):
     """What the loader decides: bytes of the ring, places in the table of connections and in that of waiting owners."""
 
     ring_bytes: int
@@ -66,12 +66,11 @@ class Sizes:
     owners: int = 1
 
 
-@dataclass(frozen=True, slots=True)
-class Program:
+class Program(msgspec.Struct, frozen=True):
     """The program's file descriptor and those of its maps. ``keep`` holds what must live as long."""
 
     loader: str
     fd: int
     maps: Mapping[str, int]
     close: Callable[[], None]
-    keep: object = field(default=None, repr=False)
+    keep: object = None

@@ -5,8 +5,9 @@ program says it lost is counted.
 """
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from struct import Struct
+
+import msgspec
 
 from pipeline.model.records import Captured
 from pipeline.sources.files.damage import DamagedInputError
@@ -41,8 +42,7 @@ DROPS_UNKNOWN = 0xFFFF
 """An obsolete packet block says so where it does not know."""
 
 
-@dataclass(frozen=True, slots=True)
-class Interface:
+class Interface(msgspec.Struct, frozen=True):
     """Where packets of a section were captured: link type, snap length, and how its time stamps count."""
 
     link_type: int

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 import anyio
+import msgspec
 import pytest
 
 from pipeline.api import Config, Context, Emits, Event, Exchange, RecordBatch, Segment, Sink, Source
@@ -104,7 +105,7 @@ def live(key: str, record: Path | None = None) -> Plan:
     if record is None:
         return made
     spec = made.sources["w"]
-    object.__setattr__(spec, "record", RecordOptions(path=str(record)))
+    msgspec.structs.force_setattr(spec, "record", RecordOptions(path=str(record)))
     return made
 
 
