@@ -15,7 +15,6 @@ from pipeline.model.events.exchange import Mark
 ) = (1 << place for place in range(len(Mark)))
 
 
-
 def _sets() -> tuple[tuple[str, ...], ...]:
     found: list[tuple[str, ...]] = [()]
     for mark in Mark:
