@@ -18,7 +18,8 @@ C_FILES := $(shell find pipeline tests -name '*.[ch]')
 # What needs neither root nor a server and takes less than a second each. As many processes as processors.
 UNIT := -q -n auto --dist worksteal -m 'not slow and not wheel' tests/unit tests/property tests/contract
 
-.PHONY: ui-load watch-load fuzz-http2 fuzz-lane deb test-deb site help setup run demo dev test check unit newer coverage bench test-lane kernels wheels kafka test-tls test-gate test-sinks lock docs clean
+.PHONY: help setup run demo dev test check unit newer coverage bench lock docs clean site wheels deb manifest \
+  kernels kafka test-lane test-tls test-gate test-sinks test-packages ui-load watch-load fuzz-http2 fuzz-lane
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile | sed 's/  *make /\nmake /g'
@@ -130,11 +131,18 @@ deb:
 	@PYTHON=/usr/bin/python3 tools/setup.sh run
 	@tools/deb.sh
 
-# The package on fresh Debian 12 and 13: built there, installed, booted, killed, upgraded, purged. Five minutes each, and traffic to a mirror.
-test-deb:
+# The package on fresh Debian 12 and 13: built there, installed, booted, killed, upgraded, purged. The image, run as on a node of
+# Kubernetes. The chart, by Helm. Twenty minutes, and traffic to a mirror.
+test-packages:
 	@tools/setup.sh test
-	@command -v systemd-nspawn debootstrap >/dev/null || $(SUDO) apt-get install -y -qq --no-install-recommends debootstrap systemd-container
-	HTTPIPE_DEB=1 $(BIN)/pytest -q tests/distribution/test_deb.py
+	@for tool in buildah:buildah debootstrap:debootstrap runc:runc systemd-nspawn:systemd-container; do \
+	  command -v "$${tool%:*}" >/dev/null || $(SUDO) apt-get install -y -qq --no-install-recommends "$${tool#*:}" || exit 1; done
+	HTTPIPE_PACKAGES=1 $(BIN)/pytest -q tests/distribution
+
+# contrib/kubernetes/httpipe.yaml from the Helm chart, by the Helm of this machine.
+manifest:
+	@{ echo '# Rendered from contrib/helm/httpipe by `make manifest`.'; \
+	  $(or $(HELM),helm) template httpipe contrib/helm/httpipe --namespace httpipe --kube-version 1.30; } > contrib/kubernetes/httpipe.yaml
 
 # Ten minutes of cargo fuzz: what the lane reads of untrusted bytes. Takes a nightly Rust.
 fuzz-lane: dev

@@ -1,5 +1,7 @@
 """Puts compiled BPF programs into wheel, sdist and editable installs, and the compiled lane into wheels and editable installs.
 
+What a package index shows is README.md with absolute links: ``[project.urls]`` says by ``Source`` where the files are published.
+
 Also a script: ``python hatch_build.py`` builds the programs in place, ``python hatch_build.py lane`` the lane.
 
 Comes in: the C files of ``pipeline/bpf``. Goes out: an object for each ``*.bpf.c``, beside it, such as ``http_trace.bpf.o``.
@@ -27,10 +29,14 @@ from typing import Any
 
 try:
     from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+    from hatchling.metadata.plugin.interface import MetadataHookInterface
 except ImportError:  # run as a script
 
     class BuildHookInterface:  # type: ignore[no-redef]
         """Stands in where nothing is being packaged."""
+
+    class MetadataHookInterface:  # type: ignore[no-redef]
+        """Likewise."""
 
 
 HERE = Path(__file__).resolve().parent
@@ -76,6 +82,36 @@ class CustomBuildHook(BuildHookInterface):  # type: ignore[type-arg]
                 build_data["tag"] = f"cp311-abi3-{lane_platform()}"
         except (CannotBuildError, NoLaneError) as error:
             sys.exit(f"httpipe: {error}")  # hatchling would show a traceback
+
+
+# --- the readme ----------------------------------------------------------------------------------------------------------------
+
+
+class CustomMetadataHook(MetadataHookInterface):
+    """Called by hatchling for what a package index shows."""
+
+    def update(self, metadata: dict[str, Any]) -> None:
+        """README.md with links that lead somewhere from everywhere."""
+        text = (HERE / "README.md").read_text(encoding="utf-8")
+        source = metadata.get("urls", {}).get("Source", "")
+        metadata["readme"] = {"content-type": "text/markdown", "text": absolute_links(text, source)}
+
+
+def absolute_links(markdown: str, source: str) -> str:
+    """Relative links and pictures begin with ``source``, the address of the folder README.md is in; without one they go.
+
+    ``[why](docs/tls.md)`` becomes ``[why](https://…/docs/tls.md)``, or ``why``.
+    """
+
+    def link(found: re.Match[str]) -> str:
+        mark, text, target = found.groups()
+        if target.startswith(("http://", "https://", "#")):
+            return found[0]
+        if source:
+            return f"{mark}[{text}]({source.rstrip('/')}/{target})"
+        return "" if mark else text
+
+    return re.sub(r"(!?)\[([^\]]*)\]\(([^)\s]+)\)", link, markdown)
 
 
 # --- the BPF programs ----------------------------------------------------------------------------------------------------------

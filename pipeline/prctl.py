@@ -1,4 +1,4 @@
-"""prctl(2), capset(2), unshare(2), for which Python has no functions: what a process keeps, gives up, ends with. Linux only.
+"""prctl(2), capget(2), capset(2), unshare(2), for which Python has no functions: what a process may do, how it ends. Linux only.
 
 They concern the thread that calls, and what it starts. Each function raises ``OSError`` where the kernel refuses.
 """
@@ -48,6 +48,14 @@ def limit_capabilities(numbers: Iterable[int]) -> None:
     mask = sum(1 << number for number in numbers)
     low, high = mask & 0xFFFFFFFF, mask >> 32
     _checked(_libc.capset(_HEADER, _DATA.pack(low, low, 0, high, high, 0)))
+
+
+def raise_permitted_capabilities() -> None:
+    """Every permitted one is in effect from now on. A file that gives them with ``=p`` (setcap) leaves that to the program."""
+    data = ctypes.create_string_buffer(_DATA.size)
+    _checked(_libc.capget(_HEADER, data))
+    _, low, low_inheritable, _, high, high_inheritable = _DATA.unpack(data.raw)
+    _checked(_libc.capset(_HEADER, _DATA.pack(low, low, low_inheritable, high, high, high_inheritable)))
 
 
 def enter_new_network() -> None:

@@ -16,21 +16,14 @@ mkdir -p "$tree/opt/httpipe" "$tree/DEBIAN" dist
 SOURCE_DATE_EPOCH=$(git log -1 --format=%ct 2>/dev/null || date +%s)
 export SOURCE_DATE_EPOCH
 
-# The lane of .venv was compiled for this machine, and runs with this release's C library or a later one.
-.venv/bin/python -m hatchling build -t wheel -d "$folder/wheel" >/dev/null
-wheel=$(echo "$PWD/$folder"/wheel/*.whl)
-
-# Scripts and compiled modules name the folder they are made in, so it is made to be there, for this process only.
+# Scripts and compiled modules name the folder they are made in, so it is made to be there, for this process only. The lane of .venv
+# was compiled for this machine, and runs with this release's C library or a later one.
 # shellcheck disable=SC2016
 unshare --mount sh -eu -c '
-    pip() { /opt/httpipe/bin/python -m pip "$@" -q --disable-pip-version-check --no-cache-dir; }
     mkdir -p /opt/httpipe
     mount --bind "$1/opt/httpipe" /opt/httpipe
-    "$2" -m venv /opt/httpipe
-    pip install --no-deps --require-hashes -r requirements.lock
-    pip install --no-deps "$3"
-    pip uninstall -y hatchling editables pathspec pluggy trove-classifiers
-' sh "$tree" "$python" "$wheel"
+    tools/environment.sh "$2" /opt/httpipe
+' sh "$tree" "$python"
 rmdir /opt/httpipe 2>/dev/null || true
 
 put() { install -D -m "$1" "$2" "$tree/$3"; } # MODE FILE WHERE

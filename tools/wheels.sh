@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 folder=.cache/wheels
 state=$(cksum < requirements-wheels.lock)
 if [ "$(cat $folder/.lock 2>/dev/null)" != "$state" ]; then
-    echo "wheels: installing cargo-zigbuild and zig into $folder" >&2
+    echo "wheels: installing cargo-zigbuild, zig and twine into $folder" >&2
     python3.11 -m venv --clear $folder
     $folder/bin/python -m pip install -q --disable-pip-version-check --no-deps --require-hashes -r requirements-wheels.lock
     echo "$state" > $folder/.lock
@@ -21,3 +21,4 @@ HTTPIPE_LANE=0 python -m hatchling build -t sdist -d dist
 for processor in x86_64 aarch64; do
     HTTPIPE_LANE_TARGET=$processor python -m hatchling build -t wheel -d dist
 done
+twine check --strict dist/*.whl dist/*.tar.gz

@@ -11,6 +11,7 @@ import signal
 import sys
 import threading
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib import import_module
 from types import ModuleType
 
@@ -144,6 +145,11 @@ def cli(ctx: click.Context, *, debug: bool) -> None:
     filters and transforms to any number of sinks. What it does stands in a pipeline.toml.
     """
     ctx.obj = debug
+    if os.geteuid():  # an interpreter whose file gives capabilities with =p, as contrib/Containerfile makes it
+        from pipeline import prctl  # noqa: PLC0415  start-up
+
+        with suppress(OSError):  # some sandboxes refuse
+            prctl.raise_permitted_capabilities()
     gc.freeze()  # what importing made stays: looking through it at once, as the next object would begin to, takes 30 ms
     gc.enable()  # cli/start.py
     if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # cli/start.py; from here on every interruption is answered in words

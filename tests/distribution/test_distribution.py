@@ -6,6 +6,7 @@ run in.
 
 import os
 import platform
+import re
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,9 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from packaging.metadata import Metadata
+
+from hatch_build import absolute_links
 
 pytestmark = pytest.mark.wheel
 
@@ -148,6 +152,27 @@ def test_an_sdist_needs_no_compiler(built: Path, tmp_path: Path, no_compiler: di
         carried = member.read()
     assert zipfile.ZipFile(wheel).read(OBJECT) == carried
     assert zipfile.ZipFile(again).read(OBJECT) == carried
+
+
+def test_a_package_index_takes_what_it_says_of_itself(built: Path) -> None:
+    """Its fields are valid, and no link of the readme leads to a file that the index does not have."""
+    [wheel] = built.glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        [name] = [name for name in archive.namelist() if name.endswith(".dist-info/METADATA")]
+        said = Metadata.from_email(archive.read(name), validate=True)
+    assert said.metadata_version == "2.4"
+    assert said.description_content_type == "text/markdown"
+    assert said.description
+    assert re.findall(r"\]\((?!https?://)[^)]*\)", said.description) == []
+
+
+def test_links_of_the_readme() -> None:
+    """They begin where the files are published; where that is nowhere, only their words stay."""
+    text = "[why](docs/tls.md) ![page](docs/ui.png)[spec](https://example.org/a)"
+    assert absolute_links(text, "https://example.org/httpipe/") == (
+        "[why](https://example.org/httpipe/docs/tls.md) ![page](https://example.org/httpipe/docs/ui.png)[spec](https://example.org/a)"
+    )
+    assert absolute_links(text, "") == "why [spec](https://example.org/a)"
 
 
 def test_the_wheel_carries_the_lane_and_names_its_platform(built: Path, installed: Installed) -> None:

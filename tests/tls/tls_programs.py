@@ -1,12 +1,13 @@
 """Programs that are compiled for these tests: C by clang, Go and Rust by their own tools, which keep it in .cache."""
 
-import json
 import os
 import shutil
 import subprocess
 from functools import cache
 from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
+
+from go_programs import NoGoError, toolchain
 
 HERE = Path(__file__).parent / "programs"
 CACHE = Path(__file__).parents[2] / ".cache" / "tls"
@@ -36,7 +37,10 @@ def rust_program(name: str) -> Path:
 @cache
 def go_program(name: str, version: str = "", *options: str) -> Path:
     """A folder of ``programs/go``, by the Go of this machine or by another version, which Go's own module proxy has."""
-    go = _toolchain(version) if version else "go"
+    try:
+        go = toolchain(version) if version else "go"
+    except NoGoError as error:
+        raise CannotBuildError(str(error)) from error
     made = CACHE / "go" / "".join(c if c.isalnum() else "-" for c in " ".join((name, version or go_version(), *options)))
     _run(go, "build", *options, "-o", str(made), f"./{name}", cwd=HERE / "go", GOTOOLCHAIN="local", CC="clang", GOFLAGS="")
     return made
@@ -77,16 +81,6 @@ def older_openssl() -> Path:
     except packages.NotAvailable as error:
         raise CannotBuildError(str(error)) from error
     return folder / "usr" / "lib" / "x86_64-linux-gnu"
-
-
-def _toolchain(version: str) -> str:
-    module = f"golang.org/toolchain@v0.0.1-go{version}.linux-amd64"
-    found = json.loads(_run("go", "mod", "download", "-json", module, cwd=HERE / "go", GOTOOLCHAIN="local"))
-    binary = Path(found["Dir"]) / "bin" / "go"
-    for tool in (binary, *(Path(found["Dir"]) / "pkg" / "tool").rglob("*")):
-        if tool.is_file() and not os.access(tool, os.X_OK):  # modules carry no permissions
-            tool.chmod(0o755)
-    return str(binary)
 
 
 def _run(command: str, *arguments: str, cwd: Path | None = None, **environment: str) -> str:

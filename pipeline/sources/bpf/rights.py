@@ -64,8 +64,8 @@ def capabilities_remedy() -> str:
     if in_container():
         return (
             "needs cap_net_raw and cap_bpf: docker run --cap-add NET_RAW --cap-add BPF (older runtimes: SYS_ADMIN for BPF); "
-            'Kubernetes: securityContext: {capabilities: {add: ["NET_RAW", "BPF"]}}, as user 0; for the host\'s own traffic also '
-            "--network host (hostNetwork: true)"
+            'Kubernetes: securityContext: {capabilities: {add: ["NET_RAW", "BPF"]}}, as user 0 '
+            "or in the image of contrib/Containerfile; for the host's own traffic also --network host (hostNetwork: true)"
         )
     return f"needs cap_net_raw and cap_bpf: run as root, or once: {setcap_line()}"
 
