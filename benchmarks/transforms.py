@@ -6,6 +6,7 @@ different exchanges, as the engine hands them on, with keys that repeat as they 
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from pipeline.api import Context, Event, Exchange, Transform
@@ -14,6 +15,8 @@ from pipeline.transforms.aggregate import Aggregate
 from pipeline.transforms.dedupe import Dedupe
 from pipeline.transforms.enrich import Enrich
 from pipeline.transforms.filter import Filter
+from pipeline.transforms.geoip import Geoip
+from pipeline.transforms.kubernetes import Kubernetes
 from pipeline.transforms.limit import Limit
 from pipeline.transforms.match_list import MatchList
 from pipeline.transforms.redact import Redact
@@ -77,6 +80,8 @@ ENTRIES = "\n".join(
     kind.format(number) for number in range(25_000) for kind in ("/exact/{}", "/prefix{}/**", "h{}.example", "POST /glob{}/*/x")
 ).encode()
 
+DATABASE = str(Path(__file__).parents[1] / "examples/transforms/places.mmdb")
+
 TRANSFORMS: list[tuple[str, type[Transform], Mapping[str, Any], str]] = [
     ("filter", Filter, {"where": TERMS["two terms"]}, "wanted: 1"),
     ("filter with drop_to", Filter, {"where": TERMS["two terms"], "drop_to": "rest"}, ""),
@@ -102,6 +107,8 @@ TRANSFORMS: list[tuple[str, type[Transform], Mapping[str, Any], str]] = [
     ("aggregate by host", Aggregate, {"by": ["host"]}, ""),
     ("window", Window, {"where": "status >= 500", "before_events": 3}, ""),
     ("enrich, 1,000 rows", Enrich, {"file": "t.csv", "key": "host", "columns": {"team": "team"}}, ""),
+    ("kubernetes, 1,000 pods, both ends", Kubernetes, {}, ""),
+    ("geoip, addresses come back", Geoip, {"files": [DATABASE], "address": "attributes['visitor']"}, ""),
     ("trace", Trace, {}, ""),
     ("limit", Limit, {}, ""),
     ("match_list, 4 entries", MatchList, {"entries": ["/exact/1", "/prefix1/**", "h1.example", "POST /glob1/*/x"]}, ""),

@@ -224,6 +224,8 @@ class Source(ABC):
     occupies: Sequence[str] = ()
     """What only one source of a host can have, such as a firewall its interfaces. ``httpipe validate`` refuses two that have the
     same. May depend on the config: set it in the constructor."""
+    of_this_host: ClassVar[bool] = True
+    """Do its events tell of the host it runs on? Those get the attributes of `[resource]`; a file or a topic may be of any."""
     brings: ClassVar[str] = "exchange"
     """What its batches are made of, for the summary, in the singular."""
     warnings: Sequence[str] = ()
@@ -321,6 +323,14 @@ class Transform(ABC):
     def flush(self, now_ns: int, *, last: bool) -> Outputs:  # noqa: ARG002
         """What is due by ``now_ns``; everything when ``last``. Called at least once a second."""
         return NOTHING
+
+    async def run(self) -> None:  # noqa: B027  a default for those that do nothing
+        """What it does beside events, such as following a server whose names it looks up: for as long as the engine lets it.
+
+        Runs in the event loop while events pass, from when the pipeline starts until this object is let go of, and is then
+        cancelled. ``process`` reads what it has found and never waits for it. Where it raises, it is called again, with backoff.
+        Not called while a file is checked or tested.
+        """
 
     def metrics(self) -> Sequence[Metric]:
         """Running totals for the Prometheus endpoint, asked at each scrape, from another thread; bounded in number."""

@@ -13,7 +13,7 @@ if TYPE_CHECKING:  # the types, for those who hold them
 
     __all__ = ["Events", "JsonLines", "Lane", "Records", "lane", "missing"]
 
-VERSION = 8
+VERSION = 9
 """Of what Python calls; an extension that was built from other sources is left alone."""
 
 

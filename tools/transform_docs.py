@@ -102,10 +102,12 @@ def transform_page(name: str, component: type[Transform]) -> str:
     drops = name == "filter" or component.discard_reason != Transform.discard_reason
     counted = f"What does not go on is counted as `{component.discard_reason}`.\n\n" if drops else ""
     pipeline = (ROOT / example).read_text()
+    more = (ROOT / example).with_suffix(".md")
+    notes = f"\n{more.read_text()}" if more.exists() else ""
     return (
         f"# `{name}`\n\n{NOTE.format(f'[{example}](../../{example})')}\n\n{about}\n\n{counted}"
         f"## Options\n\n{markdown_table(option_rows(component.Config))}\n\n"
-        f"## Example\n\nA complete pipeline with its tests; `httpipe test` runs them.\n\n```toml\n{pipeline}```\n"
+        f"## Example\n\nA complete pipeline with its tests; `httpipe test` runs them.\n\n```toml\n{pipeline}```\n{notes}"
     )
 
 

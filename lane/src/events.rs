@@ -7,6 +7,8 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBytes, PyDict, PyIterator, PyList, PyNone, PySequence, PySlice, PyString, PyTuple};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 #[derive(Clone)]
@@ -15,13 +17,24 @@ pub enum Native {
     Line(Arc<Line>),
 }
 
-/// Attributes that a transform has given to events that had none.
+/// Attributes that transforms have given to events that had none.
 pub struct Added {
     pub attributes: Py<PyDict>,
     /// What they cost in memory.
     bytes: usize,
     /// The end of lines with them.
     pub tail: PyOnceLock<Option<Py<PyBytes>>>,
+}
+
+impl Added {
+    fn new(row: &Bound<'_, PyAny>) -> PyResult<Added> {
+        let (attributes, bytes) = row.extract()?;
+        Ok(Added {
+            attributes,
+            bytes,
+            tail: PyOnceLock::new(),
+        })
+    }
 }
 
 /// An event with attributes that it has been given.
@@ -224,27 +237,37 @@ impl Events {
         })
     }
 
-    /// With these attributes, which cost so many bytes; `other(event)` adds them where there are some already.
+    /// With attributes that a transform adds: `rows` has for each event a tuple of them and what they cost in memory, or None; or it
+    /// is one such tuple, for all. `merged(attributes, row)` gives the tuple of an event that has been given some before;
+    /// `other(event, row)` the event where Python has made it.
     fn with_attributes(
         &self,
         py: Python<'_>,
-        attributes: Py<PyDict>,
-        bytes: usize,
+        rows: &Bound<'_, PyAny>,
+        merged: &Bound<'_, PyAny>,
         other: &Bound<'_, PyAny>,
     ) -> PyResult<Events> {
-        let added = Arc::new(Added {
-            attributes,
-            bytes,
-            tail: PyOnceLock::new(),
-        });
+        let each = rows.cast::<PyList>().ok();
+        let mut known: HashMap<(usize, usize), Arc<Added>> = HashMap::new();
         let mut items = Vec::with_capacity(self.items.len());
-        for item in &self.items {
+        for (place, item) in self.items.iter().enumerate() {
+            let row = each.map_or_else(|| Ok(rows.clone()), |each| each.get_item(place))?;
             items.push(match item {
-                Item::Native(native, None) => {
-                    let (added, made) = (added.clone(), PyOnceLock::new());
+                _ if row.is_none() => item.copy(py),
+                Item::Native(native, given) => {
+                    let before = given.as_ref().map(|given| &given.added);
+                    let key = (before.map_or(0, |added| Arc::as_ptr(added) as usize), row.as_ptr() as usize);
+                    let added = match known.entry(key) {
+                        Entry::Occupied(found) => found.get().clone(),
+                        Entry::Vacant(place) => {
+                            let whole = before.map_or_else(|| Ok(row.clone()), |old| merged.call1((&old.attributes, &row)))?;
+                            place.insert(Arc::new(Added::new(&whole)?)).clone()
+                        }
+                    };
+                    let made = PyOnceLock::new();
                     Item::Native(native.clone(), Some(Arc::new(Given { added, made })))
                 }
-                _ => Item::Foreign(other.call1((item.object(py)?,))?.unbind()),
+                Item::Foreign(event) => Item::Foreign(other.call1((event, row))?.unbind()),
             });
         }
         Ok(Events { items })

@@ -40,7 +40,7 @@ mod _lane {
 
     /// Changes whenever what Python calls here changes: an extension of another version is left alone.
     #[pymodule_export]
-    const VERSION: u32 = 8;
+    const VERSION: u32 = 9;
 
     #[pymodule_export]
     use crate::capture::{classic, dissect, ring};

@@ -5,7 +5,15 @@ import click
 from pipeline.cli.exit_codes import MEANING, ExitCode
 from pipeline.cli.loading import DEFAULT_FILE, registry
 from pipeline.cli.schema import usable
-from pipeline.config.options import DecodeOptions, ProcessOptions, SinkOptions, SourceOptions, TelemetryOptions, UiOptions
+from pipeline.config.options import (
+    DecodeOptions,
+    ProcessOptions,
+    ResourceOptions,
+    SinkOptions,
+    SourceOptions,
+    TelemetryOptions,
+    UiOptions,
+)
 from pipeline.config.reference import markdown_table, option_rows
 from pipeline.plugins.discovery import Kind
 from pipeline.plugins.registry import Loaded, Registry
@@ -51,6 +59,17 @@ EXIT_CODES = """## Exit codes
 """
 
 
+RESOURCE = """\
+With this line in the file every event that is captured here says on which host, so that those of many hosts can meet:
+
+```toml
+[resource]
+```
+
+Attributes that an event has already stay. `set`, `enrich` and `kubernetes` give attributes that differ from event to event.
+"""
+
+
 @click.command()
 @click.option("--plugins-for", "file", default=DEFAULT_FILE, metavar="FILE", help="Pipeline file whose trust list holds.")
 def reference(*, file: str) -> int:
@@ -68,6 +87,7 @@ def page(known: Registry) -> str:
         parts += _engine(kind)
     parts.append(f"## The whole run: `[process]`\n\n{markdown_table(option_rows(ProcessOptions))}\n")
     parts.append(f"## Logs and metrics: `[telemetry]`\n\n{markdown_table(option_rows(TelemetryOptions))}\n")
+    parts.append(f"## Who events are of: `[resource]`\n\n{RESOURCE}\n{markdown_table(option_rows(ResourceOptions))}\n")
     parts.append(f"## The page: `[ui]`\n\n{markdown_table(option_rows(UiOptions))}\n")
     parts.append(EXIT_CODES + "".join(f"| {code.value} | {meaning} |\n" for code, meaning in MEANING.items()))
     return "\n".join(parts)

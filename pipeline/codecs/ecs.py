@@ -1,8 +1,9 @@
 """Event → one JSON object as the Elastic Common Schema 8.17 has it. Pure; never raises. Write only: ECS cannot hold it all.
 
 Objects are nested, because ingest pipelines cannot address names with dots. Fields that ECS does not have stay under
-``httpipe``; headers under ``http.request.headers``; attributes under ``labels``, with ``_`` for ``.`` as ECS asks. Elasticsearch
-refuses a document whose ``ip`` field holds anything else, so an address that a transform has masked is left out there.
+``httpipe``; headers under ``http.request.headers``; attributes that ECS knows in their places, others under ``labels``, with
+``_`` for ``.`` as ECS asks. Elasticsearch refuses a document whose ``ip`` field holds anything else, so an address that a
+transform has masked is left out there.
 """
 
 import math
@@ -16,6 +17,7 @@ from pipeline.codecs.flat import FlatObject
 from pipeline.codecs.json import JsonCodec, dump, dump_lines
 from pipeline.codecs.selection import Selection
 from pipeline.codecs.timestamp import rfc3339
+from pipeline.model.events.attributes import attribute_named
 from pipeline.model.events.event import Event
 from pipeline.model.events.exchange import Exchange
 from pipeline.model.events.fields import EVENT_NAME, Field, FieldType
@@ -52,11 +54,11 @@ _PLACES: dict[str, tuple[tuple[str, str, bool], ...]] = {}
 
 
 def _places(name: str) -> tuple[tuple[str, str, bool], ...] | None:
-    """The places of a name that is met for the first time; None where no kind of event declares it.
+    """The places of a name that is met for the first time; None where no kind of event declares it, nor we such an attribute.
 
     Measurements have names of exchanges among their attributes, such as ``server.address``, and they mean the same.
     """
-    field = next((kind.by_name[name] for kind in kinds() if name in kind.by_name), None)
+    field = next((kind.by_name[name] for kind in kinds() if name in kind.by_name), None) or attribute_named(name)
     if field is None:
         return None  # not kept: attributes may have any name
     _PLACES[name] = places = tuple(map(_place, ecs_names(field)))

@@ -4,6 +4,7 @@ import sys
 
 from pipeline.codecs.ecs import ecs_names
 from pipeline.codecs.proto import TIMESTAMP_NUMBER
+from pipeline.model.events.attributes import DOCUMENTED
 from pipeline.model.events.exchange import EXCHANGE, Mark
 from pipeline.model.events.fields import Field, FieldType
 from pipeline.model.events.kind import Kind
@@ -57,6 +58,17 @@ _TAIL = """
 What transforms and plugins add stands beside the fields, under its own name, in the same flat object. Its value is a string, a
 number, a boolean or an array of strings. An attribute cannot take the name of a field.
 
+These mean the same in every pipeline. `host.*` and `service.name` come from
+[`[resource]`](configuration.md#who-events-are-of-resource), `k8s.*` from the transform [`kubernetes`](transforms/kubernetes.md),
+`client.geo.*` and `client.autonomous_system.*` from [`geoip`](transforms/geoip.md).
+
+| Attribute | Type | Meaning | ECS |
+|---|---|---|---|
+{attributes}
+`k8s.*`, `service.name` and `process.*` are of one end of the connection, which `httpipe.process.end` names where the process is
+known. The pod at the other end has the same names behind `httpipe.client.` or `httpipe.server.`, whichever it is:
+`httpipe.client.k8s.pod.name`, `httpipe.client.service.name`. Other attributes are under `labels` in ECS, with `_` for `.`.
+
 ## Values
 
 - `timestamp` is RFC 3339 in UTC with nine digits of a second.
@@ -88,7 +100,14 @@ def fields_page() -> str:
     marks = "\n".join(f"- `{mark}`: {_MARKS[mark]}." for mark in Mark)
     head = _HEAD.format(kinds=kinds, summary=EXCHANGE.summary)
     others = "".join(map(_section, OURS[1:]))
-    return head + _COLUMNS + _rows(EXCHANGE) + _FAMILIES + families + _TAIL.format(marks=marks, others=others)
+    attributes = "".join(map(_attribute_row, DOCUMENTED))
+    return (
+        head + _COLUMNS + _rows(EXCHANGE) + _FAMILIES + families + _TAIL.format(marks=marks, others=others, attributes=attributes)
+    )
+
+
+def _attribute_row(field: Field) -> str:
+    return f"| `{field.name}` | {field.type} | {field.description} | {', '.join(f'`{place}`' for place in ecs_names(field))} |\n"
 
 
 def _section(kind: Kind) -> str:

@@ -17,7 +17,7 @@ from pipeline.config.words import shown
 from pipeline.errors import ConfigError, Problem, did_you_mean
 
 KINDS = ("sources", "transforms", "sinks")
-TABLES = (*KINDS, "process", "telemetry", "ui", "tests")
+TABLES = (*KINDS, "process", "telemetry", "resource", "ui", "tests")
 
 Table = Mapping[str, object]
 
@@ -43,6 +43,7 @@ class Document(msgspec.Struct, frozen=True):
     entries: tuple[Entry, ...]
     process: Table
     telemetry: Table
+    resource: Table | None
     ui: Table | None
     tests: tuple[Table, ...]
     problems: tuple[Problem, ...]
@@ -71,10 +72,10 @@ def parse(data: bytes, file: str, environment: Mapping[str, str]) -> Document:
         entries += _entries(kind, tree[kind], problems)
     process = _table("process", tree.get("process", {}), problems)
     telemetry = _table("telemetry", tree.get("telemetry", {}), problems)
-    ui = _table("ui", tree["ui"], problems) if "ui" in tree else None
+    resource, ui = (_table(name, tree[name], problems) if name in tree else None for name in ("resource", "ui"))
     problems += _repeated(entries)
     tests = _tests(tree.get("tests", []), problems)
-    return Document(file, tree, tuple(entries), process, telemetry, ui, tests, tuple(problems))
+    return Document(file, tree, tuple(entries), process, telemetry, resource, ui, tests, tuple(problems))
 
 
 def _toml(data: bytes, file: str) -> dict[str, object]:

@@ -9,12 +9,17 @@ import msgspec
 from pydantic import BaseModel
 
 from pipeline.config.documentation import models_in
-from pipeline.config.options import ProcessOptions, TelemetryOptions, UiOptions
+from pipeline.config.options import ProcessOptions, ResourceOptions, TelemetryOptions, UiOptions
 
 Tables = Mapping[str, Sequence[type[BaseModel]]]
 """Models by the words for the table that they describe."""
 
-GLOBAL: Tables = {"in [process]": (ProcessOptions,), "in [telemetry]": (TelemetryOptions,), "in [ui]": (UiOptions,)}
+GLOBAL: Tables = {
+    "in [process]": (ProcessOptions,),
+    "in [telemetry]": (TelemetryOptions,),
+    "in [resource]": (ResourceOptions,),
+    "in [ui]": (UiOptions,),
+}
 
 
 class Around(msgspec.Struct, frozen=True):

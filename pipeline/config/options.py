@@ -10,6 +10,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, Field
 
 from pipeline.api import Config, PathOption, SinkDefaults
+from pipeline.model.events.fields import EVENT_NAME
+from pipeline.model.events.kinds import is_held
 
 ID_PATTERN = r"^[a-z0-9_]+$"
 
@@ -31,6 +33,17 @@ def _host(text: str) -> str:
     if not re.fullmatch(r"[A-Za-z0-9._:%-]{1,255}", text) or (":" in text and text.count(":") < 2):
         raise ValueError('is not an address or a name of this host, such as "127.0.0.1" or "::1"')
     return text
+
+
+def _attribute(name: str) -> str:
+    if not name or name != name.strip():
+        raise ValueError("is not the name of an attribute")
+    if name in (EVENT_NAME, "timestamp") or is_held(name):
+        raise ValueError("is a field of events; choose the name of an attribute")
+    return name
+
+
+AttributeName = Annotated[str, AfterValidator(_attribute), Field(max_length=256)]
 
 
 class BatchOptions(Config):
@@ -175,6 +188,10 @@ class DecodeOptions(Config):
 class SourceOptions(Config):
     """What every source's table may hold beside the source's own options."""
 
+    resource: bool | None = None
+    """Give its events the attributes of `[resource]`. Default: `true` for what is captured on this host, `false` for files and
+    Kafka, which tell of any host."""
+
     record: RecordOptions | None = None
     """Write down what is captured, for a `replay` source: `record = { path = "/tmp/odd.rec" }`."""
     dead_letter: str | None = None
@@ -210,6 +227,18 @@ class TelemetryOptions(Config):
     summary too."""
     metrics_address: Annotated[str, AfterValidator(_host_and_port)] | None = None
     """`host:port` of the Prometheus endpoint with `/metrics`, `/health` and `/ready`; such as `127.0.0.1:9598`. Default: none."""
+
+
+class ResourceOptions(Config):
+    """`[resource]`: attributes of every event that is captured here. The empty table asks for `host.name` and `host.id`."""
+
+    host: bool = True
+    """Add `host.name`, the kernel's host name, and `host.id`, the machine id (machine-id(5)), where there is one."""
+    host_root: PathOption = "/"
+    """Where the host's file system stands, such as `/host` in a container that has it mounted there: name and id are then those
+    in its `etc/hostname` and `etc/machine-id`."""
+    attributes: Mapping[AttributeName, str] = Field(default={}, max_length=128)
+    """Further ones, such as `attributes."service.name" = "shop"`. Also `host.name` and `host.id`, instead of what is found."""
 
 
 class UiOptions(Config):

@@ -13,7 +13,7 @@ from pydantic.json_schema import models_json_schema
 
 from pipeline.config.case import CaseConfig
 from pipeline.config.documentation import documented
-from pipeline.config.options import ID_PATTERN, ProcessOptions, TelemetryOptions, UiOptions
+from pipeline.config.options import ID_PATTERN, ProcessOptions, ResourceOptions, TelemetryOptions, UiOptions
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
@@ -39,7 +39,7 @@ class ComponentModel(NamedTuple):
 def pipeline_schema(components: Mapping[str, Sequence[ComponentModel]]) -> dict[str, Any]:
     """The schema of a file with these components, by ``sources``, ``transforms`` and ``sinks``."""
     every = {model for each in components.values() for component in each for model in component.models}
-    every |= {ProcessOptions, TelemetryOptions, UiOptions, CaseConfig}
+    every |= {ProcessOptions, ResourceOptions, TelemetryOptions, UiOptions, CaseConfig}
     ordered = sorted(map(documented, every), key=lambda model: (model.__module__, model.__qualname__))
     by_model, merged = models_json_schema([(model, "validation") for model in ordered], ref_template="#/$defs/{model}")
     definitions = merged.get("$defs", {})
@@ -57,6 +57,7 @@ def pipeline_schema(components: Mapping[str, Sequence[ComponentModel]]) -> dict[
             **tables,
             "process": _with_variables(own[ProcessOptions]),
             "telemetry": _with_variables(own[TelemetryOptions]),
+            "resource": _with_variables(own[ResourceOptions]),
             "ui": _with_variables(own[UiOptions]),
             "tests": {
                 "type": "array",
@@ -64,7 +65,10 @@ def pipeline_schema(components: Mapping[str, Sequence[ComponentModel]]) -> dict[
                 "description": "Tests of this pipeline, for `httpipe test`.",
             },
         },
-        "$defs": _reachable(referenced, [tables, own[ProcessOptions], own[TelemetryOptions], own[UiOptions], own[CaseConfig]]),
+        "$defs": _reachable(
+            referenced,
+            [tables, *(own[each] for each in (ProcessOptions, TelemetryOptions, ResourceOptions, UiOptions, CaseConfig))],
+        ),
     }
 
 

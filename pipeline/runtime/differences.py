@@ -45,7 +45,13 @@ def takes_over(component: type[Source]) -> bool:
 
 def source_changed(old: SourceSpec, new: SourceSpec) -> bool:
     """Whether it must be rebuilt."""
-    return (_key(old), old.keep_heads, old.decode, old.record) != (_key(new), new.keep_heads, new.decode, new.record)
+    return (_key(old), old.keep_heads, old.decode, old.record, old.resource) != (
+        _key(new),
+        new.keep_heads,
+        new.decode,
+        new.record,
+        new.resource,
+    )
 
 
 def same_traffic(old: SourceSpec, new: SourceSpec) -> bool:

@@ -110,6 +110,8 @@ class Engine:
             for sink in self.graph.sinks.values():
                 self.start_sink(sink)
             self.tasks.start(Task(), self.ticker.run)
+            for transform in self.graph.transforms.values():
+                self.start_transform(transform)
             for source in self.graph.sources.values():
                 self.start_source(source)
             self.tasks.start(Task(), self._announce)
@@ -126,6 +128,13 @@ class Engine:
             self.tasks.start(unit.acknowledging, unit.runner.acknowledge)
         else:
             unit.acknowledging.ended.set()
+
+    def start_transform(self, unit: TransformUnit) -> None:
+        """Begin what it does beside events, if anything."""
+        if unit.runs:
+            self.tasks.start(unit.task, unit.run)
+        else:
+            unit.task.ended.set()
 
     def start_sink(self, unit: SinkUnit) -> None:
         """Begin to deliver."""

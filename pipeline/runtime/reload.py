@@ -122,6 +122,8 @@ class Reload:
         # Nothing waits between the last flush of a transform and the new wiring: what flowed meanwhile would stay in the old one.
         refused = [offer for transform in _added(self.new.transforms, self.old.transforms) for offer in transform.give_out()]
         self._switch()
+        for transform in _added(self.new.transforms, self.old.transforms):
+            await transform.task.stop()
         with anyio.move_on_after(limit):
             for offer in refused:
                 await offer.wait()
@@ -153,6 +155,8 @@ class Reload:
             sink.worker.buffer.rebound(sink.bounds)
             sink.worker.buffer.report_to(sink.worker.health)
             engine.start_sink(sink)
+        for transform in _added(self.old.transforms, self.new.transforms):
+            engine.start_transform(transform)
         for source in _added(self.old.sources, self.new.sources):
             engine.start_source(source)
 

@@ -4,7 +4,7 @@ In: a parsed pipeline file and the registry of plugins. Out: a ``Plan``, or ``Co
 file. No I/O: components are constructed to be checked, never opened.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from mmap import mmap
 from typing import TypeVar, cast
@@ -16,7 +16,7 @@ from pipeline.api import Context, FieldType, Transform
 from pipeline.config.document import Document, Table
 from pipeline.config.elsewhere import Around
 from pipeline.config.models import check
-from pipeline.config.options import DecodeOptions, ProcessOptions, SourceOptions, TelemetryOptions, UiOptions
+from pipeline.config.options import DecodeOptions, ProcessOptions, ResourceOptions, SourceOptions, TelemetryOptions, UiOptions
 from pipeline.errors import ConfigError, Problem
 from pipeline.expressions.names import UNKNOWN_FIELD
 from pipeline.plugins.registry import Registry
@@ -53,7 +53,10 @@ def build(
     telemetry = _table(TelemetryOptions, document.telemetry, "telemetry", document.file, problems)
     ui = None if document.ui is None else _table(UiOptions, document.ui, "ui", document.file, problems)
     heads = ui is not None and ui.heads
-    attributes, found = _construct(drafts, Context("", read_file=read_file, map_file=map_file), mode)
+    resource = None
+    if document.resource is not None:
+        resource = _table(ResourceOptions, document.resource, "resource", document.file, problems)
+    attributes, found = _construct(drafts, Context("", read_file=read_file, map_file=map_file), mode, resource)
     problems += found
     wiring, found = wire([Node(each.id, each.entry.kind, each.inputs, each.outputs) for each in drafts.values()])
     problems += found + _whole(document, drafts)
@@ -64,12 +67,13 @@ def build(
             document.in_order(problems), file=document.file, warnings=unreported_headers(drafts, wiring) if clear else ()
         )
     if any(made.deferred for made in drafts.values()):
-        sources = {each.id: _source(each, drafts, wiring, heads=heads) for each in _of(drafts, "sources") if not each.deferred}
+        built_in = [each for each in _of(drafts, "sources") if not each.deferred]
+        sources = {each.id: _source(each, drafts, wiring, resource, heads=heads) for each in built_in}
         complete = partial(build, document, registry, read_file, Mode.TOLERANT, map_file)
         return Plan(document.file, sources, {}, {}, {}, process, telemetry, ui, complete=complete)
     return Plan(
         file=document.file,
-        sources={each.id: _source(each, drafts, wiring, heads=heads) for each in _of(drafts, "sources")},
+        sources={each.id: _source(each, drafts, wiring, resource, heads=heads) for each in _of(drafts, "sources")},
         transforms={
             name: _transform(drafts[name], wiring, attributes) for name in wiring.order if drafts[name].entry.kind == "transforms"
         },
@@ -88,7 +92,9 @@ def _table(model: type[M], table: Table, path: str, file: str, problems: list[Pr
     return made or model()
 
 
-def _construct(drafts: Mapping[str, Draft], context: Context, mode: Mode) -> tuple[dict[str, Attributes], list[Problem]]:
+def _construct(
+    drafts: Mapping[str, Draft], context: Context, mode: Mode, resource: ResourceOptions | None
+) -> tuple[dict[str, Attributes], list[Problem]]:
     """Make every component, each after those that feed it, so that it can be told what attributes they add."""
     wiring = first_look([Node(each.id, each.entry.kind, each.inputs) for each in drafts.values()])
     attributes: dict[str, Attributes] = {}
@@ -98,7 +104,8 @@ def _construct(drafts: Mapping[str, Draft], context: Context, mode: Mode) -> tup
         feeding = wiring.upstream(name)
         upstream = [drafts[each] for each in wiring.order if each in feeding]
         attributes[name] = {
-            k: v for each in upstream if isinstance(each.instance, Transform) for k, v in each.instance.adds.items()
+            **{k: FieldType.STRING for each in upstream for k in resource_names(_resource_of(each, resource))},
+            **{k: v for each in upstream if isinstance(each.instance, Transform) for k, v in each.instance.adds.items()},
         }
         found = construct(made, replace(context, id=name, attributes=attributes[name]), mode)
         if any(each.entry.kind == "transforms" and each.instance is None for each in upstream):
@@ -125,7 +132,27 @@ def _of(drafts: Mapping[str, Draft], kind: str) -> list[Draft]:
     return [each for each in drafts.values() if each.entry.kind == kind]
 
 
-def _source(made: Draft, drafts: Mapping[str, Draft], wiring: Wiring, *, heads: bool) -> SourceSpec:
+def resource_names(resource: ResourceOptions | None) -> Iterator[str]:
+    """The attributes that events get."""
+    if resource is not None:
+        yield from ("host.name", "host.id") if resource.host else ()
+        yield from resource.attributes
+
+
+def _resource_of(made: Draft, resource: ResourceOptions | None) -> ResourceOptions | None:
+    """What the events of a component say of this host."""
+    if made.entry.kind != "sources":
+        return None
+    wanted = made.source_options.resource
+    if wanted is None:
+        component = cast("SourceClass | None", made.component)
+        wanted = component is not None and component.of_this_host
+    return resource if wanted else None
+
+
+def _source(
+    made: Draft, drafts: Mapping[str, Draft], wiring: Wiring, resource: ResourceOptions | None, *, heads: bool
+) -> SourceSpec:
     """``heads``: the page wants them, whether or not a sink does."""
     readers = [sink for sink in _of(drafts, "sinks") if made in rules.feeders(sink, drafts, wiring)]
     return SourceSpec(
@@ -138,6 +165,7 @@ def _source(made: Draft, drafts: Mapping[str, Draft], wiring: Wiring, *, heads: 
         keep_heads=heads or any(sink.deferred or cast("SinkClass", sink.component).wants_heads(sink.config) for sink in readers),
         reload_key=made.reload_key,
         dead_letter=made.source_options.dead_letter,
+        resource=_resource_of(made, resource),
     )
 
 

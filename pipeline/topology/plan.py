@@ -15,6 +15,7 @@ from pipeline.config.options import (
     DecodeOptions,
     ProcessOptions,
     RecordOptions,
+    ResourceOptions,
     SinkOptions,
     TelemetryOptions,
     UiOptions,
@@ -38,6 +39,8 @@ class SourceSpec(msgspec.Struct, frozen=True):
     keep_heads: bool
     reload_key: str
     dead_letter: str | None = None
+    resource: ResourceOptions | None = None
+    """What its events say of this host; None: nothing."""
 
 
 class TransformSpec(msgspec.Struct, frozen=True):

@@ -2,12 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-from msgspec.structs import replace
-
-from pipeline import native
 from pipeline.api import DEFAULT, AttributeValue, Config, Context, Event, FieldType, Outputs, Transform
 from pipeline.expressions import compile_template
-from pipeline.model.events.event import attributes_bytes
+from pipeline.transforms.additions import addition, give, given
 from pipeline.transforms.changes import NOWHERE, Changes, Place, headers_of, place, types_of
 from pipeline.transforms.options import Compiled
 
@@ -43,8 +40,7 @@ class Set(Transform):
         self.count_misses, self.reads = options.count_misses, options.reads
         places = [where for where, _ in made]
         self.adds, self.adds_headers = types_of(places), headers_of(places)
-        self.constants = {where.name: of for where, of in made if where.is_attribute and isinstance(of, str)}
-        self.constant_bytes = attributes_bytes(self.constants)
+        self.constants = addition({where.name: of for where, of in made if where.is_attribute and isinstance(of, str)})
         self.values = [(where, of) for where, of in made if not isinstance(of, str)]
         self.fixed = [(where, of) for where, of in made if isinstance(of, str) and not where.is_attribute]
         self.constants_only = not self.fixed and not self.values
@@ -52,21 +48,18 @@ class Set(Transform):
 
     def process(self, batch: Sequence[Event]) -> Outputs:
         """A new event for each."""
-        one = self._attributes if self.attributes_only else self._anything
         changed: Sequence[Event]
-        if self.constants_only and isinstance(batch, native.EVENTS):
-            changed = batch.with_attributes(self.constants, self.constant_bytes, one)
+        if self.constants_only:
+            changed = give(batch, self.constants)
         else:
+            one = self._attributes if self.attributes_only else self._anything
             changed = [one(event) for event in batch]
         self.count_misses()
         return {DEFAULT: changed}
 
     def _attributes(self, event: Event) -> Event:
         """The common case, at half the cost: nothing but attributes is set."""
-        if not self.values and not event.attributes:
-            # Shared, as nobody changes an event: encoders see that they are the same.
-            return replace(event, attributes=self.constants, memory_bytes=event.memory_bytes + self.constant_bytes)
-        attributes: dict[str, AttributeValue] = {**event.attributes, **self.constants}
+        attributes: dict[str, AttributeValue] = {**event.attributes, **self.constants.attributes}
         for where, of in self.values:
             value = of(event)
             if value is None:
@@ -76,7 +69,7 @@ class Set(Transform):
         return event.with_all_attributes(attributes)
 
     def _anything(self, event: Event) -> Event:
-        changes = Changes(event.with_all_attributes({**event.attributes, **self.constants}) if self.constants else event)
+        changes = Changes(given(event, self.constants) if self.constants.attributes else event)
         for where, of in self.values:
             value = of(event)
             if value is None:

@@ -22,7 +22,10 @@ def made(path: str, options: Mapping[str, Any]) -> Any:
     """The component of an entry point, with its options checked as in a pipeline file."""
     module, _, name = path.partition(":")
     component = getattr(import_module(module), name)
-    return component(component.Config.model_validate(dict(options)), Context("contract", read_file=FileReader().read))
+    return component(
+        component.Config.model_validate(dict(options)),
+        Context("contract", read_file=FileReader().read, map_file=FileReader().map),
+    )
 
 
 def transform(path: str, **options: Any) -> type:
@@ -50,6 +53,9 @@ TestAggregate = transform("aggregate:Aggregate", by=("server.address", "http.res
 TestWindow = transform("window:Window", where="status >= 500", before_events=2, after_events=1)
 TestTrace = transform("trace:Trace")
 TestLimit = transform("limit:Limit")
+TestKubernetes = transform("kubernetes:Kubernetes")
+TestWaitingKubernetes = transform("kubernetes:Kubernetes", wait_secs=60)
+TestGeoip = transform("geoip:Geoip", files=(str(Path(__file__).parents[2] / "examples" / "transforms" / "places.mmdb"),))
 TestMatchList = transform("match_list:MatchList", entries=("example.com",))
 
 

@@ -12,6 +12,7 @@ from pipeline.delivery.health import Health
 from pipeline.delivery.ledger import Ledger
 from pipeline.delivery.losses import Books
 from pipeline.delivery.session import CLOSE_SECS
+from pipeline.model.events.event import NO_ATTRIBUTES
 from pipeline.model.snapshot import ComponentSnapshot
 from pipeline.runtime.options import RunOptions
 from pipeline.runtime.tasks import Task
@@ -19,6 +20,7 @@ from pipeline.runtime.units.context import context_of
 from pipeline.runtime.units.decoding import Decoding
 from pipeline.runtime.units.fanouts import Fanouts
 from pipeline.runtime.units.recorder import Recorder
+from pipeline.runtime.units.resource import found
 from pipeline.runtime.units.snapshots import component_snapshot
 from pipeline.runtime.units.source_runner import SourceRunner
 from pipeline.telemetry.logs import ComponentLog
@@ -58,6 +60,7 @@ class SourceUnit:
             health=health,
             log=self.log,
             clock=options.clock,
+            resource=found(spec.resource) if spec.resource is not None else NO_ATTRIBUTES,
         )
 
     def _decoding(self, asked: DecodeOptions, context: Context, options: RunOptions, before: "SourceUnit | None") -> Decoding:

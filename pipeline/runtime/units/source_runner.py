@@ -6,12 +6,12 @@ a ``block`` queue has no room for is dropped there and counted, as if it were ``
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import anyio
 import anyio.to_thread
 
-from pipeline.api import CaptureError, Event, EventBatch, InputError, RecordBatch, Source
+from pipeline.api import AttributeValue, CaptureError, Event, EventBatch, InputError, RecordBatch, Source
 from pipeline.delivery.acknowledgement import Positions, Ticket
 from pipeline.delivery.buffer import Buffer
 from pipeline.delivery.clock import Backoff, Clock
@@ -21,6 +21,7 @@ from pipeline.delivery.health import SLOW_START_SECS, Health, Logger, Reported, 
 from pipeline.delivery.ledger import Ledger, Reason
 from pipeline.delivery.session import CLOSE_SECS, timed
 from pipeline.delivery.signal import Signal
+from pipeline.model.events.event import NO_ATTRIBUTES
 from pipeline.model.snapshot import State
 from pipeline.runtime.units.decoding import Decoding
 from pipeline.runtime.units.outlet import Outlet
@@ -37,7 +38,10 @@ that stands still costs the others a hundredth of their time at most."""
 
 
 class SourceRunner:
-    """A source, its decoder and its counters. ``make`` builds the source; ``decoding`` is None where it brings events."""
+    """A source, its decoder and its counters. ``make`` builds the source; ``decoding`` is None where it brings events.
+
+    ``resource`` are attributes that each of its events gets.
+    """
 
     def __init__(  # noqa: PLR0913  what a component consists of
         self,
@@ -49,6 +53,7 @@ class SourceRunner:
         health: Health,
         log: Logger,
         clock: Clock,
+        resource: Mapping[str, AttributeValue] = NO_ATTRIBUTES,
     ) -> None:
         self._make = make
         self.decoding = decoding
@@ -61,7 +66,7 @@ class SourceRunner:
         self._moved = Signal()
         self.source = health.call(make, SLOW_START_SECS)
         self.positions = self._new_positions()
-        self._outlet = Outlet(fanout, ledger)
+        self._outlet = Outlet(fanout, ledger, resource)
         self._turn_began = 0.0
         self._reading = self._stopping = False
         self.damaged: InputError | None = None

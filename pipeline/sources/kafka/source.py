@@ -63,6 +63,7 @@ class KafkaSource(Source):
     """Reads events from Kafka as a member of a consumer group."""
 
     api_version = 1
+    of_this_host = False
     Config = KafkaSourceConfig
 
     def __init__(self, config: KafkaSourceConfig, context: Context) -> None:

@@ -23,6 +23,7 @@ class PcapSource(Source):
     """Reads capture files: what tcpdump, dumpcap and their like wrote."""
 
     api_version = 1
+    of_this_host = False
     Config = PcapConfig
     emits = Emits.RECORDS
     can_wait = True

@@ -34,6 +34,7 @@ class ReplaySource(Source):
     """Plays recorded packets or events again."""
 
     api_version = 1
+    of_this_host = False
     Config = ReplayConfig
     emits = Emits.EITHER
     can_wait = True
