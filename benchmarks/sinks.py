@@ -6,11 +6,14 @@ client's. The aim: encoding and the sink cost no more than sending does.
 
 import asyncio
 import contextlib
+import json
 import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
@@ -21,7 +24,9 @@ from pipeline.api import Context, Event, Exchange, Sink
 from pipeline.codecs.flat import EVERYTHING, to_object_of
 from pipeline.codecs.registry import codec
 from pipeline.model.events.exchange import EXCHANGE
+from pipeline.sinks.elasticsearch.sink import ElasticsearchSink
 from pipeline.sinks.http.sink import HttpSink
+from pipeline.sinks.loki.sink import LokiSink
 from pipeline.sinks.otlp.context import span_context
 from pipeline.sinks.otlp.sink import OtlpSink
 from pipeline.testing.contract import ordinary_events
@@ -155,7 +160,69 @@ def _spans(events: Sequence[Event]) -> bytes:
     return request.SerializeToString()
 
 
-ALL: Mapping[str, Callable[[], Coroutine[None, None, None]]] = {"http": http, "otlp": otlp}
+async def loki() -> None:
+    """The sink ``loki``: what its server's clients do is make this body, and send it."""
+    rows = {}
+    with yes_server() as url:
+        for size in SIZES:
+            events = ordinary_events(0, size)
+            lines = codec("json").encode_each(events)
+            values = [[str(event.timestamp_ns), line.decode()] for event, line in zip(events, lines, strict=True)]
+            body = json.dumps({"streams": [{"stream": {"job": "httpipe"}, "values": values}]}).encode()
+            labels = {"job": "httpipe", "status": "{{http.response.status_code}}"}
+            async with (
+                httpx.AsyncClient() as client,
+                opened(LokiSink, url=url, compression="none") as plain,
+                opened(LokiSink, url=url, compression="none", labels=labels) as labelled,
+                opened(LokiSink, url=url) as packed,
+            ):
+                rows[size] = {
+                    "httpx alone": await per_cpu_second(partial(client.post, url, content=body), size),
+                    "loki": await per_cpu_second(partial(plain.write, events), size),
+                    "two streams": await per_cpu_second(partial(labelled.write, events), size),
+                    "gzip": await per_cpu_second(partial(packed.write, events), size),
+                }
+    table("loki", rows)
+
+
+async def elasticsearch() -> None:
+    """The sink ``elasticsearch`` against OpenSearch and its own client, which gets its documents made, as objects."""
+    sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "sinks"))
+    from opensearchpy import OpenSearch as TheirClient  # noqa: PLC0415  the server's parts stand with its tests
+    from opensearchpy.helpers import bulk  # noqa: PLC0415
+    from sink_servers import OpenSearch  # noqa: PLC0415
+
+    rows = {}
+    with TemporaryDirectory() as folder, OpenSearch(Path(folder)) as server:
+        client = TheirClient(server.base)
+        for size in SIZES[1:]:
+            events = ordinary_events(0, size)
+            made = [json.loads(document) for document in codec("ecs").encode_each(events)]
+
+            async def theirs(made: list[Any] = made) -> None:
+                bulk(client, ({"_op_type": "create", "_index": "theirs", "_source": each} for each in made), chunk_size=1000)
+
+            options = {"url": server.base, "compression": "none"}
+            async with (
+                opened(ElasticsearchSink, **options, index="ours", deduplicate=False) as plain,
+                opened(ElasticsearchSink, **options, index="ids", action="index") as ids,
+                opened(ElasticsearchSink, url=server.base, index="packed", deduplicate=False) as packed,
+            ):
+                rows[size] = {
+                    "opensearch-py": await per_cpu_second(theirs, size, 40),
+                    "elasticsearch": await per_cpu_second(partial(plain.write, events), size, 40),
+                    "deduplicate": await per_cpu_second(partial(ids.write, events), size, 40),
+                    "gzip": await per_cpu_second(partial(packed.write, events), size, 40),
+                }
+    table("elasticsearch", rows)
+
+
+ALL: Mapping[str, Callable[[], Coroutine[None, None, None]]] = {
+    "http": http,
+    "elasticsearch": elasticsearch,
+    "loki": loki,
+    "otlp": otlp,
+}
 """By the name of the sink."""
 
 

@@ -126,6 +126,11 @@ def test_long_values_are_shown_in_part() -> None:
     assert len(shown("x" * 10_000)) < 100
 
 
+def test_credentials_of_a_url_are_not_shown() -> None:
+    """Wherever it stands in a value; an at sign behind the host is none."""
+    assert shown(["http://me:word@a/x", "https://b/y@z"]) == '["http://…@a/x", "https://b/y@z"]'
+
+
 def test_an_unknown_word_names_the_nearest_and_all() -> None:
     """Upper and lower case do not matter."""
     assert (

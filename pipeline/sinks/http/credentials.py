@@ -1,12 +1,16 @@
 """Who a sink says it is to a server: `auth`. Pure."""
 
 import base64
+import re
 from collections.abc import Mapping
 from typing import Self
 
 from pydantic import ConfigDict, SecretStr, model_validator
 
 from pipeline.api import Config
+
+_VALUE = re.compile(r"[A-Za-z]+ [\x21-\x7e]+")
+"""Of an Authorization field: the scheme and credentials without spaces (RFC 9110, section 11.4, more freely)."""
 
 
 class AuthOptions(Config):
@@ -27,6 +31,9 @@ class AuthOptions(Config):
             raise ValueError("auth.user and auth.password belong together")
         if len(self.ways()) > 1:
             raise ValueError(f"{' and '.join(f'auth.{way}' for way in self.ways())} exclude each other")
+        for way, value in self.ways().items():  # the library would quote the value
+            if not _VALUE.fullmatch(value):
+                raise ValueError(f"auth.{way} has characters that cannot be sent: spaces, or others than those of ASCII")
         return self
 
     def ways(self) -> Mapping[str, str]:

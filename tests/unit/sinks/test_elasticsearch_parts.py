@@ -217,6 +217,8 @@ def test_a_wrong_index_is_found_before_anything_runs(index: str, problem: str) -
         {"url": "http://me:hidden@a"},
         {"url": "http://a/?x=y"},
         {"auth": {"user": "u"}},
+        {"auth": {"token": "hidden\n"}},
+        {"auth": {"api_key": "hidden ü"}},
         {"auth": {"user": "u", "password": "hidden", "api_key": "k"}},
         {"encoding": {"codec": "protobuf"}},
     ],
