@@ -24,7 +24,7 @@ def main() -> None:
         page.evaluate("document.getElementById('scroll').scrollTop = 0")
         page.get_by_text("/favicon.ico").wait_for()
         page.get_by_text("/api/items?limit=40").click()
-        page.locator("#details pre").wait_for()
+        page.locator("#details pre").first.wait_for()
         page.mouse.move(0, 0)
         page.screenshot(path=TARGET)
         browser.close()

@@ -22,14 +22,17 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 
+from pipeline.api import Exchange
+from pipeline.codecs.curl import curl
 from pipeline.delivery.losses import CAPTURE_LOSSES, SHED
 from pipeline.expressions import ExpressionError, compile_filter
+from pipeline.expressions.completion import begun, completions, words
 from pipeline.live.details import details
+from pipeline.live.endpoint_filter import condition_of
 from pipeline.live.rows import row
 from pipeline.live.series import STEP_SECS
 from pipeline.live.store import Wanted
 from pipeline.live.view import View
-from pipeline.model.events.kinds import field_names
 from pipeline.ui.exports import FORMATS, MOST_EVENTS
 
 PAGE = Path(__file__).parent / "page"
@@ -42,6 +45,8 @@ ALIVE_SECS = 5.0
 """Between two signs of life where nothing comes."""
 MAX_STREAMS = 8
 """Pages at a time."""
+MAX_WORDS = 12
+"""That a filter may go on with: as many as one looks over."""
 MAX_WHERE = 4096
 """Characters of a filter: one takes a few ms to compile, once."""
 
@@ -79,16 +84,19 @@ class Api:
 
     async def hello(self, _request: Request) -> Response:
         """What the page needs once."""
-        names = sorted({*field_names(), *self._view.attributes()})
-        return _json({"title": self._view.title, "version": version("httpipe"), "fields": names, "formats": list(FORMATS)})
+        return _json({"title": self._view.title, "version": version("httpipe"), "formats": list(FORMATS)})
 
     async def filter(self, request: Request) -> Response:
-        """Whether an expression can be used; if not, what is wrong with it."""
+        """What is wrong with an expression, if anything; and words that the part of it in ``front`` of the cursor may end in."""
+        error = None
         try:
             await self._wanted(request)
-        except ExpressionError as error:
-            return _json({"error": error.message})
-        return _json({})
+        except ExpressionError as problem:
+            error = problem.message
+        front = request.query_params.get("front", "")[:MAX_WHERE]
+        fitting = completions(front, words(self._view.attributes()))
+        more = max(0, len(fitting) - MAX_WORDS)
+        return _json({"error": error, "begun": len(begun(front)), "words": fitting[:MAX_WORDS], "more": more})
 
     async def exchanges(self, request: Request) -> Response:
         """What passes, until the page goes."""
@@ -133,7 +141,8 @@ class Api:
         event = await run_in_threadpool(self._store.event, number)
         if event is None:
             return _json({"error": "it is no longer kept"}, 404)
-        return _json(details(number, event))
+        known = details(number, event)
+        return _json(known | {"curl": curl(event)} if isinstance(event, Exchange) else known)
 
     async def export(self, request: Request) -> Response:
         """A file: those whose numbers are asked for, or the newest that fit the filter."""
@@ -157,8 +166,10 @@ class Api:
         return StreamingResponse(form.pieces(events), media_type=form.content_type, headers=headers)
 
     async def endpoints(self, _request: Request) -> Response:
-        """Rates, errors and latencies."""
-        return await _asked(lambda: {"endpoints": [each._asdict() for each in self._view.summary.endpoints()]})
+        """Rates, errors and latencies, with the filter that each stands for."""
+        return await _asked(
+            lambda: {"endpoints": [each._asdict() | {"where": condition_of(each.key)} for each in self._view.summary.endpoints()]}
+        )
 
     async def points(self, request: Request) -> Response:
         """How one endpoint went in the last minutes."""

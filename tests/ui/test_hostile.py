@@ -221,7 +221,7 @@ def test_odd_requests_are_refused(demo: Running, head: str) -> None:
             pass  # it did not read all of it
     assert answer[:5] in (b"HTTP/", b"")
     assert answer[9:12] in (b"400", b"401", b"403", b"404", b"405", b"431", b"")
-    assert b"fields" not in answer
+    assert b"formats" not in answer
     assert b"import" not in answer
 
 

@@ -1,6 +1,7 @@
 """The page as somebody uses it, in a real browser, on the exchanges of a real capture."""
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -77,6 +78,57 @@ def test_a_filter_is_an_expression_and_its_errors_show_in_place(demo: Running, l
     assert seen.wrong == []
 
 
+def test_a_filter_is_completed_by_the_keyboard_and_by_the_mouse(demo: Running, look: Look) -> None:
+    """Words for what stands in front of the cursor; an error waits until nothing fits any more."""
+    seen = look(demo.link)
+    rows(seen, 22)
+    page = seen.page
+    field, words = page.locator("#where"), page.locator("#where-words [role=option]")
+    page.keyboard.press("/")
+    page.keyboard.type("sta")
+    expect(words.first).to_have_text("status")
+    assert page.locator("#where-error").is_hidden()
+    assert seen.accessibility() == []
+    page.keyboard.press("Tab")
+    expect(field).to_have_value("status")
+    page.keyboard.type(" >= 400 and pat")
+    expect(words).to_have_text(["path"])
+    page.keyboard.type("h.s")
+    expect(words.first).to_have_text("path.startswith(")
+    page.keyboard.press("ArrowDown")
+    expect(field).to_have_attribute("aria-activedescendant", "word-0")
+    page.keyboard.press("Enter")
+    expect(field).to_have_value("status >= 400 and path.startswith(")
+    page.keyboard.type('"/api/") and meth')
+    words.get_by_text("method", exact=True).click()
+    page.keyboard.type(" == 'GET'")
+    page.keyboard.press("Enter")
+    assert [row.split("\n")[2] for row in rows(seen, 2)] == ["500", "503"]
+    page.keyboard.type(" or sta")
+    words.first.wait_for()
+    page.keyboard.press("Escape")
+    assert words.count() == 0
+    page.keyboard.press("Escape")
+    expect(field).to_have_value(re.compile("== 'GET'$"))  # as it is filtered by
+    assert page.evaluate("document.activeElement.id") == "grid"
+    assert seen.wrong == []
+
+
+def test_a_request_is_copied_as_a_curl_command(demo: Running, look: Look) -> None:
+    """To the clipboard; and it stands among the details."""
+    seen = look(demo.link, permissions=["clipboard-read", "clipboard-write"])
+    rows(seen, 22)
+    page = seen.page
+    page.locator(ROWS).nth(17).click()
+    page.get_by_role("button", name="Copy as curl").click()
+    page.get_by_role("button", name="Copied").wait_for()
+    copied = page.evaluate("navigator.clipboard.readText()")
+    assert copied.startswith("curl -i --path-as-is -g http://shop.example/api/login -H 'User-Agent: curl/7.88.1'")
+    page.get_by_text("As a curl command").click()
+    expect(page.get_by_label("curl command")).to_have_text(copied)
+    assert seen.wrong == []
+
+
 def test_sorting_and_standing_still(demo: Running, look: Look) -> None:
     """A heading sorts by its column, longest first; following again undoes it."""
     seen = look(demo.link)
@@ -130,6 +182,9 @@ def test_endpoints_map_and_pipeline(demo: Running, look: Look) -> None:
     assert any(text.startswith("GET shop.example/api/items/{id}") for text in texts)
     assert sum(int(text.split("\t")[3]) for text in texts) == 22
     page.locator("#endpoints .plot svg").nth(2).wait_for()
+    page.get_by_role("button", name="GET shop.example/api/items/{id}").click()
+    page.get_by_role("button", name="Show its exchanges").click()
+    assert rows(seen, 1)[0].split("\n")[4] == "/api/items/7"
     page.keyboard.press("3")
     page.locator("#map .call").first.wait_for()
     assert sum(int(text.split("\t")[2]) for text in page.locator("#map tbody tr").all_inner_texts()) == 22
@@ -148,7 +203,7 @@ def test_everybody_can_use_it(demo: Running, look: Look, scheme: str) -> None:
     rows(seen, 22)
     page = seen.page
     page.locator(ROWS).nth(3).click()
-    page.locator("#details pre").wait_for()
+    page.locator("#details pre").first.wait_for()
     assert seen.accessibility() == []
     for key, what in (("2", "#endpoints .plot"), ("3", "#map .call"), ("4", "#pipeline .component")):
         page.locator("#tab-traffic").focus()

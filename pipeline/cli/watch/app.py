@@ -20,7 +20,6 @@ from pipeline.api import Event, Exchange
 from pipeline.cli.watch import columns
 from pipeline.cli.watch.bars import VIEWS, KeysBar, StateBar, ViewsBar
 from pipeline.cli.watch.detail_screen import DetailScreen
-from pipeline.cli.watch.endpoint_filter import condition_of
 from pipeline.cli.watch.exchanges_view import ExchangesView
 from pipeline.cli.watch.gatherer import Gatherer
 from pipeline.cli.watch.grid import Grid
@@ -29,6 +28,7 @@ from pipeline.cli.watch.layout import Cell, Column
 from pipeline.cli.watch.ordering import Order, arranged
 from pipeline.cli.watch.pipeline_view import PipelineView
 from pipeline.codecs.text import visible
+from pipeline.live.endpoint_filter import condition_of
 from pipeline.live.view import View
 
 REFRESH_SECS = 0.2

@@ -3,8 +3,7 @@
 What is wrong stands in the line below it; the table keeps the last condition that was right.
 """
 
-import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
@@ -13,67 +12,22 @@ from textual.widgets import Input
 
 from pipeline.api import FieldType
 from pipeline.expressions import ExpressionError, compile_condition
-from pipeline.expressions.calls import FUNCTIONS, METHODS
+from pipeline.expressions.completion import completed, completions, words
 from pipeline.expressions.condition import Condition
-from pipeline.model.events.exchange import BY_ALIAS
-from pipeline.model.events.kinds import field_names
 
-WORD = re.compile(r"[A-Za-z_][A-Za-z0-9_.\-]*$")
-WORDS = ("and", "or", "not", "in")
 MOST_SHOWN = 8
-
-
-def words(attributes: Mapping[str, FieldType]) -> list[str]:
-    """What may stand in a condition, short names first."""
-    functions = [f"{name}(" for name in (*FUNCTIONS, "cidr")]
-    return list(dict.fromkeys([*BY_ALIAS, *WORDS, *functions, *field_names(), *attributes]))
-
-
-def completions(text: str, known: list[str]) -> list[str]:
-    """Words that the text's end may become, the nearest first. Behind a whole name and a dot: methods."""
-    found = WORD.search(text)
-    if found is None or _in_string(text):
-        return []
-    begun = found[0]
-    fitting = [word for word in known if word.startswith(begun) and word != begun]
-    base, dot, rest = begun.rpartition(".")
-    if dot and base in known:
-        fitting += [f"{base}.{name}(" for name in METHODS if name.startswith(rest)]
-    return fitting
-
-
-def _in_string(text: str) -> bool:
-    quote = ""
-    for character in text:
-        if quote:
-            quote = "" if character == quote else quote
-        elif character in "'\"":
-            quote = character
-    return bool(quote)
 
 
 class Completer(Suggester):
     """Shows the nearest word behind the cursor."""
 
-    def __init__(self, known: list[str]) -> None:
+    def __init__(self, known: Sequence[str]) -> None:
         super().__init__(use_cache=False, case_sensitive=True)
         self._known = known
 
     async def get_suggestion(self, value: str) -> str | None:
         """The whole line with it."""
         return completed(value, completions(value, self._known)[:1])
-
-
-def completed(text: str, fitting: list[str]) -> str | None:
-    """The text with its end completed as far as all agree."""
-    found = WORD.search(text)
-    if found is None or not fitting:
-        return None
-    common = fitting[0]
-    for word in fitting[1:]:
-        while not word.startswith(common):
-            common = common[:-1]
-    return text[: found.start()] + common if len(common) > len(found[0]) else None
 
 
 class FilterBar(Input):

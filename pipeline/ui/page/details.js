@@ -1,6 +1,6 @@
 // One exchange with all that is known of it.
 
-import { $, bytes, clock, duration, h, lines, s, shown } from "./dom.js";
+import { $, announce, bytes, clock, duration, h, lines, s, shown } from "./dom.js";
 import { json } from "./api.js";
 import { ID } from "./table.js";
 
@@ -34,13 +34,24 @@ export async function open(row, focus = true) {
   if (mine !== asked) return;
   const panel = $("details");
   panel.replaceChildren(
-    h("div", { class: "bar-top" }, h("h2", {}, shown(exchange.title ?? "Exchange")),
+    h("div", { class: "bar-top" }, h("h2", {}, shown(exchange.title ?? "Exchange")), copying(exchange.curl),
       h("button", { type: "button", class: "quiet", "aria-label": "Close the details", title: "Close (Esc)", onclick: close }, "✕")),
     ...(exchange.error ? [h("p", {}, exchange.error)] : parts(exchange)),
   );
   panel.hidden = false;
   panel.scrollTop = 0;
   if (focus) panel.focus();
+}
+
+/** A browser lets only pages of this host, or by TLS, write to the clipboard. */
+function copying(command) {
+  if (!command || !navigator.clipboard) return null;
+  return h("button", { type: "button", onclick: async ({ target }) => {
+    try { await navigator.clipboard.writeText(command); } catch { announce("The browser does not allow copying"); return; }
+    announce("Copied");
+    target.textContent = "Copied";
+    setTimeout(() => { target.textContent = "Copy as curl"; }, 1500);
+  } }, "Copy as curl");
 }
 
 function parts(exchange) {
@@ -52,6 +63,7 @@ function parts(exchange) {
     section("Request", true, head(exchange.request_head), body(exchange.request_body)),
     section("Response", true, head(exchange.response_head), body(exchange.response_body)),
     section("Connection and processes", true, table(exchange.ends)),
+    section("As a curl command", false, exchange.curl && h("pre", { tabindex: "0", "aria-label": "curl command" }, lines(exchange.curl))),
     section("All fields", false, table(Object.entries(event).filter(([name]) => !name.includes(".body.content")))),
   ].filter(Boolean);
 }

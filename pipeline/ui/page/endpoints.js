@@ -9,6 +9,7 @@ const key = (row) => row.key;
 
 const plots = h("div", { class: "plots" });
 const title = h("h2", {});
+const look = h("button", { type: "button", onclick: () => ask(where) }, "Show its exchanges");
 const list = sortable("Endpoints", [
   ["Endpoint", "wide", key, (row) => shown(key(row))],
   ["Rate", "number", (row) => row.rate, (row) => `${perSecond(row.rate)}/s`],
@@ -19,27 +20,33 @@ const list = sortable("Endpoints", [
   ["p95", "number", (row) => row.p95, (row) => duration(row.p95)],
   ["p99", "number", (row) => row.p99, (row) => duration(row.p99)],
   ["Bytes", "number", (row) => row.bytes, (row) => bytes(row.bytes)],
-], { order: 3, key, chosen: (row) => { chosen = row.key; draw(); } });
+], { order: 3, key, chosen: (row) => { ({ key: chosen, where } = row); draw(); } });
 const none = h("p", { class: "empty" }, "No exchanges were seen in the last minutes.");
 let chosen = null;
+let where = null;
+let ask = () => {};
 
-$("endpoints").append(h("div", { class: "plots-of" }, title, plots), list.element, none);
+$("endpoints").append(h("div", { class: "plots-of" }, h("div", { class: "plots-title" }, title, look), plots), list.element, none);
+
+/** `then` is called with the filter of an endpoint whose exchanges somebody wants to see. */
+export const asked = (then) => { ask = then; };
 
 /** Ask again. */
 export async function refresh() {
   const answer = await json("endpoints");
   none.hidden = answer.endpoints.length > 0;
-  list.element.hidden = plots.hidden = title.hidden = !none.hidden;
+  list.element.hidden = plots.hidden = title.hidden = look.hidden = !none.hidden;
   list.show(answer.endpoints);
 }
 
-let asked = 0;
+let drawn = 0;
 
 async function draw() {
-  const mine = ++asked;
+  const mine = ++drawn;
   title.textContent = shown(chosen);
+  look.disabled = !where; // the one that stands for all others
   const { points, step_secs: step } = await json("points", { key: chosen });
-  if (mine !== asked || !points.length) return;
+  if (mine !== drawn || !points.length) return;
   const times = points.map(([time]) => time);
   const of = (place) => points.map((point) => point[place]);
   plots.replaceChildren(

@@ -83,6 +83,7 @@ try {
   $("file").textContent = hello.title;
   document.title = `${hello.title} | httpipe`;
   traffic.start(hello, state);
+  endpoints.asked((where) => { show("traffic"); traffic.filtered(where); });
   look();
 } catch (error) {
   state("closed", error.status === 401 ? "Not allowed" : "Disconnected");

@@ -35,13 +35,14 @@ export function sortable(label, columns, { order = 0, chosen = () => {}, key }) 
       const [a, b] = [value(one) ?? -1, value(other) ?? -1];
       return (a < b ? -1 : a > b ? 1 : 0) * (down ? -1 : 1);
     });
+    const again = rows.find((row) => key(row) === picked) ?? sorted[0];
+    picked = again ? key(again) : null;
     const focused = document.activeElement?.closest("tr")?.dataset.key;
     body.replaceChildren(...sorted.slice(0, 500).map((row) => h("tr", { "data-key": key(row), "aria-selected": String(key(row) === picked) },
       columns.map(([, kind, , cell], place) => h(place ? "td" : "th", { class: kind, scope: place ? undefined : "row" },
         place ? cell(row) : h("button", { type: "button", onclick: () => pick(row) }, cell(row)))))));
     if (focused !== undefined) [...body.children].find((each) => each.dataset.key === focused)?.querySelector("button").focus();
-    const again = rows.find((row) => key(row) === picked) ?? sorted[0];
-    if (again) { picked = key(again); chosen(again); }
+    if (again) chosen(again);
   }
   return { element, show };
 }

@@ -170,7 +170,7 @@ export class Table {
       line.row = row;
       element.id = `row-${row[ID]}`;
       COLUMNS.forEach(([, , text], number) => { line.cells[number].textContent = shown(text(row)); });
-      line.cells[4].title = shown(row[PATH]);
+      for (const place of [HOST, PATH, CLIENT, SERVER]) line.cells[COLUMNS.findIndex(([, at]) => at === place)].title = shown(row[place]);
       const how = outcome(row[STATUS], row[ERROR]);
       element.className = `row ${how}${row[MARKS] ? " marked" : ""}`;
       bar.title = row[MS] === null ? "no answer seen" : `${duration(row[MS])}, ${duration(row[WAIT] ?? row[MS])} to the first byte`;

@@ -1,7 +1,8 @@
 // The view of exchanges as they come: the stream from the server, the filter, and what the page keeps of them.
 
 import { $, announce, h, whole } from "./dom.js";
-import { Refused, events, json, save } from "./api.js";
+import { Refused, events, save } from "./api.js";
+import * as filter from "./filter.js";
 import { ID, Table } from "./table.js";
 import * as details from "./details.js";
 
@@ -9,7 +10,6 @@ const KEPT = 10_000; // rows of this page; the server keeps more
 const SPARE = 500; // rows beyond that before the oldest go, so that they seldom move
 const SORT_MS = 1000;
 const AGAIN_MS = 1500;
-const PAUSE_MS = 300; // in typing, before the expression is looked at
 
 const FORMATS = [["har", "HAR 1.2"], ["json", "JSON lines"], ["curl", "curl commands"]];
 
@@ -25,14 +25,7 @@ let sortedAt = 0;
 export function start(hello, state) {
   say = state;
   table = new Table({ open: (row) => { follow(false); details.open(row); }, leave: () => follow(false) });
-  $("fields").append(...hello.fields.map((name) => h("option", { value: name })));
-  $("filter").addEventListener("submit", (event) => { event.preventDefault(); apply(); });
-  $("clear").addEventListener("click", () => { $("where").value = ""; apply(); });
-  $("where").addEventListener("keydown", (event) => event.key === "Escape" && $("grid").focus());
-  $("where").addEventListener("input", () => {
-    clearTimeout(typing);
-    typing = setTimeout(() => check($("where").value), PAUSE_MS);
-  });
+  filter.start(apply, () => $("grid").focus());
   $("follow").addEventListener("click", () => follow(!table.following));
   saving(hello.formats);
   details.closed(() => $("grid").focus());
@@ -51,6 +44,12 @@ export function pressed(event) {
   return true;
 }
 
+/** Show what fits this filter, and go there. */
+export function filtered(text) {
+  filter.set(text);
+  $("grid").focus();
+}
+
 /** Seen again after another view. */
 export const shown = () => table?.draw();
 
@@ -62,24 +61,8 @@ function follow(on) {
   table.draw();
 }
 
-let asked = 0;
-let typing = 0;
-
-/** Whether the expression can be used; says what is wrong with it beside the field. */
-async function check(text) {
-  clearTimeout(typing);
-  const mine = ++asked;
-  const { error } = text.trim() ? await json("filter", { where: text }) : {};
-  if (mine !== asked) return false;
-  $("where-error").hidden = !error;
-  $("where-error").textContent = error ?? "";
-  $("where").setAttribute("aria-invalid", String(Boolean(error)));
-  return !error;
-}
-
-async function apply() {
-  if (!(await check($("where").value))) return;
-  where = $("where").value.trim();
+function apply(text) {
+  where = text;
   table.rows.length = after = missed = 0;
   table.select(null);
   table.arrange();

@@ -7,11 +7,11 @@ from rich.cells import cell_len
 
 from pipeline.cli.watch import columns
 from pipeline.cli.watch.details import text_of
-from pipeline.cli.watch.endpoint_filter import condition_of
-from pipeline.cli.watch.filter_bar import completed, completions, words
 from pipeline.cli.watch.layout import fit, laid_out
 from pipeline.codecs.text import visible
 from pipeline.expressions import compile_filter
+from pipeline.expressions.completion import completed, completions, words
+from pipeline.live.endpoint_filter import condition_of
 from tests.unit.watch.watch_events import exchange
 
 EVIL = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202eevil\r\n"
