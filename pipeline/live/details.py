@@ -10,6 +10,10 @@ from pipeline.api import Event, Exchange
 from pipeline.codecs.flat import flat
 from pipeline.codecs.heads import fields_of, lines_of, start_of
 from pipeline.codecs.text import visible
+from pipeline.live.kinds import cells_of
+from pipeline.live.names import host, target, who
+from pipeline.model.events.connection_event import ConnectionEvent
+from pipeline.model.events.http_request import HttpRequest
 from pipeline.model.events.kinds import name_of
 
 MARKS: Mapping[str, str] = {
@@ -25,33 +29,12 @@ MARKS: Mapping[str, str] = {
 }
 
 
-def who(name: str | None, address: str | None, port: int | None = None) -> str:
-    """The program where it is known, with its socket's address."""
-    where = f"[{address}]" if address and ":" in address and port else address or ""
-    where = f"{where}:{port}" if where and port else where
-    return f"{visible(name)} {where}".rstrip() if name else where or "?"
-
-
-def host(event: Exchange) -> str:
-    """Host with port, unless that is the usual one."""
-    name = visible(event.server_address or "")
-    name = f"[{name}]" if ":" in name else name
-    usual = 443 if event.url_scheme == "https" else 80
-    return name if event.server_port in (None, usual) else f"{name}:{event.server_port}"
-
-
-def target(event: Exchange) -> str:
-    """Path and query, or what else was asked for."""
-    path = event.url_path if event.url_path is not None else event.httpipe_request_target or ""
-    return visible(path if event.url_query is None else f"{path}?{event.url_query}") or "-"
-
-
 def details(number: int, event: Event) -> dict[str, Any]:
     """All that is known of an event, under the names that filters have for it."""
     fields = flat(event)
     marks = [(name, MARKS.get(name, "")) for name in getattr(event, "httpipe_marks", ())]
     if not isinstance(event, Exchange):
-        return {"id": number, "title": visible(name_of(event)), "url": "", "event": fields, "marks": marks, "ends": []}
+        return {"id": number, **_titles(event), "event": fields, "marks": marks, "ends": _ends(event)}
     method = event.http_request_method_original or event.http_request_method or "-"
     return {
         "id": number,
@@ -67,7 +50,20 @@ def details(number: int, event: Event) -> dict[str, Any]:
     }
 
 
-def _ends(event: Exchange) -> list[tuple[str, str]]:
+def _titles(event: Event) -> dict[str, str]:
+    """What an event is that is no exchange, and where it belongs."""
+    name = visible(name_of(event))
+    if isinstance(event, HttpRequest):
+        method = event.http_request_method_original or event.http_request_method or "-"
+        return {"title": f"{visible(method)} in progress", "url": f"{event.url_scheme or 'http'}://{host(event)}{target(event)}"}
+    cells = cells_of(event)
+    return {"title": name, "url": "" if cells is None else " ".join(filter(None, (visible(cells.host), cells.detail)))}
+
+
+def _ends(event: Event) -> list[tuple[str, str]]:
+    if not isinstance(event, Exchange | ConnectionEvent):
+        return []
+    version = getattr(event, "network_protocol_version", None)
     pairs: list[tuple[str, object]] = [
         ("Client", who(None, event.client_address, event.client_port)),
         ("Client program", event.httpipe_client_process_executable_path or event.httpipe_client_process_executable_name),
@@ -79,11 +75,11 @@ def _ends(event: Exchange) -> list[tuple[str, str]]:
         ("Server PID", event.process_pid),
         ("Server command", event.process_command_line),
         ("Server container", event.container_id),
-        ("Protocol", f"HTTP/{event.network_protocol_version}" if event.network_protocol_version else None),
-        ("TLS", event.tls_protocol_version),
+        ("Protocol", f"HTTP/{version}" if version else None),
+        ("TLS", getattr(event, "tls_protocol_version", None)),
         ("Connection", event.httpipe_connection),
-        ("Place in it", event.httpipe_sequence),
-        ("Stream", event.httpipe_stream_id),
+        ("Place in it", getattr(event, "httpipe_sequence", None)),
+        ("Stream", getattr(event, "httpipe_stream_id", None)),
     ]
     return [(name, visible(str(value))) for name, value in pairs if value is not None]
 

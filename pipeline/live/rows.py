@@ -1,34 +1,24 @@
 """Events as rows of a table, which can be written as JSON."""
 
-from collections.abc import Callable, Mapping
-from typing import Any
-
 from pipeline.api import Event, Exchange
 from pipeline.codecs.flat import flat
 from pipeline.codecs.text import visible
-from pipeline.live.details import host, target, who
-from pipeline.model.events.firewall_decision import FirewallDecision
-from pipeline.model.events.http_request import HttpRequest
+from pipeline.live.kinds import cells_of
+from pipeline.live.names import host, target, who
 from pipeline.model.events.kinds import name_of
-from pipeline.model.events.tls_handshake import TlsHandshake
-from pipeline.model.events.websocket_message import WebsocketMessage
-from pipeline.sinks import decisions, handshakes, requests, websockets
-from pipeline.sinks.event_cells import EventCells
+from pipeline.sinks.screen import CYAN, DIM, GREEN, RED, YELLOW
 
-Row = tuple[int, float, str, int | None, str, str, str, str, int | None, float | None, float | None, str, str]
-"""Places as ``ui/page/table.js`` names them; times in ms, the first since 1970, sizes in bytes."""
+Row = tuple[int, float, str, int | None, str, str, str, str, int | None, float | None, float | None, str, str, str, str]
+"""Places as ``ui/page/table.js`` names them; times in ms, the first since 1970, sizes in bytes. The last two: what a request in
+progress and its exchange have in common, and how well it went where no status says so (``OUTCOMES``)."""
+
+OUTCOMES = {DIM: "open", RED: "failed", YELLOW: "refused", GREEN: "success", CYAN: "redirect"}
+"""As the page's classes are called, by the colour of a line. Open: a request in progress."""
 
 LONGEST = 2048
 """Characters of a text in the table."""
 
 _SAID = ("event.name", "timestamp")
-
-_CELLS: Mapping[type[Event], Callable[[Any], EventCells]] = {
-    FirewallDecision: decisions.cells_of,
-    HttpRequest: requests.cells_of,
-    TlsHandshake: handshakes.cells_of,
-    WebsocketMessage: websockets.cells_of,
-}
 
 
 def row(number: int, event: Event) -> Row:
@@ -51,6 +41,8 @@ def row(number: int, event: Event) -> Row:
         event.httpipe_ttfb_ms,
         "" if error == str(status) else visible(error),
         ",".join(event.httpipe_marks),
+        event.httpipe_request_id or "",
+        "",
     )
 
 
@@ -61,11 +53,27 @@ def _other(number: int, event: Event) -> Row:
         who(getattr(event, "httpipe_client_process_executable_name", None), client),
         who(getattr(event, "process_executable_name", None), server, getattr(event, "network_local_port", None)),
     )
-    if (cells_of := _CELLS.get(type(event))) is not None:
-        cells = cells_of(event)
+    if (cells := cells_of(event)) is not None:
         size = next((each for each in reversed(cells.sizes or ()) if each is not None), None)
         what, place = visible(cells.what)[:40], visible(cells.host)[:LONGEST]
         said = cells.detail[:LONGEST]
-        return (number, start, what, None, place, said, *ends, size, cells.took, None, cells.state, cells.remarks)
+        request = getattr(event, "httpipe_request_id", None) or ""
+        told = (size, cells.took, None, cells.state, cells.remarks, request, OUTCOMES.get(cells.tint, "redirect"))
+        return (number, start, what, None, place, said, *ends, *told)
     said = " ".join(f"{visible(name)}={visible(str(value))}" for name, value in flat(event).items() if name not in _SAID)
-    return (number, start, visible(name_of(event))[:40], None, "", said[:LONGEST], *ends, None, None, None, "", "")
+    return (
+        number,
+        start,
+        visible(name_of(event))[:40],
+        None,
+        "",
+        said[:LONGEST],
+        *ends,
+        None,
+        None,
+        None,
+        "",
+        "",
+        "",
+        "redirect",
+    )

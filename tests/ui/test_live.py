@@ -1,8 +1,10 @@
 """The page while a real server answers: what is captured on this host is on it at once, with the programs at both ends."""
 
 import http.client
+import http.server
 import os
 import socket
+import threading
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -61,6 +63,47 @@ def test_what_is_captured_is_on_the_page_at_once(capturing: Running, port: int, 
     page.locator("#pipeline .component").nth(1).wait_for()
     expect(page.locator("#losses")).to_have_text("Nothing was lost.")
     assert seen.wrong == []
+
+
+class Waiting(http.server.BaseHTTPRequestHandler):
+    """Answers when it is told to."""
+
+    answers = threading.Event()
+
+    def do_GET(self) -> None:
+        """Some text."""
+        self.answers.wait(60)
+        self.send_response(200)
+        self.send_header("Content-Length", "2")
+        self.end_headers()
+        self.wfile.write(b"ok")
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+def test_a_request_in_progress_becomes_its_exchange(look: Look) -> None:
+    """In its place, as in the network tab of a browser."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Waiting)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    with running("-i", "lo", "-p", server.server_port, "--in-progress") as ours:
+        seen = look(ours.link)
+        rows = seen.page.locator(ROWS)
+        seen.page.locator("#state[data-state=live]").wait_for()
+        client = http.client.HTTPConnection("127.0.0.1", server.server_port)
+        client.request("GET", "/slow")
+        expect(rows).to_have_count(1)
+        assert rows.inner_text().split("\n")[1:4:2] == ["GET", f"127.0.0.1:{server.server_port}"]
+        expect(rows.locator(".c-status")).to_have_text("···")
+        rows.click()
+        expect(seen.page.locator("#details h2")).to_have_text("GET in progress")
+        Waiting.answers.set()
+        expect(rows.locator(".c-status")).to_have_text("200")
+        expect(rows).to_have_count(1)
+        client.close()
+        assert seen.wrong == []
+    server.shutdown()
+    server.server_close()
 
 
 def test_half_a_request_holds_neither_the_page_nor_the_end(capturing: Running, look: Look) -> None:

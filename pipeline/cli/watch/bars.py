@@ -83,7 +83,10 @@ class StateBar(Static):
         gatherer, view = self._gatherer, self._gatherer.view
         shown, seen = len(gatherer.listing.rows), view.store.seen
         parts = [visible(view.title.rpartition("/")[2] or view.title), self._pace(seen)]
-        parts.append(f"{shown:,} of {seen:,}" if shown != seen else f"{seen:,} events")
+        if gatherer.pending is not None and not condition:
+            parts.append(f"{shown:,} exchanges")
+        else:
+            parts.append(f"{shown:,} of {seen:,}" if shown != seen else f"{seen:,} events")
         if condition:
             parts.append(f"filter: {visible(condition)}" + ("" if gatherer.listing.current else " …"))
         lost = sum(each.lost for each in gatherer.snapshot.components) if gatherer.snapshot else 0

@@ -13,6 +13,9 @@ from pipeline.sinks.clock import time_of_day
 STATUS_STYLES = {1: "dim", 2: "green", 3: "cyan", 4: "yellow", 5: "bold red"}
 """By the first digit."""
 
+OUTCOME_STYLES = {"open": "dim", "failed": "bold red", "refused": "yellow", "success": "green", "redirect": "cyan"}
+"""As ``live.rows`` says it of what has no status."""
+
 EXCHANGES = (
     Column("time", "TIME", 8, most=115),
     Column("time", "TIME", 12, least=116),
@@ -68,11 +71,11 @@ def exchange(number: int, event: Event | None, columns: Sequence[Column]) -> lis
     """A row of the first table; what the store has dropped is a row without text."""
     if event is None:
         return [("", "")] * len(columns)
-    _, _, method, status, host, path, client, server, size, took, ttfb, error, marks = row(number, event)
+    _, _, method, status, host, path, client, server, size, took, ttfb, error, marks, _, outcome = row(number, event)
     wide = any(column.name == "path" for column in columns)
     remarks = ",".join(filter(None, (marks, error))) if wide else error or marks
     state = str(status) if status is not None else error[:3] if error and not isinstance(event, Exchange) else "---"
-    style = STATUS_STYLES.get((status or 0) // 100, "magenta")
+    style = STATUS_STYLES.get((status or 0) // 100) or OUTCOME_STYLES.get(outcome, "magenta")
     values: dict[str, Cell] = {
         "time": (time_of_day(event.timestamp_ns, 3 if wide else 0), "dim"),
         "status": (state, style),

@@ -17,9 +17,11 @@ from pipeline.cli.watch.filter_bar import FilterBar
 from pipeline.cli.watch.gatherer import Gatherer
 from pipeline.cli.watch.grid import Grid
 from pipeline.cli.watch.layout import Cell, Column
-from pipeline.cli.watch.listing import KEYS, Wish
+from pipeline.cli.watch.listing import KEYS, Wanted, Wish
 from pipeline.codecs.text import visible
 from pipeline.expressions import ExpressionError
+from pipeline.expressions.condition import Condition
+from pipeline.model.events.http_request import HttpRequest
 
 KEPT_CELLS = 2000
 """Rows whose cells are remembered: some screens full."""
@@ -39,7 +41,8 @@ class ExchangesView(Vertical):
         self._gatherer = gatherer
         self._store = gatherer.view.store
         self._cells: dict[tuple[int, int], Sequence[Cell]] = {}
-        self._wish = Wish()
+        self._wish = Wish(self._wanted(None))
+        gatherer.listing.show(self._wish)
         self._to_top = False
         self.condition = ""
 
@@ -48,7 +51,7 @@ class ExchangesView(Vertical):
         grid = Grid(columns.EXCHANGES, self._row, empty="  Nothing yet.", id="list", sorts=KEYS)
         grid.can_follow = grid.follow = True
         yield grid
-        yield FilterBar(self._gatherer.view.attributes())
+        yield FilterBar(self._gatherer.view.attributes(), self._submit, self._close)
         yield Static(id="remark")
 
     @property
@@ -119,8 +122,7 @@ class ExchangesView(Vertical):
         said, wrong = self.bar.remark()
         self.query_one("#remark", Static).update(Text(visible(said), "bold red" if wrong else "dim"))
 
-    @on(Input.Submitted, "#filter")
-    def _submitted(self) -> None:
+    def _submit(self) -> None:
         if self.filter(self.bar.value):
             self._close()
 
@@ -133,8 +135,17 @@ class ExchangesView(Vertical):
             self.query_one("#remark", Static).update(Text(visible(error.message), "bold red"))
             return False
         self.condition = text.strip()
-        self._want(Wish(condition.test if condition else None, self._wish.order))
+        self._want(Wish(self._wanted(condition), self._wish.order))
         return True
+
+    def _wanted(self, condition: Condition | None) -> Wanted | None:
+        """Requests in progress have a view of their own."""
+        test = condition.test if condition else None
+        if self._gatherer.pending is None:
+            return test
+        if test is None:
+            return lambda event: not isinstance(event, HttpRequest)
+        return lambda event: not isinstance(event, HttpRequest) and test(event)
 
     # ---- the order -----------------------------------------------------------------------------------------------------------
 

@@ -3,9 +3,10 @@
 What is wrong stands in the line below it; the table keeps the last condition that was right.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
+from textual import events
 from textual.binding import Binding, BindingType
 from textual.suggester import Suggester
 from textual.widgets import Input
@@ -31,13 +32,18 @@ class Completer(Suggester):
 
 
 class FilterBar(Input):
-    """``condition()`` compiles what stands here. Tab completes, Enter and Esc are the screen's."""
+    """``condition()`` compiles what stands here. ``submit`` is called at Enter, ``leave`` at Esc; Tab completes."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [Binding("tab", "complete", show=False, priority=True)]
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("tab", "complete", show=False),
+        Binding("escape", "leave", show=False),
+    ]
 
-    def __init__(self, attributes: Mapping[str, FieldType]) -> None:
+    def __init__(self, attributes: Mapping[str, FieldType], submit: Callable[[], None], leave: Callable[[], None]) -> None:
         self.known = words(attributes)
         self._attributes = attributes
+        self._submit = submit
+        self._leave = leave
         super().__init__(
             placeholder='status >= 500 and path.startswith("/api/")    Tab completes, Enter applies, Esc leaves',
             suggester=Completer(self.known),
@@ -45,6 +51,27 @@ class FilterBar(Input):
             id="filter",
             select_on_focus=False,
         )
+
+    async def _on_key(self, event: events.Key) -> None:
+        """In the order in which keys are pressed: Textual does what a key is bound to later than it writes a letter."""
+        if not self.display:  # it was typed behind Enter: for who has the focus now
+            event.stop()
+            event.prevent_default()
+            self.app.post_message(events.Key(event.key, event.character))
+            return
+        for binding in self._bindings.key_to_bindings.get(event.key, ()):
+            event.stop()
+            event.prevent_default()
+            await self.run_action(binding.action)
+            return
+
+    async def action_submit(self) -> None:
+        """Enter."""
+        self._submit()
+
+    def action_leave(self) -> None:
+        """Esc."""
+        self._leave()
 
     def condition(self) -> Condition | None:
         """None where nothing is asked. Raises ``ExpressionError``."""
@@ -71,6 +98,6 @@ class FilterBar(Input):
         return _list(fitting), False
 
 
-def _list(fitting: list[str]) -> str:
+def _list(fitting: Sequence[str]) -> str:
     more = f"  … {len(fitting) - MOST_SHOWN} more" if len(fitting) > MOST_SHOWN else ""
     return "  ".join(fitting[:MOST_SHOWN]) + more

@@ -11,7 +11,7 @@ from typing import Any
 
 from pipeline.api import Event, Exchange
 from pipeline.cli.watch.ordering import Order
-from pipeline.live.details import host, target, who
+from pipeline.live.names import host, target, who
 from pipeline.live.store import Store
 
 Wanted = Callable[[Event], bool]

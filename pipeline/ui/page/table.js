@@ -5,7 +5,7 @@ import { $, bytes, clock, duration, h, shown } from "./dom.js";
 export const ROW = 26; // pixels, as in style.css
 
 /** Places in a row as the server sends it (pipeline/live/rows.py). */
-export const [ID, TIME, METHOD, STATUS, HOST, PATH, CLIENT, SERVER, SIZE, MS, WAIT, ERROR, MARKS] = Array.from({ length: 13 }, (_, at) => at);
+export const [ID, TIME, METHOD, STATUS, HOST, PATH, CLIENT, SERVER, SIZE, MS, WAIT, ERROR, MARKS, REQUEST, OUTCOME] = Array.from({ length: 15 }, (_, at) => at);
 
 const COLUMNS = [
   ["Time", TIME, (row) => clock(row[TIME])],
@@ -20,8 +20,10 @@ const COLUMNS = [
 ];
 
 /** How well it went: a class, and a word for who sees no colour. */
-export function outcome(status, error) {
-  if (status === null) return error ? "failed" : "open";
+export function outcome(row) {
+  const status = row[STATUS];
+  if (row[OUTCOME]) return row[OUTCOME];
+  if (status === null) return row[ERROR] ? "failed" : "open";
   return ["", "informational", "success", "redirect", "refused", "failed"][Math.floor(status / 100)] ?? "open";
 }
 
@@ -73,6 +75,17 @@ export class Table {
       else cell.removeAttribute("aria-sort");
     }
     this.arrange();
+  }
+
+  /** Add rows; an exchange takes the place of its request in progress. */
+  add(rows) {
+    const over = new Map(rows.filter((row) => row[REQUEST] && row[OUTCOME] !== "open").map((row) => [row[REQUEST], row]));
+    this.rows.push(...rows);
+    if (over.size === 0) return;
+    const stays = (row) => row[OUTCOME] !== "open" || !over.has(row[REQUEST]);
+    if (this.selected && !stays(this.selected)) this.selected = over.get(this.selected[REQUEST]);
+    this.rows = this.rows.filter(stays);
+    if (this.#sort === null) this.view = this.rows;
   }
 
   /** Rows have come or gone: put them in order. */
@@ -171,7 +184,7 @@ export class Table {
       element.id = `row-${row[ID]}`;
       COLUMNS.forEach(([, , text], number) => { line.cells[number].textContent = shown(text(row)); });
       for (const place of [HOST, PATH, CLIENT, SERVER]) line.cells[COLUMNS.findIndex(([, at]) => at === place)].title = shown(row[place]);
-      const how = outcome(row[STATUS], row[ERROR]);
+      const how = outcome(row);
       element.className = `row ${how}${row[MARKS] ? " marked" : ""}`;
       bar.title = row[MS] === null ? "no answer seen" : `${duration(row[MS])}, ${duration(row[WAIT] ?? row[MS])} to the first byte`;
       line.wait.style.width = row[MS] ? `${Math.min(100, (100 * (row[WAIT] ?? row[MS])) / row[MS])}%` : "100%";

@@ -89,7 +89,7 @@ async function stream() {
 }
 
 function take(data) {
-  table.rows.push(...data.rows);
+  table.add(data.rows);
   after = data.after;
   missed += data.missed;
   const beyond = table.rows.length - KEPT;

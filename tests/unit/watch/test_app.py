@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import pytest
+from textual import events
 from textual.pilot import Pilot
 
 from pipeline.cli.watch.app import WatchApp
@@ -11,6 +12,7 @@ from pipeline.cli.watch.detail_screen import DetailScreen
 from pipeline.cli.watch.filter_bar import FilterBar
 from pipeline.cli.watch.grid import Grid
 from pipeline.live.store import Store
+from pipeline.model.events.http_request import HttpRequest
 from tests.unit.watch.watch_events import exchange, store_of, view_of
 
 pytestmark = pytest.mark.anyio
@@ -77,6 +79,22 @@ async def test_a_wrong_filter_says_why_and_changes_nothing() -> None:
         assert not bar.display
         await pilot.press("escape")
         await until(pilot, lambda: len(grid.keys) == 2)
+
+
+async def test_keys_act_in_the_order_in_which_they_are_typed() -> None:
+    """However fast: what follows Enter is for the table, and Tab completes what stands before it."""
+    app = app_of(store_of([exchange(1), exchange(2, http_response_status_code=500)]))
+    async with app.run_test(size=(80, 24)) as pilot:
+        grid = app.exchanges.grid
+        await until(pilot, lambda: len(grid.keys) == 2)
+        for key, character in (
+            *(("slash", "/"), ("s", "s"), ("t", "t"), ("a", "a"), ("t", "t"), ("tab", None), ("greater_than_sign", ">")),
+            *(("5", "5"), ("x", "x"), ("backspace", None), ("0", "0"), ("enter", None), ("s", "s"), ("s", "s"), ("3", "3")),
+        ):
+            app.post_message(events.Key(key, character))
+        await until(pilot, lambda: app.query_one("#endpoints").has_focus)
+        assert app.exchanges.condition == "status>50"
+        assert (grid.order, app.exchanges.bar.display) == (("status", True), False)
 
 
 async def test_enter_shows_details_and_arrows_those_beside() -> None:
@@ -180,6 +198,23 @@ async def test_enter_on_an_endpoint_shows_its_exchanges() -> None:
         assert endpoints.has_focus
         await pilot.press("1")
         await until(pilot, lambda: len(grid.keys) == 3)
+
+
+async def test_requests_in_progress_have_a_view_of_their_own() -> None:
+    """They stand there until their exchange comes, and among the exchanges never."""
+    store = store_of([HttpRequest(timestamp_ns=1, httpipe_request_id="a"), HttpRequest(timestamp_ns=2, httpipe_request_id="b")])
+    app = WatchApp(view_of(store), in_progress=True)
+    async with app.run_test(size=(80, 24)) as pilot:
+        await pilot.press("2")
+        pending, grid = app.query_one("#pending", Grid), app.exchanges.grid
+        await until(pilot, lambda: list(pending.keys) == [1, 2])
+        store.show([exchange(3, httpipe_request_id="a")])
+        await until(pilot, lambda: list(pending.keys) == [2])
+        await pilot.press("1")
+        await until(pilot, lambda: list(grid.keys) == [3])
+        assert "1 exchanges" in app.query_one(StateBar).text
+        await pilot.press("/", *"status > 0", "enter")
+        await until(pilot, lambda: "1 of 3" in app.query_one(StateBar).text)
 
 
 async def test_a_hundred_thousand_rows_cost_what_a_screen_costs() -> None:
