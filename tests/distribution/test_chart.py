@@ -79,7 +79,7 @@ def test_every_value(helm: Helm, tmp_path: Path) -> None:
     [container] = pod["spec"]["containers"]
     assert pod["metadata"]["labels"]["team"] == "sre"
     assert pod["spec"]["hostPID"] is True
-    assert pod["spec"]["volumes"][1] == {"name": "state", "hostPath": {"path": "/var/lib/httpipe", "type": "Directory"}}
+    assert pod["spec"]["volumes"][2] == {"name": "state", "hostPath": {"path": "/var/lib/httpipe", "type": "Directory"}}
     assert container["env"][0] == {"name": "HTTPIPE_ADDRESS", "value": "[::]"}
     assert container["env"][-1]["name"] == "KAFKA_PASSWORD"
     assert container["ports"] == [{"name": "metrics", "containerPort": 9999}]
@@ -95,9 +95,7 @@ def test_the_pod_monitor(helm: Helm) -> None:
 def test_another_pipeline_is_another_pod(helm: Helm) -> None:
     """A change of the ConfigMap alone restarts nothing."""
     one, other = (
-        yaml.safe_load(helm("template", "a", CHART, "-s", "templates/daemonset.yaml", KUBE, *more))["spec"]["template"][
-            "metadata"
-        ]
+        yaml.safe_load(helm("template", "a", CHART, "-s", "templates/daemonset.yaml", KUBE, *more))
         for more in ((), ("--set", "pipeline=other"))
     )
-    assert one["metadata"]["annotations"] != other["metadata"]["annotations"]
+    assert one["spec"]["template"]["metadata"] != other["spec"]["template"]["metadata"]
