@@ -12,7 +12,10 @@ import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from functools import partial
+from logging import INFO, LogRecord
+from logging.handlers import SysLogHandler
 from pathlib import Path
+from socket import SOCK_STREAM
 from tempfile import TemporaryDirectory
 from typing import Any
 
@@ -26,9 +29,11 @@ from pipeline.codecs.registry import codec
 from pipeline.model.events.exchange import EXCHANGE
 from pipeline.sinks.elasticsearch.sink import ElasticsearchSink
 from pipeline.sinks.http.sink import HttpSink
+from pipeline.sinks.lines import in_words
 from pipeline.sinks.loki.sink import LokiSink
 from pipeline.sinks.otlp.context import span_context
 from pipeline.sinks.otlp.sink import OtlpSink
+from pipeline.sinks.syslog.sink import SyslogSink
 from pipeline.testing.contract import ordinary_events
 
 REQUESTS = 400
@@ -217,11 +222,60 @@ async def elasticsearch() -> None:
     table("elasticsearch", rows)
 
 
+async def syslog() -> None:
+    """The sink ``syslog`` over TCP, and the handler of Python's library with text that is made already, in the same framing."""
+    rows = {}
+    with drain() as port:
+        for size in SIZES:
+            events = ordinary_events(0, size)
+            handler = SysLogHandler(("127.0.0.1", port), socktype=SOCK_STREAM)
+            handler.append_nul = False
+            records = [LogRecord("bench", INFO, "", 0, in_words(event) + "\n", None, None) for event in events]
+            address = f"tcp://127.0.0.1:{port}"
+            async with (
+                opened(SyslogSink, address=address) as lines,
+                opened(SyslogSink, address=address, message="json") as objects,
+                opened(SyslogSink, address=address, structured_data=True) as fields,
+            ):
+                rows[size] = {
+                    "SysLogHandler": await per_cpu_second(partial(_handled, handler, records), size, 100),
+                    "syslog": await per_cpu_second(partial(lines.write, events), size, 100),
+                    "json": await per_cpu_second(partial(objects.write, events), size, 100),
+                    "structured data": await per_cpu_second(partial(fields.write, events), size, 100),
+                }
+            handler.close()
+    table("syslog", rows)
+
+
+async def _handled(handler: SysLogHandler, records: Sequence[LogRecord]) -> None:
+    for record in records:
+        handler.emit(record)
+
+
+@contextlib.contextmanager
+def drain() -> Iterator[int]:
+    """The port of a server that reads and forgets."""
+    program = (
+        "import socket, threading\n"
+        "s = socket.create_server(('127.0.0.1', 0))\n"
+        "print(s.getsockname()[1], flush=True)\n"
+        "def read(c):\n while c.recv(1 << 20): pass\n"
+        "while True: threading.Thread(target=read, args=(s.accept()[0],), daemon=True).start()\n"
+    )
+    with subprocess.Popen([sys.executable, "-c", program], stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdout is not None
+        try:
+            yield int(server.stdout.readline())
+        finally:
+            server.kill()
+
+
 ALL: Mapping[str, Callable[[], Coroutine[None, None, None]]] = {
     "http": http,
     "elasticsearch": elasticsearch,
     "loki": loki,
     "otlp": otlp,
+    "syslog": syslog,
 }
 """By the name of the sink."""
 

@@ -165,7 +165,7 @@ def _remarks(event: Exchange) -> str:
         said = (*said, f"grpc:{grpc_status(event.rpc_grpc_status_code)}")
     if headers and headers.get("content-type", ("",))[0].lower().startswith(EVENT_STREAM):
         said = (*said, "event-stream")
-    return ",".join(said)
+    return visible(",".join(said))
 
 
 def _marks(marks: str, room: int) -> str:

@@ -18,6 +18,7 @@ from pipeline.sinks.http.sink import HttpSinkConfig
 from pipeline.sinks.loki.sink import LokiConfig
 from pipeline.sinks.otlp.sink import OtlpSinkConfig
 from pipeline.sinks.stdout import StdoutConfig
+from pipeline.sinks.syslog.sink import SyslogSinkConfig
 
 PAGE = (Path(__file__).parents[3] / "docs" / "sinks.md").read_text()
 SECTIONS = {text.partition("\n")[0]: text for text in re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]}
@@ -29,6 +30,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "elasticsearch": ElasticsearchConfig,
     "loki": LokiConfig,
     "otlp": OtlpSinkConfig,
+    "syslog": SyslogSinkConfig,
 }
 """By section. What every sink that sends requests has (``RequestOptions``) stands in that of ``http``; others link there."""
 ENCODING = "[encoding](#encoding)"
