@@ -9,6 +9,7 @@ REST = b"Host: a\r\nConnection: close\r\n\r\n"
 EVIL = b"GET /admin/x HTTP/1.1\r\n" + REST
 GOOD = b"GET /okoko/x HTTP/1.1\r\n" + REST
 UNFINISHED = b"GET /admin/x HTTP/1.1\r\nHost: a\r\nConnection: close\r\nX: "
+WISH = b"GET /okoko/x HTTP/1.1\r\nHost: a\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n"
 SOON, LATER = 0.005, 0.3
 
 Attack = Callable[[Forger], None]
@@ -245,3 +246,13 @@ def _tail(client: Forger) -> None:
     time.sleep(0.02)
     client.send(b"XXXX" + EVIL[-1:], seq=client.seq - 4)
     client.seq += 1
+
+
+@attack
+def _with_the_wish(client: Forger) -> None:
+    """A request behind a wish for WebSocket, together with its last byte, before it is answered."""
+    _opened(client).data(WISH)
+    client.send(WISH[-1:] + EVIL, seq=client.seq - 1)
+    client.listen(LATER)
+    client.send(WISH[-1:] + EVIL, seq=client.seq - 1)
+    client.seq += len(EVIL)

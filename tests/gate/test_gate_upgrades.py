@@ -16,10 +16,16 @@ DENIED = b"GET /admin/x HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
 @pytest.fixture(scope="module")
-def port(server_side: Namespace, tmp_path_factory: pytest.TempPathFactory) -> Generator[int, None, None]:
-    """Node, which agrees to WebSocket at /chat and echoes what comes then."""
-    with served(server_side, tmp_path_factory.mktemp("upgrades"), ("node",)) as ports:
-        yield ports["node"]
+def ports(server_side: Namespace, tmp_path_factory: pytest.TempPathFactory) -> Generator[dict[str, int], None, None]:
+    """Node, which agrees to WebSocket at /chat and echoes what comes then; Go, which agrees to nothing."""
+    with served(server_side, tmp_path_factory.mktemp("upgrades"), ("node", "go")) as found:
+        yield found
+
+
+@pytest.fixture
+def port(ports: dict[str, int]) -> int:
+    """Node's."""
+    return ports["node"]
 
 
 def test_websocket(port: int, client_side: Namespace, start: functools.partial[Running]) -> None:
@@ -62,3 +68,17 @@ def test_refused_by_the_server(
         while client.recv(1000):
             pass
     assert [each.reason for each in gate.look().decisions] == [abi.Reason.NONE, abi.Reason.LISTED]
+
+
+def test_a_body_with_the_wish(ports: dict[str, int], client_side: Namespace, start: functools.partial[Running]) -> None:
+    """Java's client asks for HTTP/2 beside a POST and sends the body at once: the server has it, and the next request is read."""
+    gate = start("wire")
+    body = b"GET /admin/x HTTP/1.1\r\n" * 5000
+    head = b"POST /ok HTTP/1.1\r\nHost: a\r\nConnection: Upgrade, HTTP2-Settings\r\nUpgrade: h2c\r\nHTTP2-Settings: AAEAAEAA\r\n"
+    with client_side.entered(), socket.create_connection(("10.25.0.2", ports["go"]), 3) as client:
+        client.sendall(head + b"Content-Length: %d\r\n\r\n" % len(body))
+        client.sendall(body)
+        assert client.recv(1000).startswith(b"HTTP/1.1 200")
+        client.sendall(DENIED)
+        assert b" 403 " in client.recv(1000)
+    assert (gate.look().count("allowed"), gate.count("listed"), gate.count("waiting")) == (1, 1, 0)

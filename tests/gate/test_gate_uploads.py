@@ -20,8 +20,9 @@ from pipeline.sources.gate import abi
 MEBIBYTES = int(os.environ.get("HTTPIPE_GATE_UPLOAD", "100"))
 LARGE = 1024
 """From so many on time is measured, too: `make test-gate`, on a machine that does nothing else."""
-REMEMBERED = 2 << 20
-"""Bytes of a receiver's buffer: what of a chunked body may be sent again and is known again (docs/firewall.md)."""
+REMEMBERED = 6 << 20
+"""Bytes of a receiver's buffer, the kernel's default: what may be on the way then is known when it is sent again
+(docs/firewall.md)."""
 AT_MOST = 1.3
 """Of the time that it takes without a firewall."""
 

@@ -65,6 +65,8 @@ enum gate_doubt {
 	GATE_DOUBT_ESCAPED = 1 << 13,	/* an escaped slash or dot */
 	GATE_DOUBT_UTF8 = 1 << 14,	/* bytes in the path that are not UTF-8 */
 	GATE_DOUBT_VERSION = 1 << 15,	/* HTTP/1.2 and later */
+	GATE_DOUBT_BODY = 1 << 16,	/* of a GET or HEAD */
+	GATE_DOUBT_FRAGMENT = 1 << 17,	/* # in front of the query */
 	/* Facts beside them. */
 	GATE_FACT_UPGRADE = 1 << 20, /* Upgrade or CONNECT */
 	GATE_FACT_ABSOLUTE = 1 << 21,

@@ -91,11 +91,11 @@ static __always_inline int compare_body(struct rereading *of, __u32 number)
 	struct flow *flow = of->flow;
 	struct body *body = &flow->bodies[number & (BODIES - 1)];
 	const struct framing *framing = &of->work->scan.framing;
-	__u64 left = body->to - body->from;
+	__u64 left = body->bytes;
 
-	if (body->to == flow->next_seq && in_body(&flow->framing))
+	if (end_of(body) == flow->next_seq && in_body(&flow->framing))
 		left += flow->framing.left;
-	return framing->phase == body->phase && framing->left == left;
+	return framing->phase == phase_of(body) && framing->left == left;
 }
 
 /* The state at the place where the rereading has come must be the one of the first time. */
@@ -137,7 +137,7 @@ static long within_step(__u32 i, struct rereading *of)
 	if (i >= BODIES)
 		return 1;
 	body = &of->flow->bodies[i & (BODIES - 1)];
-	if (before(again->at, body->from) || !before(again->at, body->to))
+	if (before(again->at, body->from) || !before(again->at, end_of(body)))
 		return 0;
 	again->body = i;
 	return 1;
@@ -158,9 +158,9 @@ static __always_inline void skip_body(struct rereading *of)
 	struct body *body = &of->flow->bodies[again->body & (BODIES - 1)];
 	struct framing behind = {};
 
-	behind.phase = body->phase;
+	behind.phase = phase_of(body);
 	end_body(&behind);
-	again->at = body->to;
+	again->at = end_of(body);
 	if (before(again->at, again->end))
 		load_state(of->work, of->flow, &behind, 0, again->at);
 }

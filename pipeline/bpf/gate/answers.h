@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: (BSD-2-Clause OR GPL-2.0-only) */
 /*
- * What the server sends, looked at only where its client has asked for another protocol: did it get it?
+ * What the server sends, looked at only where its client has asked for WebSocket: did it get it?
  */
 #ifndef HTTPIPE_GATE_ANSWERS_H
 #define HTTPIPE_GATE_ANSWERS_H
@@ -9,26 +9,6 @@
 
 /* HTTP/1.1 101 */
 #define STATUS_LINE 12
-
-/* RFC 9110, section 7.8. Whatever is not WebSocket goes on to be read as HTTP/1, and is refused or passed
- * over as such. */
-static __always_inline void switch_protocol(struct flow *flow)
-{
-	flow->framing.phase = flow->framing.aux & UPGRADE_WEBSOCKET ? PHASE_TUNNEL : PHASE_HEAD;
-	flow->framing.aux = 0;
-	flow->framing.left = 0;
-}
-
-/* The wish was not fulfilled: the request's body is what comes next. */
-static __always_inline void keep_protocol(struct flow *flow)
-{
-	__u32 chunked = flow->framing.aux & UPGRADE_CHUNKED;
-
-	flow->framing.aux = 0;
-	flow->framing.phase = chunked ? PHASE_CHUNK_SIZE : flow->framing.left ? PHASE_BODY : PHASE_HEAD;
-	if (in_body(&flow->framing))
-		begin_body(flow, flow->next_seq, flow->framing.phase);
-}
 
 static __noinline int on_answer(struct __sk_buff *skb, struct work *work)
 {
@@ -43,9 +23,9 @@ static __noinline int on_answer(struct __sk_buff *skb, struct work *work)
 	if (line[0] != 'H' || line[5] != '1' || line[8] != ' ')
 		return 0;
 	if (line[9] != '1')
-		keep_protocol(flow);
+		flow->framing.phase = PHASE_HEAD;
 	else if (line[10] == '0' && line[11] == '1')
-		switch_protocol(flow);
+		flow->framing.phase = PHASE_TUNNEL;
 	else
 		flow->server_seq += packet->length; /* 100, 103: another one follows */
 	return 0;

@@ -101,15 +101,35 @@ static __always_inline int host_ends(struct scan *scan, __u8 c)
 	return c == ':' && !scan->value_bytes;
 }
 
-/* Whether the byte is one of the host's: none is behind its end, and brackets
- * are not. */
+#define BIT(c) (1ULL << ((c)&63))
+#define LOW_ODD_BITS                                                                                         \
+	((BIT(' ') << 1) - 1 | BIT('"') | BIT('#') | BIT('%') | BIT('/') | BIT('<') | BIT('>') | BIT('?'))
+#define HIGH_ODD_BITS                                                                                        \
+	(BIT('@') | BIT('[') | BIT('\\') | BIT('^') | BIT('`') | BIT('{') | BIT('|') | BIT('}') | BIT(127))
+
+/* No host has it (RFC 3986, section 3.2.2); where one is put into a URL, it makes another host of it. Nor an
+ * escape, which some decode. */
+static __always_inline int is_odd_in_host(__u8 c)
+{
+	return c >= 0x80 || (c < 64 ? LOW_ODD_BITS : HIGH_ODD_BITS) & BIT(c);
+}
+
+static __always_inline int is_odd_behind_host(__u8 c)
+{
+	return (c < '0' || c > '9') && c != ':' && c != ' ';
+}
+
+/* Whether the byte is one of the host's: none is behind its end, and brackets are not. */
 static __always_inline int host_has(struct scan *scan, __u8 c)
 {
-	if (scan->ended)
+	if (scan->ended) {
+		if (is_odd_behind_host(c))
+			scan->doubts |= GATE_DOUBT_HEADER;
 		return 0;
+	}
 	if (host_ends(scan, c) || c == ']')
 		scan->ended = 1;
-	else if (c == '[')
+	else if (c == '[' && !scan->value_bytes)
 		scan->value_bytes = 1;
 	else
 		return 1;
@@ -126,7 +146,7 @@ static __always_inline void host_byte(struct scan *scan, __u8 c)
 		scan->doubts |= GATE_DOUBT_LONG;
 		return;
 	}
-	if (c >= 0x80)
+	if (is_odd_in_host(c))
 		scan->doubts |= GATE_DOUBT_HEADER;
 	scan->host[n & (GATE_HOST_ROOM - 1)] = lower(c);
 	scan->host_bytes = n + 1;
@@ -150,7 +170,7 @@ static __always_inline void end_host(struct scan *scan)
 		scan->host[(n - 1) & (GATE_HOST_ROOM - 1)] = 0;
 		scan->host_bytes = --n;
 	}
-	if (!n || scan->host[(n - 1) & (GATE_HOST_ROOM - 1)] == '.')
+	if (!n || scan->host[(n - 1) & (GATE_HOST_ROOM - 1)] == '.' || (scan->value_bytes && !scan->ended))
 		scan->doubts |= GATE_DOUBT_HEADER;
 }
 
@@ -206,11 +226,10 @@ static __always_inline void end_value(struct scan *scan)
 		if (n != 7 || scan->value[0] != TEXT8('c', 'h', 'u', 'n', 'k', 'e', 'd', 0))
 			scan->doubts |= GATE_DOUBT_FRAMING;
 	} else if (scan->field == FIELD_UPGRADE) {
-		/* RFC 6455, section 4.1. Whatever else is asked for must go on in HTTP/1.
-		 */
-		if (n == 9 && scan->value[0] == TEXT8('w', 'e', 'b', 's', 'o', 'c', 'k', 'e') &&
-		    scan->value[1] == 't')
-			scan->framing.aux |= UPGRADE_WEBSOCKET;
+		scan->upgrades += n == 9 && scan->value[0] == TEXT8('w', 'e', 'b', 's', 'o', 'c', 'k', 'e') &&
+						  scan->value[1] == 't'
+					  ? 1
+					  : 2;
 	} else if (scan->field == FIELD_LENGTH) {
 		if (!n)
 			scan->doubts |= GATE_DOUBT_FRAMING;

@@ -11,6 +11,12 @@
 
 #include "gate/line.h"
 
+/* Python's server takes a line with such a name for the end of the head. */
+static __always_inline int is_odd_in_name(__u8 c)
+{
+	return c <= 32 || c >= 127;
+}
+
 /* The first byte of a line. Only names that begin like those that are read are
  * looked at further. */
 static __always_inline void field_byte(struct scan *scan, __u8 c)
@@ -20,13 +26,14 @@ static __always_inline void field_byte(struct scan *scan, __u8 c)
 	if (c == '\r') {
 		scan->place = AT_END_LF;
 	} else if (c == '\n') {
+		scan->ends |= ENDS_LF;
 		scan->place = AT_DONE;
 	} else if (l == 'h' || l == 'c' || l == 't' || l == 'u') {
 		scan->place = AT_NAME;
 		scan->name[0] = l;
 		scan->name_bytes = 1;
 	} else {
-		if (c <= 32 || c == ':') /* a folded line, a nameless one */
+		if (is_odd_in_name(c) || c == ':') /* a folded line, a nameless one */
 			scan->doubts |= GATE_DOUBT_HEADER;
 		scan->place = AT_VALUE;
 	}
@@ -36,7 +43,7 @@ static __always_inline void in_name(struct scan *scan, __u8 c)
 {
 	if (c == ':') {
 		end_name(scan);
-	} else if (c <= 32 || c == 127) {
+	} else if (is_odd_in_name(c)) {
 		scan->doubts |= GATE_DOUBT_HEADER;
 		if (c == '\n')
 			begin_line(scan);
@@ -48,21 +55,26 @@ static __always_inline void in_name(struct scan *scan, __u8 c)
 static __always_inline void in_value(struct scan *scan, __u8 c)
 {
 	if (c == '\n') {
+		scan->ends |= ENDS_LF;
 		end_value(scan);
-	} else if (c == '\r') {
-		scan->place = AT_VALUE_LF;
-	} else if (scan->field) {
-		value_byte(scan, c);
-	} else if (c == ':') {
-		scan->colon = 1;
-	} else if (c < 32 && c != '\t') {
-		scan->doubts |= GATE_DOUBT_HEADER;
+		return;
 	}
+	if (c == '\r') {
+		scan->place = AT_VALUE_LF;
+		return;
+	}
+	if (c == ':')
+		scan->colon = 1;
+	if (scan->colon ? c < 32 && (c != '\t' || scan->field) : is_odd_in_name(c))
+		scan->doubts |= GATE_DOUBT_HEADER;
+	if (scan->field)
+		value_byte(scan, c);
 }
 
 /* A CR must be followed by LF. */
 static __always_inline void expect_lf(struct scan *scan, __u8 c)
 {
+	scan->ends |= ENDS_CRLF;
 	if (c != '\n')
 		scan->doubts |= GATE_DOUBT_HEADER;
 }
@@ -88,7 +100,7 @@ __noinline int head_byte(struct scan *scan, __u32 byte)
 		field_byte(scan, c);
 		break;
 	case AT_BLANKS:
-		if (c == ' ' || c == '\t')
+		if (c == ' ' || (c == '\t' && !scan->field))
 			break;
 		scan->place = AT_VALUE;
 		in_value(scan, c);
@@ -143,6 +155,21 @@ __noinline int head_byte(struct scan *scan, __u32 byte)
 	return scan->place == AT_DONE ? HEAD_WHOLE : head;
 }
 
+/* Bodies that servers may leave where they are, and take for the next request (RFC 9110, section 9.3.1). */
+static __always_inline int should_have_no_body(const struct scan *scan)
+{
+	__u64 method = *(const __u64 *)scan->method;
+
+	return method == TEXT8('G', 'E', 'T', 0, 0, 0, 0, 0) ||
+	       method == TEXT8('H', 'E', 'A', 'D', 0, 0, 0, 0);
+}
+
+/* RFC 6455, section 4.1. Whatever else is asked for must go on in HTTP/1. */
+static __always_inline int asks_for_websocket(const struct scan *scan)
+{
+	return scan->upgrades == 1 && !scan->codings && !scan->length;
+}
+
 /* Behind a head: what follows (RFC 9112, section 6.3). */
 __noinline int end_head(struct scan *scan)
 {
@@ -153,20 +180,21 @@ __noinline int end_head(struct scan *scan)
 	framing = &scan->framing;
 	if (scan->path_bytes)
 		end_path(scan);
+	if (scan->ends == (ENDS_CRLF | ENDS_LF))
+		scan->doubts |= GATE_DOUBT_HEADER;
+	if ((scan->codings || scan->length) && should_have_no_body(scan))
+		scan->doubts |= GATE_DOUBT_BODY;
 	if (scan->codings) {
 		scan->doubts |= GATE_FACT_CHUNKED;
 		if (scan->lengths || scan->high == '0') /* HTTP/1.0 knows no chunks */
 			scan->doubts |= GATE_DOUBT_FRAMING;
 	}
 	framing->left = scan->codings ? 0 : scan->length;
-	if (scan->doubts & GATE_FACT_UPGRADE) {
-		framing->phase = PHASE_UPGRADE;
-		if (scan->codings)
-			framing->aux |= UPGRADE_CHUNKED;
-		return 0;
-	}
 	framing->aux = 0;
-	framing->phase = scan->codings ? PHASE_CHUNK_SIZE : scan->length ? PHASE_BODY : PHASE_HEAD;
+	framing->phase = asks_for_websocket(scan) ? PHASE_UPGRADE
+			 : scan->codings	  ? PHASE_CHUNK_SIZE
+			 : scan->length		  ? PHASE_BODY
+						  : PHASE_HEAD;
 	return 0;
 }
 

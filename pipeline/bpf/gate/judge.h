@@ -90,7 +90,8 @@ static __noinline int take_up(struct __sk_buff *skb, struct work *work, struct g
 static __always_inline void leap(struct work *work, struct flow *flow)
 {
 	flow->framing.left -= work->packet.seq - flow->next_seq;
-	flow->next_seq = newest_body(flow)->to = work->packet.seq;
+	flow->next_seq = work->packet.seq;
+	extend_body(flow, flow->next_seq);
 	if (!flow->framing.left)
 		end_body(&flow->framing);
 }
@@ -137,6 +138,16 @@ static __noinline int on_early(struct __sk_buff *skb, struct work *work, struct 
 	return 0;
 }
 
+/* Where the answer to a wish for another protocol begins. What the client acknowledges is less where it wants
+ * to be sent something again, and that may be words of its own. */
+static __noinline int await_answer(struct __sk_buff *skb, struct work *work, struct flow *flow)
+{
+	struct stack stack = {};
+
+	flow->server_seq = look_at_stack(skb, work, &stack) ? stack.snd_nxt : work->packet.ack;
+	return 0;
+}
+
 /* Reads what is new of the segment, from `skip` bytes on, and remembers where that led. */
 static __noinline int read_new(struct __sk_buff *skb, struct work *work, struct flow *flow,
 			       struct gate_settings *settings, __u32 skip)
@@ -148,7 +159,8 @@ static __noinline int read_new(struct __sk_buff *skb, struct work *work, struct 
 
 	if (in_body(&flow->framing) && to - from < flow->framing.left) {
 		flow->framing.left -= to - from;
-		flow->next_seq = newest_body(flow)->to = to;
+		flow->next_seq = to;
+		extend_body(flow, to);
 		return NEXT;
 	}
 	add_checkpoint(flow, from, &flow->framing, flow->part);
@@ -174,7 +186,8 @@ static __noinline int read_new(struct __sk_buff *skb, struct work *work, struct 
 	flow->requests += reading->heads;
 	flow->framing = work->scan.framing;
 	flow->next_seq = to;
-	flow->server_seq = packet->ack;
+	if (flow->framing.phase == PHASE_UPGRADE)
+		await_answer(skb, work, flow);
 	return NEXT;
 }
 
@@ -200,6 +213,8 @@ static __always_inline int in_turn(struct __sk_buff *skb, struct work *work, str
 			count(GATE_COUNT_REPEATED);
 			return NEXT;
 		}
+		if (flow->framing.phase == PHASE_UPGRADE)
+			return put_off(skb, work, flow, settings, GATE_COUNT_WAITING, 1);
 	}
 	if (packet->flags & TCP_URG)
 		return end_with(skb, work, flow, settings, GATE_REASON_URGENT);
@@ -212,23 +227,26 @@ struct catching_up {
 	struct work *work;
 	struct flow *flow;
 	struct gate_settings *settings;
+	int result;
 };
 
 static long catch_up_step(__u32 UNUSED i, struct catching_up *of)
 {
 	if (of->flow->framing.phase >= PHASE_UPGRADE || !unpark(of->work, of->flow))
 		return 1;
-	read_new(of->skb, of->work, of->flow, of->settings, of->flow->next_seq - of->work->packet.seq);
-	return 0;
+	of->result = read_new(of->skb, of->work, of->flow, of->settings,
+			      of->flow->next_seq - of->work->packet.seq);
+	return of->result != NEXT || of->flow->refused;
 }
 
-/* What is kept and comes next, as far as it goes. */
-static __always_inline void catch_up(struct __sk_buff *skb, struct work *work, struct flow *flow,
-				     struct gate_settings *settings)
+/* What is kept and comes next, as far as it goes. It may be refused where enforcing has begun meanwhile. */
+static __always_inline int catch_up(struct __sk_buff *skb, struct work *work, struct flow *flow,
+				    struct gate_settings *settings)
 {
-	struct catching_up of = {skb, work, flow, settings};
+	struct catching_up of = {skb, work, flow, settings, NEXT};
 
 	bpf_loop(PARKED, catch_up_step, &of, 0);
+	return of.result;
 }
 
 static __always_inline int on_segment(struct __sk_buff *skb, struct work *work,
@@ -265,8 +283,8 @@ static __always_inline int on_segment(struct __sk_buff *skb, struct work *work,
 	} else {
 		result = in_turn(skb, work, flow, settings, &held);
 	}
-	if (held && has_parked(flow))
-		catch_up(skb, work, flow, settings);
+	if (held && result == NEXT && !flow->refused && has_parked(flow))
+		result = catch_up(skb, work, flow, settings);
 	if (held)
 		unlock(flow);
 	return result;

@@ -43,6 +43,8 @@ static __always_inline enum head method_byte(struct scan *scan, __u8 c)
 	}
 	if (c < 33 || c > 126)
 		return HEAD_NOT_HTTP;
+	if (c >= 'a' && c <= 'z')
+		scan->doubts |= GATE_DOUBT_HEADER; /* to some it is the method in capitals */
 	if (scan->method_bytes < GATE_METHOD_BYTES - 1) {
 		scan->method[scan->method_bytes & (GATE_METHOD_BYTES - 1)] = c;
 		scan->method_bytes++;
@@ -109,6 +111,10 @@ static __always_inline enum head in_authority(struct scan *scan, __u8 c)
 		end_host(scan);
 		if (!is_connect(scan))
 			begin_path(scan, '/');
+		else if (c != ' ')
+			scan->doubts |= GATE_DOUBT_HEADER; /* Go's server has a path in it */
+		if (c == '#')
+			scan->doubts |= GATE_DOUBT_FRAGMENT;
 		if (c == '?' || c == '#')
 			scan->place = AT_QUERY;
 		else if (c == ' ')
@@ -131,12 +137,14 @@ static __always_inline enum head in_path(struct scan *scan, __u8 c)
 		begin_version(scan);
 	else if (c == '\r' || c == '\n')
 		return end_old(scan, c);
-	else if (c == '?' || c == '#')
+	else if (c == '?')
 		scan->place = AT_QUERY;
 	else if (c == '\t')
-		return HEAD_NOT_HTTP; /* a separator to some, a part of the path to others
-				       */
-	else
+		return HEAD_NOT_HTTP; /* a separator to some, a part of the path to others */
+	else if (c == '#') {
+		scan->doubts |= GATE_DOUBT_FRAGMENT; /* Node and Go have what follows in the path */
+		scan->place = AT_QUERY;
+	} else
 		path_byte(scan, c);
 	return HEAD_MORE;
 }
@@ -172,9 +180,10 @@ static __always_inline enum head version_byte(struct scan *scan, __u8 c)
 
 static __always_inline enum head behind_version(struct scan *scan, __u8 c)
 {
-	if (c == '\n')
+	if (c == '\n') {
+		scan->ends |= ENDS_LF;
 		begin_line(scan);
-	else if (c == '\r')
+	} else if (c == '\r')
 		scan->place = AT_LINE_LF;
 	else if (c != ' ')
 		return HEAD_NOT_HTTP;

@@ -85,6 +85,11 @@ static __always_inline int on_head(struct reader *of)
 	__u32 reason;
 
 	end_head(&work->scan);
+	if (work->scan.framing.phase == PHASE_UPGRADE && reading->at < reading->end) {
+		/* What follows in the same segment is a request, should the server not agree. */
+		work->scan.doubts |= GATE_DOUBT_FRAMING;
+		work->scan.framing.phase = PHASE_HEAD;
+	}
 	if (!reading->quiet) {
 		reading->heads++;
 		count(GATE_COUNT_HEADS);
@@ -137,7 +142,7 @@ static __always_inline int on_body(struct reader *of)
 	framing->left -= n;
 	reading->at += n;
 	if (!reading->quiet)
-		newest_body(of->flow)->to = work->packet.seq + reading->at;
+		extend_body(of->flow, work->packet.seq + reading->at);
 	if (framing->left)
 		return 0;
 	end_body(framing);

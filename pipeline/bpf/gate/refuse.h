@@ -134,12 +134,13 @@ static __noinline int swallow(struct __sk_buff *skb, struct work *work, struct f
 	__u32 more = packet->length + work->segment.fin;
 	struct stack stack = {};
 
-	if (packet->flags & TCP_RST || !work->segment.plain)
-		return flow->refused == REFUSED_RESET && !more ? NEXT : SHOT;
-	if (!more)
-		return flow->refused == REFUSED_RESET ? NEXT
-		       : is_open(skb, work, &stack)   ? reset_again(skb, work, settings, &stack)
-						      : SHOT;
+	if (!more && flow->refused == REFUSED_RESET && !(packet->flags & TCP_RST))
+		return NEXT;
+	if (!work->segment.plain)
+		return SHOT;
+	/* Also where the client gives up: its own reset would not be where the server's stack is. */
+	if (!more || packet->flags & TCP_RST)
+		return is_open(skb, work, &stack) ? reset_again(skb, work, settings, &stack) : SHOT;
 	count(GATE_COUNT_SWALLOWED);
 	if (flow->refused == REFUSED_RESET) { /* the reset was lost, or is under way */
 		draft->back = 1;

@@ -13,18 +13,14 @@
 enum phase {
 	PHASE_HEAD,
 	PHASE_BODY,	  /* left: bytes to come */
-	PHASE_CHUNK_SIZE, /* left: the size so far; aux: digits, CHUNK_EXTENSION */
+	PHASE_CHUNK_SIZE, /* left: the size so far; aux: SIZE_* of gate/chunk.h */
 	PHASE_CHUNK_DATA, /* left: bytes to come */
-	PHASE_CHUNK_END,
-	PHASE_TRAILER, /* aux: whether the line has bytes */
-	PHASE_UPGRADE, /* asked for, not answered; left: bytes of the body, aux: UPGRADE_* */
-	PHASE_TUNNEL,  /* another protocol from here on */
-	PHASE_UNKNOWN, /* not looked at */
+	PHASE_CHUNK_END,  /* aux: whether its CR has come */
+	PHASE_TRAILER,	  /* aux: TRAILER_* of gate/chunk.h */
+	PHASE_UPGRADE,	  /* WebSocket was asked for, and there is no answer yet */
+	PHASE_TUNNEL,	  /* another protocol from here on */
+	PHASE_UNKNOWN,	  /* not looked at */
 };
-
-#define CHUNK_EXTENSION	  256
-#define UPGRADE_WEBSOCKET 1
-#define UPGRADE_CHUNKED	  2
 
 struct framing {
 	__u32 phase;
@@ -81,20 +77,26 @@ struct scan {
 	__u32 lowest;  /* of these the next one is this */
 	__u32 highest; /* … to this */
 	__u32 field;
-	__u32 colon;		       /* the line has one */
-	__u32 lengths;		       /* Content-Length fields */
-	__u32 codings;		       /* Transfer-Encoding fields */
-	__u32 hosts;		       /* Host fields */
-	__u32 ended;		       /* the value may have nothing but blanks from here on */
-	__u32 at;		       /* within a scheme, a version, a host that is compared */
-	__u64 length;		       /* what Content-Length says */
-	__u64 name[4];		       /* lower case, zero padded */
-	__u64 value[2];		       /* of Transfer-Encoding and Upgrade: lower case, zero padded */
+	__u32 colon;	/* the line has one */
+	__u32 lengths;	/* Content-Length fields */
+	__u32 codings;	/* Transfer-Encoding fields */
+	__u32 hosts;	/* Host fields */
+	__u32 upgrades; /* what Upgrade fields ask for: 1 for WebSocket alone, more for anything else */
+	__u32 ends;	/* of lines so far: ENDS_* */
+	__u32 ended;	/* the value may have nothing but blanks from here on, a host but a port */
+	__u32 at;	/* within a scheme, a version, a host that is compared */
+	__u64 length;	/* what Content-Length says */
+	__u64 name[4];	/* lower case, zero padded */
+	__u64 value[2]; /* of Transfer-Encoding and Upgrade: lower case, zero padded */
 	__u16 segments[GATE_SEGMENTS]; /* where each begins in the path */
 	__u8 method[GATE_METHOD_BYTES];
 	__u8 host[GATE_HOST_ROOM];
 	__u8 path[GATE_PATH_BYTES + 8];
 };
+
+/* A head that has both is cut into other lines by a server for which LF alone ends none. */
+#define ENDS_CRLF 1
+#define ENDS_LF	  2
 
 /* Eight characters as they lie in memory. */
 #define TEXT8(a, b, c, d, e, f, g, h)                                                                        \
@@ -142,6 +144,8 @@ static __always_inline void begin_head(struct scan *scan)
 	scan->lengths = 0;
 	scan->codings = 0;
 	scan->hosts = 0;
+	scan->upgrades = 0;
+	scan->ends = 0;
 	scan->ended = 0;
 	scan->at = 0;
 	scan->length = 0;

@@ -15,6 +15,15 @@
  * bit is set. */
 #define HAS_BELOW(word, c) (((word)-EACH_BYTE(c)) & ~(word)&EACH_BYTE(0x80))
 
+/* Of such bits: those in front of the first one, or all. */
+#define UP_TO(bits) (((bits) & -(bits)) - 1)
+
+/* As is_odd_in_name() says, but for bytes behind the first such one. */
+static __always_inline __u64 odd_in_name(__u64 word)
+{
+	return HAS_BELOW(word, 0x21) | HAS_BELOW(word ^ EACH_BYTE(0x7F), 1) | (word & EACH_BYTE(0x80));
+}
+
 /* Of the bits of HAS_BELOW: bytes in front of the first one. */
 static __always_inline __u32 bytes_before(__u64 bits)
 {
@@ -40,15 +49,17 @@ static __always_inline __u32 skip_value(struct work *work, __u32 place)
 
 	UNROLL
 	for (int i = 0; i < 8; i++) {
-		__u64 *word = (__u64 *)&work->bytes[at & (WINDOW - 1)], value, below;
+		__u64 *word = (__u64 *)&work->bytes[at & (WINDOW - 1)], value, below, colons;
 
 		if (at + 8 > reading->filled || at > WINDOW - 8)
 			break;
 		asm volatile("" : "+r"(word)); /* or clang loads it byte by byte */
 		value = *word;
 		below = HAS_BELOW(value, 0x20);
-		value ^= EACH_BYTE(':');
-		if (HAS_BELOW(value, 1) & ((below & -below) - 1))
+		colons = HAS_BELOW(value ^ EACH_BYTE(':'), 1);
+		if (!work->scan.colon && odd_in_name(value) & UP_TO(colons))
+			work->scan.doubts |= GATE_DOUBT_HEADER;
+		if (colons & UP_TO(below))
 			work->scan.colon = 1;
 		if (below) {
 			at += bytes_before(below);
@@ -85,6 +96,7 @@ static __always_inline int skip_line_end(struct work *work, __u32 place)
 		return 0;
 	work->reading.at += 2;
 	work->scan.head_bytes += 2;
+	work->scan.ends |= ENDS_CRLF;
 	end_value(&work->scan);
 	return 1;
 }

@@ -68,7 +68,9 @@ class Doubt(IntFlag):
     ESCAPED = 1 << 13
     UTF8 = 1 << 14
     VERSION = 1 << 15
-    ALL = (1 << 16) - 1
+    BODY = 1 << 16
+    FRAGMENT = 1 << 17
+    ALL = (1 << 18) - 1
     UPGRADE = 1 << 20
     ABSOLUTE = 1 << 21
     CHUNKED = 1 << 22

@@ -14,7 +14,7 @@ Policy = Literal["refuse", "pass"]
 
 DoubtName = Literal[
     "long", "header", "framing", "escape", "control", "double", "above", "old", "hosts", "backslash", "parameter", "slashes",
-    "dots", "escaped", "utf8", "version",
+    "dots", "escaped", "utf8", "version", "body", "fragment",
 ]  # fmt: skip
 
 ANSWERS = {"403": abi.Answer.FORBIDDEN, "reset": abi.Answer.RESET}
@@ -91,7 +91,7 @@ class FirewallConfig(Config):
     same."""
 
     kernel_connections: int = Field(default=65536, ge=64, le=1 << 20)
-    """Connections that the firewall follows at a time, about 600 bytes of kernel memory each."""
+    """Connections that the firewall follows at a time, about 900 bytes of kernel memory each."""
 
     @field_validator("interfaces")
     @classmethod

@@ -13,8 +13,7 @@ class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def do_GET(self) -> None:
-        """As a program that resolves paths does."""
-        self.rfile.read(int(self.headers.get("content-length") or 0))
+        """As a program that resolves paths does. Like that of ``python -m http.server`` it reads no body."""
         path = posixpath.normpath("/" + unquote(urlsplit(self.path).path).lstrip("/"))
         body = b"SECRET\n" if path.startswith("/admin") else b"hello\n"
         self.send_response(200)
@@ -22,7 +21,14 @@ class Handler(BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    do_POST = do_PUT = do_get = do_GET  # noqa: N815  the name of the method
+    do_HEAD = do_get = do_GET  # noqa: N815  names of methods
+
+    def do_POST(self) -> None:
+        """A body, then the same."""
+        self.rfile.read(int(self.headers.get("content-length") or 0))
+        self.do_GET()
+
+    do_PUT = do_POST  # noqa: N815  the same
 
     def log_message(self, *_: object) -> None:
         """Nothing."""

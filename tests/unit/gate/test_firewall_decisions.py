@@ -58,4 +58,4 @@ def test_every_word_of_the_kernel_has_one() -> None:
     """And facts are no doubts."""
     assert (set(ACTIONS), set(ANSWERS), set(REASONS)) == (set(Action), set(Answer), set(Reason))
     assert doubts_of(Doubt.FRAMING | Doubt.UTF8 | Doubt.UPGRADE | Doubt.SPLIT) == ("framing", "utf8")
-    assert len(doubts_of(Doubt.ALL)) == 16
+    assert len(doubts_of(Doubt.ALL)) == 18
