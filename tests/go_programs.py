@@ -29,14 +29,18 @@ def toolchain(version: str) -> str:
 
 
 @cache
-def installed(package: str, go_version: str) -> Path:
-    """The program of a package with its version, such as ``helm.sh/helm/v3/cmd/helm@v3.22.0``; minutes, the first time."""
+def installed(package: str, go_version: str = "") -> Path:
+    """The program of a package with its version, such as ``helm.sh/helm/v3/cmd/helm@v3.22.0``; minutes, the first time.
+
+    Without ``go_version``, by the Go that is installed.
+    """
     path, _, version = package.partition("@")
     folder = CACHE / f"{path.replace('/', '-')}-{version}"
     program = folder / path.rpartition("/")[2]
     if not program.exists():
         with tempfile.TemporaryDirectory() as empty:
-            _run(toolchain(go_version), "install", package, cwd=Path(empty), GOBIN=str(folder), GOTOOLCHAIN="local", GOFLAGS="")
+            go = toolchain(go_version) if go_version else "go"
+            _run(go, "install", package, cwd=Path(empty), GOBIN=str(folder), GOTOOLCHAIN="local", GOFLAGS="")
     return program
 
 

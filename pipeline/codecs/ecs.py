@@ -107,8 +107,10 @@ class EcsCodec:
         return dump(self.to_object(event))
 
     def encode_each(self, events: Sequence[Event]) -> list[bytes]:
-        """One each."""
-        return [self.encode(event) for event in events]
+        """One object each, without newlines: JSON has none inside."""
+        lines = bytes(self.encode_batch(events)).split(b"\n")
+        lines.pop()
+        return lines
 
     def encode_batch(self, events: Sequence[Event]) -> bytes | bytearray:
         """One object a line, each line ended by a newline."""

@@ -1,7 +1,6 @@
 """Servers that events are sent to, real ones, on ports of 127.0.0.1: started, stopped and killed as often as a test likes."""
 
 import json
-import shutil
 import signal
 import subprocess
 import time
@@ -14,12 +13,12 @@ from typing import Any, Self
 import httpx
 
 from pipeline.prctl import die_with_parent
-from tests.maven_jars import CHECKOUT, NotAvailable, jars
+from tests.go_programs import NoGoError, installed
+from tests.maven_jars import NotAvailable, jars
 
 HERE = Path(__file__).parent
 START_SECS = 90
-BUILD_SECS = 500
-VICTORIA_LOGS = "v1.52.1"
+VICTORIA_LOGS = "github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs@v1.52.1"
 
 
 class Server(ABC):
@@ -115,7 +114,11 @@ class VictoriaLogs(Server):
     def command(self) -> Sequence[str]:
         """It keeps entries of any age, as far as they are not of the future."""
         data = f"-storageDataPath={self.folder / 'data'}"
-        return [str(_victoria_logs()), data, f"-httpListenAddr=127.0.0.1:{self.port}", "-retentionPeriod=100y"]
+        try:
+            program = installed(VICTORIA_LOGS)
+        except NoGoError as error:
+            raise NotAvailable(f"VictoriaLogs cannot be compiled here: {error}") from error
+        return [str(program), data, f"-httpListenAddr=127.0.0.1:{self.port}", "-retentionPeriod=100y"]
 
     def count(self, query: str = "*") -> int:
         """How many entries it has, those that it has twice counted twice."""
@@ -128,20 +131,3 @@ class VictoriaLogs(Server):
         asked = {"query": f"{query} | sort by (_time)"}
         found = httpx.get(f"{self.base}/select/logsql/query", params=asked, timeout=30, trust_env=False)
         return [json.loads(line) for line in found.text.splitlines()]
-
-
-def _victoria_logs() -> Path:
-    folder = CHECKOUT / ".cache" / "victoria-logs" / VICTORIA_LOGS
-    made = folder / "victoria-logs"
-    if made.exists():
-        return made
-    go = shutil.which("go")
-    if go is None:
-        raise NotAvailable("Go is not installed (Debian: golang-go)")
-    folder.mkdir(parents=True, exist_ok=True)
-    module = f"github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs@{VICTORIA_LOGS}"
-    command = ["env", f"GOBIN={folder}", go, "install", module]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=BUILD_SECS, check=False, cwd=folder)
-    if done.returncode:
-        raise NotAvailable(f"VictoriaLogs cannot be compiled here: {done.stderr.strip()[-300:]}")
-    return made

@@ -122,6 +122,25 @@ async def test_fields_have_the_types_that_questions_need(opensearch: Server) -> 
 
 
 @pytest.mark.anyio
+async def test_places_can_be_searched_as_places(opensearch: Server) -> None:
+    """What the transform `geoip` adds; who it was is found whole, too."""
+    place = {"client.geo.location.lat": 52.5, "client.geo.location.lon": 13.4, "client.autonomous_system.number": 64512}
+    sink, _ = make(opensearch.base, index="logs-places-default", index_template="places")
+    await sink.open()
+    await sink.write([Exchange(timestamp_ns=1, attributes={**place, "k8s.pod.name": "shop-7d9f", "host.name": "node-1"})])
+    await sink.aclose()
+    opensearch.ask("POST", "/logs-places-default/_refresh")
+    near = {"geo_distance": {"distance": "50km", "client.geo.location": {"lat": 52.4, "lon": 13.5}}}
+    whole = [
+        {"term": {"kubernetes.pod.name": "shop-7d9f"}},
+        {"term": {"host.name": "node-1"}},
+        {"term": {"client.as.number": 64512}},
+    ]
+    asked = {"query": {"bool": {"filter": [near, *whole]}}}
+    assert opensearch.ask("POST", "/logs-places-default/_count", asked)["count"] == 1
+
+
+@pytest.mark.anyio
 async def test_what_the_mapping_refuses_is_rejected_alone(opensearch: Server) -> None:
     """With the server's words; the others are delivered."""
     opensearch.ask("PUT", "/strict", {"mappings": {"properties": {"labels": {"properties": {"n": {"type": "long"}}}}}})
@@ -139,11 +158,16 @@ async def test_what_the_mapping_refuses_is_rejected_alone(opensearch: Server) ->
 
 @pytest.mark.anyio
 async def test_a_pipeline_that_is_not_there_stops_the_sink_at_its_start(opensearch: Server) -> None:
-    """The server would refuse every single event; one that is there changes the documents."""
-    sink, _ = make(opensearch.base, index="piped", pipeline="none-such")
+    """The server would refuse every single event; one that is there takes them."""
+    sink, _ = make(opensearch.base, index="piped", pipeline="a pipe")
     await sink.open()
-    with pytest.raises(NotConnected, match=r"_ingest/pipeline/none-such answered 404"):
+    with pytest.raises(NotConnected, match=r"_ingest/pipeline/a%20pipe answered 404"):
         await sink.healthcheck()
+    with pytest.raises(Reject, match=r"400: illegal_argument_exception: pipeline with id \[a pipe\] does not exist"):
+        await sink.write(ordinary_events(0, 3))
+    opensearch.ask("PUT", "/_ingest/pipeline/a%20pipe", {"processors": []})
+    await sink.healthcheck()
+    await sink.write(ordinary_events(0, 3))
     await sink.aclose()
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.codecs.ecs import ecs_names
+from pipeline.model.events.attributes import DOCUMENTED, GEO_ENDS
 from pipeline.model.events.fields import FieldType
 from pipeline.model.events.kinds import kinds
 
@@ -50,8 +51,10 @@ def index_template(pattern: str, *, data_stream: bool) -> dict[str, Any]:
 
 
 def _declared() -> Iterator[tuple[str, dict[str, Any]]]:
-    """Places of all declared fields, with their types."""
-    for kind in kinds():
-        for field in (*kind.fields, *kind.attributes):
-            for name in ecs_names(field):
+    """Places of all declared fields and known attributes, with their types."""
+    for field in (*(field for kind in kinds() for field in (*kind.fields, *kind.attributes)), *DOCUMENTED):
+        for name in ecs_names(field):
+            if ".geo.location." not in name:  # of a point, below
                 yield name, _OWN.get(name) or ({"type": "ip"} if name.endswith(".ip") else _TYPES[field.type])
+    for end in GEO_ENDS:
+        yield f"{end}.geo.location", {"type": "geo_point"}
