@@ -12,6 +12,8 @@ import signal
 import ssl
 import subprocess
 import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socket import create_server
@@ -78,6 +80,32 @@ class Receiver:
         """The events of each request that was answered with success, or died over after it was kept; from JSON lines."""
         bodies = [each["body"] for each in self.requests() if each["status"] == 0 or 200 <= each["status"] < 300]
         return [json.loads(line) for body in bodies for line in body.splitlines()]
+
+
+class Receivers:
+    """A receiver for each folder of a contract, started when it is asked for; ``end`` them with the module."""
+
+    def __init__(self) -> None:
+        self._running: dict[Path, Receiver] = {}
+
+    def at(self, folder: Path) -> Receiver:
+        """The one of this folder."""
+        if folder not in self._running:
+            self._running[folder] = Receiver(folder)
+            self._running[folder].start()
+        return self._running[folder]
+
+    @asynccontextmanager
+    async def away(self, folder: Path) -> AsyncIterator[None]:
+        """Killed meanwhile."""
+        self.at(folder).kill()
+        yield
+        self.at(folder).start()
+
+    def end(self) -> None:
+        """Kill all."""
+        for each in self._running.values():
+            each.kill()
 
 
 def main(port: int, file: Path, certificate: str) -> None:

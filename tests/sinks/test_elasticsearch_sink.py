@@ -1,8 +1,6 @@
 """The sink `elasticsearch` against OpenSearch, and against VictoriaLogs, which takes the same API."""
 
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -12,15 +10,14 @@ from typing import Any
 import pytest
 from sink_servers import OpenSearch, Server
 
-from pipeline.api import BatchError, Context, NotConnected, Reject
-from pipeline.codecs.registry import codec
+from pipeline.api import BatchError, NotConnected, Reject
 from pipeline.model.events.exchange import Exchange
 from pipeline.sinks.elasticsearch.sink import ElasticsearchConfig, ElasticsearchSink
 from pipeline.testing.contract import ordinary_events
 from pipeline.testing.sink_contract import sink_contract
 from tests.maven_jars import NotAvailable
+from tests.sending import COUNT, all_sent, counting, sending
 
-COUNT = 20_000
 ANYTHING = {"index_patterns": ["anything-*"], "template": {"mappings": {"enabled": False}}}
 """Of indices that keep documents and look into none: what odd events have in them is no matter of the server."""
 
@@ -46,12 +43,8 @@ def opensearch(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
 
 def make(url: str, **options: Any) -> tuple[ElasticsearchSink, dict[str, int]]:
     """The sink, and what it counts."""
-    counted: dict[str, int] = {}
-
-    def count(name: str, by: int) -> None:
-        counted[name] = counted.get(name, 0) + by
-
-    return ElasticsearchSink(ElasticsearchConfig.model_validate({"url": url, **options}), Context("search", count=count)), counted
+    context, counted = counting()
+    return ElasticsearchSink(ElasticsearchConfig.model_validate({"url": url, **options}), context), counted
 
 
 def index_of(folder: Path) -> str:
@@ -182,31 +175,17 @@ async def test_an_index_a_day_and_a_host(opensearch: Server) -> None:
     assert {each["index"] for each in found} == {"daily-a.example-1970.01.01", "daily-example.com-2023.11.14"}
 
 
-def pipeline_file(folder: Path, url: str, options: str) -> Path:
-    """From a recording of 20,000 exchanges to the server."""
-    (folder / "in.jsonl").write_bytes(codec("json").encode_batch(ordinary_events(0, COUNT)))
-    file = folder / "pipeline.toml"
-    file.write_text(
-        f'[sources.s]\ntype = "replay"\npath = "{folder}/in.jsonl"\n'
-        f'[sinks.search]\ntype = "elasticsearch"\ninputs = ["s"]\nurl = "{url}"\n{options}\n'
-        "batch.max_events = 500\nretry.initial_backoff_secs = 0.05\nretry.max_backoff_secs = 0.5\n"
-    )
-    return file
-
-
 def test_twenty_thousand_exchanges_pass_a_server_that_is_killed(tmp_path: Path, opensearch: Server) -> None:
     """Killed in the middle of its work: every exchange is there, and none of them twice."""
-    file = pipeline_file(tmp_path, opensearch.base, 'index_template = "httpipe"')
-    command = [str(Path(sys.executable).with_name("httpipe")), "run", str(file)]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as run:
+    table = f'type = "elasticsearch"\nurl = "{opensearch.base}"\nindex_template = "httpipe"\nbatch.max_events = 500'
+    with sending(tmp_path, table) as run:
         while written(opensearch) < COUNT // 10:
             assert run.poll() is None
             time.sleep(0.05)
         opensearch.kill()
+        assert run.poll() is None
         opensearch.start()
-        _, said = run.communicate(timeout=120)
-    assert run.returncode == 0, said
-    assert "sink search  sent 20,000" in said
+        all_sent(run)
     opensearch.ask("POST", "/logs-httpipe-default/_refresh")
     assert opensearch.ask("GET", "/logs-httpipe-default/_count")["count"] == COUNT
 

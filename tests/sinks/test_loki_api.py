@@ -4,8 +4,6 @@ Loki itself is under a licence that keeps it out of these tests.
 """
 
 import json
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,8 +18,8 @@ from pipeline.sinks.elasticsearch.sink import ElasticsearchSink
 from pipeline.sinks.loki.sink import LokiSink
 from pipeline.testing.contract import odd_events, ordinary_events
 from tests.maven_jars import NotAvailable
+from tests.sending import COUNT, all_sent, sending
 
-COUNT = 20_000
 PUSH = "/insert/loki/api/v1/push"
 pytestmark = pytest.mark.all_sinks
 
@@ -92,22 +90,17 @@ async def test_the_bulk_api_of_others_takes_documents(server: VictoriaLogs) -> N
 
 def test_twenty_thousand_exchanges_pass_a_server_that_is_ended_and_started(tmp_path: Path, server: VictoriaLogs) -> None:
     """All are there, twice at most what was on its way. It is ended by SIGTERM: killed, it loses what it had said yes to."""
-    (tmp_path / "in.jsonl").write_bytes(codec("json").encode_batch(ordinary_events(0, COUNT)))
-    (tmp_path / "pipeline.toml").write_text(
-        f'[sources.s]\ntype = "replay"\npath = "{tmp_path}/in.jsonl"\n'
-        f'[sinks.logs]\ntype = "loki"\ninputs = ["s"]\nurl = "{server.base}{PUSH}"\nlabels.job = "many"\n'
-        'structured_metadata.path = "{{url.path}}"\nbatch.max_events = 100\n'
-        "retry.initial_backoff_secs = 0.05\nretry.max_backoff_secs = 0.2\n"
+    table = (
+        f'type = "loki"\nurl = "{server.base}{PUSH}"\nlabels.job = "many"\n'
+        'structured_metadata.path = "{{url.path}}"\nbatch.max_events = 100'
     )
-    command = [str(Path(sys.executable).with_name("httpipe")), "run", str(tmp_path / "pipeline.toml")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as run:
+    with sending(tmp_path, table) as run:
         while server.count('job:="many"') < COUNT // 10:
             assert run.poll() is None
             time.sleep(0.02)
         server.stop()
+        assert run.poll() is None
         server.start()
-        _, said = run.communicate(timeout=120)
-    assert run.returncode == 0, said
-    assert "sink logs  sent 20,000" in said
+        all_sent(run)
     assert len({each["path"] for each in server.entries('job:="many"')}) == COUNT
     assert COUNT <= server.count('job:="many"') <= COUNT + 100

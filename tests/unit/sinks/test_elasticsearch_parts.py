@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from pipeline.api import BackOff, BatchError, ConfigError, Context, NotConnected, Reject
+from pipeline.api import BackOff, BatchError, ConfigError, NotConnected, Reject
 from pipeline.codecs.registry import codec
 from pipeline.model.events.exchange import Exchange
 from pipeline.sinks.elasticsearch.bulk import Item, document_id, items_of
 from pipeline.sinks.elasticsearch.index_name import IndexName
 from pipeline.sinks.elasticsearch.index_template import index_template
 from pipeline.sinks.elasticsearch.sink import ElasticsearchConfig, ElasticsearchSink
+from tests.sending import counting
 from tests.web_receiver import Receiver
 
 NOW_NS = 1_767_225_600 * 1_000_000_000
@@ -33,12 +34,8 @@ def receiver(tmp_path: Path) -> Iterator[Receiver]:
 
 def make(url: str, **options: Any) -> tuple[ElasticsearchSink, dict[str, int]]:
     """The sink, and what it counts."""
-    counted: dict[str, int] = {}
-
-    def count(name: str, by: int) -> None:
-        counted[name] = counted.get(name, 0) + by
-
-    return ElasticsearchSink(ElasticsearchConfig.model_validate({"url": url, **options}), Context("search", count=count)), counted
+    context, counted = counting()
+    return ElasticsearchSink(ElasticsearchConfig.model_validate({"url": url, **options}), context), counted
 
 
 def answered(*items: dict[str, Any]) -> tuple[int, dict[str, str], str]:

@@ -4,9 +4,7 @@ import gzip
 import json
 import shutil
 import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from email.utils import formatdate
 from pathlib import Path
 from typing import Any
@@ -20,9 +18,9 @@ from pipeline.codecs.registry import codec
 from pipeline.model.events.exchange import Exchange
 from pipeline.sinks.http.answer import pause_of
 from pipeline.sinks.http.sink import HttpSink, HttpSinkConfig
-from pipeline.testing.contract import ordinary_events
 from pipeline.testing.sink_contract import sink_contract
-from tests.web_receiver import Receiver
+from tests.sending import COUNT, all_sent, sending
+from tests.web_receiver import Receiver, Receivers
 
 SECRET = "whsec_bm90IGEgc2VjcmV0LCBvbmx5IGFuIGV4YW1wbGU="  # noqa: S105  for tests only
 NOW_NS = 1_767_225_600 * 1_000_000_000
@@ -56,40 +54,19 @@ async def sent(sink: HttpSink, events: Sequence[Exchange] = EVENTS) -> None:
         await sink.aclose()
 
 
-class Servers:
-    """One for each folder of the contract, ended with the module."""
-
-    running: dict[Path, Receiver] = {}  # noqa: RUF012  of the module
-
-    @classmethod
-    def at(cls, folder: Path) -> Receiver:
-        """The server of this folder; it is started for it."""
-        if folder not in cls.running:
-            cls.running[folder] = Receiver(folder)
-            cls.running[folder].start()
-        return cls.running[folder]
+RECEIVERS = Receivers()
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _ended() -> Iterator[None]:
     yield
-    for each in Servers.running.values():
-        each.kill()
-
-
-@asynccontextmanager
-async def away(folder: Path) -> AsyncIterator[None]:
-    """Killed meanwhile."""
-    server = Servers.at(folder)
-    server.kill()
-    yield
-    server.start()
+    RECEIVERS.end()
 
 
 TestContract = sink_contract(
-    lambda folder: make(f"{Servers.at(folder).base}/in"),
-    received=lambda folder: [event["httpipe.sequence"] for event in Servers.at(folder).taken()],
-    down=away,
+    lambda folder: make(f"{RECEIVERS.at(folder).base}/in"),
+    received=lambda folder: [event["httpipe.sequence"] for event in RECEIVERS.at(folder).taken()],
+    down=RECEIVERS.away,
 )
 
 
@@ -311,24 +288,15 @@ def test_retry_after_is_read_as_the_standard_says(value: str, secs: float | None
 @pytest.mark.timeout(240)
 def test_twenty_thousand_exchanges_pass_a_server_that_is_killed(tmp_path: Path, receiver: Receiver) -> None:
     """Killed three times, each time before it answers: all arrive, and twice only what it had taken without an answer."""
-    count, dies = 20_000, (0, {}, "")
+    dies: tuple[int, dict[str, str], str] = (0, {}, "")
     receiver.answer(*([(204, {}, "")] * 40 + [dies]) * 3)
-    (tmp_path / "in.jsonl").write_bytes(codec("json").encode_batch(ordinary_events(0, count)))
-    (tmp_path / "pipeline.toml").write_text(
-        f'[sources.s]\ntype = "replay"\npath = "{tmp_path}/in.jsonl"\n'
-        f'[sinks.hook]\ntype = "http"\ninputs = ["s"]\nurl = "{receiver.base}/in"\nbatch.max_events = 100\n'
-        "retry.initial_backoff_secs = 0.05\nretry.max_backoff_secs = 0.2\n"
-    )
-    command = [str(Path(sys.executable).with_name("httpipe")), "run", str(tmp_path / "pipeline.toml")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as run:
+    with sending(tmp_path, f'type = "http"\nurl = "{receiver.base}/in"\nbatch.max_events = 100') as run:
         for _ in range(3):
             receiver.wait()
             receiver.start()
-        _, said = run.communicate(timeout=120)
-    assert run.returncode == 0, said
+        all_sent(run)
     numbers = [event["httpipe.sequence"] for event in receiver.taken()]
     unanswered = [len(each["body"].splitlines()) for each in receiver.requests() if each["status"] == 0]
     assert len(unanswered) == 3
-    assert set(numbers) == set(range(count))
-    assert len(numbers) == count + sum(unanswered)
-    assert "sink hook  sent 20,000" in said
+    assert set(numbers) == set(range(COUNT))
+    assert len(numbers) == COUNT + sum(unanswered)

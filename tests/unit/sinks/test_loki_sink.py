@@ -2,10 +2,7 @@
 
 import gzip
 import json
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -13,14 +10,14 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from pipeline.api import BackOff, BatchError, ConfigError, Context, Reject
+from pipeline.api import BackOff, BatchError, ConfigError, Reject
 from pipeline.codecs.registry import codec
 from pipeline.model.events.exchange import Exchange
 from pipeline.sinks.loki.refusal import oldest_acceptable_ns
 from pipeline.sinks.loki.sink import LokiConfig, LokiSink
-from pipeline.testing.contract import ordinary_events
 from pipeline.testing.sink_contract import sink_contract
-from tests.web_receiver import Receiver
+from tests.sending import COUNT, all_sent, counting, sending
+from tests.web_receiver import Receiver, Receivers
 
 NOW_NS = 1_767_225_600 * 1_000_000_000
 EVENTS = [
@@ -47,12 +44,8 @@ def receiver(tmp_path: Path) -> Iterator[Receiver]:
 
 def make(url: str, **options: Any) -> tuple[LokiSink, dict[str, int]]:
     """The sink, and what it counts."""
-    counted: dict[str, int] = {}
-
-    def count(name: str, by: int) -> None:
-        counted[name] = counted.get(name, 0) + by
-
-    return LokiSink(LokiConfig.model_validate({"url": url, **options}), Context("logs", count=count)), counted
+    context, counted = counting()
+    return LokiSink(LokiConfig.model_validate({"url": url, **options}), context), counted
 
 
 async def sent(sink: LokiSink, events: Sequence[Exchange] = EVENTS) -> None:
@@ -87,40 +80,19 @@ def taken(receiver: Receiver) -> list[dict[str, Any]]:
     return [each for each in receiver.requests() if each["status"] in (0, 204)]
 
 
-class Servers:
-    """One for each folder of the contract, ended with the module."""
-
-    running: dict[Path, Receiver] = {}  # noqa: RUF012  of the module
-
-    @classmethod
-    def at(cls, folder: Path) -> Receiver:
-        """The server of this folder; it is started for it."""
-        if folder not in cls.running:
-            cls.running[folder] = Receiver(folder)
-            cls.running[folder].start()
-        return cls.running[folder]
+RECEIVERS = Receivers()
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _ended() -> Iterator[None]:
     yield
-    for each in Servers.running.values():
-        each.kill()
-
-
-@asynccontextmanager
-async def away(folder: Path) -> AsyncIterator[None]:
-    """Killed meanwhile."""
-    server = Servers.at(folder)
-    server.kill()
-    yield
-    server.start()
+    RECEIVERS.end()
 
 
 TestContract = sink_contract(
-    lambda folder: make(Servers.at(folder).base)[0],
-    received=lambda folder: numbers(taken(Servers.at(folder))),
-    down=away,
+    lambda folder: make(RECEIVERS.at(folder).base)[0],
+    received=lambda folder: numbers(taken(RECEIVERS.at(folder))),
+    down=RECEIVERS.away,
 )
 
 
@@ -259,24 +231,15 @@ def test_loki_names_a_time_in_words(words: bytes, second: int | None) -> None:
 @pytest.mark.timeout(240)
 def test_twenty_thousand_exchanges_pass_a_server_that_is_killed(tmp_path: Path, receiver: Receiver) -> None:
     """Killed twice, each time before it answers: all arrive, and twice only what it had taken without an answer."""
-    count, dies = 20_000, (0, {}, "")
+    dies: tuple[int, dict[str, str], str] = (0, {}, "")
     receiver.answer(*([OK] * 10 + [dies]) * 2)
-    (tmp_path / "in.jsonl").write_bytes(codec("json").encode_batch(ordinary_events(0, count)))
-    (tmp_path / "pipeline.toml").write_text(
-        f'[sources.s]\ntype = "replay"\npath = "{tmp_path}/in.jsonl"\n'
-        f'[sinks.logs]\ntype = "loki"\ninputs = ["s"]\nurl = "{receiver.base}"\nbatch.max_events = 500\n'
-        "retry.initial_backoff_secs = 0.05\nretry.max_backoff_secs = 0.2\n"
-    )
-    command = [str(Path(sys.executable).with_name("httpipe")), "run", str(tmp_path / "pipeline.toml")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as run:
+    with sending(tmp_path, f'type = "loki"\nurl = "{receiver.base}"\nbatch.max_events = 500') as run:
         for _ in range(2):
             receiver.wait()
             receiver.start()
-        _, said = run.communicate(timeout=120)
-    assert run.returncode == 0, said
+        all_sent(run)
     arrived = numbers(taken(receiver))
     unanswered = [len(numbers([each])) for each in receiver.requests() if each["status"] == 0]
     assert len(unanswered) == 2
-    assert set(arrived) == set(range(count))
-    assert len(arrived) == count + sum(unanswered)
-    assert "sink logs  sent 20,000" in said
+    assert set(arrived) == set(range(COUNT))
+    assert len(arrived) == COUNT + sum(unanswered)
