@@ -27,6 +27,7 @@ from pipeline.api import Context, Event, Exchange, Sink
 from pipeline.codecs.flat import EVERYTHING, to_object_of
 from pipeline.codecs.registry import codec
 from pipeline.model.events.exchange import EXCHANGE
+from pipeline.sinks.clickhouse.sink import ClickHouseSink
 from pipeline.sinks.elasticsearch.sink import ElasticsearchSink
 from pipeline.sinks.http.sink import HttpSink
 from pipeline.sinks.lines import in_words
@@ -35,6 +36,7 @@ from pipeline.sinks.otlp.context import span_context
 from pipeline.sinks.otlp.sink import OtlpSink
 from pipeline.sinks.syslog.sink import SyslogSink
 from pipeline.testing.contract import ordinary_events
+from tests.sinks.clickhouse_servers import Engine
 
 REQUESTS = 400
 ROUNDS = 3
@@ -270,7 +272,34 @@ def drain() -> Iterator[int]:
             server.kill()
 
 
+async def clickhouse() -> None:
+    """The sink ``clickhouse``, into a table that it makes."""
+    rows = {}
+    with TemporaryDirectory() as folder, Engine(Path(folder)) as engine:
+        query = {"query": "INSERT INTO plain FORMAT JSONEachRow", "input_format_skip_unknown_fields": "1"}
+        for size in (100, 1000, 10_000):
+            events = ordinary_events(0, size)
+            body = bytes(codec("json").encode_batch(events))
+            options = {"url": engine.url, "create_table": True, "deduplicate": False}
+            async with (
+                httpx.AsyncClient(timeout=60) as client,
+                opened(ClickHouseSink, table="plain", compression="none", **options) as plain,
+                opened(ClickHouseSink, table="packed", compression="zstd", **options) as packed,
+            ):
+                send = partial(client.post, engine.url, params={**query, "date_time_input_format": "best_effort"}, content=body)
+                requests = max(3, 20_000 // size)
+                rows[size] = {
+                    "httpx alone": await per_cpu_second(send, size, requests),
+                    "clickhouse": await per_cpu_second(partial(plain.write, events), size, requests),
+                    "zstd": await per_cpu_second(partial(packed.write, events), size, requests),
+                }
+        packed_rows = int(engine.ask("SELECT count() FROM packed"))
+        assert packed_rows == sum(ROUNDS * max(3, 20_000 // size) * size for size in rows)
+    table("clickhouse", rows)
+
+
 ALL: Mapping[str, Callable[[], Coroutine[None, None, None]]] = {
+    "clickhouse": clickhouse,
     "http": http,
     "elasticsearch": elasticsearch,
     "loki": loki,

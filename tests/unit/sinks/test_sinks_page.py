@@ -10,6 +10,7 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from pipeline.codecs.options import EncodingOptions
+from pipeline.sinks.clickhouse.sink import ClickHouseConfig
 from pipeline.sinks.elasticsearch.sink import ElasticsearchConfig
 from pipeline.sinks.file import FileConfig
 from pipeline.sinks.har import HarConfig
@@ -31,6 +32,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "loki": LokiConfig,
     "otlp": OtlpSinkConfig,
     "syslog": SyslogSinkConfig,
+    "clickhouse": ClickHouseConfig,
 }
 """By section. What every sink that sends requests has (``RequestOptions``) stands in that of ``http``; others link there."""
 ENCODING = "[encoding](#encoding)"
