@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from itertools import pairwise
 from pathlib import Path
+from socket import AF_UNIX, socket
 from typing import Any
 
 import pytest
@@ -159,6 +160,25 @@ async def test_a_server_that_has_gone_is_noticed_before_anything_is_written(serv
     await sent(sink)
     server.wait_for(2 * len(EVENTS))
     assert numbers(server) == [*range(20), *range(20)]
+
+
+@pytest.mark.anyio
+async def test_a_stream_socket_of_this_host_is_one_too(tmp_path: Path) -> None:
+    """With either framing; no server of Debian's listens on such a one, so a socket is read."""
+    with socket(AF_UNIX) as listening:
+        listening.bind(str(tmp_path / "log"))
+        listening.listen()
+        for framing, form in (("lines", rb"<131>1 [^\n]*\n"), ("octets", rb"\d{3} <131>1 [^\n]*")):
+            sink = make(f"unix://{tmp_path}/log", socket="stream", framing=framing)
+            await sink.open()
+            served, _ = listening.accept()
+            with served:
+                await sink.write(EVENTS[:1])
+                data = served.recv(1 << 16)
+            assert re.fullmatch(form, data)
+            with pytest.raises(NotConnected, match="closed by the server"):
+                await sink.write(EVENTS)
+            await sink.aclose()
 
 
 @pytest.mark.anyio

@@ -46,7 +46,12 @@ class Resources:
         own = tuple([getattr(event, place) for _, place in _held(type(event))])
         if not event.attributes:
             return type(event), program, own
-        return type(event), program, own, *[(name, value) for name, value in event.attributes.items() if is_of_resource(name)]
+        return (
+            type(event),
+            program,
+            own,
+            *[(name, str(value)) for name, value in event.attributes.items() if is_of_resource(name)],
+        )
 
     def written(self, key: Hashable, event: Event, program: str | None) -> bytes:
         """The fields of the Resource of an event with this key."""

@@ -4,6 +4,7 @@ In: batches of the engine. Out: a request for each signal that is in a batch, ov
 says of each event whether the server took it, will never take it, or may take it later.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
@@ -28,6 +29,8 @@ from pipeline.sinks.otlp.signals import Exchanges, Export, Signal
 from pipeline.sinks.otlp.spans import KindOption
 
 PORTS = {"http": 80, "https": 443}
+METADATA = re.compile(r"(?!grpc-)[0-9a-z_.-]+(?<!-bin)", re.IGNORECASE)
+"""Names of text that the caller may set (gRPC over HTTP/2, "Requests"); what ends in ``-bin`` is binary."""
 
 
 class OtlpSinkConfig(RequestOptions):
@@ -87,6 +90,10 @@ class OtlpSink(Sink):
         self._context = context
         fields = {name: value.get_secret_value() for name, value in config.headers.items()}
         wrong = [Problem(f"headers.{name}", problem) for name, text in fields.items() if (problem := wrong_field(name, text))]
+        if config.protocol == "grpc":
+            wrong += [
+                Problem(f"headers.{name}", "is not a name of gRPC metadata") for name in fields if not METADATA.fullmatch(name)
+            ]
         if wrong:
             raise ConfigError(wrong)
         selection = Selection(config.only_fields, config.except_fields)

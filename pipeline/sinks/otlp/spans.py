@@ -115,7 +115,7 @@ class SpanWriter:
             ):
                 out += key_value(ATTRIBUTES, "http.route", route)
             return
-        if takes("url.full") and (url := _full_url(event)):
+        if takes("url.full") and "url.full" not in attributes and (url := _full_url(event)):
             out += key_value(ATTRIBUTES, "url.full", url)
         status = event.http_response_status_code
         if status is not None and 400 <= status < 500 and event.error_type is None and takes("error.type"):

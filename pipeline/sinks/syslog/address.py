@@ -43,11 +43,11 @@ def address_of(text: str) -> Address:
         parts = urlsplit(text)
         transport, port = Transport(parts.scheme), parts.port
     except ValueError as error:
-        raise ValueError(f"{text!r} is not an address of a syslog server: {FORM}") from error
+        raise ValueError(f"is not an address of a syslog server: {FORM}") from error
     if transport is Transport.UNIX:
         if parts.netloc or not parts.path.startswith("/") or len(parts.path.encode()) > LONGEST_PATH:
-            raise ValueError(f"{text!r} has no absolute path of at most {LONGEST_PATH} bytes: {FORM}")
+            raise ValueError(f"has no absolute path of at most {LONGEST_PATH} bytes: {FORM}")
         return Address(transport, path=parts.path)
     if not parts.hostname or parts.path or parts.query or parts.fragment or parts.username is not None:
-        raise ValueError(f"{text!r} is not an address of a syslog server: {FORM}")
+        raise ValueError(f"is not an address of a syslog server: {FORM}")
     return Address(transport, parts.hostname, port or PORTS[transport])

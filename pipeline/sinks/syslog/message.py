@@ -33,6 +33,8 @@ IN_THE_HEAD = {"event.name", "timestamp"}
 
 _NOT_PRINTABLE = re.compile(r"[^\x21-\x7e]")
 _NOT_IN_NAME = re.compile(r'[^\x21-\x7e]|[="\]]')
+_SPECIAL = re.compile(r'["\\\]]')
+_PLAIN = re.compile(r"[ !#-\[^-~]*")
 _NOT_IN_TAG = re.compile(r"[^0-9A-Za-z_./-]")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
@@ -97,23 +99,25 @@ def _with_text(head: bytes, event: Event, form: Form) -> Message:
 
 def _structured(event: Event, form: Form, room: int) -> tuple[bytes, bool]:
     """STRUCTURED-DATA of at most ``room`` bytes, and whether a field found no room."""
-    out = bytearray(f"[{form.sd_id}".encode())
-    for name, value in event_to_object(event, form.selection).items():
-        if name in IN_THE_HEAD:
-            continue
-        values = value if isinstance(value, tuple | list) else (value,)
-        for each in values:
-            text = "true" if each is True else "false" if each is False else str(each)
-            pair = f' {_param(name)}="{_escaped(text)}"'.encode()
-            if len(out) + len(pair) + 1 > room:
-                return bytes(out + b"]"), True
-            out += pair
-    return bytes(out + b"]"), False
+    pairs = [
+        f' {_param(name)}="{_value(each)}"'
+        for name, value in event_to_object(event, form.selection).items()
+        if name not in IN_THE_HEAD
+        for each in (value if isinstance(value, tuple | list) else (value,))
+    ]
+    data = f"[{form.sd_id}{''.join(pairs)}]".encode()
+    cut = len(data) > room
+    while len(data) > room and pairs:
+        data = data[: -len(pairs.pop().encode()) - 1] + b"]"
+    return data, cut
 
 
-def _escaped(text: str) -> str:
+def _value(value: object) -> str:
     r"""A PARAM-VALUE: ``"``, ``\`` and ``]`` behind a backslash (RFC 5424, section 6.3.3), without control characters."""
-    return visible(whole(text)).replace("\\", "\\\\").replace('"', '\\"').replace("]", "\\]")
+    text = value if isinstance(value, str) else str(value).lower() if isinstance(value, bool) else str(value)
+    if _PLAIN.fullmatch(text):  # nearly always
+        return text
+    return _SPECIAL.sub(r"\\\g<0>", visible(whole(text)))
 
 
 @lru_cache(maxsize=1024)

@@ -86,6 +86,7 @@ def test_a_client_span_names_the_ends_as_a_client_does() -> None:
     assert (said["network.local.address"], said["network.local.port"]) == ("192.0.2.1", 40_000)
     assert said["url.full"] == "http://shop.example:8080/items/7?a=b"
     assert said["error.type"] == "404"
+    assert attributes(span(GET.with_attributes(**{"url.full": "mine"}), "client").attributes)["url.full"] == "mine"
 
 
 @pytest.mark.parametrize(

@@ -267,6 +267,9 @@ def test_a_wrong_field_is_named_and_secrets_are_not_shown() -> None:
     """With its place in the table."""
     with pytest.raises(ConfigError, match=r"headers\.x y"):
         make("http://a", headers={"x y": "z"})
+    with pytest.raises(ConfigError) as raised:
+        make("http://a", protocol="grpc", headers={"x-bin": "z", "grpc-timeout": "1", "X-Tenant": "z"})
+    assert [problem.path for problem in raised.value.problems] == ["headers.x-bin", "headers.grpc-timeout"]
     config = OtlpSinkConfig.model_validate({"endpoint": "http://a", "headers": {"k": "hidden"}, "auth": {"token": "hidden"}})
     assert "hidden" not in repr(config)
 
