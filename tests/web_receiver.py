@@ -141,7 +141,7 @@ def main(port: int, file: Path, certificate: str) -> None:
 
         def do_POST(self) -> None:
             """Take a request."""
-            status, fields, text = keep(self, self.rfile.read(int(self.headers["content-length"])))
+            status, fields, text = keep(self, self.rfile.read(int(self.headers.get("content-length", "0"))))
             self.send_response(status)
             for name, value in fields.items():
                 self.send_header(name, value)
@@ -150,7 +150,7 @@ def main(port: int, file: Path, certificate: str) -> None:
             self.end_headers()
             self.wfile.write(text.encode())
 
-        do_PUT = do_POST  # noqa: N815  as the standard library wants it
+        do_PUT = do_GET = do_POST  # noqa: N815  as the standard library wants it
 
         def log_message(self, *_: object) -> None:
             """Nothing."""

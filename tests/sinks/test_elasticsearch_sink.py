@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sink_servers import OpenSearch, Server
 
-from pipeline.api import BatchError, NotConnected, Reject
+from pipeline.api import BackOff, BatchError, NotConnected, Reject
 from pipeline.model.events.exchange import Exchange
 from pipeline.sinks.elasticsearch.sink import ElasticsearchConfig, ElasticsearchSink
 from pipeline.testing.contract import ordinary_events
@@ -150,17 +150,30 @@ async def test_what_the_mapping_refuses_is_rejected_alone(opensearch: Server) ->
 
 
 @pytest.mark.anyio
-async def test_a_pipeline_that_is_not_there_stops_the_sink_at_its_start(opensearch: Server) -> None:
-    """The server would refuse every single event; one that is there takes them."""
+async def test_events_wait_for_a_pipeline_that_is_not_there(opensearch: Server) -> None:
+    """The server would refuse every single event for good: before the first one, and where it goes away later."""
     sink, _ = make(opensearch.base, index="piped", pipeline="a pipe")
-    await sink.open()
     with pytest.raises(NotConnected, match=r"_ingest/pipeline/a%20pipe answered 404"):
-        await sink.healthcheck()
-    with pytest.raises(Reject, match=r"400: illegal_argument_exception: pipeline with id \[a pipe\] does not exist"):
-        await sink.write(ordinary_events(0, 3))
+        await sink.open()
     opensearch.ask("PUT", "/_ingest/pipeline/a%20pipe", {"processors": []})
-    await sink.healthcheck()
+    await sink.open()
     await sink.write(ordinary_events(0, 3))
+    opensearch.ask("DELETE", "/_ingest/pipeline/a%20pipe")
+    with pytest.raises(BackOff, match=r"400: illegal_argument_exception: pipeline with id \[a pipe\] does not exist"):
+        await sink.write(ordinary_events(3, 6))
+    await sink.aclose()
+
+
+@pytest.mark.anyio
+async def test_a_template_that_cannot_be_made_is_told_in_the_servers_words(opensearch: Server) -> None:
+    """Without the JSON around them."""
+    taken = {"index_patterns": ["logs-taken-*"], "priority": 500}
+    opensearch.ask("PUT", "/_index_template/taken", taken)
+    sink, _ = make(opensearch.base, index="logs-taken-{{server.address}}", index_template="other")
+    with pytest.raises(
+        NotConnected, match=r"PUT .*/_index_template/other answered 400: illegal_argument_exception: index template"
+    ):
+        await sink.open()
     await sink.aclose()
 
 

@@ -67,12 +67,25 @@ def items_of(answer: bytes, count: int) -> list[Item] | None:
     return items if len(items) == count else None
 
 
+def words_of(answer: bytes) -> bytes:
+    """What the server says in an answer that is an error, without the JSON around it; the answer itself where that is none."""
+    try:
+        return _said(load(answer)["error"]).encode(errors="replace")
+    except (DecodeError, KeyError):
+        return answer
+
+
 def _item(found: dict[str, object]) -> Item:
-    status, error = found["status"], found.get("error")
+    status = found["status"]
     if not isinstance(status, int):
         raise TypeError(status)
+    return Item(status, _said(found.get("error", "")))
+
+
+def _said(error: object) -> str:
+    """Type and reason of an error object; what is only compatible may have a text there."""
     if not isinstance(error, dict):
-        return Item(status, "" if error is None else str(error))
+        return str(error)
     cause = error.get("caused_by")
     parts = [error.get("type"), error.get("reason"), cause.get("reason") if isinstance(cause, dict) else None]
-    return Item(status, ": ".join(str(part) for part in parts if part))
+    return ": ".join(str(part) for part in parts if part)

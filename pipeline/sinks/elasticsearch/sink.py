@@ -11,13 +11,13 @@ from urllib.parse import quote
 
 from pydantic import Field, SecretStr
 
-from pipeline.api import BackOff, Context, Event, NotConnected, Sink, SinkDefaults
+from pipeline.api import BackOff, Context, Event, NotConnected, Reject, Sink, SinkDefaults
 from pipeline.codecs.json import dump
 from pipeline.codecs.options import EncodingOptions
 from pipeline.codecs.registry import codec
 from pipeline.errors import SinkSignal
 from pipeline.sinks.compression import ENCODINGS, compressed
-from pipeline.sinks.elasticsearch.bulk import ANSWERED, CONFLICT, LONGEST_ANSWER, Action, Item, body_of, items_of
+from pipeline.sinks.elasticsearch.bulk import ANSWERED, CONFLICT, LONGEST_ANSWER, Action, Item, body_of, items_of, words_of
 from pipeline.sinks.elasticsearch.index_name import IndexName
 from pipeline.sinks.elasticsearch.index_template import index_template
 from pipeline.sinks.http.address import ServerUrl
@@ -94,8 +94,14 @@ class ElasticsearchSink(Sink):
             self._url += f"&pipeline={quote(config.pipeline, safe='')}"
 
     async def open(self) -> None:
-        """Read certificates, and make the index template where one is asked for and none is there."""
+        """Read certificates; make the index template where one is asked for and none is there; look for the ingest pipeline.
+
+        Without the latter the server would refuse every event for good.
+        """
         await self._client.open()
+        if (pipeline := self._config.pipeline) is not None and pipeline != "_none":
+            # a key that may only write is refused this look, which says nothing about writing; some servers have no such page
+            await self._ask("GET", f"/_ingest/pipeline/{quote(pipeline, safe='')}", (403, 405))
         if name := self._config.index_template:
             path = f"/_index_template/{name}"
             if await self._ask("GET", path, (404,)) == 404:
@@ -104,11 +110,8 @@ class ElasticsearchSink(Sink):
                 self._context.log.info("index template made", extra={"template": name})
 
     async def healthcheck(self) -> None:
-        """Raises ``NotConnected`` where the server does not know us, or not the ingest pipeline."""
-        # a key that may only write is refused these looks, which says nothing about writing; some servers have no such page
+        """Raises ``NotConnected`` where the server does not know us."""
         await self._ask("GET", "/", (403, 404, 405))
-        if (name := self._config.pipeline) is not None and name != "_none":
-            await self._ask("GET", f"/_ingest/pipeline/{quote(name, safe='')}", (403, 405))
 
     async def write(self, batch: Sequence[Event]) -> None:
         """Send the batch. Raises what is to become of the events that the server has not taken."""
@@ -129,7 +132,8 @@ class ElasticsearchSink(Sink):
             return error
         if answer.status == CONTENT_TOO_LARGE and len(events) > 1:
             return halves(part)
-        failure = judge(self._who, answer, RETRY_STATUSES, self._context.now_ns())
+        said = answer if answer.status == 200 else answer._replace(body=words_of(answer.body))
+        failure = judge(self._who, said, RETRY_STATUSES, self._context.now_ns())
         if failure is not None:
             return failure
         items = items_of(answer.body, len(events))
@@ -154,17 +158,25 @@ class ElasticsearchSink(Sink):
                 there += 1
                 continue
             if item not in fates:
-                answer = Answer(item.status, body=item.said.encode(errors="replace"))
-                fates[item] = judge(f"{self._who}, for an event,", answer, RETRY_STATUSES, self._context.now_ns())
+                fates[item] = self._fate(item)
             if (fate := fates[item]) is not None:
                 failures[place] = fate
         if there:
             self._context.count("already_there_events", there)
         return failures
 
+    def _fate(self, item: Item) -> SinkSignal | None:
+        """What is to become of an event that the server says this of."""
+        answer = Answer(item.status, body=item.said.encode(errors="replace"))
+        fate = judge(f"{self._who}, for an event,", answer, RETRY_STATUSES, self._context.now_ns())
+        if isinstance(fate, Reject) and f"pipeline with id [{self._config.pipeline}]" in item.said:
+            return BackOff(None, str(fate))  # somebody has removed it, and may bring it back
+        return fate
+
     async def _ask(self, method: str, path: str, good: Sequence[int] = (), body: bytes = b"") -> int:
         """The status of an answer that is a success or among ``good``. Raises ``NotConnected`` with the server's words."""
         answer = await self._client.send(method, f"{self._config.url}{path}", body, self._fields)
         if not (200 <= answer.status < 300 or answer.status in good):
-            raise NotConnected(sentence_of(f"{method} {self._config.url}{path}", answer.status, answer.said))
+            said = answer._replace(body=words_of(answer.body)).said
+            raise NotConnected(sentence_of(f"{method} {self._config.url}{path}", answer.status, said))
         return answer.status

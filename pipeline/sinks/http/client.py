@@ -91,6 +91,7 @@ class Client:
             verify = await anyio.to_thread.run_sync(self._options.tls.context)
         except OSError as error:
             raise NotConnected(f"cannot read what tls names: {error}") from error
+        await self.aclose()  # where the sink failed to open behind this
         limits = httpx.Limits(max_connections=None, keepalive_expiry=IDLE_SECS)
         proxy = None if self._options.proxy is None else str(self._options.proxy)
         self._pool = httpx.AsyncClient(

@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from pipeline.api import BackOff, BatchError, ConfigError, NotConnected, Reject
 from pipeline.codecs.registry import codec
 from pipeline.model.events.exchange import Exchange
-from pipeline.sinks.elasticsearch.bulk import Item, document_id, items_of
+from pipeline.sinks.elasticsearch.bulk import Item, document_id, items_of, words_of
 from pipeline.sinks.elasticsearch.index_name import IndexName
 from pipeline.sinks.elasticsearch.index_template import index_template
 from pipeline.sinks.elasticsearch.sink import ElasticsearchConfig, ElasticsearchSink
@@ -83,10 +83,11 @@ async def test_a_batch_is_one_request_to_the_index(receiver: Receiver) -> None:
 @pytest.mark.anyio
 async def test_templates_name_the_index_of_each_event(receiver: Receiver) -> None:
     """In small letters, with the event's own day."""
-    receiver.answer(TAKEN)
+    receiver.answer((200, {}, "{}"), TAKEN)
     options = {"index": "http-{{server.address}}-%F", "action": "index", "deduplicate": False, "compression": "none"}
     await sent(make(f"{receiver.base}/search/", pipeline="geo ip", **options)[0])
-    request = receiver.requests()[0]
+    look, request = receiver.requests()
+    assert (look["method"], look["path"]) == ("GET", "/search/_ingest/pipeline/geo%20ip")
     assert request["path"].startswith("/search/_bulk?")
     assert request["path"].endswith("&pipeline=geo%20ip")
     assert lines(request)[::2] == [{"index": {"_index": f"http-s{n}-2026-01-01"}} for n in range(4)]
@@ -163,6 +164,19 @@ async def test_credentials_are_sent_and_never_shown(receiver: Receiver, auth: di
     await sent(sink)
     assert receiver.requests()[0]["fields"]["authorization"] == field
     assert not any(auth[name] in repr(sink._config) for name in auth if name != "user")
+
+
+@pytest.mark.anyio
+async def test_who_is_not_known_is_told_at_the_start(receiver: Receiver) -> None:
+    """In the server's words, without the JSON around them; a key that may only write passes."""
+    refused = (401, {}, '{"error":{"type":"security_exception","reason":"unable to authenticate"},"status":401}')
+    receiver.answer(refused, (403, {}, "{}"))
+    sink, _ = make(receiver.base, auth={"api_key": "a:b"})
+    await sink.open()
+    with pytest.raises(NotConnected, match=r"GET http://[^ ]+/ answered 401: security_exception: unable to authenticate$"):
+        await sink.healthcheck()
+    await sink.healthcheck()
+    await sink.aclose()
 
 
 @pytest.mark.anyio
@@ -243,8 +257,11 @@ def test_nonsense_is_no_answer(answer: bytes) -> None:
 
 
 def test_an_error_that_is_no_object_is_quoted_as_it_is() -> None:
-    """As servers that are only compatible may have it."""
+    """As servers that are only compatible may have it, and what stands in front of them."""
     assert items_of(b'{"errors":true,"items":[{"index":{"status":400,"error":"no"}}]}', 1) == [Item(400, "no")]
+    assert words_of(b'{"error":{"root_cause":[],"type":"a","reason":"b"},"status":400}') == b"a: b"
+    assert words_of(b"<html>") == b"<html>"
+    assert words_of(b"{}") == b"{}"
 
 
 def test_the_template_knows_every_declared_field() -> None:
