@@ -141,6 +141,8 @@ class Context(msgspec.Struct, frozen=True):
     ``body_bytes``  sources only: how many bytes of each message body the pipeline wants (0: none).
     ``websockets``  sources only: whether the pipeline wants what follows a switch to WebSocket.
     ``tls_handshakes``  sources only: whether it wants TLS and QUIC handshakes.
+    ``packets``  of sources what keeps their packets (``pipeline.packets.store.Keeper``), of sinks the store that has them
+                 (``PacketStore``); for components of httpipe's own. See ``Source.keeps_packets`` and ``Sink.wants_packets``.
     ``attributes``  transforms and sinks only: the attributes that transforms upstream add, so that expressions know their types.
     ``read_file``   transforms, and sources while a pipeline file is checked: ``read_file(path)`` gives the bytes of a file the
                     first time it is asked and whenever the file has changed since, else None. The engine does the reading;
@@ -162,6 +164,7 @@ class Context(msgspec.Struct, frozen=True):
     body_bytes: int = 0
     websockets: bool = False
     tls_handshakes: bool = False
+    packets: Any = None
     attributes: Mapping[str, FieldType] = msgspec.field(default_factory=dict)
     read_file: Callable[[str], bytes | None] = lambda _path: None
     map_file: Callable[[str], mmap | None] = lambda _path: None
@@ -226,6 +229,8 @@ class Source(ABC):
     same. May depend on the config: set it in the constructor."""
     of_this_host: ClassVar[bool] = True
     """Do its events tell of the host it runs on? Those get the attributes of `[resource]`; a file or a topic may be of any."""
+    keeps_packets: ClassVar[bool] = False
+    """Does it keep the packets themselves, where they are wanted? Of others the engine keeps the records."""
     brings: ClassVar[str] = "exchange"
     """What its batches are made of, for the summary, in the singular."""
     warnings: Sequence[str] = ()
@@ -376,6 +381,11 @@ class Sink(ABC):
     def wants_heads(cls, config: Any) -> bool:  # noqa: ANN401, ARG003  each component has its own Config
         """Whether a sink with this config needs the raw heads. Asked before any sink is made, so that sources can keep them."""
         return cls.needs_heads
+
+    @classmethod
+    def wants_packets(cls, config: Any) -> int:  # noqa: ANN401, ARG003  each component has its own Config
+        """How many bytes of the newest packets are kept for a sink with this config, for ``context.packets``; 0: none."""
+        return 0
 
     @abstractmethod
     def __init__(self, config: Any, context: Context) -> None:  # noqa: ANN401  each component has its own Config

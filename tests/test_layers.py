@@ -18,7 +18,7 @@ LAYERS: tuple[set[str], ...] = (
     {"topology", "live"},
     {"config", "plugins"},
     ISLANDS,
-    {"lists"},
+    {"lists", "packets"},
     {"codecs", "expressions", "kafka", "kubernetes"},
     {"telemetry"},
     {"decorators"},

@@ -61,7 +61,7 @@ fi
 if [ "$purpose" = test ]; then
     want libpython3-dev "$python" -c 'import os, sysconfig as s; os.stat(os.path.join(s.get_config_var("LIBDIR"), s.get_config_var("LDLIBRARY")))'
     headers=linux-headers-$(dpkg --print-architecture 2>/dev/null || echo amd64)
-    for package in clang-format python3-bpfcc nghttp2-client "$headers" bpftool groff-base prometheus valgrind nginx-light wrk curl iproute2 tcpdump libcap2-bin maven kcat postgresql tmux jq \
+    for package in clang-format python3-bpfcc nghttp2-client "$headers" bpftool groff-base prometheus valgrind nginx-light wrk curl iproute2 tcpdump libcap2-bin maven kcat postgresql tmux jq tshark \
         qemu-system-x86 cpio kmod e2fsprogs debian-archive-keyring; do
         want "$package" installed "$package"
     done

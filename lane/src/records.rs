@@ -1,11 +1,12 @@
 //! A batch of records in native memory. To Python it is a sequence of records, made when somebody looks.
 
 use crate::key::Key;
-use crate::segment::Segment;
+use crate::segment::{ACK, SYN, Segment};
 use pyo3::exceptions::{PyIndexError, PyTypeError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyBool, PyBytes, PyList, PySequence, PySlice, PyTuple, PyType};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 pub enum Item {
@@ -13,6 +14,9 @@ pub enum Item {
     /// What no segment of the lane's is: another kind of record, a key of another kind.
     Foreign(Py<PyAny>),
 }
+
+/// As `pipeline.packets.kept.Part`.
+type Part<'py> = (Bound<'py, PyBytes>, Option<u32>, u64, Vec<usize>);
 
 /// Payloads that do not lie in a batch's block: numbered from its end on.
 pub struct Side {
@@ -140,6 +144,42 @@ impl Records {
             Some(Item::Foreign(object)) => Ok(Some(object.getattr(py, "ts_ns")?.extract(py)?)),
             None => Ok(None),
         }
+    }
+
+    /// What it holds of memory, in bytes, with the block that its payloads lie in.
+    #[getter]
+    fn memory_bytes(&self, py: Python<'_>) -> usize {
+        let batch = &self.batch;
+        batch.block.as_bytes(py).len() + batch.side.bytes.len() + batch.items.len() * size_of::<Item>()
+    }
+
+    /// Where each connection has its records: its key, the sequence number of the SYN that stands first, when the first was
+    /// captured, and the places. As `pipeline.packets.kept.parts_of`.
+    fn by_connection<'py>(&self, py: Python<'py>) -> PyResult<Vec<Part<'py>>> {
+        let mut found: Vec<(Key, Option<u32>, u64, Vec<usize>)> = Vec::new();
+        let mut latest: HashMap<Key, usize> = HashMap::new();
+        for (place, item) in self.batch.items[self.from..self.to].iter().enumerate() {
+            let (key, opening, ts_ns) = match item {
+                Item::Native(seg) => (seg.key, (seg.flags & (SYN | ACK) == SYN).then_some(seg.seq), seg.ts_ns),
+                Item::Foreign(object) => {
+                    let key: Vec<u8> = object.getattr(py, "key")?.extract(py)?;
+                    let Some(key) = Key::new(&key) else { continue };
+                    (key, None, object.getattr(py, "ts_ns")?.extract(py)?)
+                }
+            };
+            let connection = key.of_connection();
+            match latest.get(&connection) {
+                Some(&at) if opening.is_none() || opening == found[at].1 => found[at].3.push(place),
+                _ => {
+                    latest.insert(connection, found.len());
+                    found.push((connection, opening, ts_ns, vec![place]));
+                }
+            }
+        }
+        let parts = found.into_iter();
+        Ok(parts
+            .map(|(key, opening, ts_ns, places)| (PyBytes::new(py, key.raw()), opening, ts_ns, places))
+            .collect())
     }
 
     fn tolist<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyList>> {

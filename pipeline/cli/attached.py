@@ -17,6 +17,7 @@ Told = tuple[Mapping[str, Any], tuple[bytes | None, bytes | None]] | int
 
 MOST_PER_SEC = 10_000
 """Events that the other process shows; what is beyond that is counted."""
+ELSEWHERE = "the packets are in the process that captures: a sink of the type pcapng there writes them, or the page of its [ui]"
 END_SECS = 5.0
 """How long the end of a view waits for the threads that fill it, which have been hung up on."""
 
@@ -54,6 +55,7 @@ def attached(path: str, where: str | None, keep: int) -> Iterator[tuple[View, Ca
                 snapshot=lambda: latest.snapshot,
                 attributes=dict,
                 ended=ended.is_set,
+                without_packets=ELSEWHERE,
             )
             yield view, lambda: follower.missed, ended
         finally:

@@ -26,15 +26,24 @@ from pipeline.cli.traffic import (
     with_traffic,
 )
 
+FORMATS = ("line", "json", "raw", "har", "curl", "pcapng")
+
 
 @click.command("print", cls=Run)
 @options(*SELECTING)
 @click.option("-n", "--count", type=int, metavar="N", help="Stop after N events.")
 @FOR
-@click.option("-f", "--format", "style", type=click.Choice(["line", "json", "raw", "har"]), default="line", help="Default: line.")
+@click.option("-f", "--format", "style", type=click.Choice(FORMATS), default="line", help="Default: line.")
 @click.option("--headers", metavar="NAMES", help="Headers to report with --format json, separated by commas.")
 @click.option(
-    "--bodies", type=Size(), metavar="SIZE", help="Report bodies up to SIZE, such as 4KiB, with --format json, raw or har."
+    "--bodies", type=Size(), metavar="SIZE", help="Report bodies up to SIZE, such as 4KiB, with --format json, raw, har or curl."
+)
+@click.option(
+    "--packets",
+    "keep_bytes",
+    type=Size(),
+    metavar="SIZE",
+    help="With --format pcapng: the newest packets to choose from. Default: 64MiB.",
 )
 @options(*KINDS)
 @click.option(
@@ -53,6 +62,7 @@ def print_(  # noqa: PLR0913  one for each option
     count: int | None,
     for_secs: float | None,
     style: str,
+    keep_bytes: int | None,
     output: str | None,
     as_config: bool,
     quiet: bool,
@@ -71,11 +81,17 @@ def print_(  # noqa: PLR0913  one for each option
         },
     )
     if traffic.headers is not None and style != "json":
-        raise click.UsageError("--headers has no effect without --format json: raw and har show all of a head")
-    if traffic.bodies is not None and style == "line":
-        raise click.UsageError("--bodies has no effect with --format line: say --format json, raw or har")
+        raise click.UsageError("--headers has no effect without --format json: raw, har and curl show all of a head")
+    if traffic.bodies is not None and style in ("line", "pcapng"):
+        raise click.UsageError(f"--bodies has no effect with --format {style}: say --format json, raw, har or curl")
+    if keep_bytes is not None and style != "pcapng":
+        raise click.UsageError("--packets has no effect without --format pcapng")
+    if style == "pcapng" and output is None and sys.stdout.isatty() and not as_config:
+        raise click.UsageError("--format pcapng is for a file or a pipe: say -o FILE, or pipe it: | tshark -r -")
     tables, reads = traffic.tables()
     tables["sinks.out"] = _sink(reads, style, count)
+    if keep_bytes is not None:
+        tables["sinks.out"]["keep_bytes"] = keep_bytes
     text = text_of(tables)
     plan = plan_of(text)
     if as_config:
@@ -91,8 +107,8 @@ def print_(  # noqa: PLR0913  one for each option
 
 
 def _refuse_other_kinds(style: str, asked: dict[str, bool]) -> None:
-    """Heads and archives show exchanges only."""
-    for option in (name for name, wanted in asked.items() if wanted and style in ("raw", "har")):
+    """Heads, archives and commands show exchanges only."""
+    for option in (name for name, wanted in asked.items() if wanted and style in ("raw", "har", "curl")):
         raise click.UsageError(f"{option} has no effect with --format {style}, which shows exchanges only")
 
 

@@ -38,6 +38,8 @@ OPTIONS = {
     "sources.https.executables": "--tls",
     "transforms.wanted.where": "--where",
     "sinks.out.stop_after_events": "--count",
+    "sinks.out.keep_bytes": "--packets",
+    "ui.packets_bytes": "--packets",
     "ui.listen": "--listen",
     "ui.port": "--listen-port",
 }
@@ -100,6 +102,12 @@ KINDS = (
 """What else than exchanges."""
 
 FOR = click.option("--for", "for_secs", type=DURATION, metavar="TIME", help="Stop after TIME, such as 10s, 5m or 1h.")
+PACKETS = click.option(
+    "--packets",
+    type=Size(),
+    metavar="SIZE",
+    help="Keep so much of the newest packets, such as 64MiB: connections can be saved as pcapng.",
+)
 AS_CONFIG = click.option("--as-config", is_flag=True, help="Print the pipeline file that does the same, and end.")
 
 

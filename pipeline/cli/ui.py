@@ -15,6 +15,7 @@ from pipeline.cli.traffic import (
     AS_CONFIG,
     FOR,
     KINDS,
+    PACKETS,
     SELECTING,
     Size,
     Table,
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 @FOR
 @click.option("--headers", metavar="NAMES", help="Show these headers, by commas, in place of whole heads, which cost more.")
 @click.option("--bodies", type=Size(), metavar="SIZE", help="Show bodies up to SIZE, such as 64KiB.")
+@PACKETS
 @options(*KINDS)
 @click.option(
     "--attach",
@@ -65,6 +67,7 @@ def ui(  # noqa: PLR0913  one for each option
     listen: str,
     page_port: int,
     keep: int,
+    packets: int | None,
     as_config: bool,
     quiet: bool,
 ) -> int:
@@ -75,12 +78,14 @@ def ui(  # noqa: PLR0913  one for each option
     """
     page: Table = {"listen": listen, "port": page_port, "keep": keep, "heads": traffic.headers is None}
     if attach is not None:
-        if traffic != Traffic(where=traffic.where) or as_config or for_secs is not None:
+        if traffic != Traffic(where=traffic.where) or as_config or for_secs is not None or packets:
             raise click.UsageError(
                 "--attach shows what a running pipeline captures: of the other options --where, --listen, --keep"
             )
         return _attach(attach, traffic.where, _page_options(page))
     tables, reads = traffic.tables()
+    if packets:
+        page["packets_bytes"] = packets
     tables["ui"] = page
     tables["sinks.out"] = {"type": "null", "inputs": reads}
     text = text_of(tables)

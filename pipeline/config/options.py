@@ -253,6 +253,8 @@ class UiOptions(Config):
     heads: bool = False
     """Show heads whole, not only the headers that are reported. Only the Python decoder keeps them, and it costs several times as
     much as the lane."""
+    packets_bytes: Annotated[int, Field(ge=0, le=1 << 34)] = 0
+    """How much of the newest packets is kept, so that the connections of exchanges can be saved as pcapng; 0: none."""
     token: Annotated[str, Field(min_length=16, max_length=256, pattern=r"^[A-Za-z0-9._~-]+$")] | None = None
     """What the page must know to see anything, such as `${UI_TOKEN}`. Default: a new one at each start, printed with the link."""
 

@@ -105,7 +105,7 @@ class Engine:
 
     async def run(self) -> None:
         """Carry events until the input ends, everybody has had enough, or ``stop``; then drain."""
-        self.graph.connect()
+        self.connect()
         async with self.tasks.group():
             for sink in self.graph.sinks.values():
                 self.start_sink(sink)
@@ -120,6 +120,11 @@ class Engine:
             await self._shutdown.carry_out(self.graph, self.retiring)
             self.accounts.close(self._books())
         self.over = True
+
+    def connect(self) -> None:
+        """Connect the units of the graph, and keep the packets that somebody in it asks for. Nothing waits here."""
+        self.graph.connect()
+        self.options.packets.keep_for({name: spec.keep_packets for name, spec in self.graph.plan.sources.items()})
 
     def start_source(self, unit: SourceUnit) -> None:
         """Begin to read."""

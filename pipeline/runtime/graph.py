@@ -71,9 +71,12 @@ class Graph(msgspec.Struct, frozen=True):
         for sink in self.sinks.values():
             sink.worker.dead_letter = self._dead_letter(sink.spec.id, sink.spec.options.dead_letter)
         queues = tuple(sink.worker.buffer for sink in self.sinks.values())
+        taking = (sink for sink in self.sinks.values() if sink.spec.component.wants_packets(sink.spec.config))
+        takers = tuple(sink.worker.buffer for sink in taking)
         for source in self.sources.values():
             source.runner.dead_letter = self._dead_letter(source.spec.id, source.spec.dead_letter)
             source.runner.queues = queues
+            source.runner.takers = takers
 
     def _dead_letter(self, component_id: str, target: str | None) -> DeadLetter | None:
         return DeadLetter(component_id, self.sinks[target].worker.buffer) if target else None

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from pipeline.delivery.clock import Clock
+from pipeline.packets.store import PacketStore
 
 if TYPE_CHECKING:
     from pipeline.live.view import View
@@ -27,6 +28,7 @@ class RunOptions(msgspec.Struct, frozen=True):
     ``on_live``        ``(what the run shows, stop)``: before anything is opened, for a view in another thread; ``stop`` ends
                        the run without draining, once, from any thread. ``keep`` is how many events the view has.
     ``stay``           with a page: when the input has ended, show it until a signal comes.
+    ``packets``        where packets are kept for sinks and views that ask for them.
     ``on_progress``    ``(source id, bytes done, bytes in total, events so far)`` from sources that read bytes; 0 in total where
                        nobody knows.
     """
@@ -45,4 +47,5 @@ class RunOptions(msgspec.Struct, frozen=True):
     keep: int = 100_000
     stay: bool = False
     on_progress: Callable[[str, int, int, int], None] = lambda _id, _done, _total, _events: None
+    packets: PacketStore = msgspec.field(default_factory=PacketStore)
     clock: Clock = msgspec.field(default_factory=Clock)

@@ -150,7 +150,7 @@ class Reload:
         engine = self._engine
         self._close_books()
         engine.graph = self.new
-        self.new.connect()
+        engine.connect()
         for sink in _added(self.old.sinks, self.new.sinks):
             sink.worker.buffer.rebound(sink.bounds)
             sink.worker.buffer.report_to(sink.worker.health)

@@ -1,4 +1,4 @@
-"""The ``stdout`` sink: events as readable lines, as heads like ``tcpdump -A`` shows them, or as JSON lines.
+"""The ``stdout`` sink: events as readable lines, heads like ``tcpdump -A`` shows them, JSON lines, or what other tools open.
 
 It never blocks the event loop, however slow the terminal is, and it ends the run quietly when the reader of the pipe is gone.
 No control character from the wire reaches a terminal in any format, and no credential unless ``show_secrets`` says so.
@@ -15,12 +15,14 @@ from typing import Annotated, Literal
 import anyio
 from pydantic import BaseModel, Field, model_validator
 
-from pipeline.api import Config, Context, Event, Sink
-from pipeline.codecs import har
+from pipeline.api import Config, Context, Event, Exchange, Sink
+from pipeline.codecs import har, pcapng
+from pipeline.codecs.curl import curl
 from pipeline.codecs.options import EncodingOptions
 from pipeline.codecs.registry import codec
 from pipeline.errors import Finished, NotConnected
 from pipeline.sinks.lines import LineFormat
+from pipeline.sinks.packets_of_events import KEEP_BYTES, PacketsOfEvents
 from pipeline.sinks.printer import Printer
 from pipeline.sinks.raw import RawFormat
 
@@ -28,19 +30,23 @@ _READER_GONE = frozenset({errno.EPIPE, errno.ECONNRESET, errno.EIO, errno.EBADF}
 """EIO: the terminal was hung up (termios(3)). EBADF: somebody closed the descriptor."""
 
 
-WITH_HEADS = ("raw", "har")
+WITH_HEADS = ("raw", "har", "curl")
 """Formats that show heads as they were captured."""
+WITH_SECRETS = ("raw", "har")
+"""Those of them that show credentials where ``show_secrets`` says so."""
 
 
 class StdoutConfig(Config):
     """Options of the `stdout` sink."""
 
-    format: Literal["line", "raw", "json", "har"] = "line"
-    """`line`: one readable line an exchange; `raw`: the heads as they were captured; `json`: as `encoding` says; `har`: one HTTP Archive, which browsers open."""  # noqa: E501  one line of the generated page
+    format: Literal["line", "raw", "json", "har", "curl", "pcapng"] = "line"
+    """`line`: one readable line an exchange; `raw`: the heads as they were captured; `json`: as `encoding` says; `har`: one HTTP Archive, which browsers open; `curl`: a command that sends the request again; `pcapng`: the packets of the connections, for a file or a pipe."""  # noqa: E501  one line of the generated page
     show_secrets: bool = False
     """With `raw` and `har`: show credentials, cookies and secret query values as they were captured."""
     encoding: EncodingOptions = EncodingOptions()
     """With `json`: how events are written."""
+    keep_bytes: Annotated[int, Field(ge=1 << 16, le=1 << 34)] = KEEP_BYTES
+    """With `pcapng`: how much of the newest packets is kept in memory to choose from."""
 
     stop_after_events: Annotated[int, Field(ge=1)] | None = None
     """Print so many events and end; the run ends when all its sinks have."""
@@ -49,13 +55,15 @@ class StdoutConfig(Config):
     def _encoding_needs_json(self) -> "StdoutConfig":
         if self.format != "json" and self.encoding != EncodingOptions():
             raise ValueError(f'encoding has no effect with format = "{self.format}"; say format = "json"')
-        if self.format not in WITH_HEADS and self.show_secrets:
+        if self.format not in WITH_SECRETS and self.show_secrets:
             raise ValueError(f'show_secrets has no effect with format = "{self.format}"; say format = "raw"')
+        if self.format != "pcapng" and self.keep_bytes != KEEP_BYTES:
+            raise ValueError(f'keep_bytes has no effect with format = "{self.format}"; say format = "pcapng"')
         return self
 
 
 class StdoutSink(Sink):
-    """Prints events: as readable lines, as the captured heads, as JSON, or as an HTTP Archive."""
+    """Prints events: as readable lines, as the captured heads, as JSON, as an HTTP Archive, as curl commands, or as packets."""
 
     api_version = 1
     Config = StdoutConfig
@@ -65,8 +73,12 @@ class StdoutSink(Sink):
         self.needs_heads = self.wants_heads(config)
         self._printer = Printer(_STDOUT)
         self._unfinished: Sequence[Event] | None = None
-        self._archive = HarFormat(show_secrets=config.show_secrets) if config.format == "har" else None
-        self._render = self._archive.render if self._archive else _renderer(config)
+        self._document: HarFormat | PcapngFormat | None = None
+        if config.format == "har":
+            self._document = HarFormat(show_secrets=config.show_secrets)
+        elif config.format == "pcapng":
+            self._document = PcapngFormat(PacketsOfEvents(context))
+        self._render = self._document.render if self._document else _renderer(config)
         self._left = config.stop_after_events
         self._lock = anyio.Lock()  # one batch at a time, whatever max_in_flight says
 
@@ -75,10 +87,17 @@ class StdoutSink(Sink):
         """Where the format shows heads."""
         return isinstance(config, StdoutConfig) and config.format in WITH_HEADS
 
+    @classmethod
+    def wants_packets(cls, config: BaseModel) -> int:
+        """Where packets are what is printed."""
+        return config.keep_bytes if isinstance(config, StdoutConfig) and config.format == "pcapng" else 0
+
     async def open(self) -> None:
         """Standard output may have been closed by whoever started us; then descriptor 1 is anybody's."""
         if sys.__stdout__ is None:
             raise Finished("standard output is closed")
+        if isinstance(self._document, PcapngFormat) and os.isatty(_STDOUT):
+            raise Finished("packets are for a file or a pipe, and standard output is a terminal")
 
     async def write(self, batch: Sequence[Event]) -> None:
         """Print the batch whole. A batch whose write was cancelled or failed goes on where it stopped when it comes again."""
@@ -115,11 +134,11 @@ class StdoutSink(Sink):
         self._unfinished = None
 
     async def aclose(self) -> None:
-        """Print what ends an archive, and let the thread go; the descriptor stays open, it is not ours."""
+        """Print what ends a document, and let the thread go; the descriptor stays open, it is not ours."""
         try:
-            archive, self._archive = self._archive, None
-            if archive is not None:
-                await self._print_last(archive.end())
+            document, self._document = self._document, None
+            if document is not None:
+                await self._print_last(document.end())
         finally:
             self._printer.stop()
 
@@ -153,6 +172,27 @@ class HarFormat:
         return b"" if begun else har.beginning(version("httpipe"))
 
 
+class PcapngFormat:
+    """One pcapng section, batch by batch."""
+
+    def __init__(self, packets: PacketsOfEvents) -> None:
+        self._packets = packets
+        self._section = pcapng.Section()
+        self._begun = False
+
+    def render(self, batch: Sequence[Event]) -> bytes:
+        """The packets that the batch asks for."""
+        return self._beginning() + self._section.packets(self._packets.take(batch))
+
+    def end(self) -> bytes:
+        """What followed on the connections; a whole file also where nothing came."""
+        return self._beginning() + self._section.packets(self._packets.rest())
+
+    def _beginning(self) -> bytes:
+        begun, self._begun = self._begun, True
+        return b"" if begun else self._section.beginning(version("httpipe"))
+
+
 _STDOUT = 1
 
 
@@ -160,9 +200,15 @@ def _renderer(config: StdoutConfig) -> Callable[[Sequence[Event]], bytes | bytea
     """Of the formats that keep nothing from batch to batch."""
     if config.format == "line":
         return LineFormat(_STDOUT, os.environ).render
+    if config.format == "curl":
+        return _commands
     if config.format == "raw":
         return RawFormat(show_secrets=config.show_secrets).render
     return codec(config.encoding).encode_batch
+
+
+def _commands(batch: Sequence[Event]) -> bytes:
+    return "".join([f"{curl(event)}\n" for event in batch if isinstance(event, Exchange)]).encode("utf-8", "replace")
 
 
 def _same(one: Sequence[Event], other: Sequence[Event]) -> bool:

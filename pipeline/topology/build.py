@@ -52,7 +52,7 @@ def build(
     process = _table(ProcessOptions, document.process, "process", document.file, problems)
     telemetry = _table(TelemetryOptions, document.telemetry, "telemetry", document.file, problems)
     ui = None if document.ui is None else _table(UiOptions, document.ui, "ui", document.file, problems)
-    heads = ui is not None and ui.heads
+    page = ui or UiOptions()
     resource = None
     if document.resource is not None:
         resource = _table(ResourceOptions, document.resource, "resource", document.file, problems)
@@ -68,12 +68,12 @@ def build(
         )
     if any(made.deferred for made in drafts.values()):
         built_in = [each for each in _of(drafts, "sources") if not each.deferred]
-        sources = {each.id: _source(each, drafts, wiring, resource, heads=heads) for each in built_in}
+        sources = {each.id: _source(each, drafts, wiring, resource, page) for each in built_in}
         complete = partial(build, document, registry, read_file, Mode.TOLERANT, map_file)
         return Plan(document.file, sources, {}, {}, {}, process, telemetry, ui, complete=complete)
     return Plan(
         file=document.file,
-        sources={each.id: _source(each, drafts, wiring, resource, heads=heads) for each in _of(drafts, "sources")},
+        sources={each.id: _source(each, drafts, wiring, resource, page) for each in _of(drafts, "sources")},
         transforms={
             name: _transform(drafts[name], wiring, attributes) for name in wiring.order if drafts[name].entry.kind == "transforms"
         },
@@ -151,9 +151,9 @@ def _resource_of(made: Draft, resource: ResourceOptions | None) -> ResourceOptio
 
 
 def _source(
-    made: Draft, drafts: Mapping[str, Draft], wiring: Wiring, resource: ResourceOptions | None, *, heads: bool
+    made: Draft, drafts: Mapping[str, Draft], wiring: Wiring, resource: ResourceOptions | None, page: UiOptions
 ) -> SourceSpec:
-    """``heads``: the page wants them, whether or not a sink does."""
+    """What the page wants of a source it gets, whether or not a sink does."""
     readers = [sink for sink in _of(drafts, "sinks") if made in rules.feeders(sink, drafts, wiring)]
     return SourceSpec(
         id=made.id,
@@ -162,11 +162,20 @@ def _source(
         config=cast("BaseModel", made.config),
         decode=made.options.get(DecodeOptions),
         record=made.options[SourceOptions].record,
-        keep_heads=heads or any(sink.deferred or cast("SinkClass", sink.component).wants_heads(sink.config) for sink in readers),
+        keep_heads=page.heads or any(map(_wants_heads, readers)),
         reload_key=made.reload_key,
         dead_letter=made.source_options.dead_letter,
         resource=_resource_of(made, resource),
+        keep_packets=max([page.packets_bytes, *(_wanted_packets(sink) for sink in readers)]),
     )
+
+
+def _wants_heads(sink: Draft) -> bool:
+    return sink.deferred or cast("SinkClass", sink.component).wants_heads(sink.config)
+
+
+def _wanted_packets(sink: Draft) -> int:
+    return 0 if sink.deferred else cast("SinkClass", sink.component).wants_packets(sink.config)
 
 
 def _transform(made: Draft, wiring: Wiring, attributes: Mapping[str, Attributes]) -> TransformSpec:

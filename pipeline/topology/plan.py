@@ -41,6 +41,8 @@ class SourceSpec(msgspec.Struct, frozen=True):
     dead_letter: str | None = None
     resource: ResourceOptions | None = None
     """What its events say of this host; None: nothing."""
+    keep_packets: int = 0
+    """Bytes of its newest packets that somebody wants to be kept."""
 
 
 class TransformSpec(msgspec.Struct, frozen=True):

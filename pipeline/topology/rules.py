@@ -5,7 +5,7 @@ In: drafts and their wiring. Out: problems, which forbid the run, and warnings, 
 
 from collections.abc import Mapping, Sequence
 
-from pipeline.api import Source
+from pipeline.api import Sink, Source
 from pipeline.config.options import WhenFull
 from pipeline.errors import Problem, did_you_mean
 from pipeline.topology.components import Draft
@@ -84,6 +84,11 @@ def queue_problems(sinks: Sequence[Draft]) -> list[Problem]:
             )
         if options.buffer.path is not None and options.buffer.type == "memory":
             problems.append(Problem(f"{at}.buffer.path", 'means nothing in memory; set buffer.type = "disk" or leave it out'))
+        component = sink.component
+        if options.isolation != "none" and component and issubclass(component, Sink) and component.wants_packets(sink.config):
+            problems.append(
+                Problem(f"{at}.isolation", "a sink that writes packets cannot have a process of its own: they are in httpipe's")
+            )
         if options.retry.initial_backoff_secs > options.retry.max_backoff_secs:
             first, most = options.retry.initial_backoff_secs, options.retry.max_backoff_secs
             problems.append(

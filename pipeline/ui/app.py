@@ -7,7 +7,7 @@ reader (uvicorn's own flow control), and nothing is collected meanwhile.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import suppress
 from functools import lru_cache
 from importlib.metadata import version
@@ -33,7 +33,8 @@ from pipeline.live.rows import row
 from pipeline.live.series import STEP_SECS
 from pipeline.live.store import Wanted
 from pipeline.live.view import View
-from pipeline.ui.exports import FORMATS, MOST_EVENTS
+from pipeline.packets.export import capture_of
+from pipeline.ui.exports import FORMATS, MOST_EVENTS, PACKETS, PACKETS_TYPE
 
 PAGE = Path(__file__).parent / "page"
 
@@ -84,7 +85,8 @@ class Api:
 
     async def hello(self, _request: Request) -> Response:
         """What the page needs once."""
-        return _json({"title": self._view.title, "version": version("httpipe"), "formats": list(FORMATS)})
+        formats = [*FORMATS, PACKETS] if self._view.packets is not None else list(FORMATS)
+        return _json({"title": self._view.title, "version": version("httpipe"), "formats": formats})
 
     async def filter(self, request: Request) -> Response:
         """What is wrong with an expression, if anything; and words that the part of it in ``front`` of the cursor may end in."""
@@ -146,9 +148,13 @@ class Api:
 
     async def export(self, request: Request) -> Response:
         """A file: those whose numbers are asked for, or the newest that fit the filter."""
-        form = FORMATS.get(request.query_params.get("format", ""))
-        if form is None:
-            return _json({"error": f"there are the formats {', '.join(FORMATS)}"}, 400)
+        name = request.query_params.get("format", "")
+        form = FORMATS.get(name)
+        if form is None and name != PACKETS:
+            return _json({"error": f"there are the formats {', '.join((*FORMATS, PACKETS))}"}, 400)
+        packets = self._view.packets
+        if form is None and packets is None:
+            return _json({"error": self._view.without_packets}, 400)
         try:
             wanted = await self._wanted(request)
         except ExpressionError as error:
@@ -161,9 +167,11 @@ class Api:
             events = [event for _, event in piece.events]
         if not events:
             return _json({"error": "there is nothing to save"}, 404)
-        name = f"httpipe-{time.strftime('%Y%m%d-%H%M%S')}.{form.suffix}"
-        headers = {"Content-Disposition": f'attachment; filename="{name}"'}
-        return StreamingResponse(form.pieces(events), media_type=form.content_type, headers=headers)
+        if form is not None:
+            return _file(form.pieces(events), form.suffix, form.content_type)
+        assert packets is not None  # noqa: S101  for the type checker: it was asked for above
+        pieces, remark = await run_in_threadpool(capture_of, events, packets)
+        return _file(pieces, PACKETS, PACKETS_TYPE, remark)
 
     async def endpoints(self, _request: Request) -> Response:
         """Rates, errors and latencies, with the filter that each stands for."""
@@ -190,6 +198,14 @@ class Api:
         if len(where) > MAX_WHERE:
             raise ExpressionError(f"has more than {MAX_WHERE} characters")
         return await run_in_threadpool(self._compiled, where) if where else None
+
+
+def _file(pieces: Iterator[bytes], suffix: str, content_type: str, remark: str = "") -> Response:
+    """To save; the page shows the remark."""
+    headers = {"Content-Disposition": f'attachment; filename="httpipe-{time.strftime("%Y%m%d-%H%M%S")}.{suffix}"'}
+    if remark:
+        headers["X-Remark"] = remark
+    return StreamingResponse(pieces, media_type=content_type, headers=headers)
 
 
 def _event(content: dict[str, Any]) -> bytes:

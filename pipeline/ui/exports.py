@@ -54,3 +54,6 @@ FORMATS: Mapping[str, Format] = {
     "curl": Format("sh", "text/plain", _curl),
     "json": Format("jsonl", "application/jsonl", _json),
 }
+PACKETS = "pcapng"
+PACKETS_TYPE = "application/x-pcapng"
+"""The type that Wireshark is registered for (shared-mime-info)."""

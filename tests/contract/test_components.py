@@ -85,6 +85,12 @@ def har_sink(folder: Path) -> Sink:
     return sink
 
 
+def pcapng_sink(folder: Path) -> Sink:
+    """Packets of connections, of which none is kept."""
+    sink: Sink = made("pipeline.sinks.pcapng:PcapngSink", {"path": f"{folder}/sub/out.pcapng"})
+    return sink
+
+
 def null_sink(_folder: Path) -> Sink:
     """Nothing."""
     sink: Sink = made("pipeline.sinks.null:NullSink", {})
@@ -93,6 +99,7 @@ def null_sink(_folder: Path) -> Sink:
 
 TestFileSink = sink_contract(file_sink, received=numbers_in_file, down=no_folder)
 TestHarSink = sink_contract(har_sink, down=no_folder)
+TestPcapngSink = sink_contract(pcapng_sink, down=no_folder)
 TestNullSink = sink_contract(null_sink)
 
 TestPcapSource = source_contract(lambda _: made("pipeline.sources.pcap.source:PcapSource", {"path": str(CAPTURE)}))

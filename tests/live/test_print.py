@@ -1,5 +1,6 @@
 """`httpipe print`, live: the first command that somebody types."""
 
+import json
 import os
 import signal
 import subprocess
@@ -107,6 +108,31 @@ async def test_handshakes_are_printed_where_they_are_asked_for(namespace: Namesp
     assert " 1.2 TLS     a.example:4433 TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384 " in shown
     assert " --- TLS     a.example:4433 offers 1.3 " in shown
     assert "protocol_version" in shown
+
+
+@pytest.mark.anyio
+async def test_packets_of_failed_requests_are_written(namespace: Namespace, serve: Serve, tmp_path: Path) -> None:
+    """Only their connections, with handshakes; httpipe reads the same exchanges back, and tshark the same requests."""
+    serve(namespace, ["127.0.0.1:8080"])
+    file = tmp_path / "missing.pcapng"
+    asked = ("-i", "lo", "-p", "8080", "-f", "pcapng", "--where", "status == 404", "-n", "3", "--for", "60s", "-o", str(file))
+    async with await anyio.open_process(namespace.command(str(HTTPIPE), "print", *asked)) as process:
+        with anyio.fail_after(WAIT_SECS):
+            said = await said_by(process, "capturing on")
+            for path in ("small", "missing/1", "small", "missing/2", "missing/3"):
+                await curl(namespace, f"http://127.0.0.1:8080/{path}")
+            said += await said_by(process, None)
+            assert await process.wait() == 0, said
+    back = await anyio.run_process([str(HTTPIPE), "print", "-q", "-r", str(file), "-f", "json"])
+    read = [json.loads(line) for line in back.stdout.splitlines()]
+    assert [(each["url.path"], each["http.response.status_code"], each.get("httpipe.marks")) for each in read] == [
+        (f"/missing/{number}", 404, None) for number in (1, 2, 3)
+    ]
+    assert "connections 3" in said
+    shown = await anyio.run_process(["tshark", "-r", str(file), "-T", "fields", "-e", "tcp.flags.syn", "-e", "http.request.uri"])
+    lines = shown.stdout.decode().splitlines()
+    assert [line.split("\t")[1] for line in lines if line.split("\t")[1]] == [f"/missing/{number}" for number in (1, 2, 3)]
+    assert sum(line.startswith("1") for line in lines) == 6
 
 
 async def curl(namespace: Namespace, url: str) -> None:

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -169,6 +171,30 @@ def test_exchanges_can_be_taken_away(demo: Running, look: Look, form: str) -> No
     page.locator(ROWS).nth(1).click()
     assert saved("the selected exchange") == [503]
     assert seen.wrong == []
+
+
+def test_packets_of_connections_can_be_taken_away(demo: Running, look: Look, tmp_path: Path) -> None:
+    """What fits the filter: httpipe reads the same exchanges from them, and the page says what is in the file."""
+    assert look(demo.link).page.locator("#save-menu").get_by_text("pcapng").count() == 0
+    with running("-r", DEMO, "--packets", "1MiB") as run:
+        seen = look(run.link)
+        rows(seen, 22)
+        page = seen.page
+        page.locator("#where").fill("status >= 500")
+        page.keyboard.press("Enter")
+        rows(seen, 2)
+        page.get_by_role("button", name="Save as…").click()
+        with page.expect_download() as download:
+            page.get_by_role("button", name="pcapng, packets of the connections: what fits the filter").click()
+        assert download.value.suggested_filename.endswith(".pcapng")
+        expect(page.locator("#missed")).to_have_text("Saved: 2 events of 1 connection.")
+        assert seen.wrong == []
+    taken = tmp_path / "taken.pcapng"
+    download.value.save_as(taken)
+    command = [Path(sys.executable).with_name("httpipe"), "print", "-q", "-f", "json"]
+    there, back = (subprocess.run([*command, "-r", each], check=True, capture_output=True).stdout for each in (DEMO, taken))
+    assert set(back.splitlines()) <= set(there.splitlines())
+    assert [json.loads(line)["http.response.status_code"] for line in back.splitlines()].count(503) == 1
 
 
 def test_endpoints_map_and_pipeline(demo: Running, look: Look) -> None:

@@ -165,7 +165,7 @@ def test_validate_tells_every_problem_and_counts_them(folder: Path, capsys: pyte
     assert lines == [
         "pipeline.toml: sources.recorded.path: is required",
         'pipeline.toml: sources.recorded.paht: unknown option; did you mean "path"?',
-        'pipeline.toml: sinks.out.format: "jsn" is not one of "line", "raw", "json", "har"; did you mean "json"?',
+        'pipeline.toml: sinks.out.format: "jsn" is not one of "line", "raw", "json", "har", "curl", "pcapng"; did you mean "json"?',  # noqa: E501
         "3 problems",
     ]
 
@@ -227,7 +227,7 @@ def test_list_shows_what_there_is_and_the_options_of_one(capsys: pytest.CaptureF
     assert "sources" not in capsys.readouterr().out
     assert call(["list", "stdout"]) == ExitCode.OK
     shown = capsys.readouterr().out
-    assert 'format  `"line"`, `"raw"`, `"json"`, `"har"`, default "line"' in shown
+    assert 'format  `"line"`, `"raw"`, `"json"`, `"har"`, `"curl"`, `"pcapng"`, default "line"' in shown
     assert "buffer.when_full" in shown
 
 

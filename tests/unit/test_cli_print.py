@@ -52,6 +52,43 @@ def test_websocket_messages_are_printed_where_they_are_asked_for(printed: Print)
     assert sizes[:2] == [["3B", "/", "-"], ["-", "/", "3B"]]
 
 
+def test_packets_of_what_is_wanted_are_a_capture(printed: Print, tmp_path: Path) -> None:
+    """Whole connections, from which the same exchanges are read; to a file, to a pipe; of none a whole file, too."""
+    asked = ("-r", str(DEMO), "-f", "pcapng")
+    done = printed(*asked, "--where", "status >= 500", "-o", "errors.pcapng")
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert "connections 1" in done.stderr
+    failed = printed("-r", str(DEMO), "--where", "status >= 500").stdout
+    assert printed("-r", "errors.pcapng", "--where", "status >= 500").stdout == failed != ""
+    piped = subprocess.run(
+        [*done.args[:2], *asked, "-q"], check=True, capture_output=True, timeout=60, cwd=tmp_path
+    )  # everything, through a pipe
+    assert sorted(printed("-r", "-", stdin=piped.stdout).stdout.splitlines()) == sorted(
+        printed("-r", str(DEMO)).stdout.splitlines()
+    )
+    printed(*asked, "--where", "status >= 700", "-o", "none.pcapng")
+    none = printed("-r", "none.pcapng")
+    assert (none.returncode, none.stdout) == (ExitCode.OK, "")
+    assert "0 exchanges" in none.stderr
+
+
+def test_what_is_gone_before_its_exchange_comes_is_counted(printed: Print) -> None:
+    """A bound of memory that is too small for a long connection loses its beginning, and says so."""
+    capture = ROOT / "tests/replay/captures/curl-nginx-large.pcap.zst"
+    done = printed("-r", str(capture), "-f", "pcapng", "-o", "large.pcapng", "--packets", "64KiB")
+    assert done.returncode == ExitCode.OK, done.stderr
+    assert "connections_without_beginning 1" in done.stderr
+    assert "has no effect without --format pcapng" in printed("-r", str(DEMO), "--packets", "1MiB").stderr
+
+
+def test_curl_commands_are_printed_a_line_each(printed: Print) -> None:
+    """As many as exchanges."""
+    lines = printed("-r", str(DEMO), "-f", "curl").stdout.splitlines()
+    assert len(lines) == len(printed("-r", str(DEMO)).stdout.splitlines())
+    assert all("curl -i" in line for line in lines)
+    assert "keep_bytes = 1048576" in printed("-f", "pcapng", "--packets", "1MiB", "--as-config").stdout
+
+
 def test_standard_input_is_a_capture(printed: Print) -> None:
     """As from tcpdump."""
     piped = printed("-r", "-", stdin=DEMO.read_bytes())

@@ -30,6 +30,7 @@ from pipeline.cli.watch.pipeline_view import PipelineView
 from pipeline.codecs.text import visible
 from pipeline.live.endpoint_filter import condition_of
 from pipeline.live.view import View
+from pipeline.packets.store import PacketStore
 
 REFRESH_SECS = 0.2
 MOST_FIRST = Order.by("requests")
@@ -62,13 +63,14 @@ class WatchApp(App[None]):
         Binding("c", "copy", show=False),
         Binding("w", "write('har')", show=False),
         Binding("W", "write('jsonl')", show=False),
+        Binding("P", "write_packets", show=False),
     ]
 
     def __init__(
         self, view: View, *, in_progress: bool, missed: Callable[[], int] = lambda: 0, log_lines: Sequence[str] = ()
     ) -> None:
         super().__init__(ansi_color=True)  # the terminal's own colours, dark or light, and none with NO_COLOR
-        self._store = view.store
+        self._view, self._store = view, view.store
         self.gatherer = Gatherer(view, in_progress=in_progress)
         self._missed = missed
         self._log_lines = log_lines
@@ -132,7 +134,7 @@ class WatchApp(App[None]):
         if self._terminal.poll(0):
             # It hung up, and SIGHUP was ignored. Textual would look for keys there for ever.
             os._exit(128 + signal.SIGHUP)
-        if len(self.screen_stack) > 1:
+        if len(self.screen_stack) > 1 or not self.query(StateBar):  # it is going
             return
         gatherer = self.gatherer
         match self._shown:
@@ -268,3 +270,25 @@ class WatchApp(App[None]):
             self.call_from_thread(self.notify, f"cannot write: {error.strerror}", severity="error", markup=False)
             return
         self.call_from_thread(self.notify, f"{name}: {count:,} events", title="Written", markup=False)
+
+    def action_write_packets(self) -> None:
+        """The packets of what is listed, in a new file."""
+        self.write_packets(self.gatherer.listing.rows)
+
+    def write_packets(self, numbers: Sequence[int]) -> None:
+        """Those of the connections of these events."""
+        if self._view.packets is None:
+            self.notify(self._view.without_packets, severity="warning", markup=False)
+            return
+        write = partial(self._write_packets, self._view.packets, numbers)
+        self.run_worker(write, thread=True, exclusive=True, group="write")
+
+    def _write_packets(self, packets: PacketStore, numbers: Sequence[int]) -> None:
+        from pipeline.cli.watch.writing import write_packets  # noqa: PLC0415  only who writes pays for it
+
+        try:
+            name, remark = write_packets(self._store, packets, numbers)
+        except OSError as error:
+            self.call_from_thread(self.notify, f"cannot write: {error.strerror}", severity="error", markup=False)
+            return
+        self.call_from_thread(self.notify, f"{name}: {remark}", title="Written", markup=False)

@@ -13,7 +13,20 @@ from pipeline.cli.completion import instances
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.run import Run
 from pipeline.cli.say import say
-from pipeline.cli.traffic import AS_CONFIG, FOR, KINDS, SELECTING, Size, Traffic, as_file, options, plan_of, text_of, with_traffic
+from pipeline.cli.traffic import (
+    AS_CONFIG,
+    FOR,
+    KINDS,
+    PACKETS,
+    SELECTING,
+    Size,
+    Traffic,
+    as_file,
+    options,
+    plan_of,
+    text_of,
+    with_traffic,
+)
 from pipeline.topology.plan import Plan
 
 WITHOUT = "httpipe watch needs the package textual, which is not installed: pip install 'httpipe[watch]'"
@@ -25,6 +38,7 @@ STDIN = "-"
 @FOR
 @click.option("--headers", metavar="NAMES", help="Show these headers, by commas, in place of whole heads, which cost more.")
 @click.option("--bodies", type=Size(), metavar="SIZE", help="Show bodies up to SIZE, such as 64KiB.")
+@PACKETS
 @options(*KINDS)
 @click.option(
     "--attach",
@@ -47,6 +61,7 @@ def watch(  # noqa: PLR0913  one for each option
     for_secs: float | None,
     attach: str | None,
     keep: int,
+    packets: int | None,
     as_config: bool,
     quiet: bool,
 ) -> int:
@@ -56,7 +71,7 @@ def watch(  # noqa: PLR0913  one for each option
     ? shows the keys. Needs httpipe[watch].
     """
     if attach is not None:
-        if traffic != Traffic(where=traffic.where) or as_config or for_secs is not None:
+        if traffic != Traffic(where=traffic.where) or as_config or for_secs is not None or packets:
             raise click.UsageError("--attach shows what a running pipeline captures: of the other options --where and --keep")
         _check_terminal()
         return _attached(attach, traffic.where, keep)
@@ -71,7 +86,7 @@ def watch(  # noqa: PLR0913  one for each option
     if traffic.capture == STDIN:
         tables["sources.http"]["path"] = _capture_beside_the_keyboard()
         text = text_of(tables)
-    load = partial(_planned, text, heads=traffic.headers is None)
+    load = partial(_planned, text, heads=traffic.headers is None, packets=packets or 0)
     title = "standard input" if traffic.capture == STDIN else None
     return _run(load, title, for_secs=for_secs, keep=keep, in_progress=traffic.in_progress, quiet=quiet)
 
@@ -83,12 +98,11 @@ def _check_terminal() -> None:
         raise click.UsageError("standard output is no terminal: httpipe print writes lines for pipes and files")
 
 
-def _planned(text: str, *, heads: bool) -> Plan:
-    """``heads``: kept whole, for the details."""
+def _planned(text: str, *, heads: bool, packets: int) -> Plan:
+    """``heads``: kept whole, for the details; ``packets``: so many bytes of them, to be written."""
     plan = plan_of(text)
-    if not heads:
-        return plan
-    return replace(plan, sources={name: replace(spec, keep_heads=True) for name, spec in plan.sources.items()})
+    sources = {name: replace(spec, keep_heads=heads, keep_packets=packets) for name, spec in plan.sources.items()}
+    return replace(plan, sources=sources)
 
 
 def _capture_beside_the_keyboard() -> str:

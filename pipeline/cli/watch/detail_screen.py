@@ -1,5 +1,6 @@
 """One event on the whole screen; the ones beside it by an arrow."""
 
+from collections.abc import Sequence
 from typing import ClassVar, Protocol, cast
 
 from textual.app import ComposeResult
@@ -14,11 +15,14 @@ from pipeline.cli.watch.grid import Grid
 from pipeline.live.store import Store
 
 
-class Copier(Protocol):
-    """What the application does with a request."""
+class Taker(Protocol):
+    """What the application does with an event."""
 
     def copy_curl(self, event: object) -> None:
         """As a command."""
+
+    def write_packets(self, numbers: Sequence[int]) -> None:
+        """Those of its connection."""
 
 
 class DetailScreen(Screen[None]):
@@ -29,6 +33,7 @@ class DetailScreen(Screen[None]):
         Binding("right,n", "step(1)", show=False),
         Binding("left,N,b", "step(-1)", show=False),
         Binding("c", "copy", show=False),
+        Binding("P", "write_packets", show=False),
         Binding("j", "line(1)", show=False),
         Binding("k", "line(-1)", show=False),
     ]
@@ -47,7 +52,7 @@ class DetailScreen(Screen[None]):
         """The text, and the keys."""
         with VerticalScroll(id="body"):
             yield Static(id="text", markup=False)
-        yield Static("q quit  Esc back  ← → beside  ↑ ↓ scroll  c copy as curl", id="keys", markup=False)
+        yield Static("q quit  Esc back  ← → beside  ↑ ↓ scroll  c copy as curl  P packets", id="keys", markup=False)
 
     def on_mount(self) -> None:
         """Show it."""
@@ -84,7 +89,12 @@ class DetailScreen(Screen[None]):
 
     def action_copy(self) -> None:
         """The request as a command."""
-        cast("Copier", self.app).copy_curl(self.event)
+        cast("Taker", self.app).copy_curl(self.event)
+
+    def action_write_packets(self) -> None:
+        """The packets of its connection."""
+        if self._grid.key is not None:
+            cast("Taker", self.app).write_packets([self._grid.key])
 
     def action_close(self) -> None:
         """Back to the table."""

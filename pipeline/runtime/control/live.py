@@ -7,6 +7,8 @@ from pipeline.runtime.control.service import ControlService
 from pipeline.runtime.engine import Engine
 from pipeline.topology.plan import SourceSpec
 
+NOT_KEPT = "packets are not kept: say --packets 64MiB, or packets_bytes in [ui]"
+
 
 def live_view(engine: Engine, service: ControlService, keep: int) -> View:
     """Events that sinks read are kept from the next connecting of the graph on, ``keep`` of them. Call it before the run."""
@@ -21,6 +23,8 @@ def live_view(engine: Engine, service: ControlService, keep: int) -> View:
         snapshot=service.snapshot,
         attributes=service.attributes,
         ended=lambda: engine.over,
+        packets=engine.options.packets if any(spec.keep_packets for spec in plan.sources.values()) else None,
+        without_packets=NOT_KEPT,
     )
 
 

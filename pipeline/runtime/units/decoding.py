@@ -1,4 +1,4 @@
-"""Records of one source → events: its decoder, what is recorded before it, and how both pass to the source that follows it."""
+"""Records of one source → events: its decoder, what is recorded and kept before it, and how it passes to the next source."""
 
 import os
 import time
@@ -43,11 +43,19 @@ class Decoder(Protocol):
 
 
 class Decoding:
-    """``make`` builds the decoder; ``live`` is a source that cannot wait."""
+    """``make`` builds the decoder; ``live`` is a source that cannot wait; ``keep`` is given the records as they came."""
 
-    def __init__(self, make: Callable[[], Decoder], recorder: Recorder | None, *, live: bool) -> None:
+    def __init__(
+        self,
+        make: Callable[[], Decoder],
+        recorder: Recorder | None,
+        *,
+        live: bool,
+        keep: Callable[[Sequence[Record]], None] | None = None,
+    ) -> None:
         self._make = make
         self._live = live
+        self._keep = keep
         self._decoder: Decoder | None = make()
         self._because = self._decoder.python_because
         self._last: Sequence[Record] = ()
@@ -63,6 +71,8 @@ class Decoding:
             records = self._later(records, self._after_ns)
         if self.recorder is not None:
             self.recorder.write(records)
+        if self._keep is not None:
+            self._keep(records)
         self._quiet = not records
         if records:
             self._last, last = records, self._last

@@ -41,7 +41,9 @@ class SinkUnit:
         self.queue_task: Task = before.queue_task if before and self.inherits else Task()
         self._monotonic = options.clock.monotonic
         health = Health(self.log)
-        context = context_of(spec.id, self.log, self.counters, options, health, attributes=spec.attributes)
+        context = msgspec.structs.replace(
+            context_of(spec.id, self.log, self.counters, options, health, attributes=spec.attributes), packets=options.packets
+        )
         asked = spec.options.buffer
         self.bounds = Bounds(asked.max_events, asked.max_bytes, spec.when_full, asked.block_timeout_secs)
         ledger = before.worker.buffer.ledger if before else Ledger()

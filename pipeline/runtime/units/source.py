@@ -14,6 +14,7 @@ from pipeline.delivery.losses import Books
 from pipeline.delivery.session import CLOSE_SECS
 from pipeline.model.events.event import NO_ATTRIBUTES
 from pipeline.model.snapshot import ComponentSnapshot
+from pipeline.packets.store import Keeper
 from pipeline.runtime.options import RunOptions
 from pipeline.runtime.tasks import Task
 from pipeline.runtime.units.context import context_of
@@ -51,6 +52,7 @@ class SourceUnit:
             ),
             progress=lambda done, total: options.on_progress(spec.id, done, total, ledger.received),
             tls_handshakes=spec.decode is not None and spec.decode.tls_handshakes,
+            packets=Keeper(options.packets, spec.id, live=not spec.component.can_wait),
         )
         self.runner: SourceRunner = SourceRunner(
             make=partial(spec.component, spec.config, context),
@@ -62,6 +64,7 @@ class SourceUnit:
             clock=options.clock,
             resource=found(spec.resource) if spec.resource is not None else NO_ATTRIBUTES,
         )
+        self.runner.packets = options.packets
 
     def _decoding(self, asked: DecodeOptions, context: Context, options: RunOptions, before: "SourceUnit | None") -> Decoding:
         from pipeline.decode import Decoder  # noqa: PLC0415  costs start-up time, and not every pipeline decodes
@@ -73,7 +76,8 @@ class SourceUnit:
         goes_on = before is not None and before.spec.record == spec.record  # a reload hands the recording on
         record = None if options.dry_run or goes_on else spec.record
         recorder = Recorder(record.path, record.max_bytes, context.count, self.log) if record else None
-        return Decoding(make, recorder, live=not spec.component.can_wait)
+        keep = None if spec.component.keeps_packets else context.packets.records
+        return Decoding(make, recorder, live=not spec.component.can_wait, keep=keep)
 
     async def stop(self) -> None:
         """End its input: it gives what it still holds, or is cancelled where it cannot or takes too long."""

@@ -23,6 +23,7 @@ from pipeline.delivery.session import CLOSE_SECS, timed
 from pipeline.delivery.signal import Signal
 from pipeline.model.events.event import NO_ATTRIBUTES
 from pipeline.model.snapshot import State
+from pipeline.packets.store import PacketStore
 from pipeline.runtime.units.decoding import Decoding
 from pipeline.runtime.units.outlet import Outlet
 
@@ -35,6 +36,10 @@ TURNS = 10
 """Turns of the loop that a live source gives after each batch while more waits for a sink than the batch brought. One write
 takes several: the answer of its thread, the next batch, its hand-over. A turn in which nobody works costs 5 µs, so a sink
 that stands still costs the others a hundredth of their time at most."""
+
+
+TAKERS_SECS = 0.001
+"""Between two looks whether a sink has written its packets."""
 
 
 class SourceRunner:
@@ -68,10 +73,14 @@ class SourceRunner:
         self.positions = self._new_positions()
         self._outlet = Outlet(fanout, ledger, resource)
         self._turn_began = 0.0
+        self._taken_bytes = 0
         self._reading = self._stopping = False
         self.damaged: InputError | None = None
         self.dead_letter: DeadLetter | None = None
         self.queues: tuple[Buffer, ...] = ()
+        self.takers: tuple[Buffer, ...] = ()
+        """Queues of sinks that write packets, which are kept only so long."""
+        self.packets: PacketStore | None = None
 
     @property
     def can_wait(self) -> bool:
@@ -252,8 +261,18 @@ class SourceRunner:
         self._outlet.push(events, ticket)
         if self.source.can_wait:
             await self._outlet.wait_for_room()
+            if self.takers and self.packets is not None:
+                await self._wait_for_takers(self.packets)
         else:
             self._outlet.drop(Reason.QUEUE_FULL)
+
+    async def _wait_for_takers(self, packets: PacketStore) -> None:
+        """Before a good part of what is kept could be displaced: until those who write packets have written all that they got."""
+        if packets.put_bytes - self._taken_bytes < packets.max_bytes // 4:
+            return
+        while any(queue.ledger.balance() for queue in self.takers):  # noqa: ASYNC110  seldom, and for some ms
+            await anyio.sleep(TAKERS_SECS)
+        self._taken_bytes = packets.put_bytes
 
     def _new_positions(self) -> Positions | None:
         wants = type(self.source).acknowledge is not Source.acknowledge

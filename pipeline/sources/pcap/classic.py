@@ -10,7 +10,7 @@ from pipeline import native
 from pipeline.model.records import Captured, Segment
 from pipeline.sources.files.damage import DamagedInputError
 from pipeline.sources.pcap.dissect import Dissector
-from pipeline.sources.pcap.frames import MAX_CAPTURED, Frame
+from pipeline.sources.pcap.frames import MAX_CAPTURED, Frame, Keep
 
 FILE_HEADER_BYTES = 24
 
@@ -39,11 +39,22 @@ class ClassicCapture:
         self._rest = b""
         self.offset = FILE_HEADER_BYTES
         self.damage: DamagedInputError | None = None
+        self.keep: Keep | None = None
 
     def feed(self, data: bytes) -> tuple[bytes, list[Frame]]:
         """The frames that are complete now, and the block that their offsets refer to."""
         block = self._rest + data if self._rest else data
+        frames, at, claimed = self.frames(block)
+        if claimed is not None:
+            self.damage = _too_large(claimed, self.offset + at)
+        self._rest = block[at:]
+        self.offset += at
+        return block, frames
+
+    def frames(self, block: bytes) -> tuple[list[Frame], int, int | None]:
+        """Those that are whole in a block, how far that is, and how many bytes the packet behind them claims, if too many."""
         frames: list[Frame] = []
+        claimed = None
         append, unpack_from = frames.append, self._record.unpack_from
         unit_ns, header_bytes, link_type = self._unit_ns, self._header_bytes, self.link_type
         size = len(block)
@@ -55,21 +66,22 @@ class ClassicCapture:
             end = start + captured
             if end > size:
                 if captured > MAX_CAPTURED:
-                    self.damage = _too_large(captured, self.offset + at)
+                    claimed = captured
                 break
             if seconds != second:  # many packets share theirs
                 second, second_ns = seconds, seconds * 1_000_000_000
             append((second_ns + fraction * unit_ns, start, end, wire_length, link_type, 0))
             at = end
-        self._rest = block[at:]
-        self.offset += at
-        return block, frames
+        return frames, at, claimed
 
     def segments(self, data: bytes, dissector: Dissector) -> Sequence[Captured]:
         """The segments of the frames that are complete now."""
         if native.lane is None or dissector.quic:
-            return dissector.segments(*self.feed(data))
+            block, frames = self.feed(data)
+            self._kept(block)
+            return dissector.segments(block, frames)
         block = self._rest + data if self._rest else data
+        self._kept(block)
         found: Sequence[Segment]
         found, at, packets, claimed = native.lane.classic(
             block, self._big_endian, self._unit_ns, self._header_bytes, self.link_type, dissector.by_layers
@@ -80,6 +92,10 @@ class ClassicCapture:
         self._rest = block[at:]
         self.offset += at
         return found
+
+    def _kept(self, block: bytes) -> None:
+        if self.keep is not None:
+            self.keep(block, lambda: self.frames(block)[0])
 
     def finish(self) -> None:
         """No more bytes will come: sets ``damage`` when a record is incomplete."""

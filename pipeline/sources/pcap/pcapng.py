@@ -12,7 +12,7 @@ import msgspec
 from pipeline.model.records import Captured
 from pipeline.sources.files.damage import DamagedInputError
 from pipeline.sources.pcap.dissect import Dissector
-from pipeline.sources.pcap.frames import MAX_CAPTURED, Frame
+from pipeline.sources.pcap.frames import MAX_CAPTURED, Frame, Keep
 
 SECTION_HEADER = 0x0A0D0D0A
 INTERFACE_DESCRIPTION = 1
@@ -87,6 +87,7 @@ class NextGenerationCapture:
         self._reported: dict[tuple[int, int], int] = {}
         self.offset = 0
         self.damage: DamagedInputError | None = None
+        self.keep: Keep | None = None
         self.interfaces: list[Interface] = []
         self._order = ORDERS[0]
         self._rest = b""
@@ -118,7 +119,10 @@ class NextGenerationCapture:
 
     def segments(self, data: bytes, dissector: Dissector) -> Sequence[Captured]:
         """Their segments."""
-        return dissector.segments(*self.feed(data))
+        block, frames = self.feed(data)
+        if self.keep is not None:
+            self.keep(block, lambda: frames)
+        return dissector.segments(block, frames)
 
     def finish(self) -> None:
         """No more bytes will come: sets ``damage`` when a block is incomplete."""

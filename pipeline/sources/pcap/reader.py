@@ -14,7 +14,7 @@ from pipeline.sources.files.inputs import READ_BYTES
 from pipeline.sources.pcap import pcapng
 from pipeline.sources.pcap.classic import FILE_HEADER_BYTES, FORMATS, ClassicCapture
 from pipeline.sources.pcap.dissect import Dissector
-from pipeline.sources.pcap.frames import Frame
+from pipeline.sources.pcap.frames import Frame, Keep
 from pipeline.sources.pcap.layers.packet import LINK_TYPES
 
 
@@ -26,6 +26,9 @@ class Container(Protocol):
 
     damage: DamagedInputError | None
     """Set by ``feed`` when what follows ``offset`` cannot be understood; the frames it returned come before the damage."""
+
+    keep: Keep | None
+    """Set where blocks are kept."""
 
     def feed(self, data: bytes) -> tuple[bytes, list[Frame]]:
         """The frames that are complete now, and the block that their offsets refer to."""
@@ -41,10 +44,11 @@ class CaptureReader:
     """One capture, fed in any cut.
 
     ``damage`` is set where it cannot be understood any further; what came before has been handed out then. ``first_ns`` is the
-    time of the first packet, where frames are asked for.
+    time of the first packet, where frames are asked for. ``keep`` is given what segments were found in.
     """
 
-    def __init__(self, dissector: Dissector | None = None) -> None:
+    def __init__(self, dissector: Dissector | None = None, keep: Keep | None = None) -> None:
+        self._keep = keep
         self.dissector = dissector or Dissector()
         self.damage: DamagedInputError | None = None
         self.first_ns: int | None = None
@@ -114,6 +118,7 @@ class CaptureReader:
                 return b""
             self._head = b""
             self._container, piece = _open(piece, self.dissector.count)
+            self._container.keep = self._keep
         return piece
 
 

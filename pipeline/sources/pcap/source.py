@@ -5,17 +5,20 @@ It reads as fast as the pipeline takes them, or in their own time. It never deco
 
 import functools
 import operator
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import anyio.to_thread
 
 from pipeline.api import Context, Emits, InputError, RecordBatch, Source
 from pipeline.model.records import Captured
+from pipeline.packets.store import Keeper
 from pipeline.sources.files.inputs import open_input, standard_input
 from pipeline.sources.files.pace import paced
 from pipeline.sources.pcap.config import STANDARD_INPUT, PcapConfig
 from pipeline.sources.pcap.dissect import Dissector
 from pipeline.sources.pcap.find import find
+from pipeline.sources.pcap.frames import Frame, Keep
+from pipeline.sources.pcap.kept import KeptBlock
 from pipeline.sources.pcap.streams import CaptureStream, in_time_order
 
 
@@ -27,6 +30,7 @@ class PcapSource(Source):
     Config = PcapConfig
     emits = Emits.RECORDS
     can_wait = True
+    keeps_packets = True
 
     def __init__(self, config: PcapConfig, context: Context) -> None:
         self._config = config
@@ -40,12 +44,13 @@ class PcapSource(Source):
         if self._config.path == STANDARD_INPUT:
             capture = standard_input()
             self._total = capture.size
-            self._streams = [CaptureStream(0, lambda: capture, self._dissector)]
+            self._streams = [CaptureStream(0, lambda: capture, self._dissector, self._keep("standard input"))]
             return
         found = await anyio.to_thread.run_sync(find, self._config.path)
         self._total = sum(path.stat().st_size for path, _ in found)
         self._streams = [
-            CaptureStream(begin_ns, functools.partial(open_input, path), self._dissector) for path, begin_ns in found
+            CaptureStream(begin_ns, functools.partial(open_input, path), self._dissector, self._keep(path.name))
+            for path, begin_ns in found
         ]
 
     async def batches(self) -> AsyncIterator[RecordBatch]:
@@ -65,6 +70,18 @@ class PcapSource(Source):
         """Let go of the files."""
         for stream in self._streams:
             stream.close()
+
+    def _keep(self, name: str) -> Keep | None:
+        """What keeps the blocks of a capture, where packets are wanted."""
+        keeper = self._context.packets
+        if not isinstance(keeper, Keeper):
+            return None
+
+        def keep(block: bytes, frames: Callable[[], Sequence[Frame]]) -> None:
+            if keeper.wanted:
+                keeper.keep(KeptBlock(block, frames, name, quic=self._dissector.quic))
+
+        return keep
 
     async def acknowledge(self, position: object) -> None:
         """Progress is what has been delivered, in bytes of the files; of a pipe nobody knows how many there will be."""

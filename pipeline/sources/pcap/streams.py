@@ -9,6 +9,7 @@ from pipeline.errors import InputError
 from pipeline.model.records import Captured
 from pipeline.sources.files.inputs import Input
 from pipeline.sources.pcap.dissect import Dissector
+from pipeline.sources.pcap.frames import Keep
 from pipeline.sources.pcap.reader import CaptureReader
 
 MERGED_SEGMENTS = 256
@@ -19,12 +20,13 @@ FOREVER_NS = 1 << 64
 class CaptureStream:
     """The segments of one capture. It is opened when its time has come; ``failure`` says why it ended early, if it did."""
 
-    def __init__(self, begin_ns: int, opener: Callable[[], Input], dissector: Dissector) -> None:
+    def __init__(self, begin_ns: int, opener: Callable[[], Input], dissector: Dissector, keep: Keep | None = None) -> None:
         self.begin_ns = begin_ns
         self.failure = ""
         self.done = 0
         self._opener = opener
         self._dissector = dissector
+        self._keep = keep
         self._capture: Input | None = None
 
     def close(self) -> None:
@@ -39,7 +41,7 @@ class CaptureStream:
         except InputError as error:
             self.failure = str(error)
             return
-        reader = CaptureReader(self._dissector)
+        reader = CaptureReader(self._dissector, self._keep)
         try:
             async for chunk in capture.chunks():
                 for segments in reader.feed(chunk):

@@ -49,7 +49,7 @@ export async function* events(path, parameters, signal) {
   }
 }
 
-/** Save what the server gives as a file. */
+/** Save what the server gives as a file. Returns what the server says of it. */
 export async function save(parameters) {
   const answer = await get("export", parameters);
   const name = /filename="([^"]+)"/.exec(answer.headers.get("Content-Disposition") ?? "")?.[1] ?? "httpipe";
@@ -57,5 +57,7 @@ export async function save(parameters) {
   link.href = URL.createObjectURL(await answer.blob());
   link.download = name;
   link.click();
+  const remark = answer.headers.get("X-Remark");
   setTimeout(() => URL.revokeObjectURL(link.href), 10_000);
+  return remark;
 }

@@ -11,7 +11,7 @@ const SPARE = 500; // rows beyond that before the oldest go, so that they seldom
 const SORT_MS = 1000;
 const AGAIN_MS = 1500;
 
-const FORMATS = [["har", "HAR 1.2"], ["json", "JSON lines"], ["curl", "curl commands"]];
+const FORMATS = [["har", "HAR 1.2"], ["json", "JSON lines"], ["curl", "curl commands"], ["pcapng", "pcapng, packets of the connections"]];
 
 let table;
 let where = "";
@@ -122,7 +122,7 @@ function saving(formats) {
       type: "button",
       onclick: async () => {
         close(true);
-        try { await save({ format, ...parameters() }); } catch (error) { announce(error.message); $("missed").textContent = error.message; }
+        try { const said = await save({ format, ...parameters() }); if (said) { announce(said); $("missed").textContent = `Saved: ${said}.`; } } catch (error) { announce(error.message); $("missed").textContent = error.message; }
       },
     }, text));
     menu.append(item(`${name}: what fits the filter, the newest 10,000`, () => ({ where })));

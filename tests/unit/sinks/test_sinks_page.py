@@ -18,6 +18,7 @@ from pipeline.sinks.http.client import RequestOptions
 from pipeline.sinks.http.sink import HttpSinkConfig
 from pipeline.sinks.loki.sink import LokiConfig
 from pipeline.sinks.otlp.sink import OtlpSinkConfig
+from pipeline.sinks.pcapng import PcapngConfig
 from pipeline.sinks.stdout import StdoutConfig
 from pipeline.sinks.syslog.sink import SyslogSinkConfig
 
@@ -27,6 +28,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "stdout": StdoutConfig,
     "file": FileConfig,
     "har": HarConfig,
+    "pcapng": PcapngConfig,
     "http": HttpSinkConfig,
     "elasticsearch": ElasticsearchConfig,
     "loki": LokiConfig,

@@ -1,6 +1,7 @@
 """The screen of the terminal view, driven by keys and clicks without a terminal (Textual's pilot)."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from textual import events
@@ -13,6 +14,8 @@ from pipeline.cli.watch.filter_bar import FilterBar
 from pipeline.cli.watch.grid import Grid
 from pipeline.live.store import Store
 from pipeline.model.events.http_request import HttpRequest
+from tests.unit.packets.test_taker import SECOND, kept, talk
+from tests.unit.packets.test_taker import exchange as exchange_of
 from tests.unit.watch.watch_events import exchange, store_of, view_of
 
 pytestmark = pytest.mark.anyio
@@ -227,3 +230,21 @@ async def test_a_hundred_thousand_rows_cost_what_a_screen_costs() -> None:
         await pilot.press("home", "pagedown", "end", "pageup")
         await pilot.pause(0.1)
         assert len(app.exchanges._cells) < 200
+
+
+async def test_packets_are_written_of_what_is_listed_or_shown(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the table of all, in the details of one; where none are kept it says so."""
+    monkeypatch.chdir(tmp_path)
+    store = store_of([exchange_of(1, SECOND), exchange_of(2, SECOND)])
+    packets = kept(talk(1, 0), talk(2, 0))
+    said: list[str] = []
+    for view, keys in ((view_of(store, packets), ["P"]), (view_of(store, packets), ["enter", "P"]), (view_of(store), ["P"])):
+        app = WatchApp(view, in_progress=False)
+        async with app.run_test(size=(80, 24)) as pilot:
+            await until(pilot, lambda app=app: len(app.exchanges.grid.keys) == 2)  # type: ignore[misc]
+            await pilot.press(*keys)
+            await until(pilot, lambda app=app: bool(app._notifications))  # type: ignore[misc]
+            said += [each.message.partition(": ")[2] or each.message for each in app._notifications]
+        for file in tmp_path.iterdir():  # noqa: ASYNC240  a test
+            file.unlink()
+    assert said == ["2 events of 2 connections", "1 event of 1 connection", "packets are not kept"]

@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.cli.watch.writing import write
+from pipeline.cli.watch.writing import write, write_packets
 from pipeline.model.events.http_request import HttpRequest
+from pipeline.sources.pcap.reader import read_segments
+from tests.unit.packets.test_taker import SECOND, kept, talk
+from tests.unit.packets.test_taker import exchange as exchange_of
 from tests.unit.watch.watch_events import exchange, store_of
 
 
@@ -24,3 +27,14 @@ def test_an_archive_has_exchanges_and_lines_have_everything(tmp_path: Path, monk
         *("http.exchange", "http.request", "http.exchange")
     ]
     assert count == 3
+
+
+def test_packets_are_those_of_the_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what is missing in words."""
+    monkeypatch.chdir(tmp_path)
+    records = talk(1, 0)
+    store = store_of([exchange_of(1, SECOND), exchange_of(2, SECOND), exchange(3)])
+    name, remark = write_packets(store, kept(records, talk(3, 0)), [1, 2])
+    assert [segment.ts_ns for batch in read_segments(name) for segment in batch] == [record.ts_ns for record in records]
+    assert remark == "2 events of 1 connection; no packet of 1 event is kept any more"
+    assert Path(name).stat().st_mode & 0o777 == 0o600

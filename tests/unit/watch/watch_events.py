@@ -6,6 +6,7 @@ from pipeline.api import Event, Exchange
 from pipeline.live.store import Store
 from pipeline.live.summary import Summary
 from pipeline.live.view import View
+from pipeline.packets.store import PacketStore
 
 SECOND = 1_000_000_000
 
@@ -39,8 +40,15 @@ def store_of(*batches: Sequence[Event], keep: int = 1000) -> Store:
     return store
 
 
-def view_of(store: Store) -> View:
+def view_of(store: Store, packets: PacketStore | None = None) -> View:
     """Of a run that goes on and says nothing of itself."""
     return View(
-        title="test", store=store, summary=Summary(store, now=None), snapshot=lambda: None, attributes=dict, ended=lambda: False
+        title="test",
+        store=store,
+        summary=Summary(store, now=None),
+        snapshot=lambda: None,
+        attributes=dict,
+        ended=lambda: False,
+        packets=packets,
+        without_packets="packets are not kept",
     )
