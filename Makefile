@@ -19,7 +19,7 @@ C_FILES := $(shell find pipeline tests -name '*.[ch]')
 UNIT := -q -n auto --dist worksteal -m 'not slow and not wheel' tests/unit tests/property tests/contract
 
 .PHONY: help setup run demo dev test check unit newer coverage bench lock docs clean site wheels deb manifest \
-  kernels kafka test-lane test-tls test-gate test-sinks test-packages ui-load watch-load fuzz-http2 fuzz-lane
+  kernels kafka test-lane test-tls test-gate test-sinks test-kubernetes test-packages ui-load watch-load fuzz-http2 fuzz-lane
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile | sed 's/  *make /\nmake /g'
@@ -105,6 +105,11 @@ test-tls:
 test-sinks:
 	@tools/setup.sh test
 	HTTPIPE_SINKS_ALL=1 $(BIN)/pytest -q -rs tests/sinks
+
+# The transform kubernetes against a real kube-apiserver, which takes half an hour to build, the first time.
+test-kubernetes:
+	@tools/setup.sh test
+	HTTPIPE_KUBERNETES=1 $(BIN)/pytest -q -rs tests/kubernetes
 
 # The page while 5,000 exchanges a second pass for a minute: what the pipeline loses beyond what it does without, and how the page takes it.
 ui-load:

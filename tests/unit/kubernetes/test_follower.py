@@ -1,73 +1,15 @@
 """The table follows the API server through everything that happens to a watch. Real HTTP, to a server of our own."""
 
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
 from pathlib import Path
 
-import anyio
 import pytest
 
-from pipeline.api import Context
 from pipeline.kubernetes import api as requests
 from pipeline.kubernetes import follower as following
-from pipeline.kubernetes.credentials import Cluster, find
-from pipeline.kubernetes.follower import Follower, Scope
-from pipeline.kubernetes.pod import Naming
-from pipeline.kubernetes.pods import Pods
+from tests.followed import followed
 from tests.kube_api import KubeApi, pod
 
 pytestmark = pytest.mark.anyio
-
-
-class Followed:
-    """A table that follows a server, with what it counts and complains of."""
-
-    def __init__(self, api: KubeApi, folder: Path, node: str | None = None) -> None:
-        self.counts: Counter[str] = Counter()
-        self.complaints: list[str] = []
-        self.api, self.config = api, folder / "kubeconfig"
-        self.config.write_text(api.kubeconfig())
-        context = Context("it", count=lambda name, by: self.counts.update({name: by}), trouble=self._complain)
-        self.pods = Pods(10_000, context.count)
-        self.follower = Follower(self.pods, Scope(node), Naming({}, ()), context, self._find, sleep=self._sleep)
-
-    @property
-    def names(self) -> set[str]:
-        """The pods that have an address."""
-        return {found.attributes["k8s.pod.name"] for found in self.pods.addresses.values()}
-
-    @property
-    def trouble(self) -> str:
-        """What it complains of now."""
-        return self.complaints[-1] if self.complaints else ""
-
-    async def until(self, condition: Callable[[], object]) -> None:
-        """Wait for it."""
-        with anyio.fail_after(20):
-            while not condition():  # noqa: ASYNC110  any condition
-                await anyio.sleep(0.005)
-
-    def _complain(self, sentence: str) -> None:
-        if sentence != self.trouble:
-            self.complaints.append(sentence)
-
-    def _find(self) -> Cluster:
-        return find(str(self.config), None)
-
-    @staticmethod
-    def _sleep(_secs: float) -> Awaitable[None]:
-        return anyio.sleep(0.01)
-
-
-@asynccontextmanager
-async def followed(api: KubeApi, folder: Path, node: str | None = None) -> AsyncIterator[Followed]:
-    """While it follows."""
-    made = Followed(api, folder, node)
-    async with anyio.create_task_group() as group:
-        group.start_soon(made.follower.run)
-        yield made
-        group.cancel_scope.cancel()
 
 
 async def test_it_lists_page_by_page_and_then_takes_what_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +17,7 @@ async def test_it_lists_page_by_page_and_then_takes_what_changes(tmp_path: Path,
     monkeypatch.setattr(following, "PAGE_PODS", 7)
     async with KubeApi() as api:
         await api.put(*(pod(f"p{number}", f"10.0.0.{number}") for number in range(30)))
-        async with followed(api, tmp_path) as it:
+        async with followed(api.kubeconfig(), tmp_path) as it:
             await it.until(lambda: len(it.pods) == 30 and api.watching)
             assert len([each for each in api.requests if "continue" in each]) == 4
             await api.put(pod("new", "10.0.1.1"), pod("p3", "10.0.1.3"))
@@ -89,7 +31,7 @@ async def test_it_asks_for_one_node_only(tmp_path: Path) -> None:
     """Hosts of a large cluster must not hold all of it, and the server answers from memory."""
     async with KubeApi() as api:
         await api.put(pod("here", "10.0.0.1"), pod("there", "10.0.0.2", node="node-2"))
-        async with followed(api, tmp_path, "node-1") as it:
+        async with followed(api.kubeconfig(), tmp_path, "node-1") as it:
             await it.until(lambda: it.pods.listed and api.watching)
             await api.put(pod("later", "10.0.0.3"), pod("elsewhere", "10.0.0.4", node="node-2"))
             await it.until(lambda: "later" in it.names)
@@ -102,7 +44,7 @@ async def test_a_watch_that_ends_goes_on_where_it_was(tmp_path: Path) -> None:
     """Nothing is listed again, and bookmarks count: without them the next watch would be too old."""
     async with KubeApi() as api:
         await api.put(pod("a", "10.0.0.1"))
-        async with followed(api, tmp_path) as it:
+        async with followed(api.kubeconfig(), tmp_path) as it:
             await it.until(lambda: api.watching)
             await api.bookmark()
             await it.until(lambda: it.follower._version == str(api.version))
@@ -121,7 +63,7 @@ async def test_what_the_server_has_forgotten_is_listed_again(tmp_path: Path, tol
     gone = pod("gone", "10.0.0.1")
     async with KubeApi() as api:
         await api.put(gone, pod("stays", "10.0.0.2"))
-        async with followed(api, tmp_path) as it:
+        async with followed(api.kubeconfig(), tmp_path) as it:
             await it.until(lambda: api.watching)
             api.silent = True
             await api.delete(gone)
@@ -142,7 +84,7 @@ async def test_a_list_that_expires_between_its_pages_begins_anew(tmp_path: Path,
     async with KubeApi() as api:
         await api.put(*(pod(f"p{number}", f"10.0.0.{number}") for number in range(6)))
         api.delay_secs = 0.05
-        async with followed(api, tmp_path) as it:
+        async with followed(api.kubeconfig(), tmp_path) as it:
             await it.until(lambda: len(api.requests) == 2)
             await api.bookmark()
             await api.forget()
@@ -155,7 +97,7 @@ async def test_a_server_that_is_killed_is_followed_again_when_it_is_back(tmp_pat
     """Meanwhile the table stays, and it says so once."""
     async with KubeApi() as api:
         await api.put(pod("a", "10.0.0.1"))
-        async with followed(api, tmp_path) as it:
+        async with followed(api.kubeconfig(), tmp_path) as it:
             await it.until(lambda: api.watching)
             await api.kill()
             await it.until(lambda: "cannot follow the cluster's pods" in it.trouble and "refused" in it.trouble)
@@ -171,7 +113,7 @@ async def test_a_line_that_is_torn_is_no_change(tmp_path: Path) -> None:
     """The watch breaks in the middle of it; what it said comes with the next one."""
     async with KubeApi() as api:
         await api.put(pod("a", "10.0.0.1"))
-        async with followed(api, tmp_path) as it:
+        async with followed(api.kubeconfig(), tmp_path) as it:
             await it.until(lambda: api.watching)
             await api.end_watches({"type": "ADDED", "object": pod("torn", "10.0.0.9")}, torn=True)
             await it.until(lambda: it.counts["watches_broken"] == 1 and api.watching)
@@ -185,7 +127,7 @@ async def test_silence_ends_a_watch_and_nothing_else(tmp_path: Path, monkeypatch
     monkeypatch.setattr(requests, "SILENCE_SECS", 0.2)
     async with KubeApi() as api:
         await api.put(pod("a", "10.0.0.1"))
-        async with followed(api, tmp_path) as it:
+        async with followed(api.kubeconfig(), tmp_path) as it:
             await it.until(lambda: len([each for each in api.requests if "watch" in each]) >= 3)
             assert it.complaints == []
             await api.put(pod("b", "10.0.0.2"))
@@ -197,7 +139,7 @@ async def test_a_server_that_never_answers_is_trouble(tmp_path: Path, monkeypatc
     monkeypatch.setattr(requests, "TIMEOUT_SECS", 0.1)
     async with KubeApi() as api:
         api.delay_secs = 60
-        async with followed(api, tmp_path) as it:
+        async with followed(api.kubeconfig(), tmp_path) as it:
             await it.until(lambda: "does not answer in time" in it.trouble)
 
 
@@ -205,7 +147,7 @@ async def test_a_refusal_is_said_in_the_servers_words_with_what_to_do(tmp_path: 
     """And it is asked again: rights may be given while it runs, and a token is read anew each time."""
     async with KubeApi("right") as api:
         await api.put(pod("a", "10.0.0.1"))
-        async with followed(api, tmp_path) as it:
+        async with followed(api.kubeconfig(), tmp_path) as it:
             it.config.write_text(api.kubeconfig().replace("right", "wrong"))
             await it.until(lambda: "401: Unauthorized; the service account needs get, list and watch" in it.trouble)
             it.config.write_text(api.kubeconfig())
@@ -222,7 +164,7 @@ async def test_what_is_no_pod_is_counted_and_left_out(tmp_path: Path) -> None:
     odd["metadata"]["labels"] = "none"
     async with KubeApi() as api:
         await api.put(pod("a", "10.0.0.1"), odd)
-        async with followed(api, tmp_path) as it:
+        async with followed(api.kubeconfig(), tmp_path) as it:
             await it.until(lambda: api.watching)
             await api.put(odd, pod("b", "10.0.0.3"))
             await it.until(lambda: it.names == {"a", "b"})
