@@ -9,8 +9,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pipeline.api import Context, Event, Exchange, Transform
+from pipeline.api import DEFAULT, Context, Event, Exchange, Transform
+from pipeline.codecs.json import JsonCodec
+from pipeline.codecs.json_native import native_events
 from pipeline.expressions import compile_condition, compile_sanitised, compile_template, compile_value
+from pipeline.kubernetes.pod import Pod
+from pipeline.runtime.units.files import map_table
+from pipeline.transforms.additions import addition, give, under
 from pipeline.transforms.aggregate import Aggregate
 from pipeline.transforms.dedupe import Dedupe
 from pipeline.transforms.enrich import Enrich
@@ -107,8 +112,6 @@ TRANSFORMS: list[tuple[str, type[Transform], Mapping[str, Any], str]] = [
     ("aggregate by host", Aggregate, {"by": ["host"]}, ""),
     ("window", Window, {"where": "status >= 500", "before_events": 3}, ""),
     ("enrich, 1,000 rows", Enrich, {"file": "t.csv", "key": "host", "columns": {"team": "team"}}, ""),
-    ("kubernetes, 1,000 pods, both ends", Kubernetes, {}, ""),
-    ("geoip, addresses come back", Geoip, {"files": [DATABASE], "address": "attributes['visitor']"}, ""),
     ("trace", Trace, {}, ""),
     ("limit", Limit, {}, ""),
     ("match_list, 4 entries", MatchList, {"entries": ["/exact/1", "/prefix1/**", "h1.example", "POST /glob1/*/x"]}, ""),
@@ -140,9 +143,52 @@ def transforms() -> Iterator[tuple[str, Callable[[Sequence[Event]], object], Seq
         yield label, made.process, batch, wanted
 
 
+IDENTITY = [
+    event.replace(
+        http_request_headers={},
+        network_local_address=f"10.0.{number % 7}.1",
+        client_address=f"10.0.{number % 16}.2" if number % 2 else "7.8.9.10",
+    )
+    for number, event in enumerate(TYPICAL)
+]
+"""Of 23 pods, half of their clients outside."""
+
+
+def identity() -> Iterator[tuple[str, Callable[[Sequence[Event]], object], Sequence[Event], str]]:
+    """Who an event is of, and writing it as JSON: events as objects, and in the lane's memory, as they are captured."""
+    json = JsonCodec().encode_batch
+    shared = addition({"host.name": "web-17.example.com", "host.id": "0123456789abcdef0123456789abcdef"})
+    pods = Kubernetes(Kubernetes.Config(), Context("bench"))
+    pods.pods.replace(_pod(f"10.0.{number}.{end}") for number in range(16) for end in (1, 2))
+    places = Geoip(Geoip.Config(files=(DATABASE,)), Context("bench", map_file=map_table))
+    for kind, batch in (("objects", IDENTITY), ("native", _native(IDENTITY))):
+        yield f"{kind}: JSON", json, batch, ""
+        yield f"{kind}: [resource], JSON", lambda batch: json(give(batch, shared, under)), batch, ""
+        yield f"{kind}: kubernetes, JSON", lambda batch: json(pods.process(batch)[DEFAULT]), batch, ""
+        yield f"{kind}: geoip, JSON", lambda batch: json(places.process(batch)[DEFAULT]), batch, ""
+        yield (
+            f"{kind}: all three, JSON",
+            lambda batch: json(places.process(pods.process(give(batch, shared, under))[DEFAULT])[DEFAULT]),
+            batch,
+            "",
+        )
+
+
+def _pod(address: str) -> Pod:
+    names = ("k8s.namespace.name", "k8s.pod.name", "k8s.pod.uid", "k8s.node.name", "k8s.deployment.name", "service.name")
+    return Pod(address, {name: f"{name[4:12]}-of-{address}" for name in names}, (address,), {})
+
+
+def _native(events: Sequence[Event]) -> Sequence[Event]:
+    """The same in the lane's memory, where there is a lane."""
+    codec = JsonCodec()
+    found = native_events(bytes(codec.encode_batch(events)), codec.decode, lambda line, _place: codec.decode(line))
+    return events if found is None else found[0]
+
+
 def main() -> None:
     """Print the tables."""
-    for title, found in (("expressions", expressions()), ("transforms", transforms())):
+    for title, found in (("expressions", expressions()), ("transforms", transforms()), ("identity", identity())):
         rows = list(found)
         best: dict[str, float] = {}
         for _ in range(ROUNDS):

@@ -92,11 +92,27 @@ class _Tails:
         return _end(more)
 
 
+REMEMBERED_TAILS = 2048
+"""Ends of lines that are kept with the attributes that they are of: 2 KB each for those of a pod at either end."""
+
+_tails: dict[int, tuple[Mapping[str, AttributeValue], bytes | None]] = {}
+
+
 def _tail_with(attributes: Mapping[str, AttributeValue]) -> bytes | None:
-    """The end of lines without headers, with these attributes."""
+    """The end of lines without headers, with these attributes, which transforms give to many events in many batches.
+
+    The mapping is kept, too: as long as it is there, no other one can be at its address.
+    """
+    known = _tails.get(id(attributes))
+    if known is not None:
+        return known[1]
     more: FlatObject = {}
     undeclared(EXCHANGE)[1](more, attributes)
-    return _end(more)
+    if len(_tails) >= REMEMBERED_TAILS:
+        _tails.clear()
+    tail = _end(more)
+    _tails[id(attributes)] = (attributes, tail)
+    return tail
 
 
 def _end(more: FlatObject) -> bytes | None:

@@ -40,6 +40,28 @@ def under(attributes: Mapping[str, AttributeValue], added: Addition) -> Addition
     return addition({**added.attributes, **attributes})
 
 
+REMEMBERED_MERGES = 2048
+
+
+def remembered(merge: Merge) -> Merge:
+    """A merge that gives the same mapping for the same two mappings, so that what is made of it need not be made again.
+
+    Mappings of events must not change, and those that are given to many are few: by their identity, both of them kept.
+    """
+    known: dict[tuple[int, int], tuple[Mapping[str, AttributeValue], Addition, Addition]] = {}
+
+    def merged(attributes: Mapping[str, AttributeValue], added: Addition) -> Addition:
+        key = id(attributes), id(added.attributes)
+        found = known.get(key)
+        if found is None:
+            if len(known) >= REMEMBERED_MERGES:
+                known.clear()
+            found = known[key] = (attributes, added, merge(attributes, added))
+        return found[2]
+
+    return merged
+
+
 def give(events: Sequence[Event], added: Addition, merge: Merge = over) -> Sequence[Event]:
     """All of them with these attributes."""
     if isinstance(events, native.EVENTS):

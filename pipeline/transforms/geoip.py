@@ -26,7 +26,7 @@ from pipeline.api import (
 )
 from pipeline.model.events.attributes import OF_PLACE
 from pipeline.model.events.kinds import field_named
-from pipeline.transforms.additions import Addition, addition, give_each
+from pipeline.transforms.additions import Addition, addition, give_each, over, remembered
 from pipeline.transforms.changes import NOWHERE, place
 from pipeline.transforms.mmdb import DamagedError, Database
 from pipeline.transforms.options import Compiled
@@ -76,7 +76,7 @@ class Geoip(Transform):
                 if not options.of("prefix", NOWHERE, place, name).is_attribute:
                     options.refuse("prefix", f'"{name}" is a field; choose the names of attributes')
         self.count_misses, self.reads, self.address = options.count_misses, options.reads, address.of
-        self.column = _column(config.address)
+        self.column, self.merge = _column(config.address), remembered(over)
         self.adds = {self.names[field.name]: field.type for field in OF_PLACE}
         self.databases = [Database(path, context, f"files.{index}") for index, path in enumerate(config.files)]
         self._known: Callable[[str], tuple[str, Addition | None]] = lru_cache(REMEMBERED_ADDRESSES)(self._find)
@@ -93,7 +93,7 @@ class Geoip(Transform):
             rows.append(row)
         for outcome, number in outcomes.items():
             self.count(outcome, number)
-        return {DEFAULT: give_each(batch, rows)}
+        return {DEFAULT: give_each(batch, rows, self.merge)}
 
     def flush(self, now_ns: int, *, last: bool) -> Outputs:
         """Open what has been replaced."""

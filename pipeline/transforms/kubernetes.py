@@ -17,7 +17,7 @@ from pipeline.errors import Problem
 from pipeline.kubernetes.pod import Naming
 from pipeline.kubernetes.pods import Identity, Pods
 from pipeline.model.events.attributes import OF_POD
-from pipeline.transforms.additions import Addition, addition, give_each
+from pipeline.transforms.additions import Addition, addition, give_each, over, remembered
 from pipeline.transforms.changes import NOWHERE, place
 from pipeline.transforms.options import Compiled
 
@@ -84,6 +84,7 @@ class Kubernetes(Transform):
         self.adds = {f"{end}{name}": FieldType.STRING for end in ends for name in names}
         self.pods = Pods(config.max_pods, context.count)
         self.made: Callable[[Pair], Addition] = lru_cache(REMEMBERED_PAIRS)(_addition)
+        self.merge = remembered(over)
         self.waiting: list[Event] = []
         self.waits_until_ns: int | None = None
 
@@ -147,7 +148,7 @@ class Kubernetes(Transform):
             self.context.count("found", found)
         if found < len(rows):
             self.context.count("unknown", len(rows) - found)
-        return give_each(batch, rows)
+        return give_each(batch, rows, self.merge)
 
     def _row(self, end: Any, container: Any, client_container: Any, server: Any, client: Any) -> Addition | None:  # noqa: ANN401
         """What an event gets, by what it holds under ``COLUMNS``."""

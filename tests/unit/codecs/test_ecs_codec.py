@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.codecs.ecs import EcsCodec, ecs_names
 from pipeline.codecs.selection import Selection
+from pipeline.model.events.attributes import DOCUMENTED
 from pipeline.model.events.event import Event
 from pipeline.model.events.exchange import FIELDS, Exchange
 from pipeline.model.events.fields import FieldType
@@ -139,3 +140,23 @@ def test_other_events_are_their_labels() -> None:
         "client": {"address": "192.0.2.1", "ip": "192.0.2.1"},
         "source": {"address": "192.0.2.1", "ip": "192.0.2.1"},
     }
+
+
+def test_attributes_that_ecs_knows_have_their_places() -> None:
+    """Host, service, pod and place, of every kind of event; the other end's and one's own elsewhere."""
+    names: dict[str, Any] = {field.name: 1.5 if field.type is FieldType.FLOAT else "x" for field in DOCUMENTED}
+    more: dict[str, Any] = {
+        "httpipe.client.k8s.pod.name": "curl",
+        "source.geo.country.iso_code": "CA",
+        "k8s.cluster.name": "main",
+    }
+    found = written(Exchange(timestamp_ns=0, attributes={**names, **more}))
+    assert found["host"] == {"name": "x", "id": "x"}
+    assert found["service"] == {"name": "x"}
+    assert found["kubernetes"]["namespace"] == "x"
+    assert found["kubernetes"]["deployment"] == {"name": "x"}
+    assert found["client"]["geo"]["location"] == {"lat": 1.5, "lon": 1.5}
+    assert found["client"]["geo"]["city_name"] == found["client"]["as"]["organization"]["name"] == "x"
+    assert found["source"] == {"geo": {"country_iso_code": "CA"}}
+    assert found["httpipe"]["client"] == {"k8s": {"pod": {"name": "curl"}}}
+    assert found["labels"] == {"k8s_cluster_name": "main"}

@@ -7,9 +7,10 @@ import pytest
 
 from pipeline import native
 from pipeline.api import Event, Exchange
+from pipeline.codecs import json_native
 from pipeline.codecs.json import JsonCodec
 from pipeline.testing.transforms import exchange
-from pipeline.transforms.additions import Addition, addition, give, give_each, over, under
+from pipeline.transforms.additions import REMEMBERED_MERGES, Addition, addition, give, give_each, over, remembered, under
 from tests.native_batches import native_batch
 
 SHARED = addition({"host.name": "web-1", "host.id": "0123456789abcdef0123456789abcdef"})
@@ -76,3 +77,25 @@ def test_the_lane_takes_what_it_is_given() -> None:
         with pytest.raises(ValueError, match="no"):
             give(once, CART, fails)
     assert over({"a": 1}, CART).attributes == {"a": 1, "service.name": "cart"}
+
+
+def test_merges_of_the_same_two_are_one() -> None:
+    """So that encoders know them again, batch after batch; what comes and goes is forgotten, and never taken for another."""
+    merge = remembered(over)
+    first = merge(SHARED.attributes, SHOP)
+    assert first == over(SHARED.attributes, SHOP)
+    assert merge(SHARED.attributes, SHOP) is first
+    for number in range(3 * REMEMBERED_MERGES):
+        assert merge({"number": number}, CART).attributes == {"number": number, "service.name": "cart"}
+    assert merge(SHARED.attributes, SHOP) == first
+
+
+@pytest.mark.skipif(native.lane is None, reason="needs the compiled lane")
+def test_ends_of_lines_are_of_their_attributes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They are kept over batches, by the mapping they are of; also where more come than are kept."""
+    monkeypatch.setattr(json_native, "REMEMBERED_TAILS", 3)
+    for number in [*range(10), *range(10)]:
+        added = addition({"number": number})
+        for _ in range(2):
+            lines = bytes(JsonCodec().encode_batch(give(native_batch(PLAIN[:2]), added))).splitlines()
+            assert [json.loads(line)["number"] for line in lines] == [number, number]
