@@ -68,7 +68,7 @@ With this line in the file every event that is captured here says on which host,
 
 It costs about 0.1 µs an event and 80 bytes of JSON. In a container the host name is usually the container's: name the host
 under `attributes`, such as `attributes."host.name" = "${NODE_NAME}"`, or mount its file system and say where (`host_root`). The
-machine id is meant to stay inside: leave it away (`host = false` and a name under `attributes`) where events go to strangers.
+machine id is confidential (machine-id(5)): where events go to others, say `host = false` and give a name under `attributes`.
 
 Attributes that an event has already stay. `set`, `enrich` and `kubernetes` give attributes that differ from event to event.
 """
