@@ -15,6 +15,14 @@ _BOUND = re.compile(rb"oldest acceptable timestamp is: ([0-9T:.Z+-]+)")
 """In the words for entries that are too old, and for those that are too far behind the newest one of their stream
 (Loki 2.4 to 3, pkg/validation and pkg/chunkenc)."""
 
+_SETTINGS = (b"structured metadata, but this feature is disallowed", b"missing required labels")
+"""Words of refusals that no event is to blame for (Loki 3, pkg/validation)."""
+
+
+def is_of_settings(words: bytes) -> bool:
+    """Whether somebody has to change a setting, here or in Loki: until then it refuses every event."""
+    return any(setting in words for setting in _SETTINGS)
+
 
 def apart(events: Sequence[Event], streams: Mapping[tuple[str, ...], Sequence[int]], words: bytes) -> list[Sequence[int]]:
     """The places of a refused request's events, in parts to be sent again; empty where all of them are refused for good.

@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from pydantic import Field
 
-from pipeline.api import ConfigError, Context, Event, NotConnected, Reject, Sink, SinkDefaults
+from pipeline.api import BackOff, ConfigError, Context, Event, NotConnected, Reject, Sink, SinkDefaults
 from pipeline.codecs.options import EncodingOptions
 from pipeline.codecs.registry import codec
 from pipeline.sinks.compression import ENCODINGS, compressed
@@ -21,7 +21,7 @@ from pipeline.sinks.http.credentials import AuthOptions
 from pipeline.sinks.http.rounds import Outcome, Part, deliver, halves
 from pipeline.sinks.loki.labels import Labels, compiled
 from pipeline.sinks.loki.push import body_of
-from pipeline.sinks.loki.refusal import apart
+from pipeline.sinks.loki.refusal import apart, is_of_settings
 
 PATH = "/loki/api/v1/push"
 TOO_LARGE_WITHIN = b"received message larger than max"
@@ -109,6 +109,8 @@ class LokiSink(Sink):
         if len(events) > 1 and _is_too_large(answer):
             return halves(part)
         failure = judge(f"POST {self._url}", answer, RETRY_STATUSES, self._context.now_ns())
+        if isinstance(failure, Reject) and is_of_settings(answer.body):
+            return BackOff(None, str(failure))
         if isinstance(failure, Reject) and (smaller := apart(events, streams, answer.body)):
             return [part._replace(places=[part.places[place] for place in places]) for places in smaller]
         return failure

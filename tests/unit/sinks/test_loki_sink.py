@@ -167,6 +167,22 @@ async def test_a_refusal_without_a_time_is_narrowed_down(receiver: Receiver) -> 
 
 @pytest.mark.anyio
 @pytest.mark.parametrize(
+    "words",
+    [
+        "stream '{job=\"httpipe\"}' includes structured metadata, but this feature is disallowed. Please see …",
+        "missing required labels team for user fake for stream {}",
+    ],
+)
+async def test_events_wait_for_a_setting_that_is_wrong(receiver: Receiver, words: str) -> None:
+    """No event is to blame, and each would be refused."""
+    receiver.answer((400, {}, words))
+    with pytest.raises(BackOff, match="answered 400"):
+        await sent(make(receiver.base)[0])
+    assert len(receiver.requests()) == 1
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
     "answer",
     [(413, {}, ""), (500, {}, "rpc error: code = ResourceExhausted desc = grpc: received message larger than max (5 vs. 4)")],
 )
