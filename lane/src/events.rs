@@ -1,5 +1,6 @@
 //! A batch of events in native memory. To Python it is a sequence of events, made when somebody looks.
 
+use crate::clock::Clock;
 use crate::exchange::Exchange;
 use crate::line::Line;
 use pyo3::exceptions::{PyIndexError, PyTypeError};
@@ -209,7 +210,7 @@ impl Events {
             .import(intern!(py, "pipeline.model.events.exchange"))?
             .getattr(intern!(py, "Exchange"))?;
         let names: Vec<Bound<'py, PyString>> = names.extract()?;
-        let rows = PyList::empty(py);
+        let (rows, mut clock) = (PyList::empty(py), Clock::default());
         for item in &self.items {
             let mut row = Vec::with_capacity(names.len());
             for name in &names {
@@ -218,7 +219,7 @@ impl Events {
                         let value = exchange.ends.maker.named(py, exchange, name.to_str()?)?;
                         value.unwrap_or_else(|| PyNone::get(py).to_owned().into_any())
                     }
-                    Item::Native(Native::Line(line), _) => line.named(py, name.to_str()?)?,
+                    Item::Native(Native::Line(line), _) => line.named(py, name.to_str()?, &mut clock)?,
                     Item::Foreign(event) if event.bind(py).get_type().is(&exchange) => event.bind(py).getattr(name)?,
                     Item::Foreign(_) => return Ok(None),
                 });

@@ -44,11 +44,11 @@ impl Line {
     }
 
     /// A value by the name that the class of events has for it; None for what a line does not say.
-    pub fn named<'py>(&self, py: Python<'py>, attribute: &str) -> PyResult<Bound<'py, PyAny>> {
+    pub fn named<'py>(&self, py: Python<'py>, attribute: &str, clock: &mut Clock) -> PyResult<Bound<'py, PyAny>> {
         let grammar = &*self.reader.grammar;
         if attribute == "timestamp_ns" {
             let text = &self.text[grammar.begin.len()..grammar.begin.len() + LENGTH];
-            return Ok(Clock::default().read(text).into_pyobject(py)?.into_any());
+            return Ok(clock.read(text).into_pyobject(py)?.into_any());
         }
         match grammar.members.iter().find(|member| member.attribute == attribute) {
             Some(member) => self.value(py, member),

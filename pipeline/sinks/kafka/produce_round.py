@@ -5,7 +5,7 @@ begins. Bounded by what may be encoded, compressed and sent without holding up t
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 
 from pipeline import native
@@ -32,20 +32,26 @@ Slot = tuple[str, int]
 class Route:
     """What a sink's options make of an event: its bytes, its key, its topic; and the limits.
 
-    ``key_attribute`` is the attribute of an exchange that is the key as it is, if one is.
+    ``key_attribute`` is the attribute of an exchange that is the key as it is, if one is; ``literal_topic`` is set where the
+    topic is the same for all.
     """
 
     encode_each: Callable[[Sequence[Event]], list[bytes]]
     key: Callable[[Event], str | None]
     key_attribute: str | None
     topic: Callable[[Event], str | None]
+    literal_topic: str | None
     headers: list[tuple[str, bytes]]
     round_bytes: int
     max_record_bytes: int
-    topics_vary: bool
     patience_secs: float
     delivery_timeout_secs: float
     renew_on_failure: bool
+
+    @property
+    def topics_vary(self) -> bool:
+        """Whether the topic depends on the event."""
+        return self.literal_topic is None
 
     @property
     def overhead_bytes(self) -> int:
@@ -78,40 +84,41 @@ Slots = dict[str | None, list[PartitionBatch | None]]
 async def encoded(events: Sequence[Event], begin: int, route: Route, producer: Producer, spread: int) -> ProduceRound:
     """The round that begins at this index."""
     produced = ProduceRound(begin)
-    headers, limit = route.headers, route.max_record_bytes
-    overhead, most, turn = route.overhead_bytes, route.round_bytes, TURN_BYTES
-    total = 0
+    headers, limit, overhead, most = route.headers, route.max_record_bytes, route.overhead_bytes, route.round_bytes
+    total, turn = 0, TURN_BYTES
     slots: Slots = {}
-    for index, topic, key, time_ns, value in _encoded_ahead(events, begin, route):
-        row = slots.get(topic)
-        if row is None:
-            row = slots[topic] = await _row(topic, producer)
-        if not row:
-            denied = topic is not None and producer.denied(topic)
-            hopeless = topic is not None and route.topics_vary and producer.nonexistent(topic)
-            produced.failures[index] = without_topic(topic, denied=denied, hopeless=hopeless)
-            continue
-        if key is None:
-            data, partition = None, spread % len(row)
-            size = len(value) + overhead
-        else:
-            data, hashed = keyed(key)
-            partition = hashed % len(row)
-            size = len(value) + len(data) + overhead
-        if size > limit:
-            produced.failures[index] = Reject(f"record of {size} bytes, more than max_record_bytes = {limit}")
-            continue
-        total += size
-        if total > most and total > size:
-            produced.next = index
-            return produced
-        batch = row[partition]
-        if batch is None:
-            batch = row[partition] = PartitionBatch((topic or "", partition), producer.record_batch())
-            produced.batches.append(batch)
-        indices = batch.indices
-        batch.records.add(len(indices), time_ns // 1_000_000, data, value, headers)
-        indices.append(index)
+    for first in range(begin, len(events), ENCODED_AT_ONCE):
+        block = events[first : first + ENCODED_AT_ONCE]
+        index = first - 1
+        for (topic, key, time_ns), value in zip(_routed(block, route), route.encode_each(block), strict=True):
+            index += 1
+            row = slots.get(topic)
+            if row is None:
+                row = slots[topic] = await _row(topic, producer)
+            if not row:
+                produced.failures[index] = _nowhere(topic, route, producer)
+                continue
+            if key is None:
+                data, partition = None, spread % len(row)
+                size = len(value) + overhead
+            else:
+                data, hashed = keyed(key)
+                partition = hashed % len(row)
+                size = len(value) + len(data) + overhead
+            if size > limit:
+                produced.failures[index] = Reject(f"record of {size} bytes, more than max_record_bytes = {limit}")
+                continue
+            total += size
+            if total > most and total > size:
+                produced.next = index
+                return produced
+            batch = row[partition]
+            if batch is None:
+                batch = row[partition] = PartitionBatch((topic or "", partition), producer.record_batch())
+                produced.batches.append(batch)
+            indices = batch.indices
+            batch.records.add(len(indices), time_ns // 1_000_000, data, value, headers)
+            indices.append(index)
         if total > turn:
             turn = total + TURN_BYTES
             await asyncio.sleep(0)
@@ -119,22 +126,18 @@ async def encoded(events: Sequence[Event], begin: int, route: Route, producer: P
     return produced
 
 
-def _encoded_ahead(events: Sequence[Event], begin: int, route: Route) -> Iterator[tuple[int, str | None, str | None, int, bytes]]:
-    """Index, topic, key, time and bytes of each."""
-    for first in range(begin, len(events), ENCODED_AT_ONCE):
-        block = events[first : first + ENCODED_AT_ONCE]
-        for index, (topic, key, time_ns), value in zip(
-            range(first, first + len(block)), _routed(block, route), route.encode_each(block), strict=True
-        ):
-            yield index, topic, key, time_ns, value
+def _nowhere(topic: str | None, route: Route, producer: Producer) -> Exception:
+    denied = topic is not None and producer.denied(topic)
+    hopeless = topic is not None and route.topics_vary and producer.nonexistent(topic)
+    return without_topic(topic, denied=denied, hopeless=hopeless)
 
 
 def _routed(block: Sequence[Event], route: Route) -> Iterable[tuple[str | None, str | None, int]]:
     """Topic, key and time of each, without an object of what lies in native memory where that will do."""
-    if route.key_attribute is not None and not route.topics_vary and isinstance(block, native.EVENTS):
+    topic = route.literal_topic
+    if route.key_attribute is not None and topic is not None and isinstance(block, native.EVENTS):
         rows = block.columns([route.key_attribute, "timestamp_ns"])
         if rows is not None:
-            topic = route.topic(block[0])
             return [(topic, key, time_ns) for key, time_ns in rows]
     return ((route.topic(event), route.key(event), event.timestamp_ns) for event in block)
 

@@ -80,7 +80,7 @@ class KafkaSink(Sink):
             key=key,
             key_attribute=field.attribute if (field := key_field(config.key)) is not None else None,
             topic=self._topic.of,
-            topics_vary=self._topic.literal is None,
+            literal_topic=self._topic.literal,
             headers=[("httpipe-schema", SCHEMA_VERSION), *((name, value.encode()) for name, value in headers.items())],
             round_bytes=round_bytes,
             max_record_bytes=config.max_record_bytes,
