@@ -6,6 +6,7 @@ client's. The aim: encoding and the sink cost no more than sending does.
 
 import asyncio
 import contextlib
+import gzip
 import json
 import subprocess
 import sys
@@ -20,6 +21,7 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 import httpx
+import obstore
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
@@ -34,9 +36,11 @@ from pipeline.sinks.lines import in_words
 from pipeline.sinks.loki.sink import LokiSink
 from pipeline.sinks.otlp.context import span_context
 from pipeline.sinks.otlp.sink import OtlpSink
+from pipeline.sinks.s3.sink import S3Sink
 from pipeline.sinks.syslog.sink import SyslogSink
 from pipeline.testing.contract import ordinary_events
 from tests.sinks.clickhouse_servers import Engine
+from tests.sinks.s3_servers import Seaweed
 
 REQUESTS = 400
 ROUNDS = 3
@@ -298,6 +302,29 @@ async def clickhouse() -> None:
     table("clickhouse", rows)
 
 
+async def s3() -> None:
+    """The sink ``s3``, and obstore alone, which gets its objects made."""
+    rows = {}
+    with TemporaryDirectory() as folder, Seaweed(Path(folder)) as server:
+        for size in (1000, 10_000):
+            events = ordinary_events(0, size)
+            body = gzip.compress(bytes(codec("json").encode_batch(events)), 4)
+            requests = max(5, 20_000 // size)
+            async with (
+                opened(S3Sink, **server.options()) as lines,
+                opened(S3Sink, compression="zstd", **server.options()) as packed,
+                opened(S3Sink, format="parquet", compression="zstd", **server.options()) as columns,
+            ):
+                alone = partial(obstore.put_async, server.store(), "alone", body)
+                rows[size] = {
+                    "obstore alone": await per_cpu_second(alone, size, requests),
+                    "s3": await per_cpu_second(partial(lines.write, events), size, requests),
+                    "zstd": await per_cpu_second(partial(packed.write, events), size, requests),
+                    "parquet": await per_cpu_second(partial(columns.write, events), size, requests),
+                }
+    table("s3", rows)
+
+
 ALL: Mapping[str, Callable[[], Coroutine[None, None, None]]] = {
     "clickhouse": clickhouse,
     "http": http,
@@ -305,6 +332,7 @@ ALL: Mapping[str, Callable[[], Coroutine[None, None, None]]] = {
     "loki": loki,
     "otlp": otlp,
     "syslog": syslog,
+    "s3": s3,
 }
 """By the name of the sink."""
 

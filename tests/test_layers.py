@@ -84,6 +84,8 @@ HOMES: dict[str, set[str]] = {
     "httpx": {"sinks/http/client.py", "kubernetes/api.py"},
     "maxminddb": {"transforms/mmdb.py"},
     "yaml": {"kubernetes/credentials.py"},
+    "obstore": {"sinks/s3/bucket.py"},
+    "arro3": {"sinks/s3/parquet.py"},
     "starlette": {"ui/*"},
     "uvicorn": {"ui/*"},
     "re2": {"expressions/*", "transforms/*"},

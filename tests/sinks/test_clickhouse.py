@@ -2,8 +2,6 @@
 
 import logging
 import re
-import subprocess
-import sys
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -19,6 +17,7 @@ from pipeline.sinks.clickhouse.sink import ClickHouseConfig, ClickHouseSink
 from pipeline.testing.contract import ordinary_events
 from pipeline.testing.sink_contract import sink_contract
 from tests.maven_jars import NotAvailable
+from tests.sending import COUNT, all_sent, sending
 from tests.sinks.clickhouse_servers import Engine, Server2018
 
 OLD_TABLE = """CREATE TABLE {table} (`timestamp` DateTime, `http.request.method` String, `url.path` String,
@@ -197,6 +196,7 @@ async def test_without_a_table_events_wait(engine: Engine, table: str) -> None:
     assert engine.numbers(table) == [0, 1, 2]
 
 
+SINK = 'type = "clickhouse"\ntable = "t"\nbatch.max_events = 500\nbatch.timeout_secs = 0.05'
 BAD = "CREATE TABLE {table} (`timestamp` DateTime64(9), `url.path` {type}, `httpipe.sequence` Int64) ENGINE = MergeTree {more}"
 
 
@@ -312,56 +312,40 @@ async def test_a_server_of_2018_takes_rows(old: Server2018, table: str) -> None:
         await written(make(old.url, "nosuch", compression="gzip"), ordinary_events(0, 1))
 
 
-def run(tmp_path: Path, options: str, count: int) -> subprocess.Popen[str]:
-    """httpipe with so many exchanges of a file."""
-    (tmp_path / "in.jsonl").write_bytes(codec("json").encode_batch(ordinary_events(0, count)))
-    (tmp_path / "pipeline.toml").write_text(
-        f'[sources.s]\ntype = "replay"\npath = "{tmp_path}/in.jsonl"\n'
-        f'[sinks.rows]\ntype = "clickhouse"\ninputs = ["s"]\nbatch.max_events = 500\nbatch.timeout_secs = 0.05\n{options}\n'
-        "retry.initial_backoff_secs = 0.05\nretry.max_backoff_secs = 0.2\n"
-    )
-    command = [str(Path(sys.executable).with_name("httpipe")), "run", str(tmp_path / "pipeline.toml")]
-    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path)
-
-
 @pytest.mark.timeout(240)
 def test_twenty_thousand_exchanges_pass_an_engine_that_is_killed(tmp_path: Path) -> None:
     """Killed three times, each time when rows are stored and before it answers: each exchange is there once."""
-    count = 20_000
     try:
         with Engine(tmp_path / "engine") as engine:
             engine.dies_at(5, 17, 30)
-            with run(tmp_path, f'url = "{engine.url}"\ntable = "t"\ncreate_table = true', count) as httpipe:
+            with sending(tmp_path, f'{SINK}\nurl = "{engine.url}"\ncreate_table = true') as run:
                 for _ in range(3):
                     engine.wait()
                     engine.start()
-                _, said = httpipe.communicate(timeout=120)
-            assert httpipe.returncode == 0, said
-            assert engine.numbers("t") == list(range(count))
-            assert sum(each["rows"] for each in engine.inserts()) > count
-            assert "sink rows  sent 20,000" in said
+                all_sent(run)
+            assert engine.numbers("t") == list(range(COUNT))
+            assert sum(each["rows"] for each in engine.inserts()) > COUNT
     except NotAvailable as why:
         pytest.skip(f"no engine of ClickHouse here: {why}")
 
 
+@pytest.mark.all_sinks
 @pytest.mark.timeout(240)
 def test_twenty_thousand_exchanges_pass_a_server_that_is_killed(tmp_path: Path) -> None:
     """Debian's server, which recognises no repetition: all are there, and twice at most what was being inserted."""
-    count, kills = 20_000, 3
+    kills = 3
     try:
         with Server2018(tmp_path / "old") as old:
             old.ask(OLD_TABLE.format(table="t"))
-            with run(tmp_path, f'url = "{old.url}"\ntable = "t"\ncompression = "gzip"', count) as httpipe:
+            with sending(tmp_path, f'{SINK}\nurl = "{old.url}"\ncompression = "gzip"') as run:
                 for part in range(1, kills + 1):
-                    while len(old.numbers("t")) < part * count // (kills + 1):
-                        pass
+                    while len(old.numbers("t")) < part * COUNT // (kills + 1):
+                        assert run.poll() is None
                     old.kill()
                     old.start()
-                _, said = httpipe.communicate(timeout=120)
-            assert httpipe.returncode == 0, said
+                all_sent(run)
             numbers = old.numbers("t")
-            assert set(numbers) == set(range(count))
-            assert count <= len(numbers) <= count + kills * 500
-            assert "sink rows  sent 20,000" in said
+            assert set(numbers) == set(range(COUNT))
+            assert COUNT <= len(numbers) <= COUNT + kills * 500
     except NotAvailable as why:
         pytest.skip(f"no server here: {why}")

@@ -19,6 +19,7 @@ from pipeline.sinks.http.sink import HttpSinkConfig
 from pipeline.sinks.loki.sink import LokiConfig
 from pipeline.sinks.otlp.sink import OtlpSinkConfig
 from pipeline.sinks.pcapng import PcapngConfig
+from pipeline.sinks.s3.sink import S3Config
 from pipeline.sinks.stdout import StdoutConfig
 from pipeline.sinks.syslog.sink import SyslogSinkConfig
 
@@ -35,6 +36,7 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "otlp": OtlpSinkConfig,
     "syslog": SyslogSinkConfig,
     "clickhouse": ClickHouseConfig,
+    "s3": S3Config,
 }
 """By section. What every sink that sends requests has (``RequestOptions``) stands in that of ``http``; others link there."""
 ENCODING = "[encoding](#encoding)"

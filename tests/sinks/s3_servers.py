@@ -1,0 +1,185 @@
+"""Servers with an S3 interface for the tests: SeaweedFS as PyPI has it, and Versity's gateway, built from its Go module.
+
+They are started and killed as often as a test likes, with the same port and the same data each time. ``key`` may do everything,
+``put`` (SeaweedFS only) may write and not list.
+"""
+
+import json
+import os
+import subprocess
+import time
+from http.client import HTTPConnection, HTTPException
+from pathlib import Path
+from typing import Any, Self
+
+import obstore
+from obstore.store import S3Store
+
+from tests.go_programs import NoGoError, installed
+from tests.maven_jars import NotAvailable
+from tests.pypi_servers import folder as pypi_folder
+from tests.sinks.clickhouse_servers import free_port
+
+BUCKET = "events"
+KEYS = {"access_key_id": "key", "secret_access_key": "secretsecret"}
+START_SECS = 60.0
+GATEWAY = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
+
+
+class StoreServer:
+    """What both have."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.port = free_port()
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def command(self) -> list[str]:
+        """What starts it."""
+        raise NotImplementedError
+
+    def start(self) -> None:
+        """Returns when the bucket is there."""
+        environment = {**os.environ, "ROOT_ACCESS_KEY": KEYS["access_key_id"], "ROOT_SECRET_KEY": KEYS["secret_access_key"]}
+        self.process = subprocess.Popen(
+            self.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.folder, env=environment
+        )
+        until = time.monotonic() + START_SECS
+        while not self.ready():
+            assert self.process.poll() is None, "the server ended"
+            assert time.monotonic() < until
+            time.sleep(0.05)
+
+    def ready(self) -> bool:
+        """Whether an object can be put into the bucket."""
+        try:
+            obstore.put(self.store(), "ready", b"")
+            obstore.delete(self.store(), "ready")
+        except (obstore.exceptions.BaseError, OSError):
+            return False
+        return True
+
+    def kill(self) -> None:
+        """As a crash or the kernel would."""
+        if self.process is not None:
+            self.process.kill()
+            self.process.communicate()
+            self.process = None
+
+    def store(self) -> S3Store:
+        """The bucket, for the test itself."""
+        return S3Store(
+            BUCKET,
+            endpoint=self.url,
+            region="us-east-1",
+            client_options={"allow_http": True},
+            retry_config={"max_retries": 0},
+            access_key_id=KEYS["access_key_id"],
+            secret_access_key=KEYS["secret_access_key"],
+        )
+
+    def keys(self, prefix: str = "") -> list[str]:
+        """In order."""
+        return sorted(found["path"] for page in obstore.list(self.store(), prefix or None) for found in page)
+
+    def objects(self, prefix: str = "") -> dict[str, bytes]:
+        """Content by key, in order of keys. A server that has come back may need a while until it finds all contents."""
+        return {key: self._content(key) for key in self.keys(prefix)}
+
+    def _content(self, key: str) -> bytes:
+        until = time.monotonic() + START_SECS
+        while True:
+            try:
+                return bytes(obstore.get(self.store(), key).bytes())
+            except obstore.exceptions.BaseError:
+                if time.monotonic() > until:
+                    raise
+                time.sleep(0.1)
+
+    def options(self, **more: Any) -> dict[str, Any]:
+        """Of a sink that writes here."""
+        return {"endpoint": self.url, "region": "us-east-1", "bucket": BUCKET, **KEYS, **more}
+
+
+PORTS = (
+    "master.port",
+    "master.port.grpc",
+    "volume.port",
+    "volume.port.grpc",
+    "filer.port",
+    "filer.port.grpc",
+    "s3.port.grpc",
+)
+
+
+class Seaweed(StoreServer):
+    """SeaweedFS: master, volume, filer and S3 interface in one process."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.ports: dict[str, int] = {}
+
+    def command(self) -> list[str]:
+        """All its ports are chosen here."""
+        identities = [
+            {"name": "all", "credentials": [_keys("key")], "actions": ["Admin", "Read", "Write", "List"]},
+            {"name": "put", "credentials": [_keys("put")], "actions": [f"Write:{BUCKET}"]},
+        ]
+        (self.folder / "s3.json").write_text(json.dumps({"identities": identities}))
+        if not self.ports:
+            self.ports = {name: free_port() for name in PORTS}
+        (self.folder / "data").mkdir(exist_ok=True)
+        program = str(pypi_folder() / "bin" / "weed")
+        fixed = ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={self.folder}/data", "-master.telemetry=false"]
+        small = ["-volume.max=8", "-master.volumeSizeLimitMB=64"]
+        s3 = ["-s3", f"-s3.port={self.port}", "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.config=s3.json"]
+        ports = [f"-{name}={port}" for name, port in self.ports.items()]
+        return [program, "server", *fixed, *small, *s3, "-s3.autoCreateBucket=false", *ports]
+
+    def ready(self) -> bool:
+        """A bucket is a folder of its filer."""
+        filer = HTTPConnection("127.0.0.1", self.ports["filer.port"], timeout=5)
+        try:
+            filer.request("POST", f"/buckets/{BUCKET}/")
+            made = filer.getresponse().status in {201, 409}  # 409: it is there
+        except (OSError, HTTPException):
+            return False
+        finally:
+            filer.close()
+        return made and super().ready()
+
+
+class Gateway(StoreServer):
+    """Versity's gateway over a folder. The first time it is built, which takes minutes."""
+
+    def command(self) -> list[str]:
+        """Buckets are folders."""
+        for name in ("data", "meta"):
+            (self.folder / name).mkdir(exist_ok=True)
+        (self.folder / "data" / BUCKET).mkdir(exist_ok=True)
+        place = f"127.0.0.1:{self.port}"
+        return [str(_gateway()), "--port", place, "--quiet", "posix", "--sidecar", f"{self.folder}/meta", f"{self.folder}/data"]
+
+
+def _keys(name: str) -> dict[str, str]:
+    return {"accessKey": name, "secretKey": KEYS["secret_access_key"]}
+
+
+def _gateway() -> Path:
+    try:
+        return installed(GATEWAY)
+    except NoGoError as error:
+        raise NotAvailable(str(error)) from error

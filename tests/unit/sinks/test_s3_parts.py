@@ -1,0 +1,102 @@
+"""What the sink `s3` makes of options, keys and files of profiles, without a store."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import ValidationError
+
+from pipeline.api import BatchError, ConfigError, Context, Exchange, NotConnected, Reject
+from pipeline.sinks.s3.credentials import Keys, from_file
+from pipeline.sinks.s3.sink import S3Config, S3Sink
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """httpipe runs on asyncio."""
+    return "asyncio"
+
+
+@pytest.mark.parametrize(
+    ("options", "problem"),
+    [
+        ({"bucket": "a/b"}, "bucket"),
+        ({"prefix": "/http"}, "must not begin with a slash"),
+        ({"prefix": "a//b"}, "two in a row"),
+        ({"prefix": "a/../b"}, "as a folder"),
+        ({"prefix": "a/%q"}, "unknown time token %q"),
+        ({"prefix": "x" * 1000}, "too long"),
+        ({"format": "parquet", "encoding": {"codec": "ecs"}}, "encoding belongs to"),
+        ({"kinds": ["nosuch"]}, 'unknown kind of event "nosuch"'),
+        ({"columns": {"a": "uuid"}}, "columns"),
+        ({"access_key_id": "hidden"}, "belong together"),
+        ({"session_token": "hidden"}, "without access_key_id"),
+        ({"access_key_id": "hidden", "secret_access_key": "hidden", "profile": "p"}, "exclude each other"),
+        ({"endpoint": "s3.example"}, "endpoint"),
+    ],
+)
+def test_mistakes_are_found_before_anything_runs(options: dict[str, Any], problem: str) -> None:
+    """`httpipe validate` tells them, without what is secret."""
+    with pytest.raises(ValidationError, match=problem) as raised:
+        S3Config.model_validate({"bucket": "events", **options})
+    assert "hidden" not in str(raised.value)
+
+
+@pytest.mark.parametrize(("prefix", "problem"), [("{{server.address}}/x", "start with literal text"), ("a/{{nosuch}}", "nosuch")])
+def test_wrong_templates_are_found_too(prefix: str, problem: str) -> None:
+    """Traffic must not choose the first folder."""
+    with pytest.raises(ConfigError, match=problem):
+        S3Sink(S3Config(bucket="events", prefix=prefix), Context("objects"))
+
+
+@pytest.mark.anyio
+async def test_a_key_that_no_store_takes_is_rejected() -> None:
+    """Traffic can make it too long; other events do not wait for it."""
+    prefix = "http/" + "/".join(["{{url.path}}"] * 11)
+    config = {
+        "bucket": "events",
+        "prefix": prefix,
+        "endpoint": "http://127.0.0.1:1",
+        "access_key_id": "a",
+        "secret_access_key": "b",
+    }
+    sink = S3Sink(S3Config.model_validate(config), Context("objects"))
+    await sink.open()
+    with pytest.raises(BatchError) as raised:
+        await sink.write([Exchange(timestamp_ns=0, url_path="x" * 100), Exchange(timestamp_ns=0, url_path="y")])
+    assert [type(each) for each in raised.value.failures.values()] == [Reject, NotConnected]
+    assert "the key is too long" in str(raised.value.failures[0])
+
+
+FILE = """[default]
+aws_access_key_id = A
+aws_secret_access_key = S
+[lent]
+aws_access_key_id = B
+aws_secret_access_key = T
+aws_session_token = U
+[role]
+role_arn = arn:aws:iam::1:role/x
+"""
+
+
+def test_profiles_are_read_as_the_tools_do(tmp_path: Path) -> None:
+    """What is named must be there; without a name it is only looked for, and the environment goes first."""
+    file = tmp_path / "credentials"
+    file.write_text(FILE)
+    (tmp_path / ".aws").mkdir()
+    (tmp_path / ".aws" / "credentials").write_text(FILE)
+    assert from_file(str(file), None, {}) == Keys("A", "S")
+    assert from_file(str(file), "lent", {"AWS_ACCESS_KEY_ID": "other"}) == Keys("B", "T", "U")
+    assert from_file(None, None, {"HOME": str(tmp_path), "AWS_PROFILE": "lent"}) == Keys("B", "T", "U")
+    assert from_file(None, None, {"HOME": str(tmp_path), "AWS_ACCESS_KEY_ID": "other"}) is None
+    assert from_file(None, None, {"HOME": str(tmp_path / "none")}) is None
+    with pytest.raises(NotConnected, match="profile role has no aws_access_key_id"):
+        from_file(str(file), "role", {})
+    with pytest.raises(NotConnected, match="no profile nosuch"):
+        from_file(None, "nosuch", {"HOME": str(tmp_path)})
+    with pytest.raises(NotConnected, match=r"cannot read .*: No such file"):
+        from_file(str(tmp_path / "none"), None, {})
+    file.write_text("no file of profiles")
+    with pytest.raises(NotConnected, match="is no file of credentials"):
+        from_file(str(file), None, {})
