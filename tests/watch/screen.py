@@ -52,6 +52,10 @@ class Screen:
         """With the sequences for colours and styles."""
         return self._tmux("capture-pane", "-p", "-e", "-t", "t")
 
+    def title(self) -> str:
+        """What the command has called its terminal (OSC 0), else a name of tmux's."""
+        return self._tmux("display-message", "-p", "-t", "t", "#{pane_title}").strip()
+
     def press(self, *keys: str) -> None:
         """Keys by tmux's names, such as ``Enter``."""
         self._tmux("send-keys", "-t", "t", *keys)

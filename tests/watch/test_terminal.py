@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.ui.test_hostile import capture_of
 from tests.watch.screen import HTTPIPE, ROOT, WAIT_SECS, Screen
 
 pytestmark = pytest.mark.slow
@@ -92,6 +93,30 @@ def test_without_colour_there_is_none() -> None:
         screen.shows(DONE, "BREW")
         codes = {code for part in screen.coloured().split("\x1b[")[1:] for code in part.partition("m")[0].split(";")}
         assert codes <= {"", "0", "1", "2", "4", "7", "39", "49"}, codes
+
+
+def test_nothing_that_peers_send_commands_the_terminal(tmp_path: Path) -> None:
+    """As path, host, header, reason or body, in any view and in details: escape sequences are shown, and do nothing."""
+    capture = tmp_path / "hostile.pcap"
+    evil = ("\x1b]0;owned\x07", "\x1b[2J\x1b[31;5mred", "\x9b2J\x9d0;owned\x9c", "\x1b]52;c;b3duZWQ=\x07", "\x1bc\u202eevil\r")
+    capture_of(evil, capture)
+    with Screen("hostile", [str(HTTPIPE), "watch", "-r", str(capture), "--bodies", "4KiB"], 120, 40) as screen:
+        screen.shows("ended  ·  5 events")
+        title = screen.title()
+        screen.press("Home")
+        screen.press("Enter")
+        for number in range(len(evil)):
+            screen.shows(f"X-{number}: ", "Response")
+            screen.press("Right")
+        screen.press("Escape")
+        for key, heading in (("3", "ENDPOINT"), ("4", "CLIENT"), ("5", "SOURCES"), ("1", "METHOD")):
+            screen.shows("q quit  ? help")
+            screen.press(key)
+            screen.shows(heading)
+        assert "\\x1b]0;owned\\x07" in screen.text()
+        assert screen.title() == title
+        codes = {part.partition("m")[0] for part in screen.coloured().split("\x1b[")[1:]}
+        assert all(code not in codes for code in ("31;5", "5"))
 
 
 def test_a_capture_may_come_through_a_pipe() -> None:

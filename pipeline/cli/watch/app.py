@@ -37,7 +37,10 @@ MOST_FIRST = Order.by("requests")
 
 
 class WatchApp(App[None]):
-    """Shows one view. ``missed``: events that another process did not tell; ``log_lines``: the newest lines of the log."""
+    """Shows one view. ``missed``: events that another process did not tell; None: the run is in this one.
+
+    ``in_progress``: requests are told before their exchanges. ``log_lines``: the newest lines of the log.
+    """
 
     ENABLE_COMMAND_PALETTE = False
     TITLE = "httpipe watch"
@@ -67,7 +70,7 @@ class WatchApp(App[None]):
     ]
 
     def __init__(
-        self, view: View, *, in_progress: bool, missed: Callable[[], int] = lambda: 0, log_lines: Sequence[str] = ()
+        self, view: View, *, in_progress: bool, missed: Callable[[], int] | None = None, log_lines: Sequence[str] = ()
     ) -> None:
         super().__init__(ansi_color=True)  # the terminal's own colours, dark or light, and none with NO_COLOR
         self._view, self._store = view, view.store
@@ -99,7 +102,7 @@ class WatchApp(App[None]):
                 sorts = [column.name for column in shown]
                 yield Grid(shown, cells_of, empty="  Nothing yet.", id=name, sorts=sorts, order=MOST_FIRST, name_of=name_of)
             yield PipelineView(self.gatherer, self._log_lines, id="pipeline")
-        yield StateBar(self.gatherer, self._missed)
+        yield StateBar(self.gatherer, self._missed or (lambda: 0))
         yield KeysBar()
 
     def on_mount(self) -> None:

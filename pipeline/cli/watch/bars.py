@@ -83,10 +83,8 @@ class StateBar(Static):
         gatherer, view = self._gatherer, self._gatherer.view
         shown, seen = len(gatherer.listing.rows), view.store.seen
         parts = [visible(view.title.rpartition("/")[2] or view.title), self._pace(seen)]
-        if gatherer.pending is not None and not condition:
-            parts.append(f"{shown:,} exchanges")
-        else:
-            parts.append(f"{shown:,} of {seen:,}" if shown != seen else f"{seen:,} events")
+        whole = shown == seen or (gatherer.pending is not None and not condition)  # else requests in progress seem to be missing
+        parts.append(f"{shown:,} {'event' if shown == 1 else 'events'}" if whole else f"{shown:,} of {seen:,}")
         if condition:
             parts.append(f"filter: {visible(condition)}" + ("" if gatherer.listing.current else " …"))
         lost = sum(each.lost for each in gatherer.snapshot.components) if gatherer.snapshot else 0

@@ -154,7 +154,7 @@ def _attached(name: str, where: str | None, keep: int) -> int:
 
     try:
         with attached(socket_named(name), where, keep) as (view, missed, _):
-            WatchApp(view, in_progress=False, missed=missed).run()
+            WatchApp(view, in_progress=True, missed=missed).run()
     except HttpipeError as error:
         say(f"httpipe: {error}")
         return ExitCode.USAGE

@@ -52,6 +52,11 @@ class Listing:
         """Whether what was asked for last is shown."""
         return self._wish is self._done
 
+    @property
+    def as_it_comes(self) -> bool:
+        """Whether nothing has to be sorted."""
+        return self._wish.order is None
+
     def update(self) -> None:
         """Add what is new."""
         wish = self._wish

@@ -215,7 +215,7 @@ async def test_requests_in_progress_have_a_view_of_their_own() -> None:
         await until(pilot, lambda: list(pending.keys) == [2])
         await pilot.press("1")
         await until(pilot, lambda: list(grid.keys) == [3])
-        assert "1 exchanges" in app.query_one(StateBar).text
+        assert "1 event" in app.query_one(StateBar).text
         await pilot.press("/", *"status > 0", "enter")
         await until(pilot, lambda: "1 of 3" in app.query_one(StateBar).text)
 
