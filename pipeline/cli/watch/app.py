@@ -9,7 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from textual import on
 from textual.app import App, ComposeResult
@@ -24,7 +24,7 @@ from pipeline.cli.watch.exchanges_view import ExchangesView
 from pipeline.cli.watch.gatherer import Gatherer
 from pipeline.cli.watch.grid import Grid
 from pipeline.cli.watch.help_screen import HelpScreen
-from pipeline.cli.watch.layout import Cell, Column
+from pipeline.cli.watch.layout import Cell, CellsOf, Column
 from pipeline.cli.watch.ordering import Order, arranged
 from pipeline.cli.watch.pipeline_view import PipelineView
 from pipeline.codecs.text import visible
@@ -75,9 +75,16 @@ class WatchApp(App[None]):
         super().__init__(ansi_color=True)  # the terminal's own colours, dark or light, and none with NO_COLOR
         self._view, self._store = view, view.store
         self.gatherer = Gatherer(view, in_progress=in_progress)
-        self._missed = missed
-        self._log_lines = log_lines
-        self._in_progress = in_progress
+        self.exchanges = ExchangesView(self.gatherer, id="exchanges")
+        self.pending = Grid(columns.PENDING, self._pending, empty=f"  {_waiting(missed, in_progress=in_progress)}", id="pending")
+        self.endpoints = _sums("endpoints", columns.ENDPOINTS, columns.endpoint, lambda each: each.key)
+        self.calls = _sums("calls", columns.CALLS, columns.call, lambda each: (each.client, each.server))
+        self.pipeline = PipelineView(self.gatherer, log_lines, id="pipeline")
+        self.state = StateBar(self.gatherer, missed or (lambda: 0))
+        self._views = ViewsBar()
+        self._keys = KeysBar()
+        views = (self.exchanges, self.pending, self.endpoints, self.calls, self.pipeline)
+        self._switcher = ContentSwitcher(*views, initial="exchanges")
         self._shown = "exchanges"
         self._back_to: str | None = None
         """The view from which those of an endpoint were asked for: Esc leads there again."""
@@ -88,22 +95,10 @@ class WatchApp(App[None]):
 
     def compose(self) -> ComposeResult:
         """From the top."""
-        waiting = (
-            "No request waits for its answer." if self._in_progress else "Requests in progress are reported with --in-progress."
-        )
-        yield ViewsBar()
-        with ContentSwitcher(initial="exchanges"):
-            yield ExchangesView(self.gatherer, id="exchanges")
-            yield Grid(columns.PENDING, self._pending, empty=f"  {waiting}", id="pending")
-            for name, shown, cells_of, name_of in (
-                ("endpoints", columns.ENDPOINTS, columns.endpoint, lambda each: each.key),
-                ("calls", columns.CALLS, columns.call, lambda each: (each.client, each.server)),
-            ):
-                sorts = [column.name for column in shown]
-                yield Grid(shown, cells_of, empty="  Nothing yet.", id=name, sorts=sorts, order=MOST_FIRST, name_of=name_of)
-            yield PipelineView(self.gatherer, self._log_lines, id="pipeline")
-        yield StateBar(self.gatherer, self._missed or (lambda: 0))
-        yield KeysBar()
+        yield self._views
+        yield self._switcher
+        yield self.state
+        yield self._keys
 
     def on_mount(self) -> None:
         """Begin."""
@@ -112,7 +107,7 @@ class WatchApp(App[None]):
         if os.isatty(0):
             self._terminal.register(0, 0)
         self.gatherer.start()
-        self.action_show("exchanges")
+        self._look_at("exchanges")
         self.set_interval(REFRESH_SECS, self.draw)
         self.call_after_refresh(self.draw)
 
@@ -145,17 +140,17 @@ class WatchApp(App[None]):
                 self.exchanges.draw()
             case "pending":
                 if gatherer.pending is not None:
-                    self._grid("pending").show(gatherer.pending.rows)  # they grow older
+                    self.pending.show(gatherer.pending.rows)  # they grow older
             case "endpoints":
-                self._show_sums(self._grid("endpoints"))
+                self._show_sums(self.endpoints)
             case "calls":
-                self._show_sums(self._grid("calls"))
+                self._show_sums(self.calls)
             case _:
-                self.query_one(PipelineView).draw()
-        self.query_one(StateBar).draw(self.exchanges.condition)
+                self.pipeline.draw()
+        self.state.draw(self.exchanges.condition)
 
     def _show_sums(self, grid: Grid, *, top: bool = False) -> None:
-        rows = arranged(self.gatherer.calls if grid.id == "calls" else self.gatherer.endpoints, grid.order or MOST_FIRST)
+        rows = arranged(self.gatherer.calls if grid is self.calls else self.gatherer.endpoints, grid.order or MOST_FIRST)
         if top:
             grid.show(rows, top=True)
         else:
@@ -163,27 +158,22 @@ class WatchApp(App[None]):
 
     @on(Grid.Sorted)
     def _sorted(self, message: Grid.Sorted) -> None:
-        if message.grid.id in ("calls", "endpoints"):
+        if message.grid in (self.calls, self.endpoints):
             self._show_sums(message.grid, top=True)
-
-    @property
-    def exchanges(self) -> ExchangesView:
-        """The first view."""
-        return self.query_one(ExchangesView)
-
-    def _grid(self, name: str) -> Grid:
-        return self.query_one(f"#{name}", Grid)
 
     # ---- where people go -----------------------------------------------------------------------------------------------------
 
     def action_show(self, name: str) -> None:
         """Look at a view."""
-        self._shown = name
-        self.query_one(ContentSwitcher).current = name
-        self.screen.set_focus(self.exchanges.grid if name == "exchanges" else self.query_one(f"#{name}"))
-        self.query_one(ViewsBar).choose(name)
-        self.query_one(KeysBar).choose(name)
+        self._look_at(name)
+        self.screen.set_focus(self.exchanges.grid if name == "exchanges" else self._switcher.get_child_by_id(name))
         self.draw()
+
+    def _look_at(self, name: str) -> None:
+        self._shown = name
+        self._switcher.current = name
+        self._views.choose(name)
+        self._keys.choose(name)
 
     def action_next(self, step: int) -> None:
         """The view beside."""
@@ -200,7 +190,7 @@ class WatchApp(App[None]):
         if isinstance(message.key, int):
             message.grid.follow = False
             self.push_screen(DetailScreen(self._store, message.grid))
-        elif message.grid.id == "endpoints" and (condition := condition_of(message.key.key)) is not None:
+        elif message.grid is self.endpoints and (condition := condition_of(message.key.key)) is not None:
             self.action_show("exchanges")
             self.exchanges.filter(condition)
             self._back_to = "endpoints"
@@ -245,7 +235,7 @@ class WatchApp(App[None]):
 
     def action_copy(self) -> None:
         """The request under the cursor, as a command."""
-        shown = self._grid("pending") if self._shown == "pending" else self.exchanges.grid
+        shown = self.pending if self._shown == "pending" else self.exchanges.grid
         self.copy_curl(self._store.event(shown.key) if shown.key is not None else None)
 
     def copy_curl(self, event: Event | None) -> None:
@@ -295,3 +285,17 @@ class WatchApp(App[None]):
             self.call_from_thread(self.notify, f"cannot write: {error.strerror}", severity="error", markup=False)
             return
         self.call_from_thread(self.notify, f"{name}: {remark}", title="Written", markup=False)
+
+
+def _sums(name: str, shown: Sequence[Column], cells_of: CellsOf, name_of: Callable[[Any], object]) -> Grid:
+    sorts = [column.name for column in shown]
+    return Grid(shown, cells_of, empty="  Nothing yet.", id=name, sorts=sorts, order=MOST_FIRST, name_of=name_of)
+
+
+def _waiting(missed: object, *, in_progress: bool) -> str:
+    """What stands where no request in progress does."""
+    if not in_progress:
+        return "Requests in progress are reported with --in-progress."
+    if missed is not None:
+        return "No request waits, or the sources of that pipeline have no in_progress = true."
+    return "No request waits for its answer."

@@ -28,7 +28,7 @@ KEPT_CELLS = 2000
 
 
 class ExchangesView(Vertical):
-    """``condition``: the text of the filter that is on."""
+    """``condition``: the text of the filter that is on. ``grid`` is its table, ``bar`` the line of the filter."""
 
     DEFAULT_CSS = """
     ExchangesView { height: 1fr; }
@@ -45,24 +45,20 @@ class ExchangesView(Vertical):
         gatherer.listing.show(self._wish)
         self._to_top = False
         self.condition = ""
+        self.grid = Grid(columns.EXCHANGES, self._row, empty="  Nothing yet.", id="list", sorts=KEYS)
+        self.grid.can_follow = self.grid.follow = True
+        self.bar = FilterBar(gatherer.view.attributes(), self._submit, self._close)
+        self._said = Static(id="remark")
 
     def compose(self) -> ComposeResult:
         """From the top."""
-        grid = Grid(columns.EXCHANGES, self._row, empty="  Nothing yet.", id="list", sorts=KEYS)
-        grid.can_follow = grid.follow = True
-        yield grid
-        yield FilterBar(self._gatherer.view.attributes(), self._submit, self._close)
-        yield Static(id="remark")
+        yield self.grid
+        yield self.bar
+        yield self._said
 
-    @property
-    def grid(self) -> Grid:
-        """The table."""
-        return self.query_one(Grid)
-
-    @property
-    def bar(self) -> FilterBar:
-        """The line of the filter."""
-        return self.query_one(FilterBar)
+    def on_mount(self) -> None:
+        """Keys are for the table."""
+        self.grid.focus()
 
     def _row(self, number: int, shown: Sequence[Column]) -> Sequence[Cell]:
         at = (number, len(shown))
@@ -76,6 +72,8 @@ class ExchangesView(Vertical):
 
     def draw(self) -> None:
         """What has changed."""
+        if not self.grid.is_mounted:
+            return
         listing = self._gatherer.listing
         if self._to_top and listing.current:
             self._to_top = False
@@ -95,7 +93,7 @@ class ExchangesView(Vertical):
         bar.value = self.condition
         bar.cursor_position = len(bar.value)
         bar.display = True
-        self.query_one("#remark").display = True
+        self._said.display = True
         self._remark()
         self.screen.set_focus(bar)  # at once: the next key may be there already
 
@@ -113,14 +111,14 @@ class ExchangesView(Vertical):
 
     def _close(self) -> None:
         self.bar.display = False
-        self.query_one("#remark").display = False
+        self._said.display = False
         self.screen.set_focus(self.grid)
 
     @on(Input.Changed, "#filter")
     def _remark(self) -> None:
         """Say at once what is wrong, or what fits."""
         said, wrong = self.bar.remark()
-        self.query_one("#remark", Static).update(Text(visible(said), "bold red" if wrong else "dim"))
+        self._said.update(Text(visible(said), "bold red" if wrong else "dim"))
 
     def _submit(self) -> None:
         if self.filter(self.bar.value):
@@ -132,7 +130,7 @@ class ExchangesView(Vertical):
         try:
             condition = self.bar.condition()
         except ExpressionError as error:
-            self.query_one("#remark", Static).update(Text(visible(error.message), "bold red"))
+            self._said.update(Text(visible(error.message), "bold red"))
             return False
         self.condition = text.strip()
         self._want(Wish(self._wanted(condition), self._wish.order))

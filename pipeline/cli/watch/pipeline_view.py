@@ -23,17 +23,18 @@ class PipelineView(VerticalScroll):
         self._gatherer = gatherer
         self._log_lines = log_lines
         self._drawn: object = None
+        self._said = Static()
 
     def compose(self) -> ComposeResult:
         """One text, which scrolls."""
-        yield Static(id="components")
+        yield self._said
 
     def draw(self) -> None:
         """What has changed."""
         state = (self._gatherer.snapshot, len(self._log_lines), self.size.width)
         if state != self._drawn:
             self._drawn = state
-            self.query_one("#components", Static).update(self._text())
+            self._said.update(self._text())
 
     def _text(self) -> RenderableType:
         gatherer = self._gatherer

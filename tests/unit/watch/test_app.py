@@ -8,10 +8,7 @@ from textual import events
 from textual.pilot import Pilot
 
 from pipeline.cli.watch.app import WatchApp
-from pipeline.cli.watch.bars import StateBar
 from pipeline.cli.watch.detail_screen import DetailScreen
-from pipeline.cli.watch.filter_bar import FilterBar
-from pipeline.cli.watch.grid import Grid
 from pipeline.live.store import Store
 from pipeline.model.events.http_request import HttpRequest
 from tests.unit.packets.test_taker import SECOND, kept, talk
@@ -73,7 +70,7 @@ async def test_a_wrong_filter_says_why_and_changes_nothing() -> None:
         grid = app.exchanges.grid
         await until(pilot, lambda: len(grid.keys) == 2)
         await pilot.press("/", *"stat", "tab", *" > ", "enter")
-        bar = app.query_one(FilterBar)
+        bar = app.exchanges.bar
         assert bar.value == "status > "
         assert bar.display
         assert len(grid.keys) == 2
@@ -95,7 +92,7 @@ async def test_keys_act_in_the_order_in_which_they_are_typed() -> None:
             *(("5", "5"), ("x", "x"), ("backspace", None), ("0", "0"), ("enter", None), ("s", "s"), ("s", "s"), ("3", "3")),
         ):
             app.post_message(events.Key(key, character))
-        await until(pilot, lambda: app.query_one("#endpoints").has_focus)
+        await until(pilot, lambda: app.endpoints.has_focus)
         assert app.exchanges.condition == "status>50"
         assert (grid.order, app.exchanges.bar.display) == (("status", True), False)
 
@@ -123,7 +120,7 @@ async def test_a_pause_holds_what_is_shown() -> None:
         await until(pilot, lambda: len(grid.keys) == 1)
         await pilot.press("space")
         store.show([exchange(2)])
-        await until(pilot, lambda: "PAUSED (1 newer)" in app.query_one(StateBar).text)
+        await until(pilot, lambda: "PAUSED (1 newer)" in app.state.text)
         assert len(grid.keys) == 1
         await pilot.press("space")
         await until(pilot, lambda: len(grid.keys) == 2)
@@ -165,7 +162,7 @@ async def test_the_cursor_stays_on_its_endpoint_while_others_overtake_it() -> No
     app = app_of(store)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("3")
-        grid = app.query_one("#endpoints", Grid)
+        grid = app.endpoints
         await until(pilot, lambda: len(grid.keys) == 2)
         await pilot.press("down")
         store.show([exchange(2, url_path="/b"), exchange(2, url_path="/b")])
@@ -192,11 +189,11 @@ async def test_enter_on_an_endpoint_shows_its_exchanges() -> None:
     app = app_of(store_of([exchange(1), exchange(2), exchange(3, url_path="/other")]))
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("3")
-        endpoints, grid = app.query_one("#endpoints", Grid), app.exchanges.grid
+        endpoints, grid = app.endpoints, app.exchanges.grid
         await until(pilot, lambda: len(endpoints.keys) == 2)
         await pilot.press("enter")
         await until(pilot, lambda: list(grid.keys) == [1, 2])
-        assert app.query_one(FilterBar).value.startswith('method == "GET" and host == "shop.example"')
+        assert app.exchanges.bar.value.startswith('method == "GET" and host == "shop.example"')
         await pilot.press("escape")
         assert endpoints.has_focus
         await pilot.press("1")
@@ -209,15 +206,15 @@ async def test_requests_in_progress_have_a_view_of_their_own() -> None:
     app = WatchApp(view_of(store), in_progress=True)
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.press("2")
-        pending, grid = app.query_one("#pending", Grid), app.exchanges.grid
+        pending, grid = app.pending, app.exchanges.grid
         await until(pilot, lambda: list(pending.keys) == [1, 2])
         store.show([exchange(3, httpipe_request_id="a")])
         await until(pilot, lambda: list(pending.keys) == [2])
         await pilot.press("1")
         await until(pilot, lambda: list(grid.keys) == [3])
-        assert "1 event" in app.query_one(StateBar).text
+        assert "1 event" in app.state.text
         await pilot.press("/", *"status > 0", "enter")
-        await until(pilot, lambda: "1 of 3" in app.query_one(StateBar).text)
+        await until(pilot, lambda: "1 of 3" in app.state.text)
 
 
 async def test_a_hundred_thousand_rows_cost_what_a_screen_costs() -> None:
