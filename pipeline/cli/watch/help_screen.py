@@ -21,7 +21,7 @@ KEYS = (
     ("s, S, r", "sort by next, previous column; reverse; or click"),
     ("c", "copy as a curl command, without credentials"),
     ("w, W", "write what is listed to a new file: HAR, JSON lines"),
-    ("P", "write the packets of its connections (--packets): pcapng"),
+    ("P", "write the packets of its connections (--packets)"),
     ("?", "this help; Esc leaves it"),
 )
 FILTERS = (
