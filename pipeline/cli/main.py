@@ -145,7 +145,7 @@ def cli(ctx: click.Context, *, debug: bool) -> None:
     filters and transforms to any number of sinks. What it does stands in a pipeline.toml.
     """
     ctx.obj = debug
-    if os.geteuid():  # an interpreter whose file gives capabilities with =p, as contrib/Containerfile makes it
+    if 0 not in os.getresuid():  # an interpreter whose file gives capabilities with =p, as contrib/Containerfile makes it
         from pipeline import prctl  # noqa: PLC0415  start-up
 
         with suppress(OSError):  # some sandboxes refuse
