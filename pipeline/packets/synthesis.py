@@ -22,6 +22,7 @@ MULTIPATH_OPTION = b"\x1e\4\1\x81"
 NOT_COPIED = "httpipe: bytes that the capture did not copy"
 
 _IPV4 = Struct("!BBHHHBBH4s4s")
+_WORDS = Struct("!10H")
 _IPV6 = Struct("!IHBB16s16s")
 _TCP = Struct("!4sIIBBHHH")
 _UDP = Struct("!4sHH")
@@ -32,6 +33,11 @@ def packets_of(record: Segment | Datagram, interface: Interface) -> Iterator[Pac
     if isinstance(record, Datagram):
         header = _UDP.pack(record.key[-4:], 8 + record.length, 0)
         header = _ip(record.key, UDP, 8 + record.length) + header
+        yield _packet(header, record.payload, record.length, record.ts_ns, interface)
+        return
+    if record.length <= MOST_PAYLOAD and record.last_ns in {0, record.ts_ns}:  # nearly every one
+        header = _tcp(record.key, record.seq, record.ack, record.flags)
+        header = _ip(record.key, TCP, len(header) + record.length) + header
         yield _packet(header, record.payload, record.length, record.ts_ns, interface)
         return
     begin = record.seq + 1 if record.flags & SYN else record.seq
@@ -79,7 +85,7 @@ def _ip(key: FlowKey, protocol: int, length: int) -> bytes:
     if len(key) == 12:
         fields = 0x45, 0, 20 + length, 0, 0x4000, 64, protocol, 0, key[:4], key[4:8]
         words = _IPV4.pack(*fields)
-        total = sum(int.from_bytes(words[at : at + 2], "big") for at in range(0, 20, 2))
+        total: int = sum(_WORDS.unpack(words))
         total = (total & 0xFFFF) + (total >> 16)
         checksum = ~((total & 0xFFFF) + (total >> 16)) & 0xFFFF  # RFC 791, section 3.1
         return words[:10] + checksum.to_bytes(2, "big") + words[12:]

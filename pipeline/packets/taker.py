@@ -29,8 +29,8 @@ from pipeline.packets.synthesis import packets_of
 FOREVER_NS = 1 << 63
 SLACK_NS = 1000
 """Durations are rounded to less than that."""
-PAUSE_PACKETS = 2000
-"""Made before other threads have their turn, some ms."""
+PAUSE_PACKETS = 250
+"""Made before other threads have their turn, 2 to 4 ms."""
 
 Remarks = Mapping[int, str]
 """What to say of the packets in which events begin, by their time."""
