@@ -2,6 +2,7 @@
 
 import re
 from collections import deque
+from collections.abc import Callable
 from functools import lru_cache
 from ipaddress import ip_address
 from typing import NamedTuple
@@ -48,26 +49,34 @@ class Connection:
 
 
 class Index:
-    """Of one store. Not safe against two threads: ``Taker`` has the lock."""
+    """Of one store. Not safe against two threads: ``Taker`` has the lock.
 
-    def __init__(self, store: PacketStore) -> None:
+    ``dropped`` is told what the store has dropped of a connection: the number of the batch, and how many places it had there.
+    """
+
+    def __init__(self, store: PacketStore, dropped: Callable[[Connection, int, int], None]) -> None:
         self._store = store
+        self._dropped = dropped
         self._next = 0
         self._uses: dict[bytes, list[Connection]] = {}
         self._members: deque[tuple[int, list[Connection]]] = deque()
         self.newer = 0
         """The number from which on batches are of the newer half of the store."""
+        self.unseen = 0
+        """How many batches came and went between two looks."""
 
     def follow(self) -> None:
         """Look at what came, and forget what is gone."""
         batches, oldest, self.newer = self._store.since(self._next)
-        while self._members and self._members[0][0] < oldest:
-            for connection in self._members.popleft()[1]:
-                self._forget(connection, oldest)
+        self.unseen += max(0, oldest - self._next)
         for number, batch in batches:
             members = [self._add(number, part) for part in batch.parts()]
             self._members.append((number, members))
-            self._next = number + 1
+        self._next = max(self._next, oldest) + len(batches)
+        # Behind that: a connection that goes on is still the same one.
+        while self._members and self._members[0][0] < oldest:
+            for connection in self._members.popleft()[1]:
+                self._forget(connection, oldest)
 
     def _add(self, number: int, part: Part) -> Connection:
         uses = self._uses.setdefault(part.connection, [])
@@ -80,8 +89,9 @@ class Index:
 
     def _forget(self, connection: Connection, oldest: int) -> None:
         while connection.parts and connection.parts[0][0] < oldest:
-            connection.parts.popleft()
+            number, places = connection.parts.popleft()
             connection.whole = False
+            self._dropped(connection, number, len(places))
         uses = self._uses.get(connection.key, [])
         if not connection.parts and connection in uses:
             uses.remove(connection)

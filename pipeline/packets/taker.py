@@ -43,6 +43,9 @@ class Taken:
     ``connections``   that have something in it for the first time.
     ``without_beginning``  of these, such of which the opening was not captured, or is not kept any more.
     ``gone``          events of whose connection nothing is kept.
+    ``missed``        packets (or records that some would have been made of) that followed on connections that were asked for
+                      and were gone before they were taken.
+    ``unseen``        batches of which nobody knows what was in them: they came and went between two looks.
     ``without_ends``  connections that probes have read and whose addresses nobody knows: they cannot be written.
     """
 
@@ -50,6 +53,8 @@ class Taken:
     connections: int = 0
     without_beginning: int = 0
     gone: int = 0
+    missed: int = 0
+    unseen: int = 0
     without_ends: int = 0
 
     def remark(self, events: int) -> str:
@@ -77,7 +82,8 @@ class Taker:
     """One who takes. Safe to be used by one thread at a time; takers of one store do not disturb each other."""
 
     def __init__(self, store: PacketStore) -> None:
-        self._index = Index(store)
+        self._index = Index(store, self._dropped)
+        self._missed = 0
         self._taken: WeakKeyDictionary[Connection, _Progress] = WeakKeyDictionary()
         self._older = 0
         self._lock = threading.Lock()
@@ -85,6 +91,7 @@ class Taker:
     def take(self, events: Sequence[Event], *, last: bool = False) -> Taken:
         """What these events ask for. ``last``: also what follows on every connection that was ever asked for."""
         with self._lock:
+            began = bool(self._taken)
             self._index.follow()
             taken = Taken()
             until: dict[Connection, int] = {}
@@ -108,8 +115,17 @@ class Taker:
             if last:
                 for connection in list(self._taken):
                     self._take(connection, taken)
+            taken.missed, self._missed = self._missed, 0
+            taken.unseen = self._index.unseen if began else 0
+            self._index.unseen = 0
             taken.packets.sort(key=lambda packet: packet.ts_ns)
             return taken
+
+    def _dropped(self, connection: Connection, number: int, places: int) -> None:
+        """Of a connection that was asked for: how much of it had not been taken."""
+        progress = self._taken.get(connection)
+        if progress is not None and number >= progress.number:
+            self._missed += places - (progress.count if number == progress.number else 0)
 
     def _know(self, connection: Connection, event: Event, taken: Taken) -> None:
         """Begin with a connection; of a probe's learn who its ends are."""

@@ -35,11 +35,13 @@ class PacketsOfEvents:
             ("connections_without_beginning", taken.without_beginning),
             ("connections_without_addresses", taken.without_ends),
             ("events_without_packets", taken.gone),
+            ("packets_missed", taken.missed),
+            ("batches_missed", taken.unseen),
         ):
             if number:
                 count(name, number)
-        if taken.gone and not self._said:
+        if (taken.gone or taken.missed or taken.unseen) and not self._said:
             self._said = True
-            sentence = "packets of some events are not kept any more, or never were; keep more of them"
-            self._context.log.warning(sentence, extra={"events": taken.gone})
+            sentence = "packets that were asked for are not kept any more, or never were; keep more of them (keep_bytes)"
+            self._context.log.warning(sentence, extra={"events": taken.gone, "packets": taken.missed, "batches": taken.unseen})
         return taken.packets

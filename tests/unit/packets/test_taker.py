@@ -139,6 +139,24 @@ def test_what_will_soon_be_gone_is_taken_in_time() -> None:
     assert times(got) == times_of(long)
 
 
+def test_what_is_dropped_of_a_connection_that_is_written_is_counted() -> None:
+    """Exactly: what was taken and what was missed are all that there was."""
+    store = PacketStore()
+    store.keep_for({"s": 20_000})
+    keeper, taker = Keeper(store, "s", live=False), Taker(store)
+    long = talk(1, 0, requests=500)
+    keeper.records(long[:10])
+    got = taker.take([exchange(1, SECOND)])
+    assert (len(got.packets), got.missed) == (5, 0)
+    for at in range(10, len(long), 10):
+        keeper.records(long[at : at + 10])
+    rest = taker.take((), last=True)
+    assert (rest.missed, rest.unseen > 80) == (5, True)
+    assert len(got.packets) + len(rest.packets) + rest.missed + rest.unseen * 10 == pytest.approx(len(long), abs=6)
+    assert times(rest.packets) == times_of(long[-len(rest.packets) :])
+    assert taker.take((), last=True).unseen == 0
+
+
 def test_an_index_forgets_what_the_store_has_dropped() -> None:
     """However long it is used."""
     store = PacketStore()
