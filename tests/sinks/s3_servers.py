@@ -144,7 +144,7 @@ class Seaweed(StoreServer):
         (self.folder / "data").mkdir(exist_ok=True)
         program = str(pypi_folder() / "bin" / "weed")
         fixed = ["-ip=127.0.0.1", "-ip.bind=127.0.0.1", f"-dir={self.folder}/data", "-master.telemetry=false"]
-        small = ["-volume.max=8", "-master.volumeSizeLimitMB=64"]
+        small = ["-volume.max=8", "-master.volumeSizeLimitMB=64", "-master.electionTimeout=1s", "-master.heartbeatInterval=100ms"]
         s3 = ["-s3", f"-s3.port={self.port}", "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.config=s3.json"]
         ports = [f"-{name}={port}" for name, port in self.ports.items()]
         return [program, "server", *fixed, *small, *s3, "-s3.autoCreateBucket=false", *ports]

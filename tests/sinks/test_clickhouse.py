@@ -2,6 +2,7 @@
 
 import logging
 import re
+import time
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -341,6 +342,7 @@ def test_twenty_thousand_exchanges_pass_a_server_that_is_killed(tmp_path: Path) 
                 for part in range(1, kills + 1):
                     while len(old.numbers("t")) < part * COUNT // (kills + 1):
                         assert run.poll() is None
+                        time.sleep(0.02)
                     old.kill()
                     old.start()
                 all_sent(run)
