@@ -12,7 +12,7 @@ import signal
 import ssl
 import subprocess
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -83,15 +83,16 @@ class Receiver:
 
 
 class Receivers:
-    """A receiver for each folder of a contract, started when it is asked for; ``end`` them with the module."""
+    """A server of one kind for each folder of a contract, started when it is asked for; ``end`` them with the module."""
 
-    def __init__(self) -> None:
-        self._running: dict[Path, Receiver] = {}
+    def __init__(self, kind: Callable[[Path], Any] = Receiver) -> None:
+        self._kind = kind
+        self._running: dict[Path, Any] = {}
 
-    def at(self, folder: Path) -> Receiver:
+    def at(self, folder: Path) -> Any:
         """The one of this folder."""
         if folder not in self._running:
-            self._running[folder] = Receiver(folder)
+            self._running[folder] = self._kind(folder)
             self._running[folder].start()
         return self._running[folder]
 

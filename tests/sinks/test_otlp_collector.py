@@ -1,11 +1,8 @@
 """The sink `otlp` and an OpenTelemetry Collector, built from its modules: what it received, in its own words."""
 
 import json
-import os
-import shutil
 import signal
 import subprocess
-import sys
 import time
 import urllib.error
 import urllib.request
@@ -13,33 +10,28 @@ from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
 from socket import create_server
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 
-from pipeline.codecs.registry import codec
+from pipeline.api import DEFAULT, Context
+from pipeline.model.events.tls_handshake import TlsHandshake
+from pipeline.sinks.otlp.sink import OtlpSink, OtlpSinkConfig
 from pipeline.testing.contract import ordinary_events
+from pipeline.transforms.aggregate import Aggregate, AggregateConfig
+from tests.go_programs import NoGoError, built
+from tests.sending import COUNT, all_sent, sending
 
 pytestmark = [pytest.mark.all_sinks, pytest.mark.timeout(1200)]
-
-SOURCE = Path(__file__).parent / "collector"
-COUNT = 20_000
 
 
 @pytest.fixture(scope="module")
 def program() -> Path:
     """The Collector; a minute of processor time to build, once."""
-    go = shutil.which("go")
-    if go is None:
-        pytest.skip("no Go here")
-    built = Path(__file__).parents[2] / ".cache" / "collector"
-    command = [go, "build", "-o", str(built), "."]
-    done = subprocess.run(
-        command, cwd=SOURCE, env=os.environ | {"GOFLAGS": "-buildvcs=false"}, capture_output=True, text=True, check=False
-    )
-    if done.returncode:
-        pytest.skip(f"the Collector's modules were not to be had: {done.stderr.strip()[-200:]}")
-    return built
+    try:
+        return built(Path(__file__).parent / "collector", "collector", "1.26.0")
+    except NoGoError as error:
+        pytest.skip(f"no Collector: {error}")
 
 
 class Collector:
@@ -110,44 +102,46 @@ def collector(program: Path, tmp_path: Path) -> Iterator[Collector]:
     running.kill()
 
 
-def pipeline(folder: Path, collector: Collector, protocol: str) -> list[str]:
-    """The command that sends recorded exchanges, and what `aggregate` measures of them."""
-    (folder / "in.jsonl").write_bytes(codec("json").encode_batch(ordinary_events(0, COUNT)))
-    port = collector.grpc if protocol == "grpc" else collector.http
-    (folder / "pipeline.toml").write_text(
-        f'[sources.s]\ntype = "replay"\npath = "{folder}/in.jsonl"\n'
-        '[transforms.measured]\ntype = "aggregate"\ninputs = ["s"]\nby = ["server.address"]\n'
-        '[sinks.otel]\ntype = "otlp"\ninputs = ["s", "measured"]\n'
-        f'endpoint = "http://127.0.0.1:{port}"\nprotocol = "{protocol}"\ncompression = "gzip"\n'
-        'resource."service.name" = "shop"\nbatch.max_events = 100\n'
-        "retry.initial_backoff_secs = 0.05\nretry.max_backoff_secs = 0.2\n"
-    )
-    return [str(Path(sys.executable).with_name("httpipe")), "run", str(folder / "pipeline.toml")]
-
-
 @pytest.mark.parametrize("protocol", ["http", "grpc"])
 def test_everything_passes_a_collector_that_is_killed(collector: Collector, tmp_path: Path, protocol: str) -> None:
     """Killed three times in the middle: all arrive, and twice only batches that it had kept without an answer."""
-    with subprocess.Popen(pipeline(tmp_path, collector, protocol), stderr=subprocess.PIPE, text=True, cwd=tmp_path) as run:
+    port = collector.grpc if protocol == "grpc" else collector.http
+    options = f'type = "otlp"\nendpoint = "http://127.0.0.1:{port}"\nprotocol = "{protocol}"\ncompression = "gzip"'
+    with sending(tmp_path, f'{options}\nbatch.max_events = 100\nresource."service.name" = "shop"') as run:
         for times in range(1, 4):
             while len(collector.numbers()) < times * 4000:
                 assert run.poll() is None
                 time.sleep(0.02)
             collector.kill()
             collector.start()
-        _, said = run.communicate(timeout=120)
-    assert run.returncode == 0, said
+        all_sent(run)
     found = Counter(collector.numbers())
     assert set(found) == set(range(COUNT))
     assert sum(found.values()) - COUNT <= 3 * 100
     print(f"{protocol}: {sum(found.values()) - COUNT} twice")  # noqa: T201  for `make test-sinks`
     assert {named(resource["attributes"])["service.name"]["stringValue"] for resource, _ in spans(collector)} == {"shop"}
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+async def test_measurements_and_other_events_are_taken(collector: Collector, protocol: Literal["http", "grpc"]) -> None:
+    """As metrics and log records, which the Collector finds whole."""
+    transform = Aggregate(AggregateConfig.model_validate({"by": ["server.address"]}), Context("a"))
+    transform.process(ordinary_events(0, 500))
+    port = collector.grpc if protocol == "grpc" else collector.http
+    config = {"endpoint": f"http://127.0.0.1:{port}", "protocol": protocol}
+    sink = OtlpSink(OtlpSinkConfig.model_validate(config), Context("otel"))
+    await sink.open()
+    await sink.write([*transform.flush(0, last=True)[DEFAULT], TlsHandshake(1, error_type="reset")])
+    await sink.aclose()
     metrics = [metric for _, metric in collector.items("resourceMetrics", "scopeMetrics", "metrics")]
     points = [point for metric in metrics if metric["name"] == "httpipe.requests" for point in metric["sum"]["dataPoints"]]
-    assert sum(int(point["asInt"]) for point in points) >= COUNT
+    assert sum(int(point["asInt"]) for point in points) == 500
     histograms = [point for metric in metrics if "histogram" in metric for point in metric["histogram"]["dataPoints"]]
+    assert sum(int(point["count"]) for point in histograms) == 500
     assert all(int(point["count"]) == sum(map(int, point["bucketCounts"])) for point in histograms)
-    assert histograms
+    ((_, record),) = collector.items("resourceLogs", "scopeLogs", "logRecords")
+    assert (record["eventName"], record["severityText"]) == ("tls.handshake", "ERROR")
 
 
 def spans(collector: Collector) -> Iterator[tuple[dict[str, Any], dict[str, Any]]]:

@@ -4,11 +4,8 @@ import json
 import re
 import shutil
 import signal
-import subprocess
-import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from socket import AF_UNIX, socket
@@ -17,12 +14,13 @@ from typing import Any
 import pytest
 
 from pipeline.api import Context, Event, NotConnected
-from pipeline.codecs.registry import codec
 from pipeline.sinks.syslog.sink import SyslogSink, SyslogSinkConfig
 from pipeline.testing.contract import ordinary_events
 from pipeline.testing.sink_contract import sink_contract
+from tests.sending import COUNT, all_sent, sending
 from tests.syslog_server import SyslogServer
 from tests.unit.sinks.test_http_sink import certificate
+from tests.web_receiver import Receivers
 
 EVENTS = ordinary_events(0, 20)
 
@@ -53,45 +51,23 @@ def numbers(server: SyslogServer) -> list[int]:
     return [json.loads(each["msg"])["httpipe.sequence"] for each in server.messages() if "httpipe.sequence" in each["msg"]]
 
 
-class Servers:
-    """One for each folder of the contract, ended with the module."""
-
-    running: dict[Path, SyslogServer] = {}  # noqa: RUF012  of the module
-
-    @classmethod
-    def at(cls, folder: Path) -> SyslogServer:
-        """The server of this folder; it is started for it."""
-        if folder not in cls.running:
-            cls.running[folder] = SyslogServer(folder)
-            cls.running[folder].start()
-        return cls.running[folder]
-
-    @classmethod
-    def received(cls, folder: Path) -> list[int]:
-        """What it has in its file when it has ended in order, which writes out what it holds."""
-        server = cls.at(folder)
-        server.kill(signal.SIGTERM)
-        return numbers(server)
+SERVERS = Receivers(SyslogServer)
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _ended() -> Iterator[None]:
     yield
-    for each in Servers.running.values():
-        each.kill()
+    SERVERS.end()
 
 
-@asynccontextmanager
-async def away(folder: Path) -> AsyncIterator[None]:
-    """Killed meanwhile."""
-    server = Servers.at(folder)
-    server.kill()
-    yield
-    server.start()
+def received(folder: Path) -> list[int]:
+    """What the server has in its file when it has ended in order, which writes out what it holds."""
+    SERVERS.at(folder).kill(signal.SIGTERM)
+    return numbers(SERVERS.at(folder))
 
 
 TestContract = sink_contract(
-    lambda folder: make(f"tcp://127.0.0.1:{Servers.at(folder).tcp}"), received=Servers.received, down=away
+    lambda folder: make(f"tcp://127.0.0.1:{SERVERS.at(folder).tcp}"), received=received, down=SERVERS.away
 )
 
 
@@ -201,30 +177,21 @@ def test_twenty_thousand_exchanges_pass_a_server_that_is_killed(server: SyslogSe
 
     Syslog acknowledges nothing, so nobody can do better. Each kill leaves one gap: what was sent before and after it is there.
     """
-    count, kills = 20_000, 3
-    (tmp_path / "in.jsonl").write_bytes(codec("json").encode_batch(ordinary_events(0, count)))
-    (tmp_path / "pipeline.toml").write_text(
-        f'[sources.s]\ntype = "replay"\npath = "{tmp_path}/in.jsonl"\n'
-        '[sinks.log]\ntype = "syslog"\ninputs = ["s"]\nmessage = "json"\n'
-        f'address = "tcp://127.0.0.1:{server.tcp}"\nbatch.max_events = 50\n'
-        "retry.initial_backoff_secs = 0.05\nretry.max_backoff_secs = 0.2\n"
-    )
-    command = [str(Path(sys.executable).with_name("httpipe")), "run", str(tmp_path / "pipeline.toml")]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as run:
+    kills = 3
+    address = f"tcp://127.0.0.1:{server.tcp}"
+    with sending(tmp_path, f'type = "syslog"\naddress = "{address}"\nmessage = "json"\nbatch.max_events = 50') as run:
         for times in range(1, kills + 1):
             server.until(lambda times=times: server.count() >= times * 3000)  # type: ignore[misc]
             server.kill()
             server.start()
-        _, said = run.communicate(timeout=100)
-    assert run.returncode == 0, said
-    assert "sink log  sent 20,000" in said
+        all_sent(run)
     server.kill(signal.SIGTERM)
     found = Counter(numbers(server))
-    gaps = sum(after - before > 1 for before, after in pairwise([-1, *sorted(found), count]))
+    gaps = sum(after - before > 1 for before, after in pairwise([-1, *sorted(found), COUNT]))
     assert gaps <= kills
     assert sum(found.values()) - len(found) <= kills * 50
-    assert len(found) > count // 2
-    print(f"{count - len(found)} missing in {gaps} gaps, {sum(found.values()) - len(found)} twice")  # noqa: T201  for -s
+    assert len(found) > COUNT // 2
+    print(f"{COUNT - len(found)} missing in {gaps} gaps, {sum(found.values()) - len(found)} twice")  # noqa: T201  for -s
 
 
 def test_rsyslog_is_there() -> None:

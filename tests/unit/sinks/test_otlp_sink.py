@@ -1,10 +1,7 @@
 """The sink `otlp` against real servers in processes of their own: a web server, and OpenTelemetry's services on grpcio's."""
 
 import gzip
-import subprocess
-import sys
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,15 +9,14 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.api import BackOff, BatchError, ConfigError, Context, Event, Measurement, NotConnected, Reject
-from pipeline.codecs.registry import codec
 from pipeline.model.events.exchange import Exchange
 from pipeline.model.events.tls_handshake import TlsHandshake
 from pipeline.sinks.otlp.sink import OtlpSink, OtlpSinkConfig
-from pipeline.testing.contract import ordinary_events
 from pipeline.testing.sink_contract import sink_contract
 from tests.otlp_receiver import DIES, OtlpReceiver, attributes, items
+from tests.sending import COUNT, all_sent, counting, sending
 from tests.unit.sinks.test_http_sink import certificate
-from tests.web_receiver import Receiver
+from tests.web_receiver import Receiver, Receivers
 
 NOW_NS = 1_767_225_600 * 1_000_000_000
 EVENTS = [Exchange(timestamp_ns=NOW_NS, http_request_method="GET", httpipe_sequence=number) for number in range(4)]
@@ -72,41 +68,21 @@ def answer(server: Receiver | OtlpReceiver, *codes: tuple[int, int]) -> None:
         server.answer(*[(status, {}, "not now") for status, _ in codes])
 
 
-class Servers:
-    """One for each folder of the contract, ended with the module."""
-
-    running: dict[Path, Receiver | OtlpReceiver] = {}  # noqa: RUF012  of the module
-
-    @classmethod
-    def at(cls, folder: Path, kind: type[Receiver | OtlpReceiver]) -> Receiver | OtlpReceiver:
-        """The server of this folder; it is started for it."""
-        if folder not in cls.running:
-            cls.running[folder] = kind(folder)
-            cls.running[folder].start()
-        return cls.running[folder]
+SERVERS = {kind: Receivers(kind) for kind in (Receiver, OtlpReceiver)}
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _ended() -> Iterator[None]:
     yield
-    for each in Servers.running.values():
-        each.kill()
+    for each in SERVERS.values():
+        each.end()
 
 
 def contract(kind: type[Receiver | OtlpReceiver]) -> type:
     """The contract of sinks over one protocol."""
-
-    @asynccontextmanager
-    async def away(folder: Path) -> AsyncIterator[None]:
-        server = Servers.at(folder, kind)
-        server.kill()
-        yield
-        server.start()
-
+    servers = SERVERS[kind]
     return sink_contract(
-        lambda folder: make(Servers.at(folder, kind)),
-        received=lambda folder: numbers(Servers.at(folder, kind)),
-        down=away,
+        lambda folder: make(servers.at(folder)), received=lambda folder: numbers(servers.at(folder)), down=servers.away
     )
 
 
@@ -207,12 +183,12 @@ async def test_a_pause_that_is_asked_for_is_kept(tmp_path: Path) -> None:
 @pytest.mark.anyio
 async def test_a_partial_success_is_counted_and_told(receiver: Receiver | OtlpReceiver, caplog: pytest.LogCaptureFixture) -> None:
     """The events count as delivered, since they must not be sent again; the same words are not told twice."""
-    counted: dict[str, int] = {}
+    context, counted = counting()
     if isinstance(receiver, OtlpReceiver):
         receiver.answer(*[(0, "one is bad", None)] * 2)
     else:
         receiver.answer(*[(200, {}, "\x0a\x0e\x08\x01\x12\x0aone is bad")] * 2)
-    sink = make(receiver, Context("otel", count=lambda name, by: counted.update({name: counted.get(name, 0) + by})))
+    sink = make(receiver, context)
     await sink.open()
     await sink.write(EVENTS)
     await sink.write(EVENTS)
@@ -278,24 +254,15 @@ def test_a_wrong_field_is_named_and_secrets_are_not_shown() -> None:
 @pytest.mark.timeout(240)
 def test_twenty_thousand_exchanges_pass_a_server_that_is_killed(tmp_path: Path) -> None:
     """Killed three times, each time before it answers: all arrive, and twice only what it had taken without an answer."""
-    count, server = 20_000, OtlpReceiver(tmp_path)
-    server.answer(*([(0, "", None)] * 40 + [DIES]) * 3)
-    (tmp_path / "in.jsonl").write_bytes(codec("json").encode_batch(ordinary_events(0, count)))
-    (tmp_path / "pipeline.toml").write_text(
-        f'[sources.s]\ntype = "replay"\npath = "{tmp_path}/in.jsonl"\n'
-        f'[sinks.otel]\ntype = "otlp"\ninputs = ["s"]\nendpoint = "{server.base}"\nprotocol = "grpc"\n'
-        "batch.max_events = 100\nretry.initial_backoff_secs = 0.05\nretry.max_backoff_secs = 0.2\n"
-    )
-    command = [str(Path(sys.executable).with_name("httpipe")), "run", str(tmp_path / "pipeline.toml")]
-    with server, subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=tmp_path) as run:
-        for _ in range(3):
-            server.wait()
-            server.start()
-        _, said = run.communicate(timeout=120)
-    assert run.returncode == 0, said
+    with OtlpReceiver(tmp_path) as server:
+        server.answer(*([(0, "", None)] * 40 + [DIES]) * 3)
+        with sending(tmp_path, f'type = "otlp"\nendpoint = "{server.base}"\nprotocol = "grpc"\nbatch.max_events = 100') as run:
+            for _ in range(3):
+                server.wait()
+                server.start()
+            all_sent(run)
     found = numbers(server)
     unanswered = [len(list(items("traces", each["body"]))) for each in server.requests() if each["code"] == -1]
     assert len(unanswered) == 3
-    assert set(found) == set(range(count))
-    assert len(found) == count + sum(unanswered)
-    assert "sink otel  sent 20,000" in said
+    assert set(found) == set(range(COUNT))
+    assert len(found) == COUNT + sum(unanswered)
