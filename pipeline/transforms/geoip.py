@@ -24,6 +24,7 @@ from pipeline.api import (
     PathOption,
     Transform,
 )
+from pipeline.errors import ConfigError, Problem
 from pipeline.model.events.attributes import OF_PLACE
 from pipeline.model.events.kinds import field_named
 from pipeline.transforms.additions import Addition, addition, give_each, over, remembered
@@ -78,7 +79,7 @@ class Geoip(Transform):
         self.count_misses, self.reads, self.address = options.count_misses, options.reads, address.of
         self.column, self.merge = _column(config.address), remembered(over)
         self.adds = {self.names[field.name]: field.type for field in OF_PLACE}
-        self.databases = [Database(path, context, f"files.{index}") for index, path in enumerate(config.files)]
+        self.databases = _opened(config.files, context)
         self._known: Callable[[str], tuple[str, Addition | None]] = lru_cache(REMEMBERED_ADDRESSES)(self._find)
 
     def process(self, batch: Sequence[Event]) -> Outputs:
@@ -125,6 +126,20 @@ class Geoip(Transform):
                 continue
             found |= {self.names[name]: value for name, value in attributes_of(record, self.language)}
         return ("found", addition(found)) if found else ("not_found", None)
+
+
+def _opened(files: Sequence[str], context: Context) -> list[Database]:
+    """Each of them. Raises ``ConfigError`` with what is wrong with all of them."""
+    found: list[Database] = []
+    problems: list[Problem] = []
+    for index, path in enumerate(files):
+        try:
+            found.append(Database(path, context, f"files.{index}"))
+        except ConfigError as error:
+            problems += [problem for problem in error.problems if problem not in problems]
+    if problems:
+        raise ConfigError(problems)
+    return found
 
 
 def _column(text: str) -> str | None:

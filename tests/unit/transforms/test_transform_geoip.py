@@ -204,6 +204,7 @@ def test_events_from_one_address_share_their_attributes(folder: Path) -> None:
     [
         ({"files": ["none.mmdb"]}, r'files\.0: ".*none.mmdb" cannot be read: No such file'),
         ({"files": ["text.mmdb"]}, r"files\.0: .* is not a database in MaxMind's format"),
+        ({"files": ["city.mmdb", "none.mmdb", "text.mmdb"]}, r"(?s)files\.1: .*No such file.*files\.2: .* is not a database"),
         ({"files": ["city.mmdb"], "address": "client.port"}, "gives int, the text of an address is wanted"),
         ({"files": ["city.mmdb"], "address": "nonsense("}, "address"),
     ],
