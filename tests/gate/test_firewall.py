@@ -204,11 +204,8 @@ def test_a_hundred_thousand_entries(begin: Begin, client_side: Namespace, tmp_pa
 
 
 def test_what_stays_when_it_is_killed(begin: Begin, host: Host, client_side: Namespace) -> None:
-    """Open: nothing. Closed: the firewall, which `gate status` shows, the next run replaces without a gap, `gate detach` ends."""
+    """Closed: the firewall, which `gate status` shows, the next run replaces without a gap, `gate detach` ends. Open: nothing."""
     enforced = OPTIONS.format(mode="enforce") + f'deny.entries = ["{DENIED}"]\n'
-    begin(enforced).end(signal.SIGKILL)
-    assert becomes(client_side, DENIED, 200)
-    assert host.httpipe("gate", "status").stdout.startswith("No firewall is kept")
     begin(enforced + 'on_exit = "closed"\n').end(signal.SIGKILL)
     assert status(client_side, DENIED) == 403
     shown = host.httpipe("gate", "status").stdout.splitlines()
@@ -217,11 +214,12 @@ def test_what_stays_when_it_is_killed(begin: Begin, host: Host, client_side: Nam
     with load(client_side, DENIED) as got:
         begin(enforced + 'on_exit = "closed"\n').end(signal.SIGTERM)
     assert set(got[DENIED]) == {403}
+    begin(enforced).end(signal.SIGKILL)  # what was kept goes when another takes its place
+    assert becomes(client_side, DENIED, 200)
+    assert host.httpipe("gate", "status").stdout.startswith("No firewall is kept")
+    begin(enforced + 'on_exit = "closed"\n').end(signal.SIGKILL)
     assert host.httpipe("gate", "detach", "gat").stderr == 'httpipe: no firewall "gat" is kept; did you mean "gate"?\n'
     assert host.httpipe("gate", "detach", "gate").stdout == "Detached gate.\n"
-    assert becomes(client_side, DENIED, 200)
-    begin(enforced + 'on_exit = "closed"\n').end(signal.SIGKILL)
-    begin(enforced).end(signal.SIGTERM)  # open takes away what was kept
     assert becomes(client_side, DENIED, 200)
 
 

@@ -28,9 +28,10 @@ AT_MOST_SECS = 4
 
 @pytest.fixture(scope="module")
 def folder(server_side: Namespace, tmp_path_factory: pytest.TempPathFactory) -> Generator[Path, None, None]:
-    """nginx, what it logs, and Go's client."""
+    """nginx, what it logs, and the clients of Go and Java."""
     made = tmp_path_factory.mktemp("clients")
     subprocess.run(["go", "build", "-o", str(made / "client"), str(HERE / "client.go")], check=True, cwd=made)
+    subprocess.run(["javac", "-d", str(made), str(HERE / "Client.java")], check=True)
     with served(server_side, made, ("nginx",)):
         yield made
 
@@ -41,7 +42,7 @@ def command(client: str, folder: Path, url: str) -> list[str]:
         "python": [sys.executable, str(HERE / "client.py")],
         "node": ["node", str(HERE / "client.js")],
         "go": [str(folder / "client")],
-        "java": ["java", str(HERE / "Client.java")],
+        "java": ["java", "-cp", str(folder), "Client"],
     }
     return [*programs[client], url]
 

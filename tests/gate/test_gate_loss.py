@@ -4,6 +4,7 @@ import functools
 import socket
 import subprocess
 from collections.abc import Generator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from gate_mixed import mixed
@@ -61,14 +62,20 @@ def open_sockets(namespace: Namespace, port: int) -> int:
 
 def refused_with_loss_behind(client_side: Namespace, server_side: Namespace, port: int, per_mille: int) -> tuple[int, int]:
     """What the server keeps of so many refused connections, and how many packets were lost."""
-    with other_program(server_side, "lossy", tcx.INGRESS, first=False, per_mille=per_mille) as behind, client_side.entered():
-        for _ in range(REFUSED):
-            with socket.create_connection(("10.25.0.2", port), 5) as client:
-                client.sendall(b"GET /admin/x HTTP/1.1\r\nHost: a\r\n\r\n")
-                received = b""
-                while data := client.recv(65536):
-                    received += data
-                assert received.startswith(b"HTTP/1.1 403 ")
+
+    def ask(_: int) -> bytes:
+        with client_side.entered(), socket.create_connection(("10.25.0.2", port), 5) as client:
+            client.sendall(b"GET /admin/x HTTP/1.1\r\nHost: a\r\n\r\n")
+            received = b""
+            while data := client.recv(65536):
+                received += data
+            return received
+
+    with (
+        other_program(server_side, "lossy", tcx.INGRESS, first=False, per_mille=per_mille) as behind,
+        ThreadPoolExecutor(8) as pool,
+    ):
+        assert all(received.startswith(b"HTTP/1.1 403 ") for received in pool.map(ask, range(REFUSED)))
         return open_sockets(server_side, port), lost(behind)
 
 
