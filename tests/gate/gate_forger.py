@@ -1,5 +1,6 @@
 """A TCP of our own, at an address that no kernel has: it may say whatever it likes."""
 
+import itertools
 import random
 import socket
 import struct
@@ -8,6 +9,8 @@ from contextlib import suppress
 
 from live_namespace import Namespace, ip
 
+SOURCES = itertools.cycle(random.sample(range(30000, 60000), 30000))
+"""Ports that we connect from, none twice in a test."""
 ME, SERVER = "10.25.0.77", "10.25.0.2"
 FIN, SYN, RST, PSH, ACK, URG = 1, 2, 4, 8, 16, 32
 MSS = b"\2\4\x05\xb4"
@@ -44,7 +47,7 @@ class Forger:
         self._wire.bind(("wire", 0x0800))
         self._wire.settimeout(0.02)
         self._ethernet, self._port = ethernet, port
-        self.source = random.randint(30000, 60000)
+        self.source = next(SOURCES)
         self._addresses = socket.inet_aton(ME) + socket.inet_aton(SERVER)
         self._ident = 1
         self.stamped = False

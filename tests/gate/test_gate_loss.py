@@ -3,10 +3,13 @@
 import functools
 import socket
 import subprocess
+from collections import defaultdict
 from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from gate_bulk import talk
+from gate_forger import Forger, introduce
 from gate_mixed import mixed
 from gate_run import Running
 from gate_servers import served
@@ -14,9 +17,11 @@ from gate_wire import lost, other_program
 from live_namespace import Namespace
 
 from pipeline.sources.bpf import tcx
+from pipeline.sources.gate import abi
 
 CONNECTIONS = 150
 REFUSED = 400
+TALKS = 20
 AT_MOST_SECS = 12
 
 
@@ -90,3 +95,51 @@ def test_resets_that_are_lost(
     kept, packets = refused_with_loss_behind(client_side, server_side, port, per_mille=10)
     assert packets > 0
     assert kept <= 1, packets
+
+
+@pytest.mark.parametrize("mode", [abi.Mode.ENFORCE, abi.Mode.MONITOR], ids=["enforce", "monitor"])
+def test_a_chunks_frame_that_is_lost_behind(
+    mode: abi.Mode, port: int, server_side: Namespace, client_side: Namespace, start: functools.partial[Running]
+) -> None:
+    """A segment that begins within a frame is dropped by the server's stack, 28 follow, and it is known when it comes again."""
+    gate = start("wire", mode=mode)
+    head = b"POST /ok HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
+    chunk = b"64\r\n" + b"x" * 100 + b"\r\n"
+    place = len(head) + len(chunk) + 1
+    rest = chunk[1:] + 28 * chunk + b"0\r\n\r\n"
+    ethernet = introduce(client_side, server_side)
+    with client_side.entered():
+        client = Forger(port, ethernet)
+        client.connect()
+        client.data((head + 2 * chunk)[:place])
+        client.send(rest[:50], broken=True)
+        for at in range(50, len(rest), len(chunk)):
+            client.send(rest[at : at + len(chunk)], seq=client.seq + at)
+        client.data(rest[:50])
+        client.seq += len(rest) - 50
+        client.listen(2)
+        client.close()
+    assert b"hello" in client.received
+    assert gate.look().count("reread") > 0
+    assert (gate.count("heads"), gate.count("allowed"), gate.count("desync")) == (1, 1, 0)
+
+
+@pytest.mark.parametrize("mode", [abi.Mode.ENFORCE, abi.Mode.MONITOR], ids=["enforce", "monitor"])
+def test_bulk(
+    mode: abi.Mode, port: int, server_side: Namespace, client_side: Namespace, start: functools.partial[Running]
+) -> None:
+    """Chunked bulk with 6 % lost on either side: every request has its verdict, and nothing is reset."""
+    gate = start("wire", mode=mode, report_all=True)
+    with (
+        other_program(client_side, "lossy", tcx.EGRESS, first=True, per_mille=60) as there,
+        other_program(server_side, "lossy", tcx.INGRESS, first=False, per_mille=60) as behind,
+        ThreadPoolExecutor(TALKS) as pool,
+    ):
+        talks = dict(pool.map(lambda seed: talk(client_side, port, seed, denied=mode is abi.Mode.MONITOR), range(TALKS)))
+        assert min(lost(there), lost(behind)) > 0
+    found = defaultdict(list)
+    for each in gate.look().decisions:
+        found[int.from_bytes(each.key[8:10], "big")].append((each.method, each.path))
+        assert each.reason is (abi.Reason.LISTED if each.path == b"/admin/x" else abi.Reason.NONE)
+    assert found == talks, gate.counts
+    assert gate.balances()

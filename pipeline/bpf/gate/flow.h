@@ -11,7 +11,7 @@
 #include "gate/scan.h"
 #include "parse/key.h"
 
-/* Beginnings of the newest segments that were more than body: 8 of 64 KiB are beyond most windows. */
+/* Beginnings of the newest segments that were more than body, and did not begin within one. */
 #define CHECKPOINTS    8
 /* The newest bodies and chunks: of 64 KiB, as most programs make them, four megabytes. A power of two; clang
  * writes out at most 128 stores of eight bytes to clear them. */

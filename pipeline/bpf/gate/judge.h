@@ -163,7 +163,8 @@ static __noinline int read_new(struct __sk_buff *skb, struct work *work, struct 
 		extend_body(flow, to);
 		return NEXT;
 	}
-	add_checkpoint(flow, from, &flow->framing, flow->part);
+	if (!in_body(&flow->framing)) /* of what begins within a body, the body says enough */
+		add_checkpoint(flow, from, &flow->framing, flow->part);
 	if (!load_state(work, flow, &flow->framing, flow->part, from))
 		return by_policy(skb, work, flow, settings, GATE_POLICY_FULL, GATE_REASON_FULL);
 	__builtin_memset(reading, 0, sizeof(*reading));
