@@ -98,25 +98,35 @@ def test_resets_that_are_lost(
 
 
 @pytest.mark.parametrize("mode", [abi.Mode.ENFORCE, abi.Mode.MONITOR], ids=["enforce", "monitor"])
-def test_a_chunks_frame_that_is_lost_behind(
-    mode: abi.Mode, port: int, server_side: Namespace, client_side: Namespace, start: functools.partial[Running]
+@pytest.mark.parametrize(
+    ("begins", "size"), [(1, 50), (0, 106), (-2, 106)], ids=["within its size", "with its size", "with the end of the last"]
+)
+def test_a_chunks_frame_that_is_lost_behind(  # noqa: PLR0913, PLR0917  a place, a way, and who is there
+    begins: int,
+    size: int,
+    mode: abi.Mode,
+    port: int,
+    server_side: Namespace,
+    client_side: Namespace,
+    start: functools.partial[Running],
 ) -> None:
-    """A segment that begins within a frame is dropped by the server's stack, 28 follow, and it is known when it comes again."""
+    """A segment with a chunk's frame is dropped by the server's stack, 28 follow, and it is known when it comes again."""
     gate = start("wire", mode=mode)
     head = b"POST /ok HTTP/1.1\r\nHost: a\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n"
     chunk = b"64\r\n" + b"x" * 100 + b"\r\n"
-    place = len(head) + len(chunk) + 1
-    rest = chunk[1:] + 28 * chunk + b"0\r\n\r\n"
+    data = head + 30 * chunk + b"0\r\n\r\n"
+    place = len(head) + len(chunk) + begins
+    rest = data[place:]
     ethernet = introduce(client_side, server_side)
     with client_side.entered():
         client = Forger(port, ethernet)
         client.connect()
-        client.data((head + 2 * chunk)[:place])
-        client.send(rest[:50], broken=True)
-        for at in range(50, len(rest), len(chunk)):
+        client.data(data[:place])
+        client.send(rest[:size], broken=True)
+        for at in range(size, len(rest), len(chunk)):
             client.send(rest[at : at + len(chunk)], seq=client.seq + at)
-        client.data(rest[:50])
-        client.seq += len(rest) - 50
+        client.data(rest[:size])
+        client.seq += len(rest) - size
         client.listen(2)
         client.close()
     assert b"hello" in client.received

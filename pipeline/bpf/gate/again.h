@@ -191,6 +191,42 @@ static long reread_step(__u32 UNUSED i, struct rereading *of)
 	return 0;
 }
 
+/* The body or chunk that ends at `at`, or two bytes before, its CRLF between. */
+static long ends_step(__u32 i, struct rereading *of)
+{
+	struct repeat *again = &of->work->again;
+	struct body *body;
+	__u32 behind;
+
+	if (i >= BODIES)
+		return 1;
+	body = &of->flow->bodies[i & (BODIES - 1)];
+	behind = again->at - end_of(body);
+	if (!body->bytes || (behind && !(behind == 2 && body->chunk)))
+		return 0;
+	again->body = i;
+	return 1;
+}
+
+/* The same where a body says it; of each chunk that is sent by itself, and begins with its frame. */
+static __always_inline int find_state_by_body(struct rereading *of)
+{
+	struct repeat *again = &of->work->again;
+	struct framing framing = {};
+	struct body *body;
+
+	again->body = BODIES;
+	bpf_loop(BODIES, ends_step, of, 0);
+	if (again->body >= BODIES)
+		return 0;
+	body = &of->flow->bodies[again->body & (BODIES - 1)];
+	framing.phase = phase_of(body);
+	end_body(&framing);
+	if (again->at != end_of(body))
+		framing.phase = PHASE_CHUNK_SIZE;
+	return load_state(of->work, of->flow, &framing, 0, again->at);
+}
+
 /* The state at `at` into work->scan; 0 where nobody knows it. */
 static __always_inline int find_state(struct rereading *of)
 {
@@ -201,7 +237,7 @@ static __always_inline int find_state(struct rereading *of)
 	again->found = ELSEWHERE;
 	bpf_loop(CHECKPOINTS, state_step, of, 0);
 	if (again->found >= CHECKPOINTS)
-		return 0;
+		return find_state_by_body(of);
 	checkpoint = &flow->checkpoints[again->found & (CHECKPOINTS - 1)];
 	return load_state(of->work, flow, &checkpoint->framing, checkpoint->part, again->at);
 }
