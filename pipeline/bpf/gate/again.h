@@ -28,6 +28,33 @@ struct rereading {
 	struct gate_settings *settings;
 };
 
+struct forgetting {
+	struct flow *flow;
+};
+
+static long forget_step(__u32 i, struct forgetting *of)
+{
+	struct flow *flow = of->flow;
+	struct checkpoint *checkpoint = &flow->checkpoints[i & (CHECKPOINTS - 1)];
+	struct body *body = &flow->bodies[i & (BODIES - 1)];
+
+	if (flow->next_seq - end_of(body) > BODY_BYTES / 2)
+		body->bytes = 0;
+	if (flow->next_seq - checkpoint->seq > BODY_BYTES / 2)
+		checkpoint->part = NO_STATE;
+	return 0;
+}
+
+/* Each gigabyte, before sequence numbers come around and mean another place. No window is as large. */
+static __noinline int forget_old(struct flow *flow)
+{
+	struct forgetting of = {flow};
+
+	bpf_loop(BODIES, forget_step, &of, 0);
+	flow->forgot = flow->next_seq;
+	return 0;
+}
+
 /* repeat.found: beyond the checkpoints. */
 #define AT_BODY	  64
 #define ELSEWHERE 128
@@ -40,6 +67,8 @@ static long checkpoint_step(__u32 i, struct rereading *of)
 
 	if (i >= CHECKPOINTS)
 		return 1;
+	if (of->flow->checkpoints[i & (CHECKPOINTS - 1)].part == NO_STATE)
+		return 0;
 	seq = of->flow->checkpoints[i & (CHECKPOINTS - 1)].seq;
 	if (before(again->at, seq) && before(seq, again->place)) {
 		again->place = seq;
@@ -56,6 +85,8 @@ static long body_step(__u32 i, struct rereading *of)
 
 	if (i >= BODIES)
 		return 1;
+	if (!of->flow->bodies[i & (BODIES - 1)].bytes)
+		return 0;
 	seq = of->flow->bodies[i & (BODIES - 1)].from;
 	if (before(again->at, seq) && before(seq, again->place)) {
 		again->place = seq;
@@ -67,9 +98,12 @@ static long body_step(__u32 i, struct rereading *of)
 /* The checkpoint at `at`. */
 static long state_step(__u32 i, struct rereading *of)
 {
+	struct checkpoint *checkpoint;
+
 	if (i >= CHECKPOINTS)
 		return 1;
-	if (of->flow->checkpoints[i & (CHECKPOINTS - 1)].seq != of->work->again.at)
+	checkpoint = &of->flow->checkpoints[i & (CHECKPOINTS - 1)];
+	if (checkpoint->seq != of->work->again.at || checkpoint->part == NO_STATE)
 		return 0;
 	of->work->again.found = i;
 	return 1;

@@ -9,6 +9,7 @@
 #define HTTPIPE_GATE_FLOW_H
 
 #include "gate/scan.h"
+#include "verifier.h"
 #include "parse/key.h"
 
 /* Beginnings of the newest segments that were more than body, and did not begin within one. */
@@ -38,9 +39,12 @@ struct part_key {
 	__u32 slot;
 };
 
+/* Of a checkpoint that says nothing: zeros would say that a head begins at sequence number 0. */
+#define NO_STATE 8
+
 struct checkpoint {
 	__u32 seq;
-	__u32 part; /* where the rest of its state is: slot + 1, 0 between heads */
+	__u32 part; /* where the rest of its state is: slot + 1, 0 between heads; NO_STATE */
 	struct framing framing;
 };
 
@@ -54,6 +58,7 @@ struct body {
 struct flow {
 	__u32 next_seq; /* behind the last byte that was read */
 	__u32 busy;	/* a CPU is at it */
+	__u32 forgot;	/* where next_seq was when what is old was forgotten */
 	struct framing framing;
 	__u32 part;	/* of the state at next_seq: slot + 1, 0 between heads */
 	__u32 parts[2]; /* the place that each part belongs to */
@@ -76,11 +81,15 @@ _Static_assert(sizeof(struct flow_key) == 44, "flow_key has padding: its bytes a
 _Static_assert(sizeof(struct part_key) == 48, "part_key has padding: its bytes are hashed");
 
 /* In parts: clang writes out at most 128 stores, and calls memset() for more, which there is not. */
-static __always_inline void clear(struct flow *flow)
+static __always_inline void begin_flow(struct flow *flow, __u32 seq)
 {
 	__builtin_memset(flow, 0, __builtin_offsetof(struct flow, bodies));
 	__builtin_memset(flow->bodies, 0, sizeof(flow->bodies));
 	__builtin_memset(flow->checkpoints, 0, sizeof(flow->checkpoints));
+	flow->next_seq = flow->forgot = seq;
+	UNROLL
+	for (int i = 0; i < CHECKPOINTS; i++)
+		flow->checkpoints[i].part = NO_STATE;
 }
 
 /* Whether sequence number `a` comes before `b`. */

@@ -69,8 +69,7 @@ static __noinline int take_up(struct __sk_buff *skb, struct work *work, struct g
 	int begins = look_at_stack(skb, work, &stack) && !stack.received && stack.rcv_nxt == work->packet.seq;
 	int result;
 
-	clear(fresh);
-	fresh->next_seq = work->packet.seq;
+	begin_flow(fresh, work->packet.seq);
 	if (!begins && settings->policy & GATE_POLICY_MIDSTREAM) {
 		result = end_with(skb, work, fresh, settings, GATE_REASON_MIDSTREAM);
 		bpf_map_update_elem(flows_map(), &work->key, fresh, BPF_NOEXIST);
@@ -199,6 +198,8 @@ static __always_inline int in_turn(struct __sk_buff *skb, struct work *work, str
 	struct packet *packet = &work->packet;
 	__u32 end = packet->seq + packet->length, skip = 0, result;
 
+	if (flow->next_seq - flow->forgot > BODY_BYTES)
+		forget_old(flow);
 	if (before(flow->next_seq, packet->seq) && !on_early(skb, work, flow, settings, held))
 		return put_off(skb, work, flow, settings, GATE_COUNT_EARLY, 1);
 	if (before(packet->seq, flow->next_seq)) {

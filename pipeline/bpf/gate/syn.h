@@ -76,8 +76,7 @@ static __noinline int on_syn(struct __sk_buff *skb, struct work *work, struct ga
 	if (flow && look_at_stack(skb, work, &stack) && 1 << (stack.state & 31) & OPEN_STATES)
 		return NEXT;
 	count(GATE_COUNT_CONNECTIONS);
-	clear(&work->fresh);
-	work->fresh.next_seq = work->packet.seq + 1;
+	begin_flow(&work->fresh, work->packet.seq + 1);
 	bpf_map_update_elem(flows_map(), &work->key, &work->fresh, BPF_ANY);
 	if (work->packet.length)
 		count(GATE_COUNT_OPENING_DATA);
