@@ -106,17 +106,18 @@ def test_a_request_in_progress_becomes_its_exchange(look: Look) -> None:
     server.server_close()
 
 
-def test_half_a_request_holds_neither_the_page_nor_the_end(capturing: Running, look: Look) -> None:
+def test_half_a_request_holds_neither_the_page_nor_the_end(port: int, look: Look) -> None:
     """Of as many clients as find a place."""
-    host, _, port = capturing.address.rpartition(":")
-    clients = [socket.create_connection((host, int(port))) for _ in range(20)]
-    try:
-        for client in clients:
-            client.sendall(b"GET /api/hello HTTP/1.1\r\nHost: 127.0.0.1\r\nX-")
-        seen = look(capturing.link)
-        seen.page.locator("#state[data-state=live]").wait_for()
-        assert "exchanges seen" in capturing.stop()
-        assert capturing.process.returncode == 0
-    finally:
-        for client in clients:
-            client.close()
+    with running("-i", "lo", "-p", port) as ours:
+        host, _, page = ours.address.rpartition(":")
+        clients = [socket.create_connection((host, int(page))) for _ in range(20)]
+        try:
+            for client in clients:
+                client.sendall(b"GET /api/hello HTTP/1.1\r\nHost: 127.0.0.1\r\nX-")
+            seen = look(ours.link)
+            seen.page.locator("#state[data-state=live]").wait_for()
+            assert "exchanges seen" in ours.stop()
+            assert ours.process.returncode == 0
+        finally:
+            for client in clients:
+                client.close()
