@@ -32,12 +32,14 @@ RETRIES = 2
 
 _STATUS = re.compile(r"status code: (\d{3})[^:]*(?:: (.*))?", re.DOTALL)
 _ELEMENT = re.compile(r"<(Code|Message)>(.*?)</\1>", re.DOTALL)
-_REASONS = (
-    re.compile(r'Os \{[^}]*message: "([^"]+)"'),
-    re.compile(r"(?:InvalidCertificate\(\s*)(\w+)"),
-    re.compile(r'error: "([^"]+)"'),
-    re.compile(r"(TimedOut|InvalidContentType)"),
-)
+_REASONS = {
+    "": re.compile(r'Os \{[^}]*message: "([^"]+)"'),
+    "certificate refused: ": re.compile(r"InvalidCertificate\(\s*(?:Other\(\s*OtherError\(\s*)?(\w+)"),
+    "name not found: ": re.compile(r'"dns error".*?error: "([^"]+)"', re.DOTALL),
+    "no HTTPS there: ": re.compile(r"(InvalidContentType)"),
+    "connection lost: ": re.compile(r"hyper::Error\(\s*(\w+)"),
+    "no answer in time: ": re.compile(r"(TimedOut)"),
+}
 """Where the library's description of an error has what the system said."""
 
 
@@ -65,7 +67,7 @@ class BucketOptions(Config):
     profile: Annotated[str, Field(min_length=1, max_length=200)] | None = None
     """Profile of that file. Default: `AWS_PROFILE` of the environment, else `default`."""
     ca_file: PathOption | None = None
-    """Certificates (PEM) that the store's is checked against, beside those of the system."""
+    """Certificates (PEM) of authorities that the store's is checked against, beside those of the system."""
     verify_certificate: bool = True
     """Refuse a store whose certificate is not signed by a known authority or is for another host."""
     proxy: AnyHttpUrl | None = None
@@ -195,5 +197,5 @@ class Bucket:
         if answered:
             said = ": ".join(found[1] for found in _ELEMENT.findall(answered[2] or "")) or (answered[2] or "")
             return BackOff(message=f"{where} answered {answered[1]}" + (f": {readable(said)}" if said else ""))
-        reasons = [found[1] for pattern in _REASONS if (found := pattern.search(details))]
+        reasons = [f"{what}{found[1]}" for what, pattern in _REASONS.items() if (found := pattern.search(details))]
         return NotConnected(f"{where}: {readable(reasons[0] if reasons else text)}")

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from pipeline.api import BatchError, ConfigError, Context, Exchange, NotConnected, Reject
+from pipeline.sinks.s3.bucket import Bucket, BucketOptions
 from pipeline.sinks.s3.credentials import Keys, from_file
 from pipeline.sinks.s3.sink import S3Config, S3Sink
 
@@ -66,6 +67,33 @@ async def test_a_key_that_no_store_takes_is_rejected() -> None:
         await sink.write([Exchange(timestamp_ns=0, url_path="x" * 100), Exchange(timestamp_ns=0, url_path="y")])
     assert [type(each) for each in raised.value.failures.values()] == [Reject, NotConnected]
     assert "the key is too long" in str(raised.value.failures[0])
+
+
+SENDING = (
+    "Generic S3 error: Error performing PUT http://h/b/k in 1ms - HTTP error: error sending request\n\nDebug source:\nGeneric "
+)
+
+
+@pytest.mark.parametrize(
+    ("told", "sentence"),
+    [
+        ('Os {\n code: 111,\n kind: ConnectionRefused,\n message: "Connection refused",\n }', "Connection refused"),
+        ("InvalidCertificate(\n UnknownIssuer,\n)", "certificate refused: UnknownIssuer"),
+        ("InvalidCertificate(\n Other(\n OtherError(\n CaUsedAsEndEntity,", "certificate refused: CaUsedAsEndEntity"),
+        (
+            '"dns error",\n Custom {\n kind: Uncategorized,\n error: "Name or service not known",',
+            "name not found: Name or service",
+        ),
+        ("hyper::Error(\n IncompleteMessage,\n)", "connection lost: IncompleteMessage"),
+        ("nothing that is known", "HTTP error: error sending request"),
+    ],
+)
+def test_the_reason_is_found_in_what_the_library_says(told: str, sentence: str) -> None:
+    """And the debugging text around it is left out."""
+    failure = Bucket(BucketOptions(bucket="events"))._failure(ValueError(SENDING + told))
+    assert isinstance(failure, NotConnected)
+    assert sentence in str(failure)
+    assert "Debug" not in str(failure)
 
 
 FILE = """[default]
