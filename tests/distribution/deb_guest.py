@@ -69,6 +69,7 @@ def started() -> None:
     """It captures as its own user, and says that it does."""
     sh("ip link set lo up; systemctl start nginx; systemctl enable --now httpipe")
     ask("first")
+    assert exchanges()[0]["host.name"] == sh("uname -n")
     assert sh(f"stat -c %U /proc/{pid()}") == "httpipe"
     assert sh(f"stat -c '%U %a' {LOG}") == "httpipe 640"
     assert urllib.request.urlopen("http://127.0.0.1:9598/ready", timeout=5).status == 200
