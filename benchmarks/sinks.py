@@ -32,11 +32,11 @@ from pipeline.model.events.exchange import EXCHANGE
 from pipeline.sinks.clickhouse.sink import ClickHouseSink
 from pipeline.sinks.elasticsearch.sink import ElasticsearchSink
 from pipeline.sinks.http.sink import HttpSink
-from pipeline.sinks.lines import in_words
 from pipeline.sinks.loki.sink import LokiSink
 from pipeline.sinks.otlp.context import span_context
 from pipeline.sinks.otlp.sink import OtlpSink
 from pipeline.sinks.s3.sink import S3Sink
+from pipeline.sinks.stdout.lines import in_words
 from pipeline.sinks.syslog.sink import SyslogSink
 from pipeline.testing.contract import ordinary_events
 from tests.sinks.clickhouse_servers import Engine

@@ -116,7 +116,7 @@ def _writer(form: str) -> Callable[[Mapping[str, Any]], None]:
     if form == "json":
         return lambda event: click.echo(json.dumps(event))  # ASCII: no control character of any kind
     from pipeline.codecs.registry import decoder  # noqa: PLC0415  start-up
-    from pipeline.sinks.lines import LineFormat  # noqa: PLC0415
+    from pipeline.sinks.stdout.lines import LineFormat  # noqa: PLC0415
 
     decode, lines = decoder("json").decode, LineFormat(1, os.environ)
     return lambda event: click.echo(bytes(lines.render([decode(json.dumps(event).encode())])), nl=False)

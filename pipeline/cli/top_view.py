@@ -10,7 +10,7 @@ from pipeline.codecs.text import visible
 from pipeline.delivery.losses import CAPTURE_LOSSES, SHED
 from pipeline.model.histogram import BOUNDS_SECS
 from pipeline.model.snapshot import ComponentSnapshot, Snapshot
-from pipeline.sinks.cells import shortened
+from pipeline.sinks.stdout.cells import shortened
 
 BAR_WIDTH = 10
 LOSSES = CAPTURE_LOSSES | SHED

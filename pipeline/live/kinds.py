@@ -8,8 +8,8 @@ from pipeline.model.events.firewall_decision import FirewallDecision
 from pipeline.model.events.http_request import HttpRequest
 from pipeline.model.events.tls_handshake import TlsHandshake
 from pipeline.model.events.websocket_message import WebsocketMessage
-from pipeline.sinks import decisions, handshakes, requests, websockets
-from pipeline.sinks.event_cells import EventCells
+from pipeline.sinks.stdout import decisions, handshakes, requests, websockets
+from pipeline.sinks.stdout.event_cells import EventCells
 
 _CELLS: Mapping[type[Event], Callable[[Any], EventCells]] = {
     FirewallDecision: decisions.cells_of,

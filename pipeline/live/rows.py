@@ -6,7 +6,7 @@ from pipeline.codecs.text import visible
 from pipeline.live.kinds import cells_of
 from pipeline.live.names import host, target, who
 from pipeline.model.events.kinds import name_of
-from pipeline.sinks.screen import CYAN, DIM, GREEN, RED, YELLOW
+from pipeline.sinks.stdout.screen import CYAN, DIM, GREEN, RED, YELLOW
 
 Row = tuple[int, float, str, int | None, str, str, str, str, int | None, float | None, float | None, str, str, str, str]
 """Places as ``ui/page/table.js`` names them; times in ms, the first since 1970, sizes in bytes. The last two: what a request in

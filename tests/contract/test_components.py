@@ -61,7 +61,7 @@ TestMatchList = transform("match_list:MatchList", entries=("example.com",))
 
 def file_sink(folder: Path) -> Sink:
     """JSON lines in a file."""
-    sink: Sink = made("pipeline.sinks.file:FileSink", {"path": f"{folder}/sub/out.jsonl"})
+    sink: Sink = made("pipeline.sinks.file.sink:FileSink", {"path": f"{folder}/sub/out.jsonl"})
     return sink
 
 
@@ -81,13 +81,13 @@ async def no_folder(folder: Path) -> AsyncIterator[None]:
 
 def har_sink(folder: Path) -> Sink:
     """An HTTP Archive."""
-    sink: Sink = made("pipeline.sinks.har:HarSink", {"path": f"{folder}/sub/out.har"})
+    sink: Sink = made("pipeline.sinks.har.sink:HarSink", {"path": f"{folder}/sub/out.har"})
     return sink
 
 
 def pcapng_sink(folder: Path) -> Sink:
     """Packets of connections, of which none is kept."""
-    sink: Sink = made("pipeline.sinks.pcapng:PcapngSink", {"path": f"{folder}/sub/out.pcapng"})
+    sink: Sink = made("pipeline.sinks.pcapng.sink:PcapngSink", {"path": f"{folder}/sub/out.pcapng"})
     return sink
 
 

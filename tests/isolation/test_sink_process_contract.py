@@ -51,7 +51,7 @@ class Beat(Event, frozen=True, gc=False):
 @pytest.mark.anyio
 async def test_events_of_every_kind_arrive_as_they_are(tmp_path: Path) -> None:
     """Attributes, measurements, odd text, kinds of plugins: what the process writes is what this one would have written."""
-    from pipeline.sinks.file import FileConfig, FileSink  # noqa: PLC0415  beside the one that is tested
+    from pipeline.sinks.file.sink import FileConfig, FileSink  # noqa: PLC0415  beside the one that is tested
 
     events = [*odd_events(), *ordinary_events(0, 10), Beat(timestamp_ns=1, attributes={"a": 1}, strength=3)]
     away = process_sink(tmp_path, type="file", path=f"{tmp_path}/away.jsonl")

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.api import Context, Event, Exchange, NotConnected
-from pipeline.sinks.file import FileConfig, FileSink
+from pipeline.sinks.file.sink import FileConfig, FileSink
 
 pytestmark = [pytest.mark.live, pytest.mark.anyio]
 

@@ -25,7 +25,7 @@ from pipeline.config.options import SinkOptions
 from pipeline.errors import Problem
 from pipeline.plugins.discovery import Found, Kind, Plugin
 from pipeline.plugins.registry import BrokenPluginError, Component, Loaded, Registry, TrustNothing
-from pipeline.sinks.file import FileSink
+from pipeline.sinks.file.sink import FileSink
 from pipeline.topology.build import build
 from pipeline.topology.components import Mode
 from pipeline.topology.plan import Plan

@@ -8,7 +8,7 @@ from pipeline.cli.top_view import duration, rate, short
 from pipeline.cli.watch.layout import Cell, Column
 from pipeline.live.rows import row
 from pipeline.live.summary import Call, Endpoint
-from pipeline.sinks.clock import time_of_day
+from pipeline.sinks.stdout.clock import time_of_day
 
 STATUS_STYLES = {1: "dim", 2: "green", 3: "cyan", 4: "yellow", 5: "bold red"}
 """By the first digit."""

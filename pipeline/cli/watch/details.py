@@ -10,7 +10,7 @@ from pipeline.api import Event, Exchange
 from pipeline.cli.watch.columns import STATUS_STYLES, milliseconds, size_of
 from pipeline.codecs.text import visible
 from pipeline.live.details import MARKS, details
-from pipeline.sinks.clock import time_of_day
+from pipeline.sinks.stdout.clock import time_of_day
 
 MOST_BODY = 200_000
 """Characters of a body that are shown."""

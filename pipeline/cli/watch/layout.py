@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 from rich.cells import cell_len, set_cell_size
 
-from pipeline.sinks.cells import shortened
+from pipeline.sinks.stdout.cells import shortened
 
 LEAST = 6
 """Cells that a column without a width has at least."""

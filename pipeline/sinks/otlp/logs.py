@@ -6,11 +6,11 @@ from pipeline.codecs.selection import Selection
 from pipeline.codecs.text import whole
 from pipeline.model.events.event import Event
 from pipeline.model.events.kinds import EVENT, name_of
-from pipeline.sinks.lines import in_words
 from pipeline.sinks.otlp.anyvalue import any_value
 from pipeline.sinks.otlp.attributes import Wording, writer_of
 from pipeline.sinks.otlp.context import SAMPLED, caller_of
 from pipeline.sinks.severity import Severity, severity_of
+from pipeline.sinks.stdout.lines import in_words
 
 ATTRIBUTES = 6
 """Of LogRecord."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 
 from pipeline.api import Event, FieldType
-from pipeline.sinks.paths import FilePath, problem
+from pipeline.sinks.file.paths import FilePath, problem
 from pipeline.sinks.time_tokens import filled
 
 LONGEST_KEY = 1024

@@ -16,8 +16,8 @@ from pipeline.api import Config, Context, Event, NotConnected, Sink, SinkDefault
 from pipeline.codecs.options import FieldNames
 from pipeline.codecs.selection import Selection
 from pipeline.sinks.http.client import TlsOptions
-from pipeline.sinks.lines import in_words
 from pipeline.sinks.severity import Severity
+from pipeline.sinks.stdout.lines import in_words
 from pipeline.sinks.syslog.address import LARGEST, Transport, address_of
 from pipeline.sinks.syslog.datagram import Datagram
 from pipeline.sinks.syslog.message import FACILITIES, SEVERITIES, Form, message

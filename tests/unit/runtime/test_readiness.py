@@ -217,7 +217,7 @@ async def test_it_ends_at_once_while_it_waits() -> None:
 
 async def test_a_file_sink_in_a_folder_that_cannot_be_written(tmp_path: Path) -> None:
     """The case of a service without its log folder: the real sink is not opened either."""
-    from pipeline.sinks.file import FileConfig, FileSink  # noqa: PLC0415  only here
+    from pipeline.sinks.file.sink import FileConfig, FileSink  # noqa: PLC0415  only here
 
     (tmp_path / "log").write_text("a file where a folder should be")
     sink = Part(FileSink, ["s"], FileConfig(path=f"{tmp_path}/log/out.jsonl"), options=SinkOptions(retry=RETRY))

@@ -26,8 +26,8 @@ from pipeline.delivery.batch import Batch, size_of
 from pipeline.delivery.dead_letter import DeadLetter
 from pipeline.delivery.ledger import Ledger
 from pipeline.delivery.memory import MemoryBuffer
-from pipeline.sinks.file import FileConfig, FileSink
-from pipeline.sinks.rotation import Rotation
+from pipeline.sinks.file.rotation import Rotation
+from pipeline.sinks.file.sink import FileConfig, FileSink
 from pipeline.testing.fakes import FakeClock, Script, bounds, worker
 
 pytestmark = pytest.mark.anyio
@@ -124,7 +124,7 @@ WRITER = """
 import sys
 import anyio
 from pipeline.api import Context, Exchange
-from pipeline.sinks.file import FileConfig, FileSink
+from pipeline.sinks.file.sink import FileConfig, FileSink
 
 async def main():
     sink = FileSink(FileConfig(path=sys.argv[1]), Context("file"))

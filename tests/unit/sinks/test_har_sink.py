@@ -9,7 +9,7 @@ import pytest
 
 from pipeline.api import Context, Exchange, NotConnected
 from pipeline.codecs import har
-from pipeline.sinks.har import HarConfig, HarSink
+from pipeline.sinks.har.sink import HarConfig, HarSink
 
 pytestmark = pytest.mark.anyio
 

@@ -8,7 +8,7 @@ import pytest
 
 from pipeline.api import Context, NotConnected
 from pipeline.packets.store import Keeper, PacketStore
-from pipeline.sinks.pcapng import PcapngConfig, PcapngSink
+from pipeline.sinks.pcapng.sink import PcapngConfig, PcapngSink
 from pipeline.sources.pcap.reader import read_segments
 from tests.unit.packets.test_taker import SECOND, exchange, kept, talk
 

@@ -12,15 +12,15 @@ from pydantic.fields import FieldInfo
 from pipeline.codecs.options import EncodingOptions
 from pipeline.sinks.clickhouse.sink import ClickHouseConfig
 from pipeline.sinks.elasticsearch.sink import ElasticsearchConfig
-from pipeline.sinks.file import FileConfig
-from pipeline.sinks.har import HarConfig
+from pipeline.sinks.file.sink import FileConfig
+from pipeline.sinks.har.sink import HarConfig
 from pipeline.sinks.http.client import RequestOptions
 from pipeline.sinks.http.sink import HttpSinkConfig
 from pipeline.sinks.loki.sink import LokiConfig
 from pipeline.sinks.otlp.sink import OtlpSinkConfig
-from pipeline.sinks.pcapng import PcapngConfig
+from pipeline.sinks.pcapng.sink import PcapngConfig
 from pipeline.sinks.s3.sink import S3Config
-from pipeline.sinks.stdout import StdoutConfig
+from pipeline.sinks.stdout.sink import StdoutConfig
 from pipeline.sinks.syslog.sink import SyslogSinkConfig
 
 PAGE = (Path(__file__).parents[3] / "docs" / "sinks.md").read_text()

@@ -17,10 +17,10 @@ from pipeline.model.events.firewall_decision import FirewallDecision
 from pipeline.model.events.http_request import HttpRequest
 from pipeline.model.events.tls_handshake import TlsHandshake
 from pipeline.model.events.websocket_message import WebsocketMessage
-from pipeline.sinks.cells import cells
-from pipeline.sinks.clock import local_second
-from pipeline.sinks.lines import LineFormat
-from pipeline.sinks.raw import RawFormat
+from pipeline.sinks.stdout.cells import cells
+from pipeline.sinks.stdout.clock import local_second
+from pipeline.sinks.stdout.lines import LineFormat
+from pipeline.sinks.stdout.raw import RawFormat
 
 NOON_NS = 1_767_355_445_123_456_789  # 2026-01-02T12:04:05.123456789Z
 HOSTILE = "\x1b]0;owned\x07\x1b[2J\r\n\x9b31m\x7f\u202egpj.exe\u2066\u2028\udc80"

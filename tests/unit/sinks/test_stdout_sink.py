@@ -19,8 +19,8 @@ from pydantic import ValidationError
 
 from pipeline.api import Context, Event, Exchange, NotConnected
 from pipeline.errors import Finished
-from pipeline.sinks import stdout
-from pipeline.sinks.stdout import StdoutConfig, StdoutSink
+from pipeline.sinks.stdout import sink as stdout
+from pipeline.sinks.stdout.sink import StdoutConfig, StdoutSink
 
 pytestmark = pytest.mark.anyio
 
@@ -225,7 +225,7 @@ async def test_dev_full(monkeypatch: pytest.MonkeyPatch) -> None:
 STUCK = """
 import anyio
 from pipeline.api import Context, Exchange
-from pipeline.sinks.stdout import StdoutConfig, StdoutSink
+from pipeline.sinks.stdout.sink import StdoutConfig, StdoutSink
 
 async def main():
     sink = StdoutSink(StdoutConfig(format="json"), Context("out"))

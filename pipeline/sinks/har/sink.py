@@ -11,9 +11,9 @@ from pydantic import Field
 from pipeline.api import Config, ConfigError, Context, Event, NotConnected, PathOption, Sink
 from pipeline.errors import Problem
 from pipeline.model.file_names import FileNames
-from pipeline.sinks.archive import Archive
-from pipeline.sinks.paths import too_long
-from pipeline.sinks.rotation import LONGEST_SUFFIX, rotated_names
+from pipeline.sinks.file.paths import too_long
+from pipeline.sinks.file.rotation import LONGEST_SUFFIX, rotated_names
+from pipeline.sinks.har.archive import Archive
 
 
 class HarConfig(Config):

@@ -18,10 +18,10 @@ from pipeline.codecs.options import EncodingOptions
 from pipeline.codecs.registry import codec
 from pipeline.errors import Problem
 from pipeline.expressions import ExpressionError
-from pipeline.sinks.logfile import Habits, LogFile
-from pipeline.sinks.paths import FilePath, problem, too_long
-from pipeline.sinks.portions import portions
-from pipeline.sinks.rotation import LONGEST_SUFFIX, rotated_names
+from pipeline.sinks.file.logfile import Habits, LogFile
+from pipeline.sinks.file.paths import FilePath, problem, too_long
+from pipeline.sinks.file.portions import portions
+from pipeline.sinks.file.rotation import LONGEST_SUFFIX, rotated_names
 
 NAME_ERRORS = frozenset(
     {

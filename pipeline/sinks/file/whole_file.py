@@ -15,7 +15,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar, Generic, NoReturn, TypeVar
 
-from pipeline.sinks.rotation import Rotation
+from pipeline.sinks.file.rotation import Rotation
 
 Items = TypeVar("Items")
 

@@ -12,10 +12,10 @@ from pipeline.api import Config, ConfigError, Context, Event, NotConnected, Path
 from pipeline.errors import Problem
 from pipeline.model.file_names import FileNames
 from pipeline.model.packet import Packet
-from pipeline.sinks.capture_file import CaptureFile
-from pipeline.sinks.packets_of_events import KEEP_BYTES, PacketsOfEvents
-from pipeline.sinks.paths import too_long
-from pipeline.sinks.rotation import LONGEST_SUFFIX, rotated_names
+from pipeline.sinks.file.paths import too_long
+from pipeline.sinks.file.rotation import LONGEST_SUFFIX, rotated_names
+from pipeline.sinks.pcapng.capture_file import CaptureFile
+from pipeline.sinks.pcapng.packets_of_events import KEEP_BYTES, PacketsOfEvents
 
 
 class PcapngConfig(Config):

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from pipeline.sinks.cells import cells, filled, shortened
+from pipeline.sinks.stdout.cells import cells, filled, shortened
 
 METHOD = 7
 ENDS = 43

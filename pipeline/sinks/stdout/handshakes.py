@@ -6,8 +6,8 @@ the protocol, the cipher and the rest where they have their URL.
 
 from pipeline.codecs.text import visible
 from pipeline.model.events.tls_handshake import TlsHandshake
-from pipeline.sinks.event_cells import EventCells, host_of, remarks
-from pipeline.sinks.screen import CYAN, RED
+from pipeline.sinks.stdout.event_cells import EventCells, host_of, remarks
+from pipeline.sinks.stdout.screen import CYAN, RED
 
 HTTPS_PORT = 443
 

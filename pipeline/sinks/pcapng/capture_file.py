@@ -6,7 +6,7 @@ from importlib.metadata import version
 
 from pipeline.codecs import pcapng
 from pipeline.model.packet import Packet
-from pipeline.sinks.whole_file import WholeFile
+from pipeline.sinks.file.whole_file import WholeFile
 
 
 class CaptureFile(WholeFile[Sequence[Packet]]):

@@ -18,14 +18,14 @@ from pipeline.model.events.http_request import HttpRequest
 from pipeline.model.events.kinds import name_of
 from pipeline.model.events.tls_handshake import TlsHandshake
 from pipeline.model.events.websocket_message import WebsocketMessage
-from pipeline.sinks import decisions, handshakes, requests, websockets
-from pipeline.sinks.cells import filled, fitted, shortened, taken
-from pipeline.sinks.clock import time_of_day
-from pipeline.sinks.event_cells import EventCells
-from pipeline.sinks.grpc_statuses import grpc_status
-from pipeline.sinks.layout import METHOD, PIPED, URL_LEAST, End, Layout, layout_for
-from pipeline.sinks.screen import CYAN, DIM, GREEN, MAGENTA, RED, YELLOW, Screen
-from pipeline.sinks.tables import Table, is_tabular
+from pipeline.sinks.stdout import decisions, handshakes, requests, websockets
+from pipeline.sinks.stdout.cells import filled, fitted, shortened, taken
+from pipeline.sinks.stdout.clock import time_of_day
+from pipeline.sinks.stdout.event_cells import EventCells
+from pipeline.sinks.stdout.grpc_statuses import grpc_status
+from pipeline.sinks.stdout.layout import METHOD, PIPED, URL_LEAST, End, Layout, layout_for
+from pipeline.sinks.stdout.screen import CYAN, DIM, GREEN, MAGENTA, RED, YELLOW, Screen
+from pipeline.sinks.stdout.tables import Table, is_tabular
 
 _STATUS_COLOURS = {0: MAGENTA, 1: DIM, 2: GREEN, 3: CYAN, 4: YELLOW, 5: RED}
 """By the status' first digit; 0: no answer."""

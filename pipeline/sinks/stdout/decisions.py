@@ -2,8 +2,8 @@
 
 from pipeline.codecs.text import visible
 from pipeline.model.events.firewall_decision import FirewallDecision
-from pipeline.sinks.event_cells import EventCells, host_of
-from pipeline.sinks.screen import GREEN, RED, YELLOW
+from pipeline.sinks.stdout.event_cells import EventCells, host_of
+from pipeline.sinks.stdout.screen import GREEN, RED, YELLOW
 
 HTTP_PORT = 80
 

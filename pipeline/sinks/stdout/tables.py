@@ -8,8 +8,8 @@ from collections.abc import Sequence
 
 from pipeline.api import AttributeValue, Event, Measurement
 from pipeline.codecs.text import visible
-from pipeline.sinks.cells import cells, fitted
-from pipeline.sinks.clock import time_of_day
+from pipeline.sinks.stdout.cells import cells, fitted
+from pipeline.sinks.stdout.clock import time_of_day
 
 OWN = "httpipe."
 

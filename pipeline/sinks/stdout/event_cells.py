@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 from pipeline.codecs.text import visible
 from pipeline.model.events.connection_event import ConnectionEvent
-from pipeline.sinks.screen import CYAN
+from pipeline.sinks.stdout.screen import CYAN
 
 
 class EventCells(NamedTuple):

@@ -21,10 +21,10 @@ from pipeline.codecs.curl import curl
 from pipeline.codecs.options import EncodingOptions
 from pipeline.codecs.registry import codec
 from pipeline.errors import Finished, NotConnected
-from pipeline.sinks.lines import LineFormat
-from pipeline.sinks.packets_of_events import KEEP_BYTES, PacketsOfEvents
-from pipeline.sinks.printer import Printer
-from pipeline.sinks.raw import RawFormat
+from pipeline.sinks.pcapng.packets_of_events import KEEP_BYTES, PacketsOfEvents
+from pipeline.sinks.stdout.lines import LineFormat
+from pipeline.sinks.stdout.printer import Printer
+from pipeline.sinks.stdout.raw import RawFormat
 
 _READER_GONE = frozenset({errno.EPIPE, errno.ECONNRESET, errno.EIO, errno.EBADF})
 """EIO: the terminal was hung up (termios(3)). EBADF: somebody closed the descriptor."""

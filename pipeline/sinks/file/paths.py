@@ -13,7 +13,7 @@ from pipeline.expressions import SanitisedTemplate, compile_sanitised
 from pipeline.expressions.template import SANITISED
 from pipeline.model.file_names import DIGITS, FileNames, Place, spelled
 from pipeline.sinks import time_tokens
-from pipeline.sinks.rotation import apart
+from pipeline.sinks.file.rotation import apart
 from pipeline.sinks.time_tokens import TOKENS
 
 NAME_BYTES = 255

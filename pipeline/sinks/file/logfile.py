@@ -17,7 +17,7 @@ import msgspec
 
 from pipeline.api import Context
 from pipeline.codecs.registry import Codec
-from pipeline.sinks.rotation import Compression, Rotation
+from pipeline.sinks.file.rotation import Compression, Rotation
 
 _FOLDER_MODE = 0o750
 

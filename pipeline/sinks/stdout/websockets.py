@@ -2,8 +2,8 @@
 
 from pipeline.codecs.text import visible
 from pipeline.model.events.websocket_message import WebsocketMessage
-from pipeline.sinks.event_cells import EventCells, host_of, remarks
-from pipeline.sinks.screen import CYAN, YELLOW
+from pipeline.sinks.stdout.event_cells import EventCells, host_of, remarks
+from pipeline.sinks.stdout.screen import CYAN, YELLOW
 
 HTTP_PORT = 80
 FROM_CLIENT, FROM_SERVER = "C→S", "S→C"

@@ -2,8 +2,8 @@
 
 from pipeline.codecs.text import visible
 from pipeline.model.events.http_request import HttpRequest
-from pipeline.sinks.event_cells import EventCells, host_of, remarks
-from pipeline.sinks.screen import DIM
+from pipeline.sinks.stdout.event_cells import EventCells, host_of, remarks
+from pipeline.sinks.stdout.screen import DIM
 
 HTTP_PORT = 80
 

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from pipeline.api import Event, Exchange
 from pipeline.codecs.heads import LINE_END, lines_of
 from pipeline.codecs.text import visible
-from pipeline.sinks.clock import time_of_day
-from pipeline.sinks.lines import endpoint
+from pipeline.sinks.stdout.clock import time_of_day
+from pipeline.sinks.stdout.lines import endpoint
 
 
 class Half(NamedTuple):

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from pipeline.api import Event
 from pipeline.codecs import har
-from pipeline.sinks.whole_file import WholeFile
+from pipeline.sinks.file.whole_file import WholeFile
 
 
 class Archive(WholeFile[Sequence[Event]]):

@@ -1,0 +1,1 @@
+"""The ``har`` sink: archives that browsers open, whole after every batch."""
