@@ -23,6 +23,14 @@ LONGEST_ANSWER = 16 << 20
 CONFLICT = 409
 """A document with this id is there already."""
 
+_OF_SETTINGS = (
+    "validation_exception: Validation Failed: 1: this action would add [",  # more shards than the cluster may have
+    "illegal_argument_exception: pipeline with id [",  # does not exist: that of a request, or an index's default
+    "illegal_argument_exception: no write index is defined for alias",
+)
+"""How 400 begins for which no event is to blame (Elasticsearch 7 to 9, OpenSearch 1 to 3). Only the beginning is the server's:
+what follows may quote the document, and so whoever sent the traffic."""
+
 _DIGEST_BYTES = 10
 _LAST_MOMENT = (1 << 63) - 1
 
@@ -65,6 +73,11 @@ def items_of(answer: bytes, count: int) -> list[Item] | None:
     except (DecodeError, KeyError, TypeError, AttributeError):
         return None
     return items if len(items) == count else None
+
+
+def is_of_settings(said: str) -> bool:
+    """Whether somebody has to put the server right: until then it refuses every such event."""
+    return said.startswith(_OF_SETTINGS)
 
 
 def words_of(answer: bytes) -> bytes:

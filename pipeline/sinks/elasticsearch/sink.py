@@ -17,7 +17,17 @@ from pipeline.codecs.options import EncodingOptions
 from pipeline.codecs.registry import codec
 from pipeline.errors import SinkSignal
 from pipeline.sinks.compression import ENCODINGS, compressed
-from pipeline.sinks.elasticsearch.bulk import ANSWERED, CONFLICT, LONGEST_ANSWER, Action, Item, body_of, items_of, words_of
+from pipeline.sinks.elasticsearch.bulk import (
+    ANSWERED,
+    CONFLICT,
+    LONGEST_ANSWER,
+    Action,
+    Item,
+    body_of,
+    is_of_settings,
+    items_of,
+    words_of,
+)
 from pipeline.sinks.elasticsearch.index_name import IndexName
 from pipeline.sinks.elasticsearch.index_template import index_template
 from pipeline.sinks.http.address import ServerUrl
@@ -169,9 +179,7 @@ class ElasticsearchSink(Sink):
         """What is to become of an event that the server says this of."""
         answer = Answer(item.status, body=item.said.encode(errors="replace"))
         fate = judge(f"{self._who}, for an event,", answer, RETRY_STATUSES, self._context.now_ns())
-        if isinstance(fate, Reject) and f"pipeline with id [{self._config.pipeline}]" in item.said:
-            return BackOff(None, str(fate))  # somebody has removed it, and may bring it back
-        return fate
+        return BackOff(None, str(fate)) if isinstance(fate, Reject) and is_of_settings(item.said) else fate
 
     async def _ask(self, method: str, path: str, good: Sequence[int] = (), body: bytes = b"") -> int:
         """The status of an answer that is a success or among ``good``. Raises ``NotConnected`` with the server's words."""

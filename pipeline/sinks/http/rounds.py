@@ -61,7 +61,9 @@ def halves(part: Part[What]) -> list[Part[What]]:
 
 def _stop(outcome: Outcome[What], until: float) -> SinkSignal | None:
     """What keeps the other parts of a batch from being sent now."""
-    if isinstance(outcome, SinkSignal) and not isinstance(outcome, Reject):
-        return outcome
+    causes = [outcome] if isinstance(outcome, SinkSignal) else outcome.values() if isinstance(outcome, Mapping) else ()
+    for cause in causes:
+        if not isinstance(cause, Reject):
+            return cause
     late = time.monotonic() > until
     return BackOff(0.0, f"the requests of this batch take more than {PATIENCE_SECS:g} s") if late else None

@@ -15,7 +15,7 @@ from pipeline.codecs.options import EncodingOptions
 from pipeline.codecs.registry import codec
 from pipeline.sinks.compression import ENCODINGS, compressed
 from pipeline.sinks.http.address import ServerUrl
-from pipeline.sinks.http.answer import CONTENT_TOO_LARGE, RETRY_STATUSES, Answer, judge
+from pipeline.sinks.http.answer import CONTENT_TOO_LARGE, RETRY_STATUSES, Answer, judge, sentence_of
 from pipeline.sinks.http.client import Client, RequestOptions
 from pipeline.sinks.http.credentials import AuthOptions
 from pipeline.sinks.http.rounds import Outcome, Part, deliver, halves
@@ -24,6 +24,9 @@ from pipeline.sinks.loki.push import body_of
 from pipeline.sinks.loki.refusal import apart, is_of_settings
 
 PATH = "/loki/api/v1/push"
+BLOCKED = 260
+"""While somebody has blocked ingestion (``block_ingestion_until``), Loki takes nothing and answers with this status, which looks
+like a success (``block_ingestion_status_code``, Loki 3)."""
 TOO_LARGE_WITHIN = b"received message larger than max"
 """Loki's parts speak gRPC with each other, and what is too large there comes back as 500 with these words of its library."""
 
@@ -108,7 +111,10 @@ class LokiSink(Sink):
             return error
         if len(events) > 1 and _is_too_large(answer):
             return halves(part)
-        failure = judge(f"POST {self._url}", answer, RETRY_STATUSES, self._context.now_ns())
+        who = f"POST {self._url}"
+        if answer.status == BLOCKED:
+            return BackOff(None, sentence_of(who, answer.status, answer.said))
+        failure = judge(who, answer, RETRY_STATUSES, self._context.now_ns())
         if isinstance(failure, Reject) and is_of_settings(answer.body):
             return BackOff(None, str(failure))
         if isinstance(failure, Reject) and (smaller := apart(events, streams, answer.body)):

@@ -1,5 +1,6 @@
 """What an answer to an export means (OTLP specification 1.5, "OTLP/gRPC Response", "OTLP/HTTP Response"). Pure; never raises."""
 
+import re
 from typing import NamedTuple
 
 from pipeline.codecs.errors import DecodeError
@@ -14,8 +15,12 @@ TO_BE_PUT_RIGHT = {401, 403, 407, 408}
 
 OK, CANCELLED, DEADLINE_EXCEEDED, PERMISSION_DENIED, RESOURCE_EXHAUSTED = 0, 1, 4, 7, 8
 ABORTED, OUT_OF_RANGE, UNAVAILABLE, DATA_LOSS, UNAUTHENTICATED = 10, 11, 14, 15, 16
-CALL_LATER = {CANCELLED, DEADLINE_EXCEEDED, ABORTED, OUT_OF_RANGE, UNAVAILABLE, DATA_LOSS}
-"""gRPC: the specification's own; RESOURCE_EXHAUSTED is one where the server says when."""
+CALL_LATER = {CANCELLED, DEADLINE_EXCEEDED, RESOURCE_EXHAUSTED, ABORTED, OUT_OF_RANGE, UNAVAILABLE, DATA_LOSS}
+"""gRPC: the specification's own. RESOURCE_EXHAUSTED is among them where the server says when; without that it is a quota, which
+somebody can put right, or a message that is too large."""
+_TOO_LARGE = re.compile(r"message.*(larger than|exceeds|too large)", re.IGNORECASE)
+"""What the gRPC libraries say of a message that is larger than they may take: of C++ and Python, Go, Java, .NET and Rust, whose
+code is OUT_OF_RANGE."""
 CALL_TO_BE_PUT_RIGHT = {PERMISSION_DENIED, UNAUTHENTICATED}
 
 RETRY_INFO = b"type.googleapis.com/google.rpc.RetryInfo"
@@ -61,9 +66,9 @@ def judge_call(who: str, code: int, name: str, said: str, status: bytes) -> Sink
     """The same for a gRPC call that failed; ``status`` is its ``google.rpc.Status``, or empty."""
     pause = retry_delay(status)
     sentence = f"{who} answered {name}" + (f": {readable(said)}" if said else "")
-    if code in CALL_LATER | CALL_TO_BE_PUT_RIGHT or (code == RESOURCE_EXHAUSTED and pause is not None):
-        return BackOff(pause or None, sentence)
-    return TooLarge(sentence) if code == RESOURCE_EXHAUSTED else Reject(sentence)
+    if code in (RESOURCE_EXHAUSTED, OUT_OF_RANGE) and pause is None and _TOO_LARGE.search(said):
+        return TooLarge(sentence)
+    return BackOff(pause or None, sentence) if code in CALL_LATER | CALL_TO_BE_PUT_RIGHT else Reject(sentence)
 
 
 def retry_delay(status: bytes) -> float | None:

@@ -119,9 +119,19 @@ async def _ended(call: "grpc.Future") -> None:
 
 
 def _read(tls: TlsOptions) -> tuple[bytes | None, bytes | None, bytes | None]:
-    """Authorities, private key and certificate, as far as they are named."""
-    root, key, chain = (None if path is None else Path(path).read_bytes() for path in (tls.ca_file, tls.key_file, tls.crt_file))
+    """Authorities, private key and certificate, as far as they are named. Raises ``OSError``."""
+    root, key, chain = (_pem(path) for path in (tls.ca_file, tls.key_file, tls.crt_file))
     return root, key, chain
+
+
+def _pem(path: str | None) -> bytes | None:
+    """What a file holds. Raises ``OSError`` where that is no PEM: gRPC ends the process at a key or a chain that is empty."""
+    if path is None:
+        return None
+    held = Path(path).read_bytes()
+    if b"-----BEGIN " not in held:
+        raise OSError(f"{path} is not PEM" if held else f"{path} is empty")
+    return held
 
 
 def _reason(said: str) -> str:

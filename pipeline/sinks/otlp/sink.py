@@ -75,6 +75,8 @@ class OtlpSinkConfig(RequestOptions):
             ):
                 if told:
                     raise ValueError(f'{name} is not possible with protocol = "grpc"')
+            if self.tls.crt_file and not self.tls.key_file:
+                raise ValueError('protocol = "grpc" wants tls.key_file with tls.crt_file, also where one file holds both')
         return self
 
 

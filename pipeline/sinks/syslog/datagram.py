@@ -6,6 +6,7 @@ UDP promises nothing. What can be known is used: a host that says that nobody li
 import errno
 import socket
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import anyio
@@ -19,8 +20,10 @@ from pipeline.sinks.syslog.stream import reason_of
 class Datagram:
     """A socket that is connected to one server. ``open`` before ``send``; ``aclose`` is safe twice, and safe unopened."""
 
-    def __init__(self, address: Address) -> None:
+    def __init__(self, address: Address, turn: int = 0) -> None:
+        """``turn``: which of the host's addresses is tried first, counted from 0 and round."""
         self._address = address
+        self._turn = turn
         self._socket: socket.socket | None = None
 
     async def open(self) -> None:
@@ -30,15 +33,28 @@ class Datagram:
                 self._connect(socket.AF_UNIX, self._address.path)
             else:
                 names = await anyio.getaddrinfo(self._address.host, self._address.port, type=socket.SOCK_DGRAM)
-                family, *_, where = names[0]
-                self._connect(family, where)
+                first = self._turn % len(names)
+                self._connect_one([(family, where) for family, *_, where in names[first:] + names[:first]])
         except OSError as error:
             await self.aclose()
             raise NotConnected(f"{self._address}: {reason_of(error)}") from error
 
+    def _connect_one(self, addresses: Sequence[tuple[int, tuple[Any, ...]]]) -> None:
+        """The first to which there is a way. Raises what the system says of the last where there is none."""
+        for family, where in addresses[:-1]:
+            with suppress(OSError):
+                self._connect(family, where)
+                return
+        self._connect(*addresses[-1])
+
     def _connect(self, family: int, where: str | tuple[Any, ...]) -> None:
-        self._socket = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
-        self._socket.connect(where)
+        held = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK | socket.SOCK_CLOEXEC)
+        try:
+            held.connect(where)
+        except OSError:
+            held.close()
+            raise
+        self._socket = held
 
     async def send(self, messages: Sequence[bytes]) -> None:
         """Send all of them. Raises ``NotConnected`` where nobody listens, ``BatchError`` for those that cannot be sent."""

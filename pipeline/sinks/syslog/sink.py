@@ -112,12 +112,15 @@ class SyslogSink(Sink):
         self._address = address_of(config.address)
         self._form = form_of(config)
         self._line: Stream | Datagram | None = None
+        self._turn = 0
 
     async def open(self) -> None:
         """Connect."""
         config, address = self._config, self._address
         if address.transport is Transport.UDP or (address.transport is Transport.UNIX and config.socket == "datagram"):
-            self._line = Datagram(address)
+            # nobody answers a datagram: that this is opened again may mean that nobody listens at the address before
+            self._line = Datagram(address, self._turn)
+            self._turn += 1
         else:
             context = None
             if address.transport is Transport.TLS:

@@ -111,6 +111,30 @@ async def test_each_event_has_the_fate_that_its_item_says(receiver: Receiver) ->
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("kind", "reason", "fate"),
+    [
+        (
+            "validation_exception",
+            "Validation Failed: 1: this action would add [2] shards, but this cluster currently has [9]/[9] maximum shards open;",
+            BackOff,
+        ),
+        ("illegal_argument_exception", "pipeline with id [nightly] does not exist", BackOff),
+        ("illegal_argument_exception", "no write index is defined for alias [logs]. The write index may be", BackOff),
+        ("document_parsing_exception", "Preview: 'illegal_argument_exception: pipeline with id [x] does not exist'", Reject),
+        ("illegal_argument_exception", "mapper [a] cannot be changed", Reject),
+    ],
+)
+async def test_events_wait_for_a_server_that_somebody_has_to_put_right(
+    receiver: Receiver, kind: str, reason: str, fate: type[Exception]
+) -> None:
+    """400 that no event is to blame for; what a document brings along is not taken for the server's words."""
+    receiver.answer(answered(*[{"status": 400, "error": {"type": kind, "reason": reason}}] * 4))
+    with pytest.raises(fate, match=f"400: {kind}"):
+        await sent(make(receiver.base)[0])
+
+
+@pytest.mark.anyio
 async def test_a_conflict_with_an_id_that_is_not_ours_is_no_delivery(receiver: Receiver) -> None:
     """Without ids of ours it says something else."""
     receiver.answer(answered(*[{"status": 409}] * 4))

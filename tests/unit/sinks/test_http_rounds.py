@@ -45,8 +45,8 @@ async def test_parts_may_be_cut_as_often_as_it_takes() -> None:
 @pytest.mark.anyio
 async def test_single_events_may_fail() -> None:
     """By their place in the batch; the other parts are sent all the same."""
-    sent, failed = await failures(WHOLE, {1: Reject("no"), 2: BackOff(1.0)})
-    assert (sent, {place: type(error) for place, error in failed.items()}) == (WHOLE, {1: Reject, 2: BackOff})
+    sent, failed = await failures(WHOLE, {1: Reject("no")}, {4: BackOff(1.0)})
+    assert (sent, {place: type(error) for place, error in failed.items()}) == (WHOLE, {1: Reject, 4: BackOff})
 
 
 @pytest.mark.anyio
@@ -55,6 +55,16 @@ async def test_who_asks_to_wait_is_left_alone(stop: BackOff | NotConnected) -> N
     """What was not sent yet waits with what was; what was taken does not."""
     parts = [*WHOLE, Part("c", ())]
     assert await failures(parts, None, stop) == (parts[:2], {4: stop, 5: stop})
+
+
+@pytest.mark.anyio
+async def test_who_asks_to_wait_with_some_events_is_left_alone() -> None:
+    """As with all of them; what is rejected for good stops nothing."""
+    stop = BackOff(2.0)
+    sent, failed = await failures([*WHOLE, Part("c", (6,))], {1: Reject("no")}, {4: Reject("no"), 5: stop})
+    assert [part.what for part in sent] == ["a", "b"]
+    assert {place: type(error) for place, error in failed.items()} == {1: Reject, 4: Reject, 5: BackOff, 6: BackOff}
+    assert failed[6] is stop
 
 
 @pytest.mark.anyio

@@ -204,6 +204,14 @@ async def test_who_may_say_yes_later_is_asked_again(receiver: Receiver, status: 
     assert receiver.requests()[0]["fields"]["authorization"].startswith("Basic ")
 
 
+@pytest.mark.anyio
+async def test_a_blocked_loki_has_taken_nothing(receiver: Receiver) -> None:
+    """Its answer looks like a success, so that clients that drop what they cannot send are content."""
+    receiver.answer((260, {}, "ingestion blocked for user fake until '2026-12-01' with status code '260'"))
+    with pytest.raises(BackOff, match="answered 260: ingestion blocked for user fake"):
+        await sent(make(receiver.base)[0])
+
+
 @pytest.mark.parametrize(
     ("options", "problem"),
     [

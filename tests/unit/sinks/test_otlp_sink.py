@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from pipeline.api import BackOff, BatchError, ConfigError, Context, Event, Measurement, NotConnected, Reject
 from pipeline.model.events.exchange import Exchange
 from pipeline.model.events.tls_handshake import TlsHandshake
+from pipeline.sinks.otlp.answer import TooLarge, judge_call
 from pipeline.sinks.otlp.sink import OtlpSink, OtlpSinkConfig
 from pipeline.testing.sink_contract import sink_contract
 from tests.otlp_receiver import DIES, OtlpReceiver, attributes, items
@@ -60,12 +61,12 @@ def numbers(server: Receiver | OtlpReceiver) -> list[int]:
     return [attributes(span.attributes)["httpipe.sequence"] for span in spans if span.attributes]
 
 
-def answer(server: Receiver | OtlpReceiver, *codes: tuple[int, int]) -> None:
+def answer(server: Receiver | OtlpReceiver, *codes: tuple[int, int], said: str = "not now") -> None:
     """Fail the first requests: with the status for HTTP, or the code for gRPC."""
     if isinstance(server, OtlpReceiver):
-        server.answer(*[(code, "not now", None) for _, code in codes])
+        server.answer(*[(code, said, None) for _, code in codes])
     else:
-        server.answer(*[(status, {}, "not now") for status, _ in codes])
+        server.answer(*[(status, {}, said) for status, _ in codes])
 
 
 SERVERS = {kind: Receivers(kind) for kind in (Receiver, OtlpReceiver)}
@@ -129,7 +130,7 @@ async def test_fields_credentials_and_compression_go_with_each_request(receiver:
 @pytest.mark.anyio
 async def test_who_may_say_yes_later_is_asked_again(receiver: Receiver | OtlpReceiver) -> None:
     """Statuses and codes that the specification calls retryable, and those that somebody has to put right."""
-    answers = [(429, 1), (502, 4), (503, 14), (504, 10), (401, 16), (403, 7), (408, 15), (307, 11)]
+    answers = [(429, 1), (502, 4), (503, 14), (504, 10), (401, 16), (403, 7), (408, 15), (307, 11), (429, 8)]
     answer(receiver, *answers)
     for _ in answers:
         with pytest.raises(BackOff, match="not now"):
@@ -155,12 +156,30 @@ async def test_who_says_never_is_not_asked_again(receiver: Receiver | OtlpReceiv
 @pytest.mark.anyio
 async def test_what_is_too_large_is_halved(receiver: Receiver | OtlpReceiver) -> None:
     """Until it fits; an event that alone is too large is rejected, and no other."""
-    answer(receiver, *[(413, 8)] * 3)
+    answer(receiver, *[(413, 8)] * 3, said="grpc: received message larger than max (5 vs. 4)")
     with pytest.raises(BatchError) as raised:
         await sent(make(receiver))
     assert list(raised.value.failures) == [0]
     assert isinstance(raised.value.failures[0], Reject)
     assert numbers(receiver) == [1, 2, 3]
+
+
+@pytest.mark.parametrize(
+    ("code", "said", "kind"),
+    [
+        (8, "CLIENT: Received message larger than max (5 vs. 4)", TooLarge),
+        (8, "gRPC message exceeds maximum size 4: 5", TooLarge),
+        (8, "Received message exceeds the maximum configured message size.", TooLarge),
+        (11, "Error, decoded message length too large: found 5 bytes, the limit is: 4 bytes", TooLarge),
+        (8, "RATE_LIMITED: ingestion rate limit exceeded", BackOff),
+        (8, "", BackOff),
+        (11, "read past the end", BackOff),
+        (3, "message larger than max", Reject),
+    ],
+)
+def test_words_tell_a_message_that_is_too_large_from_a_quota(code: int, said: str, kind: type[Exception]) -> None:
+    """Both have one code: what is over a quota is whole, and may be taken later."""
+    assert type(judge_call("a", code, "NAME", said, b"")) is kind
 
 
 @pytest.mark.anyio
@@ -221,6 +240,18 @@ async def test_an_unknown_certificate_is_refused_and_a_named_one_is_not(
         assert numbers(server) == [0, 1, 2, 3]
 
 
+@pytest.mark.anyio
+@pytest.mark.parametrize("name", ["ca_file", "crt_file", "key_file"])
+@pytest.mark.parametrize(("held", "problem"), [("", "is empty"), ("nothing of the kind", "is not PEM")])
+async def test_a_certificate_that_is_being_written_is_waited_for(tmp_path: Path, name: str, held: str, problem: str) -> None:
+    """gRPC would end the process at an empty one."""
+    certificate(tmp_path)
+    files = {"crt_file": str(tmp_path / "crt"), "key_file": str(tmp_path / "key")}
+    (tmp_path / "broken").write_text(held)
+    with pytest.raises(NotConnected, match=f"cannot read what tls names: .*broken {problem}"):
+        await sent(make("https://127.0.0.1:1", protocol="grpc", tls={**files, name: str(tmp_path / "broken")}))
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -229,6 +260,7 @@ async def test_an_unknown_certificate_is_refused_and_a_named_one_is_not(
         {"only_fields": ["a"], "except_fields": ["b"]},
         {"protocol": "grpc", "proxy": "http://proxy.example:3128"},
         {"protocol": "grpc", "tls": {"verify_certificate": False}},
+        {"protocol": "grpc", "tls": {"crt_file": "both.pem"}},
         {"protocol": "grpc", "compression": "zstd"},
         {"protocol": "grpc", "endpoint": "http://a/b"},
     ],
