@@ -44,6 +44,8 @@ class Draft(msgspec.Struct):
     config: BaseModel | None = None
     trial: BaseModel | None = None
     """Where ``config`` could not be made: without its wrong options, so that a constructor can look at the rest."""
+    right: frozenset[str] = frozenset()
+    """The options of ``trial`` that are as the file says."""
     complete: bool = True
     """Whether ``trial`` has all that the file says, but for unknown options, and nothing else."""
     named: tuple[str, ...] | None = None
@@ -205,6 +207,7 @@ def _own(made: Draft, loaded: Loaded, engine: set[str], file: str) -> list[Probl
     made.config, problems = check(model, own, entry.path, file=file, around=around)
     if made.config is None:
         right = {name: value for name, value in own.items() if not _concerns(problems, entry, name)}
+        made.right = frozenset(right)
         filled = _filled(model, right, file)
         made.complete = filled == {name: value for name, value in own.items() if name in names(model)}
         made.trial, _ = check(model, filled, entry.path, file=file)
@@ -270,14 +273,14 @@ def _made(made: Draft, loaded: Loaded, config: BaseModel, context: Context) -> S
 def _tried(made: Draft, loaded: Loaded, context: Context) -> list[Problem]:
     """What a constructor finds in the options that are left of a table with wrong ones, so that it is reported in the same run.
 
-    Of what it says only that counts which is about an option in the file: anything else may come of what is left out.
+    Of what it says only that counts which is about a right option of the file: anything else may come of what is left out.
     """
     if made.trial is None:
         return []
     try:
         _made(made, loaded, made.trial, context)
     except ConfigError as error:
-        given = [problem for problem in error.problems if problem.path.split(".")[0] in made.entry.table]
+        given = [problem for problem in error.problems if problem.path.split(".")[0] in made.right]
         return [Problem(f"{made.entry.path}.{problem.path}", problem.message) for problem in given]
     except (Exception, SystemExit):  # noqa: BLE001  an attempt: it is made in earnest when the options are right
         return []

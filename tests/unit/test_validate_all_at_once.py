@@ -178,6 +178,19 @@ def test_a_table_with_wrong_options_blames_no_right_one(tmp_path: Path, capsys: 
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_a_wrong_option_is_told_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And nothing of what stands in for it while the rest is looked at."""
+    file = tmp_path / "p.toml"
+    file.write_text(
+        '[sources.a]\ntype = "pcap"\npath = "-"\n[transforms.t]\ntype = "geoip"\ninputs = ["a"]\nfiles = "x.mmdb"\n'
+        '[sinks.s]\ntype = "null"\ninputs = ["t"]\n'
+    )
+    assert call(["validate", str(file)]) == ExitCode.BAD_CONFIG
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1
+    assert told.startswith(f"{file}: transforms.t.files: ")
+
+
 @pytest.mark.parametrize("mistake", ["", '[telemetry]\nlog_format = "x"\n'])
 def test_a_header_that_is_misspelt_is_compared_with_those_reported(
     mistake: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
