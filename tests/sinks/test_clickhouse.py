@@ -203,7 +203,7 @@ BAD = "CREATE TABLE {table} (`timestamp` DateTime64(9), `url.path` {type}, `http
 
 @pytest.mark.anyio
 async def test_a_row_that_is_named_is_rejected_alone(engine: Engine, table: str) -> None:
-    """One request more for it, and one for the rest."""
+    """One request more for it, and one for the rest; in halves where that has another one."""
     engine.ask(BAD.format(table=table, type="Date", more="ORDER BY timestamp"))
     events = [
         Exchange(timestamp_ns=number, url_path="x" if number in {3, 7} else "2026-01-02", httpipe_sequence=number)
@@ -215,7 +215,21 @@ async def test_a_row_that_is_named_is_rejected_alone(engine: Engine, table: str)
     assert {place: type(error) for place, error in raised.value.failures.items()} == {3: Reject, 7: Reject}
     assert re.search(r"Code: \d+\. DB::Exception: Cannot parse", str(raised.value.failures[3]))
     assert engine.numbers(table) == [0, 1, 2, 4, 5, 6, 8, 9]
-    assert [each["rows"] for each in engine.inserts()[before:]] == [10, 1, 9, 1, 8]
+    assert [each["rows"] for each in engine.inserts()[before:]] == [10, 1, 9, 1, 4, 4]
+
+
+@pytest.mark.anyio
+async def test_many_bad_rows_cost_no_square_of_them(engine: Engine, table: str) -> None:
+    """Each insert names one; all others sent again for each of 50 would be 1,400 rows."""
+    engine.ask(BAD.format(table=table, type="Date", more="ORDER BY timestamp"))
+    paths = ["x"] * 50 + ["2026-01-02"] * 2
+    events = [Exchange(timestamp_ns=number, url_path=path, httpipe_sequence=number) for number, path in enumerate(paths)]
+    before = len(engine.inserts())
+    with pytest.raises(BatchError) as raised:
+        await written(make(engine.url, table), events)
+    assert {place: type(error) for place, error in raised.value.failures.items()} == dict.fromkeys(range(50), Reject)
+    assert engine.numbers(table) == [50, 51]
+    assert sum(each["rows"] for each in engine.inserts()[before:]) < 500
 
 
 @pytest.mark.anyio

@@ -116,14 +116,17 @@ class ClickHouseSink(Sink):
 
     async def write(self, batch: Sequence[Event]) -> None:
         """Insert the batch. Raises what is to become of the rows that are not stored."""
-        await deliver([Part(None, range(len(batch)))], lambda part: self._insert(batch, part), len(batch))
+        await deliver([Part(False, range(len(batch)))], lambda part: self._insert(batch, part), len(batch))
 
     async def aclose(self) -> None:
         """Close all connections."""
         await self._client.aclose()
 
-    async def _insert(self, batch: Sequence[Event], part: Part[None]) -> Outcome[None]:
-        """What is to become of these rows. A row that the server names as bad is sent alone, and the others without it."""
+    async def _insert(self, batch: Sequence[Event], part: Part[bool]) -> Outcome[bool]:
+        """What is to become of these rows. A row that the server names as bad is sent alone, and the others without it.
+
+        The part's ``what`` says whether a bad row was found before: then there may be many, and the others are sent in halves.
+        """
         events = batch if len(part.places) == len(batch) else [batch[place] for place in part.places]
         query, body = await anyio.to_thread.run_sync(self._request, events)
         try:
@@ -164,13 +167,13 @@ class ClickHouseSink(Sink):
         raise BackOff(message=f"{self._who}: {answer.said}")
 
 
-def _without(part: Part[None], row: int | None) -> list[Part[None]]:
-    """The part in two: a row that is bad and the others, or halves where no row is named."""
+def _without(part: Part[bool], row: int | None) -> list[Part[bool]]:
+    """The part without a row that is bad, which goes alone; halves where none is named."""
     places = part.places
     if row is None or not 0 <= row < len(places):
         return halves(part)
-    others = [*places[:row], *places[row + 1 :]]
-    return [part._replace(places=[places[row]]), part._replace(places=others)]
+    others = Part(True, [*places[:row], *places[row + 1 :]])
+    return [Part(True, [places[row]]), *(halves(others) if part.what and len(others.places) > 1 else [others])]
 
 
 def _listed(names: Iterable[str]) -> str:
