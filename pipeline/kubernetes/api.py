@@ -1,11 +1,8 @@
 """Requests to the API server: pages of a list, and lines of a watch. Raises what is said here and nothing else."""
 
-import os
-import ssl
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import aclosing
 from importlib import import_module
-from socket import gaierror
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
@@ -13,6 +10,7 @@ import anyio.to_thread
 import msgspec
 
 from pipeline.kubernetes.credentials import Cluster, CredentialsError
+from pipeline.reasons import readable, reason_of
 
 if TYPE_CHECKING:
     import httpx
@@ -27,6 +25,8 @@ LONGEST_LINE = 8 << 20
 """Bytes of one line of a watch: etcd takes objects of 1.5 MiB, JSON may be twice that."""
 LARGEST_PAGE = 256 << 20
 """Bytes of one page of a list."""
+LONGEST_WORDS = 64 << 10
+"""Bytes of an answer that is an error."""
 
 
 class UnreachableError(Exception):
@@ -38,10 +38,10 @@ class BrokenError(UnreachableError):
 
 
 class RefusedError(Exception):
-    """The server's answer is an error; its words are the message."""
+    """The server's answer is an error; the beginning of its words is the message, on one line."""
 
     def __init__(self, status: int, message: str) -> None:
-        super().__init__(f"the API server answers {status}: {message}")
+        super().__init__(f"the API server answers {status}: {readable(message)}")
         self.status = status
 
 
@@ -104,7 +104,7 @@ class Api:
             raise UnreachableError("not open")
         try:
             token = self._cluster.token()
-        except OSError as error:
+        except (OSError, CredentialsError) as error:
             raise UnreachableError(f"its token cannot be read: {error}") from error
         headers = {"accept": "application/json", **({"authorization": f"Bearer {token}"} if token else {})}
         timeout = httpx.Timeout(TIMEOUT_SECS, read=read_secs)
@@ -120,34 +120,20 @@ class Api:
         except httpx.HTTPError as error:
             if answered and isinstance(error, httpx.ReadTimeout) and read_secs == SILENCE_SECS:
                 return
-            reason = "does not answer in time" if isinstance(error, httpx.TimeoutException) else _reason(error)
+            reason = "does not answer in time" if isinstance(error, httpx.TimeoutException) else reason_of(error)
             kind = BrokenError if answered else UnreachableError
             raise kind(f"{self._cluster.url}: {reason}") from error
 
 
 async def _words(response: Any) -> str:  # noqa: ANN401  httpx' response
-    """The message of a Status object, or the beginning of whatever else was answered; on one line."""
+    """The message of a Status object, or the beginning of whatever else was answered."""
     text = bytearray()
     async for piece in response.aiter_bytes():
         text += piece
-        if len(text) > 64 << 10:
+        if len(text) > LONGEST_WORDS:
             break
     try:
-        message = msgspec.json.decode(text)["message"]
+        message = str(msgspec.json.decode(text)["message"])
     except (msgspec.DecodeError, KeyError, TypeError):
-        message = text[:300].decode(errors="replace")
-    return " ".join(str(message).split())[:300] or response.reason_phrase
-
-
-def _reason(error: BaseException) -> str:
-    """What the system said, where it did: httpx and anyio wrap it several times."""
-    inner: BaseException | None = error
-    while inner is not None:
-        if isinstance(inner, gaierror):  # its numbers are its own
-            return str(inner.strerror)
-        if isinstance(inner, OSError) and not isinstance(inner, ssl.SSLError) and inner.errno:
-            return os.strerror(inner.errno)
-        inner = (
-            next(iter(inner.exceptions), None) if isinstance(inner, BaseExceptionGroup) else inner.__cause__ or inner.__context__
-        )
-    return str(error) or type(error).__name__
+        message = text[:LONGEST_WORDS].decode(errors="replace")
+    return message or response.reason_phrase

@@ -5,6 +5,7 @@ The token is read again for each request and the certificates for each connectio
 
 import base64
 import os
+import re
 import ssl
 import tempfile
 from collections.abc import Callable, Mapping
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+_TOKEN = re.compile(r"[\x21-\x7e]*")
 
 
 class CredentialsError(Exception):
@@ -41,7 +44,7 @@ def in_cluster(environment: Mapping[str, str], account: Path = SERVICE_ACCOUNT) 
     host = f"[{host}]" if ":" in host else host
     return Cluster(
         f"https://{host}:{port or 443}",
-        token=lambda: (account / "token").read_text().strip(),
+        token=lambda: _token_in(account / "token"),
         tls=lambda: ssl.create_default_context(cafile=account / "ca.crt"),
     )
 
@@ -75,8 +78,20 @@ def _named(config: Any, table: str, key: str, name: str) -> dict[str, Any]:  # n
 
 def _token(path: Path, user: Mapping[str, Any]) -> str:
     if "tokenFile" in user:
-        return (path.parent / str(user["tokenFile"])).read_text().strip()
-    return str(user.get("token", ""))
+        return _token_in(path.parent / str(user["tokenFile"]))
+    return _whole(str(user.get("token") or ""), path)
+
+
+def _token_in(file: Path) -> str:
+    return _whole(file.read_text(encoding="ascii", errors="replace"), file)
+
+
+def _whole(token: str, file: Path) -> str:
+    """Without the line end that files have; the HTTP client would show a token that fits into no header."""
+    token = token.strip()
+    if not _TOKEN.fullmatch(token):
+        raise CredentialsError(f"{file}: the token has characters that no token has, such as a space or a line end")
+    return token
 
 
 def _tls(path: Path, cluster: Mapping[str, Any], user: Mapping[str, Any]) -> ssl.SSLContext:

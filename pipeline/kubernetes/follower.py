@@ -22,7 +22,7 @@ from pipeline.api import Context
 from pipeline.kubernetes.api import Api, BrokenError, RefusedError, UnreachableError
 from pipeline.kubernetes.credentials import Cluster, CredentialsError
 from pipeline.kubernetes.pod import Naming, Pod, decode, pod_of
-from pipeline.kubernetes.pods import Pods
+from pipeline.kubernetes.pods import Listing, Pods
 
 BACKOFF_SECS = (0.5, 30.0)
 """Bounds of the first wait and of every one; random below them, so that the hosts of a cluster do not come back all at once."""
@@ -155,7 +155,7 @@ class Follower:
         parameters = {**self._scope.parameters, "limit": str(PAGE_PODS)}
         if self._scope.node is not None:
             parameters["resourceVersion"] = "0"  # from the server's memory: so many nodes ask at once
-        found: list[Pod] = []
+        listing = Listing(self._pods)
         while True:
             try:
                 page = _page(await api.page(parameters))
@@ -163,16 +163,17 @@ class Follower:
                 if error.status == GONE:
                     raise ExpiredError from error
                 raise
-            found += filter(None, map(self._pod, page.items or ()))
+            listing.take(filter(None, map(self._pod, page.items or ())))
             if not page.metadata.next:
                 break
             parameters = {**self._scope.parameters, "limit": str(PAGE_PODS), "continue": page.metadata.next}
             await anyio.lowlevel.checkpoint()
-        if not self._pods.listed:
-            self._context.log.info("pods are known", extra={"pods": len(found), "of": str(self._scope)})
-            if not found and self._scope.node is not None:
+        first = not self._pods.listed
+        listing.end()
+        if first:
+            self._context.log.info("pods are known", extra={"pods": len(self._pods), "of": str(self._scope)})
+            if not len(self._pods) and self._scope.node is not None:
                 self._context.log.warning("no pod runs on this node: is that its name?", extra={"node": self._scope.node})
-        self._pods.replace(found)
         self._version = page.metadata.resource_version
         self._well()
 

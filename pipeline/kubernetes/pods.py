@@ -6,6 +6,7 @@ What is gone is found for two minutes more: an exchange comes when it is over, a
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from typing import Literal
 
@@ -38,7 +39,8 @@ class _Held:
 class Pods:
     """``containers`` by container id, ``addresses`` by the address as text; read them at any time.
 
-    ``listed``: whether the server's list was whole once. Counter: ``table_full``, pods beyond ``max_pods``, which stay unknown.
+    ``listed``: whether the server's list was whole once. Counter: ``table_full``, how often the server told of a pod beyond
+    ``max_pods``, which stays unknown: each change of it counts.
     """
 
     def __init__(self, max_pods: int, count: Callable[[str, int], None], monotonic: Callable[[], float] = time.monotonic) -> None:
@@ -55,12 +57,21 @@ class Pods:
     def __len__(self) -> int:
         return len(self._held)
 
+    @property
+    def uids(self) -> AbstractSet[str]:
+        """Of all pods that are known now."""
+        return self._held.keys()
+
+    def takes(self, uid: str) -> bool:
+        """Whether there is room for this pod, or it is known already."""
+        return uid in self._held or len(self._held) < self._max_pods
+
     def put(self, pod: Pod) -> None:
         """One that is new, or has changed."""
         before = self._held.get(pod.uid)
         if before is not None and before.pod == pod:
             return
-        if before is None and len(self._held) >= self._max_pods:
+        if not self.takes(pod.uid):
             self._count("table_full", 1)
             return
         own = before.own if before is not None and before.own.attributes == pod.attributes else Identity(pod.attributes)
@@ -78,15 +89,6 @@ class Pods:
         held = self._held.pop(uid, None)
         if held is not None:
             self._leave(uid, held.keys)
-
-    def replace(self, pods: Iterable[Pod]) -> None:
-        """A whole list: whoever is not on it is gone."""
-        new = {pod.uid: pod for pod in pods}
-        for uid in self._held.keys() - new.keys():
-            self.remove(uid)
-        for pod in new.values():
-            self.put(pod)
-        self.listed = True
 
     def expire(self) -> None:
         """Forget what has been gone for long enough, and nobody has taken again."""
@@ -113,3 +115,29 @@ class Pods:
                 del self._users[key]
                 self._leaving.append((until, key, self._table(key)[key[1]]))
         self.expire()
+
+
+class Listing:
+    """A whole list of the server, page by page: whoever is not on it is gone at its end. Holds no more pods than the table."""
+
+    def __init__(self, pods: Pods) -> None:
+        self._pods = pods
+        self._unseen = set(pods.uids)
+        self._late: list[Pod] = []
+
+    def take(self, page: Iterable[Pod]) -> None:
+        """The next page. What comes to a full table waits for the room of those that may be gone."""
+        for pod in page:
+            self._unseen.discard(pod.uid)
+            if not self._pods.takes(pod.uid) and len(self._late) < len(self._unseen):
+                self._late.append(pod)
+            else:
+                self._pods.put(pod)
+
+    def end(self) -> None:
+        """It was the last page."""
+        for uid in self._unseen:
+            self._pods.remove(uid)
+        for pod in self._late:
+            self._pods.put(pod)
+        self._pods.listed = True

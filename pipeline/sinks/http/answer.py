@@ -5,6 +5,7 @@ from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
 from pipeline.errors import BackOff, Reject, SinkSignal
+from pipeline.reasons import readable
 
 CONTENT_TOO_LARGE = 413
 RETRY_STATUSES = (401, 403, 404, 407, 408, 425, 429)
@@ -12,8 +13,6 @@ RETRY_STATUSES = (401, 403, 404, 407, 408, 425, 429)
 somebody has to put right at one of the ends, for which no event should be lost meanwhile."""
 QUOTED = 4096
 """Bytes of an answer that are kept for a message."""
-LONGEST_QUOTE = 200
-"""Characters of it that a message shows: enough for the sentence in which a server says what it dislikes."""
 
 
 class Answer(NamedTuple):
@@ -27,11 +26,6 @@ class Answer(NamedTuple):
     def said(self) -> str:
         """What it says to people, in one line of printable characters; empty where it says nothing."""
         return readable(self.body[:QUOTED].decode(errors="replace"))
-
-
-def readable(text: str) -> str:
-    """The beginning of what a server says, fit for a message: one line, without control characters."""
-    return " ".join("".join(char if char.isprintable() else " " for char in text).split())[:LONGEST_QUOTE]
 
 
 def sentence_of(who: str, status: int, said: str) -> str:

@@ -4,16 +4,15 @@ In: bytes and header fields. Out: status and the beginning of the answer. A requ
 retry. httpx is imported when a sink is opened.
 """
 
-import os
 import ssl
 from collections.abc import Mapping
-from socket import gaierror
 from typing import TYPE_CHECKING, Annotated, Self
 
 import anyio
 from pydantic import AnyHttpUrl, ConfigDict, Field, SecretStr, model_validator
 
 from pipeline.api import Config, NotConnected, PathOption
+from pipeline.reasons import reason_of
 from pipeline.sinks.http.answer import QUOTED, Answer
 
 if TYPE_CHECKING:
@@ -117,7 +116,7 @@ class Client:
                     if len(said) > max(LONGEST_ANSWER, keep):
                         break  # leaving the block closes the connection
         except httpx.TransportError as error:
-            raise NotConnected(f"{httpx.URL(url).netloc.decode()}: {_reason(error)}") from error
+            raise NotConnected(f"{httpx.URL(url).netloc.decode()}: {reason_of(error)}") from error
         return Answer(response.status_code, response.headers.get("retry-after", ""), bytes(said[:keep]))
 
     async def aclose(self) -> None:
@@ -125,17 +124,3 @@ class Client:
         pool, self._pool = self._pool, None
         if pool is not None:
             await pool.aclose()
-
-
-def _reason(error: BaseException) -> str:
-    """What the system said, where it did: httpx and anyio wrap it several times, and say "All connection attempts failed"."""
-    inner: BaseException | None = error
-    while inner is not None:
-        if isinstance(inner, gaierror):  # its numbers are its own
-            return str(inner.strerror)
-        if isinstance(inner, OSError) and not isinstance(inner, ssl.SSLError) and inner.errno:
-            return os.strerror(inner.errno)
-        inner = (
-            next(iter(inner.exceptions), None) if isinstance(inner, BaseExceptionGroup) else inner.__cause__ or inner.__context__
-        )
-    return str(error) or type(error).__name__

@@ -6,7 +6,8 @@ from typing import NamedTuple
 from pipeline.codecs.errors import DecodeError
 from pipeline.codecs.protobuf_wire import fields, signed
 from pipeline.errors import BackOff, Reject, SinkSignal
-from pipeline.sinks.http.answer import CONTENT_TOO_LARGE, Answer, pause_of, readable, sentence_of
+from pipeline.reasons import readable
+from pipeline.sinks.http.answer import CONTENT_TOO_LARGE, Answer, pause_of, sentence_of
 
 LATER = {429, 502, 503, 504}
 """HTTP: the specification's own."""

@@ -16,8 +16,8 @@ import anyio
 
 from pipeline.api import NotConnected
 from pipeline.errors import SinkSignal
+from pipeline.reasons import readable
 from pipeline.sinks.compression import Compression
-from pipeline.sinks.http.answer import readable
 from pipeline.sinks.http.client import RequestOptions, TlsOptions
 from pipeline.sinks.otlp.answer import OK, judge_call
 from pipeline.sinks.otlp.signals import Signal

@@ -13,9 +13,11 @@ from typing import TYPE_CHECKING, Annotated, Self
 import anyio.to_thread
 from pydantic import AnyHttpUrl, ConfigDict, Field, SecretStr, model_validator
 
-from pipeline.api import BackOff, Config, NotConnected, PathOption
-from pipeline.sinks.http.answer import readable
-from pipeline.sinks.s3.credentials import Keys, from_file
+from pipeline.api import BackOff, Config, NotConnected, PathOption, Reject
+from pipeline.reasons import readable
+from pipeline.sinks.http.address import ServerUrl
+from pipeline.sinks.http.answer import CONTENT_TOO_LARGE, sentence_of
+from pipeline.sinks.s3.credentials import Keys, check_environment, from_file, wrong_key
 
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, S3Store
@@ -50,7 +52,7 @@ class BucketOptions(Config):
 
     bucket: Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{1,254}$")]
     """Bucket that the objects go to."""
-    endpoint: AnyHttpUrl | None = None
+    endpoint: ServerUrl | None = None
     """Address of a store that is not Amazon's, such as `https://minio.example:9000`. Default: Amazon's of the region."""
     region: Annotated[str, Field(pattern=r"^[a-z0-9-]{1,64}$")] | None = None
     """Region of the bucket. Default: `AWS_REGION` of the environment, else `us-east-1`."""
@@ -77,6 +79,10 @@ class BucketOptions(Config):
 
     @model_validator(mode="after")
     def _keys_are_whole(self) -> Self:
+        for name in ("access_key_id", "secret_access_key", "session_token"):
+            secret = getattr(self, name)
+            if secret is not None and (wrong := wrong_key(secret.get_secret_value(), optional=name == "session_token")):
+                raise ValueError(f"{name} {wrong}")
         if (self.access_key_id is None) != (self.secret_access_key is None):
             raise ValueError("access_key_id and secret_access_key belong together")
         if self.session_token is not None and self.access_key_id is None:
@@ -98,7 +104,10 @@ class Bucket:
         self._store = await anyio.to_thread.run_sync(self._made)
 
     async def put(self, key: str, body: bytes, content_type: str) -> None:
-        """Store an object, in parts where it is large. Raises ``NotConnected`` or ``BackOff``: it may be there all the same."""
+        """Store an object, in parts where it is large.
+
+        Raises ``Reject`` where it is too large, and ``NotConnected`` or ``BackOff``: then it may be there all the same.
+        """
         import obstore  # noqa: PLC0415  an optional dependency: only who uses it pays
 
         try:
@@ -154,7 +163,7 @@ class Bucket:
         options = self._options
         config: StoreConfig = {}
         if options.endpoint is not None:
-            config["endpoint"] = str(options.endpoint).rstrip("/")
+            config["endpoint"] = options.endpoint
             config["virtual_hosted_style_request"] = options.bucket_in_host
         if options.region is not None:
             config["region"] = options.region
@@ -167,6 +176,7 @@ class Bucket:
 
     def _keys(self) -> Keys | None:
         options = self._options
+        check_environment(os.environ)
         if options.access_key_id is None or options.secret_access_key is None:
             return from_file(options.credentials_file, options.profile, os.environ)
         token = "" if options.session_token is None else options.session_token.get_secret_value()
@@ -179,7 +189,7 @@ class Bucket:
             "connect_timeout": timedelta(seconds=min(options.timeout_secs, 10.0)),
             "user_agent": "httpipe",
         }
-        if options.endpoint is not None and options.endpoint.scheme == "http":
+        if options.endpoint is not None and options.endpoint.lower().startswith("http:"):
             client["allow_http"] = True
         if not options.verify_certificate:
             client["allow_invalid_certificates"] = True
@@ -189,13 +199,14 @@ class Bucket:
             client["proxy_url"] = str(options.proxy)
         return client
 
-    def _failure(self, error: Exception) -> NotConnected | BackOff:
+    def _failure(self, error: Exception) -> NotConnected | BackOff | Reject:
         """What the store said, in a sentence; where it said nothing, what the system did."""
         where = f"bucket {self._options.bucket}" + (f" at {self._options.endpoint}" if self._options.endpoint else "")
         text, _, details = str(error).partition("\n\nDebug source:")
         answered = _STATUS.search(text)
         if answered:
             said = ": ".join(found[1] for found in _ELEMENT.findall(answered[2] or "")) or (answered[2] or "")
-            return BackOff(message=f"{where} answered {answered[1]}" + (f": {readable(said)}" if said else ""))
+            sentence = sentence_of(where, int(answered[1]), readable(said))
+            return Reject(sentence) if int(answered[1]) == CONTENT_TOO_LARGE else BackOff(message=sentence)
         reasons = [f"{what}{found[1]}" for what, pattern in _REASONS.items() if (found := pattern.search(details))]
         return NotConnected(f"{where}: {readable(reasons[0] if reasons else text)}")

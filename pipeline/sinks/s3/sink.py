@@ -52,7 +52,7 @@ class S3Config(BucketOptions):
     kinds: Annotated[tuple[KindName, ...], Field(min_length=1)] = (EXCHANGE.name,)
     """With `parquet`: kinds of events whose fields are columns. What has no column is left out."""
     columns: Annotated[Mapping[ColumnName, FieldType], Field(max_length=1000)] = Field(default_factory=dict)
-    """With `parquet`: further columns, such as `"http.request.header.x-id" = "strings"`; `string`, `int`, `float`, `bool` or `strings`."""  # noqa: E501
+    """With `parquet`: further columns, such as `"http.request.header.x-id" = "string[]"`; `string`, `int`, `float`, `bool` or `string[]`."""  # noqa: E501
 
     @model_validator(mode="after")
     def _format_fits(self) -> Self:
@@ -117,6 +117,8 @@ class S3Sink(Sink):
             return Reject(f"{key}: the key is too long: {LONGEST_KEY} bytes are possible")
         try:
             await self._bucket.put(key, body, self._content_type)
+        except Reject as error:  # it is too large
+            return halves(part) if len(events) > 1 else error
         except SinkSignal as error:
             return error
         return None

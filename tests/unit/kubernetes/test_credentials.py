@@ -85,3 +85,20 @@ def test_programs_that_give_tokens_are_not_run(tmp_path: Path) -> None:
     path = kubeconfig(tmp_path, {}, {"exec": {"command": "aws"}})
     with pytest.raises(CredentialsError, match="has exec, which is not supported; give it a token or a certificate"):
         of_kubeconfig(path, None)
+
+
+@pytest.mark.parametrize("told", ["SECRET\n", " SECRET", None, ""])
+def test_a_token_may_have_a_line_end_or_be_missing(tmp_path: Path, told: str | None) -> None:
+    """As a block of YAML has it; the key may stand there with nothing behind it."""
+    assert of_kubeconfig(kubeconfig(tmp_path, {}, {"token": told}), None).token() == ("SECRET" if told else "")
+
+
+@pytest.mark.parametrize("told", [b"SEC\nRET", b"SEC RET", "SECR\u00c9T".encode(), b"SECRET\xff"])
+def test_what_is_no_token_is_refused_without_showing_it(tmp_path: Path, told: bytes) -> None:
+    """Whether in the file or beside it; the HTTP client would quote it."""
+    (tmp_path / "token").write_bytes(told)
+    users: tuple[dict[str, str], ...] = ({"tokenFile": "token"}, {"token": told.decode("latin-1")})
+    for user in users:
+        with pytest.raises(CredentialsError, match="the token has characters that no token has") as raised:
+            of_kubeconfig(kubeconfig(tmp_path, {}, user), None).token()
+        assert "SEC" not in str(raised.value)

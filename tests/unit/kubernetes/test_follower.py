@@ -1,6 +1,7 @@
 """The table follows the API server through everything that happens to a watch. Real HTTP, to a server of our own."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -169,3 +170,48 @@ async def test_what_is_no_pod_is_counted_and_left_out(tmp_path: Path) -> None:
             await api.put(odd, pod("b", "10.0.0.3"))
             await it.until(lambda: it.names == {"a", "b"})
             assert it.counts["bad_pods"] == 2
+
+
+async def test_a_token_that_fits_into_no_header_is_trouble_and_not_shown(tmp_path: Path) -> None:
+    """The file is read again for each request, so it may be put right while it runs."""
+    async with KubeApi("right") as api:
+        await api.put(pod("a", "10.0.0.1"))
+        async with followed(api.kubeconfig().replace("right", "SEC RET"), tmp_path) as it:
+            await it.until(lambda: "its token cannot be read" in it.trouble)
+            assert "SEC" not in "".join(it.complaints)
+            it.config.write_text(api.kubeconfig().replace("right", "right\\n"))
+            await it.until(lambda: "a" in it.names)
+
+
+async def test_the_servers_words_are_cut(tmp_path: Path) -> None:
+    """By whichever way they come: a message is one line that a terminal shows whole."""
+    long = "no\n" * 10_000
+    async with KubeApi() as api:
+        await api.put(pod("a", "10.0.0.1"))
+        async with followed(api.kubeconfig(), tmp_path) as it:
+            await it.until(lambda: api.watching)
+            await api.end_watches({"type": "ERROR", "object": {"kind": "Status", "code": 500, "message": long}})
+            await it.until(lambda: "answers 500: no no" in "".join(it.complaints))
+            api.refuse = (503, long)
+            await api.end_watches()
+            await it.until(lambda: "answers 503: no no" in it.trouble)
+            assert max(map(len, it.complaints)) < 300
+            assert "\n" not in "".join(it.complaints)
+
+
+async def test_pods_are_known_while_others_are_still_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The list of a large cluster is nowhere whole."""
+    monkeypatch.setattr(following, "PAGE_PODS", 2)
+    async with KubeApi() as api:
+        await api.put(*(pod(f"p{number}", f"10.0.0.{number}") for number in range(6)))
+        async with followed(api.kubeconfig(), tmp_path) as it:
+            seen = []
+            answer = api._list
+
+            async def noted(*arguments: Any) -> None:
+                seen.append(len(it.pods))
+                await answer(*arguments)
+
+            monkeypatch.setattr(api, "_list", noted)
+            await it.until(lambda: it.pods.listed)
+            assert (seen, len(it.pods)) == ([0, 2, 4], 6)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.kubernetes.pod import Naming, Pod, decode, pod_of
-from pipeline.kubernetes.pods import LEAVING_SECS, Pods
+from pipeline.kubernetes.pods import LEAVING_SECS, Listing, Pods
 from tests.kube_api import pod
 
 NAMING = Naming({}, ("app.kubernetes.io/instance", "app.kubernetes.io/name"))
@@ -87,6 +87,13 @@ class Table:
         self.pods.put(made)
         return made
 
+    def list(self, *pages: list[dict[str, Any]]) -> None:
+        """A whole list."""
+        listing = Listing(self.pods)
+        for page in pages:
+            listing.take([understood(told) for told in page])
+        listing.end()
+
     def at(self, address: str) -> str | None:
         """Who has an address."""
         found = self.pods.addresses.get(address)
@@ -130,8 +137,8 @@ def test_what_comes_back_in_time_stays() -> None:
     table.now = 10 * LEAVING_SECS
     table.pods.expire()
     assert "11" in table.pods.containers
-    table.pods.replace([])
-    table.pods.replace([understood(whole)])
+    table.list([])
+    table.list([whole])
     table.now *= 2
     table.pods.expire()
     assert (table.at("10.0.0.1"), set(table.pods.containers)) == ("a", {"11"})
@@ -157,6 +164,36 @@ def test_the_table_is_bounded() -> None:
     table.pods.remove(made[0].uid)
     table.pods.put(made[2])
     assert table.at("10.0.0.2") == "c"
+
+
+def test_each_report_of_a_pod_without_room_counts() -> None:
+    """So that a table which is too small is seen for as long as it is; nobody remembers whom it did not take."""
+    table = Table(max_pods=1)
+    for labels in ({}, {"a": "1"}, {"a": "2"}):
+        table.put(pod("in", "10.0.0.1", labels=labels))
+        table.put(pod("out", "10.0.0.2", labels=labels))
+    assert table.counts == {"table_full": 3}
+
+
+def test_a_list_of_many_pages_holds_no_more_than_the_table() -> None:
+    """Of a cluster that is larger; what is beyond it is counted at once."""
+    table = Table(max_pods=3)
+    listing = Listing(table.pods)
+    for page in range(10):
+        listing.take([understood(pod(f"p{page}-{number}", f"10.0.{page}.{number}")) for number in range(2)])
+        assert len(table.pods) + len(listing._late) <= 3
+    listing.end()
+    assert ({*table.pods.addresses}, table.counts) == ({"10.0.0.0", "10.0.0.1", "10.0.1.0"}, {"table_full": 17})
+
+
+def test_those_that_are_gone_make_room_on_the_list_that_says_so() -> None:
+    """Though it is known only at its end who is gone."""
+    table = Table(max_pods=2)
+    old, stays, new, more = (pod(name, f"10.0.0.{number}") for number, name in enumerate(("old", "stays", "new", "more")))
+    table.list([old, stays])
+    table.list([new, more], [stays])
+    assert {table.at(f"10.0.0.{number}") for number in (1, 2, 3)} == {"stays", "new", None}
+    assert (len(table.pods), table.counts) == (2, {"table_full": 1})
 
 
 def test_many_that_come_and_go_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:

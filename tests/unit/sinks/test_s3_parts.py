@@ -10,6 +10,7 @@ from pipeline.api import BatchError, ConfigError, Context, Exchange, NotConnecte
 from pipeline.sinks.s3.bucket import Bucket, BucketOptions
 from pipeline.sinks.s3.credentials import Keys, from_file
 from pipeline.sinks.s3.sink import S3Config, S3Sink
+from tests.web_receiver import Receiver
 
 
 @pytest.fixture
@@ -34,6 +35,10 @@ def anyio_backend() -> str:
         ({"session_token": "hidden"}, "without access_key_id"),
         ({"access_key_id": "hidden", "secret_access_key": "hidden", "profile": "p"}, "exclude each other"),
         ({"endpoint": "s3.example"}, "endpoint"),
+        ({"endpoint": "https://me:hidden@s3.example"}, "has credentials; they have options of their own"),
+        ({"access_key_id": "hidden\n", "secret_access_key": "hidden"}, "access_key_id has a space, a line end"),
+        ({"access_key_id": "hidden", "secret_access_key": ""}, "secret_access_key is empty"),
+        ({"access_key_id": "hidden", "secret_access_key": "hidden", "session_token": "hid\n"}, "session_token has a space"),
     ],
 )
 def test_mistakes_are_found_before_anything_runs(options: dict[str, Any], problem: str) -> None:
@@ -128,3 +133,52 @@ def test_profiles_are_read_as_the_tools_do(tmp_path: Path) -> None:
     file.write_text("no file of profiles")
     with pytest.raises(NotConnected, match="is no file of credentials"):
         from_file(str(file), None, {})
+
+
+@pytest.mark.parametrize("name", ["aws_access_key_id", "aws_secret_access_key", "aws_session_token"])
+def test_a_key_of_a_file_that_cannot_be_one_is_refused_without_showing_it(tmp_path: Path, name: str) -> None:
+    """The library panics over a line end, which is how a line that is indented goes on."""
+    file = tmp_path / "credentials"
+    keys = {"aws_access_key_id": "A", "aws_secret_access_key": "S", name: "hidden\n more"}
+    file.write_text("[default]\n" + "".join(f"{key} = {value}\n" for key, value in keys.items()))
+    with pytest.raises(NotConnected, match=f"profile default: {name} has a space, a line end") as raised:
+        from_file(str(file), None, {})
+    assert "hidden" not in str(raised.value)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "name", ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_REGION", "AWS_DEFAULT_REGION"]
+)
+async def test_the_environment_is_looked_at_before_the_library_panics(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`export AWS_SESSION_TOKEN="$(cat file)"` is well, a Secret of Kubernetes may end in a line end."""
+    for variable, value in {"AWS_ACCESS_KEY_ID": "a", "AWS_SECRET_ACCESS_KEY": "b", name: "hidden\n"}.items():
+        monkeypatch.setenv(variable, value)
+    sink = S3Sink(S3Config(bucket="events", endpoint="http://127.0.0.1:1"), Context("objects"))
+    with pytest.raises(NotConnected, match=f"^{name} of the environment has a space, a line end") as raised:
+        await sink.open()
+    assert "hidden" not in str(raised.value)
+
+
+@pytest.mark.anyio
+async def test_what_a_proxy_finds_too_large_is_halved(tmp_path: Path) -> None:
+    """Until it fits; an event that alone is too large is rejected, and no other."""
+    events = [Exchange(timestamp_ns=0, httpipe_sequence=number) for number in range(4)]
+    stored = (200, {"ETag": '"x"'}, "")
+    with Receiver(tmp_path) as proxy:
+        proxy.answer((413, {}, ""), (413, {}, ""), (413, {}, "too large"), stored, stored)
+        config = {
+            "bucket": "events",
+            "endpoint": proxy.base,
+            "access_key_id": "a",
+            "secret_access_key": "b",
+            "compression": "none",
+        }
+        sink = S3Sink(S3Config.model_validate(config), Context("objects"))
+        await sink.open()
+        with pytest.raises(BatchError) as raised:
+            await sink.write(events)
+        taken = proxy.taken()
+    assert {place: type(error) for place, error in raised.value.failures.items()} == {0: Reject}
+    assert str(raised.value.failures[0]) == f"bucket events at {proxy.base} answered 413: too large"
+    assert [event["httpipe.sequence"] for event in taken] == [1, 2, 3]
