@@ -187,6 +187,8 @@ class Writer:
         self._shared.failed(decisive, self._attempts, self._name)
         if isinstance(decisive, NotConnected) or (len(again) == len(batch.events) and not isinstance(decisive, BackOff)):
             await self._shared.session.reset(self._generation, rebuild=False)
+        if len(failures) < len(batch.events) and isinstance(decisive, BackOff) and decisive.secs == 0:
+            self._attempts -= 1  # nothing has failed: the sink breaks off so that what is delivered counts
         await self._wait(self._keep(again), decisive)
 
     def _keep(self, events: Sequence[Event]) -> Batch:

@@ -12,7 +12,6 @@ from typing import Literal, NamedTuple
 from pipeline.api import Event
 from pipeline.codecs.errors import DecodeError
 from pipeline.codecs.json import load
-from pipeline.sinks.elasticsearch.index_name import IndexName
 
 Action = Literal["create", "index"]
 
@@ -51,13 +50,13 @@ def document_id(timestamp_ns: int, document: bytes) -> str:
     return base64.urlsafe_b64encode(moment + hashlib.blake2b(document, digest_size=_DIGEST_BYTES).digest()).decode()
 
 
-def body_of(action: Action, events: Sequence[Event], documents: Sequence[bytes], index: IndexName, *, ids: bool) -> bytes:
-    """The bytes of a request; with ``ids`` each document has one, else the server gives them."""
+def body_of(action: Action, events: Sequence[Event], documents: Sequence[bytes], indices: Sequence[str], *, ids: bool) -> bytes:
+    """The bytes of a request: each document to the index at its place, with an id where ``ids``; else the server gives one."""
     lines: list[bytes] = []
-    for event, document in zip(events, documents, strict=True):
+    for event, document, index in zip(events, documents, indices, strict=True):
         # neither a name nor an id has anything that JSON would escape
         own = f',"_id":"{document_id(event.timestamp_ns, document)}"' if ids else ""
-        lines.append(f'{{"{action}":{{"_index":"{index.of(event)}"{own}}}}}'.encode())
+        lines.append(f'{{"{action}":{{"_index":"{index}"{own}}}}}'.encode())
         lines.append(document)
     lines.append(b"")
     return b"\n".join(lines)

@@ -6,9 +6,11 @@ since the answer to an earlier request was lost, is delivered.
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated, Literal
 from urllib.parse import quote
 
+import anyio.to_thread
 from pydantic import Field, SecretStr
 
 from pipeline.api import BackOff, Context, Event, NotConnected, Reject, Sink, SinkDefaults
@@ -125,19 +127,21 @@ class ElasticsearchSink(Sink):
 
     async def write(self, batch: Sequence[Event]) -> None:
         """Send the batch. Raises what is to become of the events that the server has not taken."""
-
-        async def send(part: Part[None]) -> Outcome[None]:
-            return await self._sent([batch[place] for place in part.places], part)
-
-        await deliver([Part(None, range(len(batch)))], send, len(batch))
+        indices: Sequence[str] = [self._index.of(event) for event in batch]
+        if overflows := self._index.new_overflows():
+            self._context.count("index_overflow_events", overflows)
+        await deliver([Part(indices, range(len(batch)))], partial(self._sent, batch), len(batch))
 
     async def aclose(self) -> None:
         """Close all connections."""
         await self._client.aclose()
 
-    async def _sent(self, events: Sequence[Event], part: Part[None]) -> Outcome[None]:
+    async def _sent(self, batch: Sequence[Event], part: Part[Sequence[str]]) -> Outcome[Sequence[str]]:
+        """What is to become of these events; ``part.what`` is the index of each event of the batch."""
+        events = [batch[place] for place in part.places]
+        body = await anyio.to_thread.run_sync(self._body, events, [part.what[place] for place in part.places])
         try:
-            answer = await self._client.send("POST", self._url, self._body(events), self._bulk_fields, keep=LONGEST_ANSWER)
+            answer = await self._client.send("POST", self._url, body, self._bulk_fields, keep=LONGEST_ANSWER)
         except NotConnected as error:
             return error
         if answer.status == CONTENT_TOO_LARGE and len(events) > 1:
@@ -151,11 +155,9 @@ class ElasticsearchSink(Sink):
             return BackOff(None, f"{sentence_of(self._who, answer.status, answer.said)}, which is no answer of a bulk API")
         return self._failures(items, part.places) if items else None
 
-    def _body(self, events: Sequence[Event]) -> bytes:
+    def _body(self, events: Sequence[Event], indices: Sequence[str]) -> bytes:
         config = self._config
-        body = body_of(config.action, events, self._codec.encode_each(events), self._index, ids=config.deduplicate)
-        if overflows := self._index.new_overflows():
-            self._context.count("index_overflow_events", overflows)
+        body = body_of(config.action, events, self._codec.encode_each(events), indices, ids=config.deduplicate)
         return compressed(body, config.compression)
 
     def _failures(self, items: Sequence[Item], places: Sequence[int]) -> dict[int, SinkSignal]:

@@ -43,7 +43,6 @@ class Labels:
         self._templates = tuple(templates.values())
         self._known: set[LabelSet] = set()
         self._most = most
-        self._overflows = 0
         self._other = tuple(each.text if each.is_literal else OTHER for each in self._templates)
         self._alike = self._other if all(each.is_literal for each in self._templates) else None
 
@@ -55,7 +54,6 @@ class Labels:
         if found in self._known:
             return found
         if len(self._known) >= self._most:
-            self._overflows += 1
             return self._other
         self._known.add(found)
         return found
@@ -64,14 +62,15 @@ class Labels:
         """The labels of a set by their names."""
         return dict(zip(self._names, values, strict=True))
 
-    def groups(self, events: Iterable[Event]) -> dict[LabelSet, list[int]]:
-        """The places of events by their label set."""
-        groups: dict[LabelSet, list[int]] = {}
-        for place, event in enumerate(events):
-            groups.setdefault(self.of(event), []).append(place)
-        return groups
+    def overflows(self, sets: Iterable[LabelSet]) -> int:
+        """How many of these, which ``of`` gave, stand for label sets that were too many."""
+        # by identity: traffic may say "other", too
+        return 0 if self._alike is not None else sum(values is self._other for values in sets)
 
-    def new_overflows(self) -> int:
-        """Events since this was last asked that met too many label sets."""
-        overflows, self._overflows = self._overflows, 0
-        return overflows
+
+def grouped(sets: Iterable[LabelSet]) -> dict[LabelSet, list[int]]:
+    """The places of events by their label set."""
+    groups: dict[LabelSet, list[int]] = {}
+    for place, values in enumerate(sets):
+        groups.setdefault(values, []).append(place)
+    return groups

@@ -5,9 +5,11 @@ says of each event whether Loki has it, will never take it, or may take it later
 """
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
+import anyio.to_thread
 from pydantic import Field
 
 from pipeline.api import BackOff, ConfigError, Context, Event, NotConnected, Reject, Sink, SinkDefaults
@@ -19,7 +21,7 @@ from pipeline.sinks.http.answer import CONTENT_TOO_LARGE, RETRY_STATUSES, Answer
 from pipeline.sinks.http.client import Client, RequestOptions
 from pipeline.sinks.http.credentials import AuthOptions
 from pipeline.sinks.http.rounds import Outcome, Part, deliver, halves
-from pipeline.sinks.loki.labels import Labels, compiled
+from pipeline.sinks.loki.labels import Labels, LabelSet, compiled, grouped
 from pipeline.sinks.loki.push import body_of
 from pipeline.sinks.loki.refusal import apart, is_of_settings
 
@@ -90,23 +92,21 @@ class LokiSink(Sink):
 
     async def write(self, batch: Sequence[Event]) -> None:
         """Send the batch. Raises what is to become of the events that Loki has not taken."""
-
-        async def send(part: Part[None]) -> Outcome[None]:
-            return await self._sent([batch[place] for place in part.places], part)
-
-        await deliver([Part(None, range(len(batch)))], send, len(batch))
+        sets: Sequence[LabelSet] = [self._labels.of(event) for event in batch]
+        await deliver([Part(sets, range(len(batch)))], partial(self._sent, batch), len(batch))
 
     async def aclose(self) -> None:
         """Close all connections."""
         await self._client.aclose()
 
-    async def _sent(self, events: Sequence[Event], part: Part[None]) -> Outcome[None]:
-        streams = self._labels.groups(events)
-        if overflows := self._labels.new_overflows():
-            self._context.count("stream_overflow_events", overflows)
-        body = body_of(events, self._codec.encode_each(events), streams, self._labels, self._metadata)
+    async def _sent(self, batch: Sequence[Event], part: Part[Sequence[LabelSet]]) -> Outcome[Sequence[LabelSet]]:
+        """What is to become of these events; ``part.what`` is the label set of each event of the batch."""
+        events = [batch[place] for place in part.places]
+        sets = [part.what[place] for place in part.places]
+        streams = grouped(sets)
+        body = await anyio.to_thread.run_sync(self._body, events, streams)
         try:
-            answer = await self._client.send("POST", self._url, compressed(body, self._config.compression), self._fields)
+            answer = await self._client.send("POST", self._url, body, self._fields)
         except NotConnected as error:
             return error
         if len(events) > 1 and _is_too_large(answer):
@@ -119,7 +119,13 @@ class LokiSink(Sink):
             return BackOff(None, str(failure))
         if isinstance(failure, Reject) and (smaller := apart(events, streams, answer.body)):
             return [part._replace(places=[part.places[place] for place in places]) for places in smaller]
+        if failure is None and (overflows := self._labels.overflows(sets)):
+            self._context.count("stream_overflow_events", overflows)
         return failure
+
+    def _body(self, events: Sequence[Event], streams: Mapping[LabelSet, Sequence[int]]) -> bytes:
+        lines = self._codec.encode_each(events)
+        return compressed(body_of(events, lines, streams, self._labels, self._metadata), self._config.compression)
 
 
 def _is_too_large(answer: Answer) -> bool:

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import anyio.to_thread
+
 from pipeline.api import NotConnected
 from pipeline.errors import SinkSignal
 from pipeline.sinks.compression import ENCODINGS, Compression, compressed
@@ -26,7 +28,8 @@ class OverHttp:
     async def export(self, signal: Signal, body: bytes, now_ns: int) -> SinkSignal | bytes:
         """The response where the server has taken the request, else what is to become of its events."""
         url = f"{self._endpoint}/v1/{signal}"
-        body = compressed(body, self._compression)
+        if self._compression != "none":
+            body = await anyio.to_thread.run_sync(compressed, body, self._compression)
         try:
             answer = await self._client.send("POST", url, body, self._fields)
         except NotConnected as error:

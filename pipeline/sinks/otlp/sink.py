@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
+import anyio.to_thread
 from pydantic import Field, SecretStr, model_validator
 
 from pipeline.api import ConfigError, Context, Event, Problem, Sink, SinkDefaults
@@ -119,7 +120,7 @@ class OtlpSink(Sink):
         await self._carrier.aclose()
 
     async def _sent(self, batch: Sequence[Event], part: Part[Signal]) -> Outcome[Signal]:
-        body = self._export.body(part.what, [batch[place] for place in part.places])
+        body = await anyio.to_thread.run_sync(self._export.body, part.what, [batch[place] for place in part.places])
         answer = await self._carrier.export(part.what, body, self._context.now_ns())
         if isinstance(answer, bytes):
             self._partly(part.what, answer)

@@ -224,6 +224,21 @@ async def test_partial_success_uses_up_the_attempts_of_the_rest() -> None:
     assert sink.buffer.ledger.balance() == 0
 
 
+async def test_a_batch_that_is_interrupted_while_it_gets_on_uses_up_no_attempt() -> None:
+    """A sink that asks to be called again at once has delivered something each time; where it has not, that counts."""
+
+    def one_at_once(batch: Sequence[Event]) -> None:
+        if len(batch) > 1:
+            raise BatchError(dict.fromkeys(range(1, len(batch)), BackOff(0.0)))
+
+    sink = worker(Script(*[one_at_once] * 10), FakeClock().clock(), SinkOptions(retry=RetryOptions(max_attempts=1)))
+    await run_dry(sink)
+    assert (sink.buffer.ledger.sent, sink.buffer.ledger.discarded, sink.buffer.ledger.balance()) == (10, {}, 0)
+    stuck = worker(Script(*[BackOff(0.0)] * 3), FakeClock().clock(), SinkOptions(retry=RetryOptions(max_attempts=3)))
+    await run_dry(stuck)
+    assert stuck.buffer.ledger.discarded == {("attempts_exhausted", False): 10}
+
+
 @pytest.mark.parametrize(
     ("causes", "slept", "opened"),
     [

@@ -133,6 +133,22 @@ async def test_streams_are_bounded(receiver: Receiver) -> None:
 
 
 @pytest.mark.anyio
+async def test_an_event_that_came_too_late_is_counted_once(receiver: Receiver) -> None:
+    """However often it is sent until Loki has it; what says `other` itself is a stream like others."""
+    receiver.answer((413, {}, ""), OK, (503, {}, ""), OK)
+    sink, counted = make(receiver.base, **BY_SERVER, max_streams=2)
+    events = [Exchange(timestamp_ns=NOW_NS, server_address=name, httpipe_sequence=0) for name in ["other", "a", "b", "c"]]
+    await sink.open()
+    with pytest.raises(BatchError) as raised:
+        await sink.write(events)
+    assert raised.value.failures.keys() == {2, 3}
+    assert counted == {}
+    await sink.write(events[2:])
+    await sink.aclose()
+    assert counted == {"stream_overflow_events": 2}
+
+
+@pytest.mark.anyio
 async def test_what_is_too_old_is_rejected_and_nothing_else(receiver: Receiver) -> None:
     """By the time that Loki names; the rest is sent again, which Loki knows."""
     receiver.answer(too_old(2), too_old(2), OK)
