@@ -1,7 +1,7 @@
 """Screens of a terminal → an SVG that shows one after the other, for a page that runs no script. Pure.
 
 All frames stand below each other on one strip, of which a style sheet moves the next one into sight; a row that stands in several
-frames is there once. Who wants no motion sees the frame that is called the still.
+frames is there once. With reduced motion only the frame ``still`` is shown.
 """
 
 from collections.abc import Sequence

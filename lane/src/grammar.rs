@@ -33,7 +33,7 @@ pub struct Family {
 /// Members of an exchange in native memory, by place.
 pub enum Part {
     One(usize),
-    /// What all exchanges of a connection say: which members, and the how-manieth of such runs it is.
+    /// What all exchanges of a connection say: which members, and its number among such runs.
     Run(Range<usize>, usize),
 }
 

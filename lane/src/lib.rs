@@ -18,6 +18,7 @@ mod grammar;
 mod head;
 mod http2;
 mod json;
+mod json_members;
 mod json_text;
 mod key;
 mod lane;

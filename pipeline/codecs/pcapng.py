@@ -25,6 +25,10 @@ NANOSECONDS = b"\x09"
 MOST_TEXT = 4000
 """Bytes of a text; an option holds 65,535."""
 
+_SIGNED_BYTES = 36
+_LENGTHS = (slice(4, 8), slice(26, 28))
+"""Of the block, of its first option."""
+
 _BLOCK = Struct("<II")
 _END = Struct("<I")
 _OPTION = Struct("<HH")
@@ -102,7 +106,13 @@ def whole_blocks(data: "bytes | mmap") -> int:
 
 
 def is_ours(data: bytes) -> bool:
-    """Whether a file that begins so was written by httpipe: the first option of its header says who made it."""
-    if data[:4] != _END.pack(SECTION_HEADER) or len(data) < 36 or data[8:12] != _END.pack(ORDER_MAGIC):
-        return False
-    return data[24:28][:2] == SECTION_APPLICATION.to_bytes(2, "little") and data[28:36] == b"httpipe "
+    """Whether a file that begins so was begun by httpipe, as far as it is there: its header says first who made it."""
+    return _signed(data) == _signed(Section.beginning(""))[: len(data)]
+
+
+def _signed(header: bytes) -> bytes:
+    """Up to the name of its maker, the lengths that the version changes apart."""
+    signed = bytearray(header[:_SIGNED_BYTES])
+    for length in _LENGTHS:
+        signed[length] = bytes(len(signed[length]))
+    return bytes(signed)

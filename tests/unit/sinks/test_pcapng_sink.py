@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from pipeline.api import Context, NotConnected
+from pipeline.codecs.pcapng import Section
 from pipeline.packets.store import Keeper, PacketStore
 from pipeline.sinks.pcapng.sink import PcapngConfig, PcapngSink
 from pipeline.sources.pcap.reader import read_segments
@@ -71,7 +72,7 @@ async def test_a_torn_file_keeps_every_packet_that_is_whole(tmp_path: Path) -> N
     await writer.aclose()
     content = file.read_bytes()
     lengths = set()
-    for cut in range(36, len(content)):
+    for cut in range(1, len(content)):
         file.write_bytes(content[:cut])
         again = sink(file, kept(records))
         await again.open()
@@ -87,6 +88,8 @@ async def test_what_is_not_ours_is_not_touched(tmp_path: Path) -> None:
     for content in (
         b"\xd4\xc3\xb2\xa1" + bytes(40),
         b"hello",
+        b"\n\n",
+        Section.beginning("").replace(b"httpipe", b"tcpdump"),
         bytes.fromhex("0a0d0d0a1c0000004d3c2b1a01000000ffffffffffffffff1c000000"),
     ):
         file = tmp_path / "a.pcapng"
