@@ -60,9 +60,9 @@ def test_the_same_events_are_read_back(path: Path, way: str, tmp_path: Path) -> 
     store.keep_for({"s": 1 << 30})
     keeper = Keeper(store, "s", live=False)
 
-    def keep(block: bytes, frames: Any) -> None:
+    def keep(block: bytes, more: int, frames: Any) -> None:
         if way == "packets":
-            keeper.keep(KeptBlock(block, frames, path.name, quic=options.tls_handshakes))
+            keeper.keep(KeptBlock(block, more, frames, path.name, quic=options.tls_handshakes))
 
     seen = list(batches(path, options, keep))
     if way == "records":
@@ -96,9 +96,9 @@ def test_tshark_reads_what_it_read_before(name: str, way: str, tmp_path: Path) -
     store.keep_for({"s": 1 << 30})
     keeper = Keeper(store, "s", live=False)
 
-    def keep(block: bytes, frames: Any) -> None:
+    def keep(block: bytes, more: int, frames: Any) -> None:
         if way == "packets":
-            keeper.keep(KeptBlock(block, frames, path.name, quic=False))
+            keeper.keep(KeptBlock(block, more, frames, path.name, quic=False))
 
     seen = list(batches(path, options, keep))
     if way == "records":

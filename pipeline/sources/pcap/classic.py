@@ -10,7 +10,7 @@ from pipeline import native
 from pipeline.model.records import Captured, Segment
 from pipeline.sources.files.damage import DamagedInputError
 from pipeline.sources.pcap.dissect import Dissector
-from pipeline.sources.pcap.frames import MAX_CAPTURED, Frame, Keep
+from pipeline.sources.pcap.frames import MAX_CAPTURED, PACKED_BYTES, Frame, Keep
 
 FILE_HEADER_BYTES = 24
 
@@ -78,14 +78,14 @@ class ClassicCapture:
         """The segments of the frames that are complete now."""
         if native.lane is None or dissector.quic:
             block, frames = self.feed(data)
-            self._kept(block)
+            self._kept(block, len(frames))
             return dissector.segments(block, frames)
         block = self._rest + data if self._rest else data
-        self._kept(block)
         found: Sequence[Segment]
         found, at, packets, claimed = native.lane.classic(
             block, self._big_endian, self._unit_ns, self._header_bytes, self.link_type, dissector.by_layers
         )
+        self._kept(block, packets)
         dissector.count("packets", packets)
         if claimed is not None:
             self.damage = _too_large(claimed, self.offset + at)
@@ -93,9 +93,9 @@ class ClassicCapture:
         self.offset += at
         return found
 
-    def _kept(self, block: bytes) -> None:
+    def _kept(self, block: bytes, packets: int) -> None:
         if self.keep is not None:
-            self.keep(block, lambda: self.frames(block)[0])
+            self.keep(block, packets * PACKED_BYTES, lambda: self.frames(block)[0])
 
     def finish(self) -> None:
         """No more bytes will come: sets ``damage`` when a record is incomplete."""

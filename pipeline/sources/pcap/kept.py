@@ -10,42 +10,43 @@ from pipeline.model.packet import RAW_IP, Interface, Packet
 from pipeline.model.records import Captured, Record
 from pipeline.packets.kept import SYNTHESIZED, Part, parts_of
 from pipeline.sources.pcap.dissect import Dissector
-from pipeline.sources.pcap.frames import Frame
+from pipeline.sources.pcap.frames import Frame, PackedFrames
 
 JOINED = "datagrams that came in fragments, put together by httpipe"
 
 
 class KeptBlock:
-    """``frames`` finds where packets lie in it; ``name`` is the capture's, ``quic`` as in ``Dissector``."""
+    """``more`` and ``frames`` as in ``Keep``; ``name`` is the capture's, ``quic`` as in ``Dissector``."""
 
-    def __init__(self, block: bytes, frames: Callable[[], Sequence[Frame]], name: str, *, quic: bool) -> None:
+    def __init__(self, block: bytes, more: int, frames: Callable[[], Sequence[Frame]], name: str, *, quic: bool) -> None:
         self._block = block
-        self._frames = frames
+        self._find = frames
+        self._frames = PackedFrames(())
         self._name = name
         self._quic = quic
         self._joined: dict[int, Captured] = {}
-        self.size = len(block)
+        self.size = len(block) + more
 
     def parts(self) -> list[Part]:
         """A packet that carries several segments stands in the parts of each."""
         return parts_of(self._records())
 
     def _records(self) -> Iterator[tuple[int, Record]]:
-        dissector = Dissector(quic=self._quic)
-        for place, frame in enumerate(self._frames()):
+        dissector, frames = Dissector(quic=self._quic), self._find()
+        self._frames = PackedFrames(frames)
+        for place, frame in enumerate(frames):
             for record in dissector.segments(self._block, [frame]):
                 if record.payload not in self._block[frame[1] : frame[2]]:
                     self._joined[place] = record
                 yield place, record
 
     def contents(self, places: Sequence[int]) -> Iterator[Record | Packet]:
-        """The packets there."""
-        frames = self._frames()
+        """The packets there, which ``parts`` has found."""
         for place in dict.fromkeys(places):
             if place in self._joined:
                 yield self._joined[place]
                 continue
-            ts_ns, start, end, wire_length, link_type, interface = frames[place]
+            ts_ns, start, end, wire_length, link_type, interface = self._frames[place]
             name = self._name if interface < 2 else f"{self._name} ({interface})"
             yield Packet(ts_ns, Interface(name, link_type), self._block[start:end], wire_length)
 

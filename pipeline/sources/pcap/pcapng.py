@@ -12,7 +12,7 @@ import msgspec
 from pipeline.model.records import Captured
 from pipeline.sources.files.damage import DamagedInputError
 from pipeline.sources.pcap.dissect import Dissector
-from pipeline.sources.pcap.frames import MAX_CAPTURED, Frame, Keep
+from pipeline.sources.pcap.frames import MAX_CAPTURED, PACKED_BYTES, Frame, Keep
 
 SECTION_HEADER = 0x0A0D0D0A
 INTERFACE_DESCRIPTION = 1
@@ -29,6 +29,7 @@ MAX_BLOCK = 16 * 1024 * 1024
 """Libpcap's bound: a block that claims more is damage."""
 MAX_NS = (1 << 63) - 1
 MAX_INTERFACES = 65_536
+POINTER_BYTES = 8
 
 OPTION_END, OPTION_TSRESOL, OPTION_TSOFFSET = 0, 9, 14
 
@@ -80,16 +81,21 @@ ORDERS = (_Order("<"), _Order(">"))
 
 
 class NextGenerationCapture:
-    """One pcapng file, fed in any cut. ``count`` adds to a counter of what the capture lost."""
+    """One pcapng file, fed in any cut. ``count`` adds to a counter of what the capture lost.
 
-    def __init__(self, count: Callable[[str, int], None]) -> None:
+    ``interfaces`` and ``order`` are what is known of a section where it does not begin with its header.
+    """
+
+    def __init__(
+        self, count: Callable[[str, int], None], interfaces: Sequence[Interface] = (), order: _Order = ORDERS[0]
+    ) -> None:
         self._count = count
         self._reported: dict[tuple[int, int], int] = {}
         self.offset = 0
         self.damage: DamagedInputError | None = None
         self.keep: Keep | None = None
-        self.interfaces: list[Interface] = []
-        self._order = ORDERS[0]
+        self.interfaces = list(interfaces)
+        self._order = order
         self._rest = b""
 
     def feed(self, data: bytes) -> tuple[bytes, list[Frame]]:
@@ -119,9 +125,12 @@ class NextGenerationCapture:
 
     def segments(self, data: bytes, dissector: Dissector) -> Sequence[Captured]:
         """Their segments."""
+        interfaces, order = tuple(self.interfaces), self._order
         block, frames = self.feed(data)
         if self.keep is not None:
-            self.keep(block, lambda: frames)
+            # Not the frames themselves: as tuples they take as much as small packets do.
+            more = len(frames) * PACKED_BYTES + len(interfaces) * POINTER_BYTES
+            self.keep(block, more, lambda: NextGenerationCapture(_forget, interfaces, order).feed(block)[1])
         return dissector.segments(block, frames)
 
     def finish(self) -> None:
@@ -239,3 +248,7 @@ class NextGenerationCapture:
                 return
             yield code, block[at + 4 : min(end, at + 4 + length)]
             at += 4 + (length + 3 & ~3)
+
+
+def _forget(counter: str, packets: int) -> None:
+    """What was lost is counted when a block is read for the first time."""

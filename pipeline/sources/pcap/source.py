@@ -77,9 +77,9 @@ class PcapSource(Source):
         if not isinstance(keeper, Keeper):
             return None
 
-        def keep(block: bytes, frames: Callable[[], Sequence[Frame]]) -> None:
+        def keep(block: bytes, more: int, frames: Callable[[], Sequence[Frame]]) -> None:
             if keeper.wanted:
-                keeper.keep(KeptBlock(block, frames, name, quic=self._dissector.quic))
+                keeper.keep(KeptBlock(block, more, frames, name, quic=self._dissector.quic))
 
         return keep
 
