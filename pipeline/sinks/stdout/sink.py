@@ -13,6 +13,7 @@ from importlib.metadata import version
 from typing import Annotated, Literal
 
 import anyio
+import anyio.to_thread
 from pydantic import BaseModel, Field, model_validator
 
 from pipeline.api import Config, Context, Event, Exchange, Sink
@@ -78,6 +79,8 @@ class StdoutSink(Sink):
             self._document = HarFormat(show_secrets=config.show_secrets)
         elif config.format == "pcapng":
             self._document = PcapngFormat(PacketsOfEvents(context))
+        self._slow = config.format == "pcapng"
+        """Looking for packets takes milliseconds: not in the event loop."""
         self._render = self._document.render if self._document else _renderer(config)
         self._left = config.stop_after_events
         self._lock = anyio.Lock()  # one batch at a time, whatever max_in_flight says
@@ -128,21 +131,25 @@ class StdoutSink(Sink):
             self._unfinished = None
             if again:
                 return
-        self._printer.begin(self._render(batch))
+        self._printer.begin(await self._made(self._render, batch))
         self._unfinished = batch
         await self._printer.finish()
         self._unfinished = None
+
+    async def _made(self, make: Callable[..., bytes | bytearray], *arguments: object) -> bytes | bytearray:
+        """Never abandoned: packets are taken once."""
+        return await anyio.to_thread.run_sync(make, *arguments) if self._slow else make(*arguments)
 
     async def aclose(self) -> None:
         """Print what ends a document, and let the thread go; the descriptor stays open, it is not ours."""
         try:
             document, self._document = self._document, None
             if document is not None:
-                await self._print_last(document.end())
+                await self._print_last(await self._made(document.end))
         finally:
             self._printer.stop()
 
-    async def _print_last(self, text: bytes) -> None:
+    async def _print_last(self, text: bytes | bytearray) -> None:
         with suppress(OSError):  # nobody reads it any more
             if self._unfinished is not None:
                 await self._printer.finish()

@@ -21,6 +21,7 @@ from pipeline.api import Context, Event, Exchange, NotConnected
 from pipeline.errors import Finished
 from pipeline.sinks.stdout import sink as stdout
 from pipeline.sinks.stdout.sink import StdoutConfig, StdoutSink
+from tests.unit.packets.test_taker import SECOND, exchange, kept, talk
 
 pytestmark = pytest.mark.anyio
 
@@ -226,6 +227,7 @@ STUCK = """
 import anyio
 from pipeline.api import Context, Exchange
 from pipeline.sinks.stdout.sink import StdoutConfig, StdoutSink
+from tests.unit.packets.test_taker import SECOND, exchange, kept, talk
 
 async def main():
     sink = StdoutSink(StdoutConfig(format="json"), Context("out"))
@@ -295,3 +297,20 @@ async def test_threads_end_with_their_sinks(pipe: Pipe) -> None:
         await anyio.to_thread.run_sync(thread.join, 10)
         assert not thread.is_alive()
     assert json.loads(pipe.read_exactly(len(lines(batch(1)))))
+
+
+async def test_packets_are_looked_for_beside_the_loop(pipe: Pipe) -> None:
+    """Both those of a batch and the rest at the end, which may be all that is kept."""
+    counts: list[tuple[str, int, int]] = []
+
+    def count(name: str, by: int) -> None:
+        counts.append((name, by, threading.get_ident()))
+
+    context = Context("out", packets=kept(talk(1, 0)), count=count)
+    sink = StdoutSink(StdoutConfig(format="pcapng"), context)
+    await sink.open()
+    await sink.write([exchange(1, SECOND)])
+    await sink.aclose()
+    assert [(name, by) for name, by, _ in counts] == [("packets", 5), ("connections", 1), ("packets", 1)]
+    assert pipe.read_exactly(4) == b"\n\r\r\n"
+    assert threading.get_ident() not in {thread for _, _, thread in counts}
