@@ -6,9 +6,9 @@ read ``REDACTED``, as wherever heads are shown.
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
-from pipeline.api import Exchange
+from pipeline.api import Event, Exchange
 from pipeline.codecs.har import url
 from pipeline.codecs.heads import fields_of, lines_of
 from pipeline.codecs.text import whole
@@ -48,6 +48,11 @@ def curl(event: Exchange) -> str:
     if event.httpipe_request_body_encoding == "base64":
         return f"printf %s {quoted(body)} | base64 -d | {' '.join(parts)} --data-binary @-"
     return " ".join([*parts, "--data-raw", quoted(body)])
+
+
+def commands(events: Iterable[Event]) -> bytes:
+    """Those of the exchanges among them, a line each."""
+    return "".join([f"{curl(event)}\n" for event in events if isinstance(event, Exchange)]).encode("utf-8", "replace")
 
 
 def fields(event: Exchange) -> Iterator[tuple[str, str]]:

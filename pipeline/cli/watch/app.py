@@ -1,4 +1,4 @@
-"""The screen: a line of views, the view that is looked at, a line of state, a line of keys; and what can be taken away.
+"""The screen: a line of views, the view that is looked at, a line of state, a line of keys.
 
 It draws at most five times a second, and only what has changed; whoever looks costs the run nothing but that.
 """
@@ -8,7 +8,6 @@ import select
 import signal
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any, ClassVar
 
 from textual import on
@@ -16,7 +15,6 @@ from textual.app import App, ComposeResult
 from textual.binding import Binding, BindingType
 from textual.widgets import ContentSwitcher
 
-from pipeline.api import Event, Exchange
 from pipeline.cli.watch import columns
 from pipeline.cli.watch.bars import VIEWS, KeysBar, StateBar, ViewsBar
 from pipeline.cli.watch.detail_screen import DetailScreen
@@ -27,10 +25,9 @@ from pipeline.cli.watch.help_screen import HelpScreen
 from pipeline.cli.watch.layout import Cell, CellsOf, Column
 from pipeline.cli.watch.ordering import Order, arranged
 from pipeline.cli.watch.pipeline_view import PipelineView
-from pipeline.codecs.text import visible
+from pipeline.cli.watch.taking import Taking
 from pipeline.live.endpoint_filter import condition_of
 from pipeline.live.view import View
-from pipeline.packets.store import PacketStore
 
 REFRESH_SECS = 0.2
 MOST_FIRST = Order.by("requests")
@@ -66,6 +63,7 @@ class WatchApp(App[None]):
         Binding("c", "copy", show=False),
         Binding("w", "write('har')", show=False),
         Binding("W", "write('jsonl')", show=False),
+        Binding("C", "write('sh')", show=False),
         Binding("P", "write_packets", show=False),
     ]
 
@@ -73,7 +71,8 @@ class WatchApp(App[None]):
         self, view: View, *, in_progress: bool, missed: Callable[[], int] | None = None, log_lines: Sequence[str] = ()
     ) -> None:
         super().__init__(ansi_color=True)  # the terminal's own colours, dark or light, and none with NO_COLOR
-        self._view, self._store = view, view.store
+        self._store = view.store
+        self.taking = Taking(self, view)
         self.gatherer = Gatherer(view, in_progress=in_progress)
         self.exchanges = ExchangesView(self.gatherer, id="exchanges")
         self.pending = Grid(columns.PENDING, self._pending, empty=f"  {_waiting(missed, in_progress=in_progress)}", id="pending")
@@ -189,7 +188,7 @@ class WatchApp(App[None]):
         """Details of an event; the exchanges of an endpoint."""
         if isinstance(message.key, int):
             message.grid.follow = False
-            self.push_screen(DetailScreen(self._store, message.grid))
+            self.push_screen(DetailScreen(self._store, message.grid, self.taking))
         elif message.grid is self.endpoints and (condition := condition_of(message.key.key)) is not None:
             self.action_show("exchanges")
             self.exchanges.filter(condition)
@@ -236,55 +235,15 @@ class WatchApp(App[None]):
     def action_copy(self) -> None:
         """The request under the cursor, as a command."""
         shown = self.pending if self._shown == "pending" else self.exchanges.grid
-        self.copy_curl(self._store.event(shown.key) if shown.key is not None else None)
-
-    def copy_curl(self, event: Event | None) -> None:
-        """To the terminal's clipboard (OSC 52)."""
-        if not isinstance(event, Exchange):
-            self.notify("Only an exchange can be copied as curl.", severity="warning", markup=False)
-            return
-        from pipeline.codecs.curl import curl  # noqa: PLC0415  only who copies pays for it
-
-        command = curl(event)
-        self.copy_to_clipboard(command)
-        self.notify(visible(command)[:400], title="Copied", markup=False)
+        self.taking.copy_curl(self._store.event(shown.key) if shown.key is not None else None)
 
     def action_write(self, ending: str) -> None:
         """What is listed, in a new file."""
-        numbers = self.gatherer.listing.rows
-        self.run_worker(partial(self._write, numbers, ending), thread=True, exclusive=True, group="write")
-
-    def _write(self, numbers: Sequence[int], ending: str) -> None:
-        from pipeline.cli.watch.writing import write  # noqa: PLC0415  only who writes pays for it
-
-        try:
-            name, count = write(self._store, numbers, ending)
-        except OSError as error:
-            self.call_from_thread(self.notify, f"cannot write: {error.strerror}", severity="error", markup=False)
-            return
-        self.call_from_thread(self.notify, f"{name}: {count:,} events", title="Written", markup=False)
+        self.taking.write(self.gatherer.listing.rows, ending)
 
     def action_write_packets(self) -> None:
         """The packets of what is listed, in a new file."""
-        self.write_packets(self.gatherer.listing.rows)
-
-    def write_packets(self, numbers: Sequence[int]) -> None:
-        """Those of the connections of these events."""
-        if self._view.packets is None:
-            self.notify(self._view.without_packets, severity="warning", markup=False)
-            return
-        write = partial(self._write_packets, self._view.packets, numbers)
-        self.run_worker(write, thread=True, exclusive=True, group="write")
-
-    def _write_packets(self, packets: PacketStore, numbers: Sequence[int]) -> None:
-        from pipeline.cli.watch.writing import write_packets  # noqa: PLC0415  only who writes pays for it
-
-        try:
-            name, remark = write_packets(self._store, packets, numbers)
-        except OSError as error:
-            self.call_from_thread(self.notify, f"cannot write: {error.strerror}", severity="error", markup=False)
-            return
-        self.call_from_thread(self.notify, f"{name}: {remark}", title="Written", markup=False)
+        self.taking.write_packets(self.gatherer.listing.rows)
 
 
 def _sums(name: str, shown: Sequence[Column], cells_of: CellsOf, name_of: Callable[[Any], object]) -> Grid:

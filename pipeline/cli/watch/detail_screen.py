@@ -1,7 +1,6 @@
 """One event on the whole screen; the ones beside it by an arrow."""
 
-from collections.abc import Sequence
-from typing import ClassVar, Protocol, cast
+from typing import ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -12,17 +11,8 @@ from textual.widgets import Static
 from pipeline.api import Event
 from pipeline.cli.watch.details import text_of
 from pipeline.cli.watch.grid import Grid
+from pipeline.cli.watch.taking import Taking
 from pipeline.live.store import Store
-
-
-class Taker(Protocol):
-    """What the application does with an event."""
-
-    def copy_curl(self, event: object) -> None:
-        """As a command."""
-
-    def write_packets(self, numbers: Sequence[int]) -> None:
-        """Those of its connection."""
 
 
 class DetailScreen(Screen[None]):
@@ -43,10 +33,11 @@ class DetailScreen(Screen[None]):
     #keys { height: 1; color: ansi_bright_black; }
     """
 
-    def __init__(self, store: Store, grid: Grid) -> None:
+    def __init__(self, store: Store, grid: Grid, taking: Taking) -> None:
         super().__init__()
         self._store = store
         self._grid = grid
+        self._taking = taking
 
     def compose(self) -> ComposeResult:
         """The text, and the keys."""
@@ -89,12 +80,12 @@ class DetailScreen(Screen[None]):
 
     def action_copy(self) -> None:
         """The request as a command."""
-        cast("Taker", self.app).copy_curl(self.event)
+        self._taking.copy_curl(self.event)
 
     def action_write_packets(self) -> None:
         """The packets of its connection."""
         if self._grid.key is not None:
-            cast("Taker", self.app).write_packets([self._grid.key])
+            self._taking.write_packets([self._grid.key])
 
     def action_close(self) -> None:
         """Back to the table."""

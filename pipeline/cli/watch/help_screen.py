@@ -20,7 +20,7 @@ KEYS = (
     ("f", "follow the newest, or stay"),
     ("s, S, r", "sort by next, previous column; reverse; or click"),
     ("c", "copy as a curl command, without credentials"),
-    ("w, W", "write what is listed to a new file: HAR, JSON lines"),
+    ("w, W, C", "write what is listed to a file: HAR, JSON lines, curl"),
     ("P", "write the packets of its connections (--packets)"),
     ("?", "this help; Esc leaves it"),
 )

@@ -1,4 +1,4 @@
-"""What is listed, taken away: a HTTP Archive, JSON lines or packets in a new file of the folder in which the command began."""
+"""What is listed, taken away in a new file of the folder in which the command began: HAR, JSON lines, curl commands, packets."""
 
 import os
 import time
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from pipeline.api import Event, Exchange
+from pipeline.codecs.curl import commands
 from pipeline.codecs.har import document
 from pipeline.codecs.registry import codec
 from pipeline.live.store import Store
@@ -16,11 +17,17 @@ MOST = 10_000
 """Events in a file, the newest: an archive is made in memory."""
 
 
-def write(store: Store, numbers: Sequence[int], ending: str) -> tuple[str, int]:
-    """Returns the name of the file and how many events are in it. It is new, and its owner's only. Raises ``OSError``."""
+def write(store: Store, numbers: Sequence[int], ending: str) -> tuple[str, str]:
+    """As ``har``, ``jsonl``, or ``sh``: a command a line. Returns the name of the file and in words how much is in it.
+
+    It is new, and its owner's only. Raises ``OSError``.
+    """
     events = [event for number in sorted(numbers)[-MOST:] if (event := store.event(number)) is not None]
-    events = [event for event in events if isinstance(event, Exchange)] if ending == "har" else events
-    return _new_file(document(events, version("httpipe")) if ending == "har" else _lines(events), ending), len(events)
+    if ending == "jsonl":
+        return _new_file(_lines(events), ending), _many(len(events), "event")
+    exchanges = [event for event in events if isinstance(event, Exchange)]
+    content = document(exchanges, version("httpipe")) if ending == "har" else commands(exchanges)
+    return _new_file(content, ending), _many(len(exchanges), "exchange")
 
 
 def write_packets(store: Store, packets: PacketStore, numbers: Sequence[int]) -> tuple[str, str]:
@@ -40,3 +47,7 @@ def _new_file(data: bytes, ending: str) -> str:
 def _lines(events: Sequence[Event]) -> bytes:
     encode = codec("json").encode
     return b"".join([encode(event) + b"\n" for event in events])
+
+
+def _many(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

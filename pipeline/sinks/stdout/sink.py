@@ -16,9 +16,9 @@ import anyio
 import anyio.to_thread
 from pydantic import BaseModel, Field, model_validator
 
-from pipeline.api import Config, Context, Event, Exchange, Sink
+from pipeline.api import Config, Context, Event, Sink
 from pipeline.codecs import har, pcapng
-from pipeline.codecs.curl import curl
+from pipeline.codecs.curl import commands
 from pipeline.codecs.options import EncodingOptions
 from pipeline.codecs.registry import codec
 from pipeline.errors import Finished, NotConnected
@@ -208,14 +208,10 @@ def _renderer(config: StdoutConfig) -> Callable[[Sequence[Event]], bytes | bytea
     if config.format == "line":
         return LineFormat(_STDOUT, os.environ).render
     if config.format == "curl":
-        return _commands
+        return commands
     if config.format == "raw":
         return RawFormat(show_secrets=config.show_secrets).render
     return codec(config.encoding).encode_batch
-
-
-def _commands(batch: Sequence[Event]) -> bytes:
-    return "".join([f"{curl(event)}\n" for event in batch if isinstance(event, Exchange)]).encode("utf-8", "replace")
 
 
 def _same(one: Sequence[Event], other: Sequence[Event]) -> bool:

@@ -245,3 +245,20 @@ async def test_packets_are_written_of_what_is_listed_or_shown(tmp_path: Path, mo
         for file in tmp_path.iterdir():  # noqa: ASYNC240  a test
             file.unlink()
     assert said == ["2 events of 2 connections", "1 event of 1 connection", "packets are not kept"]
+
+
+async def test_what_is_listed_is_written_in_the_form_of_the_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An archive, lines, commands; only what the filter lets through."""
+    monkeypatch.chdir(tmp_path)
+    app = app_of(store_of([exchange(1), exchange(2, http_response_status_code=500)]))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await until(pilot, lambda: len(app.exchanges.grid.keys) == 2)
+        await pilot.press("/", *"status > 499", "enter")
+        await until(pilot, lambda: list(app.exchanges.grid.keys) == [2])
+        for count, key in enumerate("wWC", 1):
+            await pilot.press(key)
+            await until(pilot, lambda count=count: len(app._notifications) == count)  # type: ignore[misc]
+        said = [each.message.partition(": ")[2] for each in app._notifications]
+    assert said == ["1 exchange", "1 event", "1 exchange"]
+    assert sorted(file.suffix for file in tmp_path.iterdir()) == [".har", ".jsonl", ".sh"]  # noqa: ASYNC240  a test
+    assert next(tmp_path.glob("*.sh")).read_text().startswith("curl ")  # noqa: ASYNC240  a test

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.watch.writing import write, write_packets
+from pipeline.codecs.curl import curl
 from pipeline.model.events.http_request import HttpRequest
 from pipeline.sources.pcap.reader import read_segments
 from tests.unit.packets.test_taker import SECOND, kept, talk
@@ -17,16 +18,25 @@ def test_an_archive_has_exchanges_and_lines_have_everything(tmp_path: Path, monk
     """In order of arrival; the file is its owner's only, and never one that was there."""
     monkeypatch.chdir(tmp_path)
     store = store_of([exchange(1), HttpRequest(timestamp_ns=2), exchange(3)])
-    name, count = write(store, [3, 2, 1], "har")
-    assert count == 2
+    name, remark = write(store, [3, 2, 1], "har")
+    assert remark == "2 exchanges"
     entries = json.loads(Path(name).read_bytes())["log"]["entries"]
     assert [entry["request"]["url"] for entry in entries] == ["http://shop.example/items/1", "http://shop.example/items/3"]
     assert Path(name).stat().st_mode & 0o777 == 0o600
-    name, count = write(store, [1, 2, 3], "jsonl")
+    name, remark = write(store, [1, 2, 3], "jsonl")
     assert [json.loads(line)["event.name"] for line in Path(name).read_text().splitlines()] == [
         *("http.exchange", "http.request", "http.exchange")
     ]
-    assert count == 3
+    assert remark == "3 events"
+
+
+def test_a_script_has_a_command_for_each_exchange(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As it is copied."""
+    monkeypatch.chdir(tmp_path)
+    first, second = exchange(1), exchange(3)
+    name, remark = write(store_of([first, HttpRequest(timestamp_ns=2), second]), [1, 2, 3], "sh")
+    assert Path(name).read_text().splitlines() == [curl(first), curl(second)]
+    assert (Path(name).suffix, remark) == (".sh", "2 exchanges")
 
 
 def test_packets_are_those_of_the_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
