@@ -142,5 +142,6 @@ def _bound(listen: str, port: int, names: tuple[str, str]) -> socket.socket:
     except (OSError, UnicodeError, OverflowError) as error:
         named = isinstance(error, OSError) and error.errno in (errno.EADDRINUSE, errno.EACCES)
         reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigError([Problem(names[named], f"cannot listen on {listen}, port {port}: {reason}")]) from error
+        place = f"{listen}, port {port}" if port else listen
+        raise ConfigError([Problem(names[named], f"cannot listen on {place}: {reason}")]) from error
     return found
