@@ -371,6 +371,8 @@ class Sink(ABC):
     plugin_name: ClassVar[str] = ""
     """The name that a decorator was given; must be the name in the entry points. Empty for classes."""
     defaults: ClassVar[SinkDefaults] = SinkDefaults()
+    requires: ClassVar[Sequence[str]] = ()
+    """Optional packages, by the names they are imported by: where one is missing, `validate` and the start say so."""
     """Batches and time limit that suit the other end, such as the most events that one request may carry."""
     writes: Sequence[FileNames] = ()
     """Files it writes, so that ``httpipe validate`` can refuse two sinks that would meet in one. May depend on the config."""

@@ -102,7 +102,8 @@ def print_(  # noqa: PLR0913  one for each option
 
     logs.configure("warning" if quiet else "info", "text")
     if output is not None:
-        _redirect(output)
+        _spare_input(traffic.capture, output)
+        _redirect(output, 0o600 if style == "pcapng" else 0o666)
     return carry_out(plan, partial(plan_of, text), quiet=quiet, for_secs=for_secs)
 
 
@@ -122,10 +123,20 @@ def _sink(reads: list[str], style: str, count: int | None) -> Table:
     return sink
 
 
-def _redirect(output: str) -> None:
-    """From here on standard output is this file, as after a shell's ``>``."""
+def _spare_input(capture: str | None, output: str) -> None:
+    """Before ``output`` is emptied: it is not what is read, and what is read is there and is a capture. Raises what is wrong."""
+    if capture is None or capture == "-":
+        return
+    from pipeline.sources.pcap.find import find  # noqa: PLC0415  start-up
+
+    if any(Path(output).exists() and path.samefile(output) for path, _ in find(capture)):
+        raise click.UsageError(f"--output: {output} is what --read reads; name another file")
+
+
+def _redirect(output: str, mode: int) -> None:
+    """From here on standard output is this file, as after a shell's ``>``. ``mode`` are the permissions of a new one."""
     try:
-        fd = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
+        fd = os.open(output, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, mode)
     except OSError as error:
         folder = "" if Path(output).parent.is_dir() else f": there is no folder {Path(output).parent}"
         raise click.UsageError(f"--output: cannot write {output}: {error.strerror}{folder}") from error

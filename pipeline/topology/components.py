@@ -8,6 +8,7 @@ once, which by contract does no I/O, because a constructor may find what a model
 import json
 from collections.abc import Mapping, Sequence
 from enum import Enum, auto
+from importlib.util import find_spec
 from typing import Any, cast
 
 import msgspec
@@ -136,7 +137,7 @@ def draft(entry: Entry, registry: Registry, mode: Mode, file: str) -> tuple[Draf
     if made.loaded is None or made.fault:
         return made, problems
     foreign = engine - {name for model in models for name in names(model)}
-    problems += _misplaced(entry, foreign, made.loaded)
+    problems += _misplaced(entry, foreign, made.loaded) + _missing(made, made.loaded)
     return made, problems + _own(made, made.loaded, engine, file)
 
 
@@ -195,6 +196,18 @@ def _misplaced(entry: Entry, foreign: set[str], loaded: Loaded) -> list[Problem]
         for name in entry.table
         if name in foreign
     ]
+
+
+def _missing(made: Draft, loaded: Loaded) -> list[Problem]:
+    """Packages that a sink cannot work without and that are not installed; the extra of a built-in one has its name."""
+    component = loaded.component
+    if not issubclass(component, Sink):
+        return []
+    missing = [name for name in component.requires if find_spec(name) is None]
+    if not missing:
+        return []
+    remedy = f'; type: pip install "httpipe[{loaded.plugin.name}]"' if loaded.plugin.builtin else ""
+    return [Problem(f"{made.entry.path}.type", f'"{made.name}" needs the package {" and ".join(missing)}{remedy}')]
 
 
 def _own(made: Draft, loaded: Loaded, engine: set[str], file: str) -> list[Problem]:

@@ -1,6 +1,7 @@
 """`httpipe print`: the pipeline of a command line, on capture files; its mistakes are those of its options."""
 
 import json
+import shutil
 import subprocess
 import sys
 import tomllib
@@ -122,6 +123,26 @@ def test_output_goes_to_a_file(printed: Print, tmp_path: Path) -> None:
     done = printed("-r", str(DEMO), "-o", "out.txt")
     assert (done.returncode, done.stdout) == (ExitCode.OK, "")
     assert (tmp_path / "out.txt").read_text() == printed("-r", str(DEMO)).stdout
+
+
+def test_output_that_would_destroy_the_input(printed: Print, tmp_path: Path) -> None:
+    """The file that is read is not emptied, by whatever name; nor is any other before the input is known to be a capture."""
+    shutil.copy(DEMO, tmp_path / "in.pcap")
+    (tmp_path / "link").symlink_to("in.pcap")
+    done = printed("-r", "in.pcap", "-f", "har", "-o", "link")
+    assert (done.returncode, (tmp_path / "in.pcap").read_bytes()) == (ExitCode.USAGE, DEMO.read_bytes())
+    assert "--output: link is what --read reads; name another file" in done.stderr
+    (tmp_path / "old").write_text("old")
+    (tmp_path / "text.pcap").write_text("no capture")
+    for wrong in ("absent.pcap", "text.pcap"):
+        done = printed("-r", wrong, "-o", "old")
+        assert (done.returncode, (tmp_path / "old").read_text()) == (ExitCode.DAMAGED_INPUT, "old")
+
+
+def test_packets_are_for_their_owner_only(printed: Print, tmp_path: Path) -> None:
+    """They hold whatever secrets passed."""
+    assert printed("-r", str(DEMO), "-f", "pcapng", "-o", "out.pcapng").returncode == ExitCode.OK
+    assert (tmp_path / "out.pcapng").stat().st_mode & 0o777 == 0o600
 
 
 def test_the_same_as_a_pipeline_file(printed: Print, tmp_path: Path) -> None:

@@ -23,9 +23,10 @@ from pipeline.api import (
 from pipeline.config.document import parse
 from pipeline.config.options import SinkOptions
 from pipeline.errors import Problem
-from pipeline.plugins.discovery import Found, Kind, Plugin
+from pipeline.plugins.discovery import Found, Kind, Plugin, discover
 from pipeline.plugins.registry import BrokenPluginError, Component, Loaded, Registry, TrustNothing
 from pipeline.sinks.file.sink import FileSink
+from pipeline.topology import components
 from pipeline.topology.build import build
 from pipeline.topology.components import Mode
 from pipeline.topology.plan import Plan
@@ -499,6 +500,16 @@ def test_a_sink_declares_what_holds_where_the_file_is_silent() -> None:
     assert silent.batch.max_bytes == SinkOptions().batch.max_bytes
     said = plan(declared + "batch.max_events = 7\nwrite_timeout_secs = 9\nmax_in_flight = 2\n").sinks["s"].options
     assert (said.batch.max_events, said.batch.timeout_secs, said.write_timeout_secs, said.max_in_flight) == (7, 2.0, 9.0, 2)
+
+
+def test_a_package_that_a_sink_needs_and_that_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Is told before anything runs, with the extra that brings it."""
+    monkeypatch.setattr(components, "find_spec", lambda _name: None)
+    text = '[sources.a]\ntype = "pcap"\npath = "x"\n[sinks.b]\ntype = "loki"\ninputs = ["a"]\nurl = "http://x"\n'
+    with pytest.raises(ConfigError) as caught:
+        build(parse(text.encode(), "p.toml", {}), Registry(discover(), TrustNothing()), lambda _: b"")
+    [problem] = map(str, caught.value.problems)
+    assert problem == 'sinks.b.type: "loki" needs the package httpx; type: pip install "httpipe[loki]"'
 
 
 def test_headers_that_no_source_reports_are_a_warning() -> None:

@@ -96,6 +96,8 @@ def _check_terminal() -> None:
         raise click.UsageError(WITHOUT)
     if not sys.stdout.isatty():
         raise click.UsageError("standard output is no terminal: httpipe print writes lines for pipes and files")
+    if not sys.stderr.isatty():
+        raise click.UsageError("standard error is no terminal, and that is what watch draws on")
 
 
 def _planned(text: str, *, heads: bool, packets: int) -> Plan:

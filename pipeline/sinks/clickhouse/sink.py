@@ -78,6 +78,7 @@ class ClickHouseSink(Sink):
 
     api_version = 1
     Config = ClickHouseConfig
+    requires = ("httpx",)
     # an insert is a part on disk that has to be merged: few large ones; 10,000 is half of a sink's queue, and about 8 MB of JSON
     defaults = SinkDefaults(batch_max_events=10_000, batch_max_bytes=16 << 20, batch_timeout_secs=1.0)
 

@@ -89,6 +89,7 @@ class ElasticsearchSink(Sink):
 
     api_version = 1
     Config = ElasticsearchConfig
+    requires = ("httpx",)
     # about a megabyte: the servers' documentation has 5 to 15 as the most that is useful, and hosted ones take 10
     defaults = SinkDefaults(batch_max_events=1000, batch_max_bytes=4 << 20, batch_timeout_secs=1.0)
 

@@ -62,6 +62,7 @@ class HttpSink(Sink):
 
     api_version = 1
     Config = HttpSinkConfig
+    requires = ("httpx",)
     # a body of about 400 KB: most servers take a megabyte (nginx: client_max_body_size), and a request a second disturbs none
     defaults = SinkDefaults(batch_max_events=500, batch_max_bytes=1 << 20, batch_timeout_secs=1.0)
 

@@ -67,6 +67,7 @@ class KafkaSink(Sink):
 
     api_version = 1
     Config = KafkaSinkConfig
+    requires = ("aiokafka",)
 
     def __init__(self, config: KafkaSinkConfig, context: Context) -> None:
         self._config = config

@@ -67,6 +67,7 @@ class LokiSink(Sink):
 
     api_version = 1
     Config = LokiConfig
+    requires = ("httpx",)
     # what Promtail and Vector send: a megabyte, within the 4 MB that Loki's parts take of each other
     defaults = SinkDefaults(batch_max_events=1000, batch_max_bytes=2 << 20, batch_timeout_secs=1.0)
 

@@ -86,6 +86,7 @@ class OtlpSink(Sink):
 
     api_version = 1
     Config = OtlpSinkConfig
+    requires = ("httpx",)
     # spans of about 700 bytes: gRPC servers take 4 MiB unless they are told otherwise
     defaults = SinkDefaults(batch_max_events=1000, batch_max_bytes=2 << 20, batch_timeout_secs=1.0)
 

@@ -66,6 +66,7 @@ class S3Sink(Sink):
 
     api_version = 1
     Config = S3Config
+    requires = ("obstore",)
     # 10,000 events are half of a queue in memory and 8 MB of JSON, as others make their objects; after five minutes a small one
     defaults = SinkDefaults(batch_max_events=10_000, batch_max_bytes=16 << 20, batch_timeout_secs=300.0, write_timeout_secs=120.0)
 

@@ -7,6 +7,7 @@ wakes it for a batch, not for a record, in the rhythm of the ``bpf`` source.
 import time
 from collections.abc import AsyncIterator
 from functools import partial
+from pathlib import Path
 from typing import ClassVar
 
 import anyio
@@ -59,7 +60,9 @@ class TlsSource(Source):
             context.log.warning("programs of other users are not found: that takes cap_sys_ptrace and cap_dac_read_search")
         if idle := await anyio.to_thread.run_sync(capture.not_running):
             names = ", ".join(f'"{pattern}"' for pattern in idle)
-            context.log.info("no program that runs now fits %s (httpipe doctor --tls lists those that speak TLS)", names)
+            absent = all(pattern.startswith("/") and not Path(pattern).exists() for pattern in idle)
+            tell = context.log.warning if absent and not set("*?[") & set(names) else context.log.info
+            tell("no program that runs now fits %s (httpipe doctor --tls lists those that speak TLS)", names)
         if attached:
             found = "1 TLS library" if attached == 1 else f"{attached} TLS libraries"
             context.log.info("probes on %s; more follow when a program begins to use another", found)
