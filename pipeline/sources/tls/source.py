@@ -60,8 +60,7 @@ class TlsSource(Source):
             context.log.warning("programs of other users are not found: that takes cap_sys_ptrace and cap_dac_read_search")
         if idle := await anyio.to_thread.run_sync(capture.not_running):
             names = ", ".join(f'"{pattern}"' for pattern in idle)
-            absent = all(pattern.startswith("/") and not Path(pattern).exists() for pattern in idle)
-            tell = context.log.warning if absent and not set("*?[") & set(names) else context.log.info
+            tell = context.log.warning if all(map(_is_absent, idle)) else context.log.info
             tell("no program that runs now fits %s (httpipe doctor --tls lists those that speak TLS)", names)
         if attached:
             found = "1 TLS library" if attached == 1 else f"{attached} TLS libraries"
@@ -116,3 +115,8 @@ class TlsSource(Source):
         for name, by in capture.program.news():
             self._context.count(name, by)
         self._rhythm.report_shedding(capture.program)
+
+
+def _is_absent(pattern: str) -> bool:
+    """Whether it is the path of one file, and that file is not here."""
+    return pattern.startswith("/") and not set("*?[") & set(pattern) and not Path(pattern).exists()
