@@ -10,13 +10,11 @@ from pipeline.model.events.kinds import kind_named, kinds
 FieldNames = Annotated[tuple[str, ...], Field(min_length=1)]
 
 
-class EncodingOptions(Config):
-    """How events become bytes."""
+class SelectionOptions(Config):
+    """Which fields of events are written."""
 
-    codec: Literal["json", "ecs", "protobuf"] = "json"
-    """`json`: one object a line with OpenTelemetry's names; `ecs`: one object a line as the Elastic Common Schema has it; `protobuf`: compact binary, see `httpipe.proto`."""  # noqa: E501  one line of the generated page
     only_fields: FieldNames | None = None
-    """Write these fields and attributes only. A name covers what is below it: `http.request` means all that begins with `http.request.`."""  # noqa: E501
+    """Write these fields and attributes only. A name covers what is below it: `http.request` means all that begins with `http.request.`."""  # noqa: E501  one line of the generated page
     except_fields: FieldNames | None = None
     """Write all but these fields and attributes; names as in `only_fields`."""
 
@@ -25,6 +23,13 @@ class EncodingOptions(Config):
         if self.only_fields is not None and self.except_fields is not None:
             raise ValueError("only_fields and except_fields exclude each other: keep one of them")
         return self
+
+
+class EncodingOptions(SelectionOptions):
+    """How events become bytes."""
+
+    codec: Literal["json", "ecs", "protobuf"] = "json"
+    """`json`: one object a line with OpenTelemetry's names; `ecs`: one object a line as the Elastic Common Schema has it; `protobuf`: compact binary, see `httpipe.proto`."""  # noqa: E501
 
 
 class DecodingOptions(Config):

@@ -3,6 +3,7 @@
 In: models. Out: text. A model's field docstrings are the documentation; there is no second place to keep it.
 """
 
+import inspect
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -26,10 +27,15 @@ class Row(NamedTuple):
 
 
 def option_rows(model: type[BaseModel], prefix: str = "") -> list[Row]:
-    """The options of a model, those of tables inside it by their dotted names."""
+    """The options of a model, those of tables inside it by their dotted names.
+
+    What is required stands first, what it shares with other models last.
+    """
     schema = documented(model).model_json_schema()
     rows: list[Row] = []
-    for name, field in model.model_fields.items():
+    declared = [*dict.fromkeys(name for owner in model.__mro__ for name in inspect.get_annotations(owner))]
+    fields = sorted(model.model_fields.items(), key=lambda option: (not option[1].is_required(), declared.index(option[0])))
+    for name, field in fields:
         option = f"{prefix}{field.alias or name}"
         inner = next(models_in(field.annotation), None)
         if inner is not None and not _is_list(field):

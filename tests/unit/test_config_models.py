@@ -8,8 +8,11 @@ import pytest
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.api import Config
+from pipeline.codecs.options import EncodingOptions
 from pipeline.config.models import check
+from pipeline.config.reference import option_rows
 from pipeline.config.words import shown, unknown
+from pipeline.sinks.otlp.sink import OtlpSinkConfig
 
 
 class Inner(Config):
@@ -138,3 +141,11 @@ def test_an_unknown_word_names_the_nearest_and_all() -> None:
         == '"STDUOT" is not a known sink; did you mean "stdout"? (known: file, stdout)'
     )
     assert unknown("x", "sink", []) == '"x" is not a known sink; there are none'
+
+
+def test_the_reference_names_what_is_required_first_and_what_is_shared_last() -> None:
+    """Whatever order models inherit their fields in."""
+    names = [row.name for row in option_rows(OtlpSinkConfig)]
+    assert names[:2] == ["endpoint", "protocol"]
+    assert names[-1] == "timeout_secs"
+    assert [row.name for row in option_rows(EncodingOptions)] == ["codec", "only_fields", "except_fields"]

@@ -15,7 +15,7 @@ import anyio.to_thread
 from pydantic import Field, SecretStr, model_validator
 
 from pipeline.api import ConfigError, Context, Event, Problem, Sink, SinkDefaults
-from pipeline.codecs.options import FieldNames
+from pipeline.codecs.options import SelectionOptions
 from pipeline.codecs.selection import Selection
 from pipeline.sinks.compression import Compression
 from pipeline.sinks.http.address import ServerUrl
@@ -34,7 +34,7 @@ METADATA = re.compile(r"(?!grpc-)[0-9a-z_.-]+(?<!-bin)", re.IGNORECASE)
 """Names of text that the caller may set (gRPC over HTTP/2, "Requests"); what ends in ``-bin`` is binary."""
 
 
-class OtlpSinkConfig(RequestOptions):
+class OtlpSinkConfig(SelectionOptions, RequestOptions):
     """Options of the `otlp` sink."""
 
     endpoint: ServerUrl
@@ -47,22 +47,12 @@ class OtlpSinkConfig(RequestOptions):
     """Which end spans are of: `server`, `client`, or `auto`: the end whose process is known, and `server` where none is."""
     resource: Annotated[Mapping[str, str], Field(max_length=64)] = Field(default_factory=dict)
     """Attributes of the resource of all events, such as `"service.name"`; what an event says itself is worth more."""
-    only_fields: FieldNames | None = None
-    """Write these fields and attributes only. A name covers what is below it: `http.request` means all that begins with `http.request.`."""  # noqa: E501
-    except_fields: FieldNames | None = None
-    """Write all but these fields and attributes; names as in `only_fields`."""
     auth: AuthOptions = AuthOptions()
     """Who httpipe is."""
     headers: Annotated[Mapping[str, SecretStr], Field(max_length=64)] = Field(default_factory=dict)
     """Header fields (metadata of gRPC) of every request, such as `x-tenant`. Write `"${NAME}"` to take a secret from the environment."""  # noqa: E501
     compression: Compression = "none"
     """Of requests."""
-
-    @model_validator(mode="after")
-    def _one_of_both(self) -> Self:
-        if self.only_fields is not None and self.except_fields is not None:
-            raise ValueError("only_fields and except_fields exclude each other: keep one of them")
-        return self
 
     @model_validator(mode="after")
     def _as_grpc_can(self) -> Self:

@@ -13,7 +13,7 @@ import anyio
 from pydantic import AfterValidator, ConfigDict, Field, model_validator
 
 from pipeline.api import Config, Context, Event, NotConnected, Sink, SinkDefaults
-from pipeline.codecs.options import FieldNames
+from pipeline.codecs.options import FieldNames, SelectionOptions
 from pipeline.codecs.selection import Selection
 from pipeline.sinks.http.client import TlsOptions
 from pipeline.sinks.severity import Severity
@@ -47,7 +47,7 @@ def _checked(text: str) -> str:
     return text
 
 
-class SyslogSinkConfig(Config):
+class SyslogSinkConfig(SelectionOptions):
     """Options of the `syslog` sink."""
 
     model_config = ConfigDict(hide_input_in_errors=True)
@@ -89,8 +89,6 @@ class SyslogSinkConfig(Config):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if self.only_fields is not None and self.except_fields is not None:
-            raise ValueError("only_fields and except_fields exclude each other: keep one of them")
         transport = address_of(self.address).transport
         if self.framing == "lines" and transport is Transport.TLS:
             raise ValueError('framing = "lines" is not possible over TLS (RFC 5425)')
