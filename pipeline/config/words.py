@@ -16,13 +16,15 @@ SECRET_NAME = re.compile(r"passw|secret|token|credential|api_?key", re.IGNORECAS
 """Options whose values are never shown: messages end up in logs and issue reports."""
 _CREDENTIALS = re.compile(r"(?<=://)[^/?#\s\"]*@")
 """Of a URL."""
+_QUERY = re.compile(r"(://[^?\s\"]*\?)[^\s\"]+")
+"""Of a URL: keys and tokens stand there, too."""
 
 
 def shown(value: object, name: str = "") -> str:
     """The value as it stands in the file, near enough to find it; hidden where its option's name says secret, and in URLs."""
     if SECRET_NAME.search(name):
         return "the value"
-    text = _CREDENTIALS.sub("…@", json.dumps(value, ensure_ascii=False, default=str))
+    text = _QUERY.sub(r"\1…", _CREDENTIALS.sub("…@", json.dumps(value, ensure_ascii=False, default=str)))
     return text if len(text) <= SHOWN_CHARS else f"{text[:SHOWN_CHARS]}…"
 
 

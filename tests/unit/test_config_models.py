@@ -87,6 +87,7 @@ def said(table: Mapping[str, object]) -> list[str]:
         ({"even": 3}, "even: 3: must be even"),
         ({"prot": 1}, 'prot: unknown option; did you mean "port"?'),
         ({"api_token": "hunter2"}, "api_token: the value is not a whole number"),
+        ({"even": "http://me:hunter2@a/?key=hunter2"}, 'even: "http://…@a/?…" is not a whole number'),
     ],
 )
 def test_each_kind_of_wrong_value_has_a_sentence_of_ours(table: dict[str, object], message: str) -> None:

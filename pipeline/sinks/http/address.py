@@ -11,6 +11,8 @@ _SERVER = re.compile(r"https?://[^/?#@\s]+(?:/[^?#\s]*)?", re.IGNORECASE)
 def _checked(text: str) -> str:
     if "@" in "".join(text.split("/")[2:3]):
         raise ValueError("has credentials; they have options of their own")
+    if "?" in text or "#" in text:
+        raise ValueError("has a query or a fragment, which cannot be sent with what follows it; leave it out")
     if not _SERVER.fullmatch(text):
         raise ValueError(
             "must be http:// or https://, a host and, if need be, a port and a path, such as https://db.example:8443"

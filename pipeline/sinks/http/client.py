@@ -6,6 +6,7 @@ retry. httpx is imported when a sink is opened.
 
 import ssl
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Self
 
 import anyio
@@ -23,6 +24,10 @@ INSTALL = 'this sink needs the package httpx; type: pip install "httpipe[http]"'
 
 LONGEST_ANSWER = 64 << 10
 """Bytes of an answer that are read, so that its connection can be used again; behind that a new connection is cheaper."""
+PUBLIC_FIELDS = ("content-type", "content-encoding", "user-agent")
+"""Header fields whose values may stand in a message."""
+SHORTEST_SECRET = 6
+"""Characters; what is shorter would be found in ordinary words."""
 IDLE_SECS = 20.0
 """Servers close idle connections after 5 s (Node.js) to 75 s (nginx): who sends rarely makes a new one and meets no dead one."""
 
@@ -51,6 +56,8 @@ class TlsOptions(Config):
 
     def context(self) -> ssl.SSLContext:
         """An SSL context as these options say. Reads files; raises ``OSError`` (``ssl.SSLError`` is one)."""
+        for path in filter(None, (self.ca_file, self.crt_file, self.key_file)):
+            Path(path).open("rb").close()  # its error names the file, that of the library does not
         context = ssl.create_default_context(cafile=self.ca_file)
         if not self.verify_certificate:
             context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
@@ -89,7 +96,8 @@ class Client:
         try:
             verify = await anyio.to_thread.run_sync(self._options.tls.context)
         except OSError as error:
-            raise NotConnected(f"cannot read what tls names: {error}") from error
+            what = f"{error.filename}: {error.strerror}" if error.filename else f"what tls names: {error}"
+            raise NotConnected(f"cannot read {what}") from error
         await self.aclose()  # where the sink failed to open behind this
         limits = httpx.Limits(max_connections=None, keepalive_expiry=IDLE_SECS)
         proxy = None if self._options.proxy is None else str(self._options.proxy)
@@ -117,10 +125,22 @@ class Client:
                         break  # leaving the block closes the connection
         except httpx.TransportError as error:
             raise NotConnected(f"{httpx.URL(url).netloc.decode()}: {reason_of(error)}") from error
-        return Answer(response.status_code, response.headers.get("retry-after", ""), bytes(said[:keep]))
+        whole = bytes(said[:keep])
+        if not response.is_success:
+            whole = without_echo(whole, fields)
+        return Answer(response.status_code, response.headers.get("retry-after", ""), whole)
 
     async def aclose(self) -> None:
         """Close all connections."""
         pool, self._pool = self._pool, None
         if pool is not None:
             await pool.aclose()
+
+
+def without_echo(said: bytes, fields: Mapping[str, str]) -> bytes:
+    """What a server says about a refused request, without the credentials of its header fields: some servers repeat them."""
+    for name, value in fields.items():
+        if name.lower() not in PUBLIC_FIELDS:
+            for secret in (value, value.rpartition(" ")[2]):  # with and without a scheme such as Bearer
+                said = said.replace(secret.encode(), b"REDACTED") if len(secret) >= SHORTEST_SECRET else said
+    return said
