@@ -165,6 +165,29 @@ async def test_events_wait_for_a_pipeline_that_is_not_there(opensearch: Server) 
 
 
 @pytest.mark.anyio
+async def test_events_wait_for_settings_of_the_server_that_refuse_them_all(opensearch: Server) -> None:
+    """400 in the server's own words: an index's pipeline, an alias without an index to write to, a cluster that is full."""
+    opensearch.ask("PUT", "/defaulted", {"settings": {"index.default_pipeline": "nightly"}})
+    for name in ("one", "two"):
+        opensearch.ask("PUT", f"/{name}", {"aliases": {"both": {}}})
+    limit = "cluster.max_shards_per_node"
+    for index, words in (
+        ("defaulted", r"pipeline with id \[nightly\]"),
+        ("both", "no write index"),
+        ("full", "this action would add"),
+    ):
+        opensearch.ask("PUT", "/_cluster/settings", {"transient": {limit: 1 if index == "full" else None}})
+        sink, _ = make(opensearch.base, index=index)
+        await sink.open()
+        try:
+            with pytest.raises(BackOff, match=f"400: .*{words}"):
+                await sink.write(ordinary_events(0, 3))
+        finally:
+            await sink.aclose()
+            opensearch.ask("PUT", "/_cluster/settings", {"transient": {limit: None}})
+
+
+@pytest.mark.anyio
 async def test_a_template_that_cannot_be_made_is_told_in_the_servers_words(opensearch: Server) -> None:
     """Without the JSON around them."""
     taken = {"index_patterns": ["logs-taken-*"], "priority": 500}
