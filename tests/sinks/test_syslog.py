@@ -116,7 +116,7 @@ async def test_tls_is_checked(tmp_path: Path) -> None:
         await sent(make(address, tls={"ca_file": str(tmp_path / "crt")}))
         server.wait_for(len(EVENTS))
         assert numbers(server) == list(range(20))
-        with pytest.raises(NotConnected, match="cannot read what tls names"):
+        with pytest.raises(NotConnected, match=r"cannot read .*none"):
             await sent(make(address, tls={"ca_file": str(tmp_path / "none")}))
 
 

@@ -22,6 +22,7 @@ from pipeline.sinks.clickhouse.answer import bad_row, fewer_would_do, judge_inse
 from pipeline.sinks.clickhouse.statements import TOKEN, Table, known_settings, wanted_settings
 from pipeline.sinks.compression import ENCODINGS, Compression, compressed
 from pipeline.sinks.http.address import ServerUrl
+from pipeline.sinks.http.answer import sentence_of
 from pipeline.sinks.http.client import Client, RequestOptions
 from pipeline.sinks.http.credentials import AuthOptions
 from pipeline.sinks.http.rounds import Outcome, Part, deliver, halves
@@ -165,7 +166,7 @@ class ClickHouseSink(Sink):
         answer = await self._client.send("POST", f"{self._config.url}/", statement.encode(), self._headers, keep=LONGEST_LIST)
         if answer.status == 200:
             return answer.body.decode(errors="replace")
-        raise BackOff(message=f"{self._who}: {answer.said}")
+        raise BackOff(message=sentence_of(self._who, answer.status, answer.said))
 
 
 def _without(part: Part[bool], row: int | None) -> list[Part[bool]]:

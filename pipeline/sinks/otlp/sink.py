@@ -12,7 +12,7 @@ from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
 
 import anyio.to_thread
-from pydantic import Field, SecretStr, model_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 
 from pipeline.api import ConfigError, Context, Event, Problem, Sink, SinkDefaults
 from pipeline.codecs.options import SelectionOptions
@@ -53,6 +53,13 @@ class OtlpSinkConfig(SelectionOptions, RequestOptions):
     """Header fields (metadata of gRPC) of every request, such as `x-tenant`. Write `"${NAME}"` to take a secret from the environment."""  # noqa: E501
     compression: Compression = "none"
     """Of requests."""
+
+    @field_validator("endpoint")
+    @classmethod
+    def _without_the_path_of_a_signal(cls, endpoint: str) -> str:
+        if endpoint.endswith(tuple(f"/v1/{signal}" for signal in ("traces", "logs", "metrics"))):
+            raise ValueError("has the path of one signal; write what stands before /v1/")
+        return endpoint
 
     @model_validator(mode="after")
     def _as_grpc_can(self) -> Self:

@@ -235,7 +235,7 @@ async def test_an_unknown_certificate_is_refused_and_a_named_one_is_not(
         with pytest.raises(NotConnected, match=r"127\.0\.0\.1.*(CERTIFICATE_VERIFY_FAILED|certificate)"):
             await sent(make(server))
         await sent(make(server, tls={"ca_file": str(tmp_path / "crt")}))
-        with pytest.raises(NotConnected, match="cannot read what tls names"):
+        with pytest.raises(NotConnected, match=r"cannot read .*none"):
             await sent(make(server, tls={"ca_file": str(tmp_path / "none")}))
         assert numbers(server) == [0, 1, 2, 3]
 
@@ -257,6 +257,7 @@ async def test_a_certificate_that_is_being_written_is_waited_for(tmp_path: Path,
     [
         {"endpoint": "localhost:4317"},
         {"endpoint": "http://me:word@a"},
+        {"endpoint": "http://a:4318/v1/traces"},
         {"only_fields": ["a"], "except_fields": ["b"]},
         {"protocol": "grpc", "proxy": "http://proxy.example:3128"},
         {"protocol": "grpc", "tls": {"verify_certificate": False}},
