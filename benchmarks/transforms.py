@@ -14,6 +14,7 @@ from pipeline.codecs.json import JsonCodec
 from pipeline.codecs.json_native import native_events
 from pipeline.expressions import compile_condition, compile_sanitised, compile_template, compile_value
 from pipeline.kubernetes.pod import Pod
+from pipeline.kubernetes.pods import Listing
 from pipeline.runtime.units.files import map_table
 from pipeline.transforms.additions import addition, give, under
 from pipeline.transforms.aggregate import Aggregate
@@ -159,7 +160,9 @@ def identity() -> Iterator[tuple[str, Callable[[Sequence[Event]], object], Seque
     json = JsonCodec().encode_batch
     shared = addition({"host.name": "web-17.example.com", "host.id": "0123456789abcdef0123456789abcdef"})
     pods = Kubernetes(Kubernetes.Config(), Context("bench"))
-    pods.pods.replace(_pod(f"10.0.{number}.{end}") for number in range(16) for end in (1, 2))
+    listing = Listing(pods.pods)
+    listing.take(_pod(f"10.0.{number}.{end}") for number in range(16) for end in (1, 2))
+    listing.end()
     places = Geoip(Geoip.Config(files=(DATABASE,)), Context("bench", map_file=map_table))
     for kind, batch in (("objects", IDENTITY), ("native", _native(IDENTITY))):
         yield f"{kind}: JSON", json, batch, ""

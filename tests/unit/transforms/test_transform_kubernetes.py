@@ -9,6 +9,7 @@ import pytest
 from pipeline import native
 from pipeline.errors import ConfigError
 from pipeline.kubernetes.pod import Naming, decode, pod_of
+from pipeline.kubernetes.pods import Listing
 from pipeline.testing.transforms import SECOND, START_NS, Driven, exchange
 from pipeline.transforms.kubernetes import MOST_WAITING, Kubernetes
 from tests.kube_api import pod
@@ -66,7 +67,9 @@ def know(it: Driven) -> None:
     """The first list has come."""
     config = it.transform.config  # type: ignore[attr-defined]
     naming = Naming(config.labels, config.service_labels)
-    it.transform.pods.replace(pod_of(decode(json.dumps(told)), naming) for told in (SHOP, CART, AGENT))  # type: ignore[attr-defined]
+    listing = Listing(it.transform.pods)  # type: ignore[attr-defined]
+    listing.take(pod_of(decode(json.dumps(told)), naming) for told in (SHOP, CART, AGENT))
+    listing.end()
 
 
 CASES: list[tuple[str, dict[str, Any], dict[str, str]]] = [
