@@ -62,7 +62,7 @@ async def test_a_bare_command_prints_until_its_reader_has_seen_enough(
     assert code == "exit 0"
     assert len(lines) == shown
     assert all(" 200 GET " in each and "/small" in each for each in lines)
-    assert "pipe" not in said.replace("httpipe", "").lower()
+    assert "pipe" not in said.lower().replace("httpipe", "")
 
 
 @pytest.mark.anyio
