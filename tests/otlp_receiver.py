@@ -14,9 +14,8 @@ import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from socket import create_server
 from threading import Lock
-from typing import Any, Self
+from typing import Any
 
 import grpc
 from google.protobuf.any_pb2 import Any as AnyMessage
@@ -24,6 +23,8 @@ from google.protobuf.duration_pb2 import Duration
 from opentelemetry.proto.collector.logs.v1 import logs_service_pb2, logs_service_pb2_grpc
 from opentelemetry.proto.collector.metrics.v1 import metrics_service_pb2, metrics_service_pb2_grpc
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2, trace_service_pb2_grpc
+
+from tests.server_process import ServerProcess
 
 DIES = (-1, "", None)
 Told = tuple[int, str, float | None]
@@ -61,25 +62,16 @@ def value(any_value: Any) -> Any:
     return [value(each) for each in any_value.array_value.values] if kind == "array_value" else getattr(any_value, kind)
 
 
-class OtlpReceiver:
+class OtlpReceiver(ServerProcess):
     """``start`` and ``kill`` it as often as you like: it has the same port and the same file each time.
 
     With a certificate (PEM, with its key) it speaks TLS.
     """
 
     def __init__(self, folder: Path, *, certificate: str = "") -> None:
+        super().__init__()
         self.file = folder / "received.jsonl"
-        with create_server(("127.0.0.1", 0)) as found:
-            self.port: int = found.getsockname()[1]
         self.certificate = certificate
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill()
 
     @property
     def base(self) -> str:
@@ -92,18 +84,6 @@ class OtlpReceiver:
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE)
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == b"listening\n"
-
-    def wait(self) -> None:
-        """Until it has killed itself."""
-        assert self.process is not None
-        self.process.communicate(timeout=40)
-
-    def kill(self) -> None:
-        """As a crash or the kernel would."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.communicate()
-            self.process = None
 
     def answer(self, *answers: Told) -> None:
         """To the first requests; yes afterwards."""

@@ -7,8 +7,10 @@ import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
-from socket import AF_UNIX, SOCK_DGRAM, create_server, socket
+from socket import AF_UNIX, SOCK_DGRAM, socket
 from typing import Any, Self
+
+from tests.server_process import free_port
 
 PROPERTIES = ("pri", "timestamp", "hostname", "app-name", "procid", "msgid", "structured-data", "msg", "protocol-version")
 
@@ -21,8 +23,8 @@ class SyslogServer:
 
     def __init__(self, folder: Path, *, certificate: Path | None = None, authority: Path | None = None) -> None:
         self.folder, self.file, self.socket = folder, folder / "received.jsonl", folder / "log"
-        self.tcp, self.tls = _port(), _port()
-        self.udp = _port()
+        self.tcp, self.tls = free_port(), free_port()
+        self.udp = free_port()
         self.process: subprocess.Popen[bytes] | None = None
         (folder / "state").mkdir(exist_ok=True)
         (folder / "rsyslog.conf").write_text(self._config(certificate, authority))
@@ -111,8 +113,3 @@ class SyslogServer:
         while not holds():
             assert time.monotonic() < end
             time.sleep(0.02)
-
-
-def _port() -> int:
-    with create_server(("127.0.0.1", 0)) as found:
-        return int(found.getsockname()[1])

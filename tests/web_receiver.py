@@ -16,30 +16,22 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from socket import create_server
 from threading import Lock
-from typing import Any, Self
+from typing import Any
+
+from tests.server_process import ServerProcess
 
 
-class Receiver:
+class Receiver(ServerProcess):
     """``start`` and ``kill`` it as often as you like: it has the same port and the same file each time.
 
     With a certificate (PEM, with its key) it speaks TLS.
     """
 
     def __init__(self, folder: Path, *, certificate: str = "") -> None:
+        super().__init__()
         self.file = folder / "received.jsonl"
-        with create_server(("127.0.0.1", 0)) as found:
-            self.port: int = found.getsockname()[1]
         self.certificate = certificate
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill()
 
     @property
     def base(self) -> str:
@@ -52,18 +44,6 @@ class Receiver:
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE)
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == b"listening\n"
-
-    def wait(self) -> None:
-        """Until it has killed itself."""
-        assert self.process is not None
-        self.process.communicate(timeout=40)
-
-    def kill(self) -> None:
-        """As a crash or the kernel would."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.communicate()
-            self.process = None
 
     def answer(self, *answers: tuple[int, dict[str, str], str]) -> None:
         """To the first requests; 204 afterwards."""

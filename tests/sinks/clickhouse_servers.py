@@ -12,61 +12,26 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from socket import create_server
-from typing import Any, Self
+from typing import Any
 
 from tests.maven_jars import NotAvailable
 from tests.pypi_servers import folder as pypi_folder
+from tests.server_process import ServerProcess, free_port
 
 START_SECS = 60.0
 
 
-def free_port() -> int:
-    """One of 127.0.0.1."""
-    with create_server(("127.0.0.1", 0)) as found:
-        port: int = found.getsockname()[1]
-        return port
-
-
-class Server:
+class Server(ServerProcess):
     """What both have."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self.port = free_port()
-        self.process: subprocess.Popen[bytes] | None = None
-
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.kill()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill()
-
-    @property
-    def url(self) -> str:
-        """Its address."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        """Returns when it answers."""
-        raise NotImplementedError
-
-    def kill(self) -> None:
-        """As a crash or the kernel would."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.communicate()
-            self.process = None
 
     def ask(self, statement: str, user: str = "") -> str:
         """What it says to a statement."""
-        request = urllib.request.Request(f"{self.url}/", statement.encode(), method="POST")  # noqa: S310
+        request = urllib.request.Request(f"{self.base}/", statement.encode(), method="POST")  # noqa: S310
         if user:
             request.add_header("authorization", f"Basic {base64.b64encode(user.encode()).decode()}")
         try:
@@ -92,11 +57,6 @@ class Engine(Server):
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, cwd=Path(__file__).parents[2])
         assert self.process.stdout is not None
         assert self.process.stdout.readline() == b"listening\n"
-
-    def wait(self) -> None:
-        """Until it has killed itself."""
-        assert self.process is not None
-        self.process.communicate(timeout=60)
 
     def dies_at(self, *inserts: int) -> None:
         """When it has stored these, counted from 0."""
@@ -129,7 +89,7 @@ class Server2018(Server):
         until = time.monotonic() + START_SECS
         while True:
             try:
-                urllib.request.urlopen(f"{self.url}/ping", timeout=5).close()  # noqa: S310
+                urllib.request.urlopen(f"{self.base}/ping", timeout=5).close()  # noqa: S310
             except OSError:
                 assert self.process.poll() is None, f"{program} ended"
                 assert time.monotonic() < until

@@ -8,9 +8,10 @@ import json
 import os
 import subprocess
 import time
+from abc import abstractmethod
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import obstore
 from obstore.store import S3Store
@@ -18,7 +19,7 @@ from obstore.store import S3Store
 from tests.go_programs import NoGoError, installed
 from tests.maven_jars import NotAvailable
 from tests.pypi_servers import folder as pypi_folder
-from tests.sinks.clickhouse_servers import free_port
+from tests.server_process import ServerProcess, free_port
 
 BUCKET = "events"
 KEYS = {"access_key_id": "key", "secret_access_key": "secretsecret"}
@@ -26,34 +27,17 @@ START_SECS = 60.0
 GATEWAY = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
 
 
-class StoreServer:
+class StoreServer(ServerProcess):
     """What both have."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        self.port = free_port()
-        self.process: subprocess.Popen[bytes] | None = None
 
-    def __enter__(self) -> Self:
-        try:
-            self.start()
-        except BaseException:
-            self.kill()
-            raise
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill()
-
-    @property
-    def url(self) -> str:
-        """Its address."""
-        return f"http://127.0.0.1:{self.port}"
-
+    @abstractmethod
     def command(self) -> list[str]:
         """What starts it."""
-        raise NotImplementedError
 
     def start(self) -> None:
         """Returns when the bucket is there."""
@@ -76,18 +60,11 @@ class StoreServer:
             return False
         return True
 
-    def kill(self) -> None:
-        """As a crash or the kernel would."""
-        if self.process is not None:
-            self.process.kill()
-            self.process.communicate()
-            self.process = None
-
     def store(self) -> S3Store:
         """The bucket, for the test itself."""
         return S3Store(
             BUCKET,
-            endpoint=self.url,
+            endpoint=self.base,
             region="us-east-1",
             client_options={"allow_http": True},
             retry_config={"max_retries": 0},
@@ -115,7 +92,7 @@ class StoreServer:
 
     def options(self, **more: Any) -> dict[str, Any]:
         """Of a sink that writes here."""
-        return {"endpoint": self.url, "region": "us-east-1", "bucket": BUCKET, **KEYS, **more}
+        return {"endpoint": self.base, "region": "us-east-1", "bucket": BUCKET, **KEYS, **more}
 
 
 PORTS = (

@@ -4,31 +4,29 @@ import json
 import signal
 import subprocess
 import time
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from socket import create_server
-from typing import Any, Self
+from typing import Any
 
 import httpx
 
 from pipeline.prctl import die_with_parent
 from tests.go_programs import NoGoError, installed
 from tests.maven_jars import NotAvailable, jars
+from tests.server_process import ServerProcess
 
 HERE = Path(__file__).parent
 START_SECS = 90
 VICTORIA_LOGS = "github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs@v1.52.1"
 
 
-class Server(ABC):
+class Server(ServerProcess):
     """One process with its data in a folder. It has the same port each time."""
 
     def __init__(self, folder: Path) -> None:
+        super().__init__()
         self.folder = folder
-        with create_server(("127.0.0.1", 0)) as found:
-            self.port: int = found.getsockname()[1]
-        self._process: subprocess.Popen[bytes] | None = None
 
     @abstractmethod
     def command(self) -> Sequence[str]:
@@ -39,26 +37,14 @@ class Server(ABC):
     def ready_path(self) -> str:
         """What it answers with 200 as soon as it takes events."""
 
-    @property
-    def base(self) -> str:
-        """The beginning of its addresses."""
-        return f"http://127.0.0.1:{self.port}"
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.kill()
-
     def start(self) -> None:
         """Returns when it takes events."""
         log = self.folder / "log"
         with log.open("ab") as out:
-            self._process = subprocess.Popen(self.command(), stdout=out, stderr=out, preexec_fn=die_with_parent)  # noqa: PLW1509
+            self.process = subprocess.Popen(self.command(), stdout=out, stderr=out, preexec_fn=die_with_parent)  # noqa: PLW1509
         until = time.monotonic() + START_SECS
         while not self._ready():
-            if self._process.poll() is not None or time.monotonic() > until:
+            if self.process.poll() is not None or time.monotonic() > until:
                 raise RuntimeError(f"{type(self).__name__} does not start: {log.read_text()[-2000:]}")
             time.sleep(0.05)
 
@@ -70,22 +56,15 @@ class Server(ABC):
 
     def send(self, number: signal.Signals) -> None:
         """To its process, such as SIGSTOP and SIGCONT."""
-        assert self._process is not None
-        self._process.send_signal(number)
-
-    def kill(self) -> None:
-        """As a crash or the kernel would."""
-        self._end(signal.SIGKILL)
+        assert self.process is not None
+        self.process.send_signal(number)
 
     def stop(self) -> None:
         """As its administrator would."""
-        self._end(signal.SIGTERM)
-
-    def _end(self, number: signal.Signals) -> None:
-        if self._process is not None:
-            self._process.send_signal(number)
-            self._process.wait(30)
-            self._process = None
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(30)
+            self.process = None
 
     def ask(self, method: str, path: str, body: object = None, **parameters: str) -> Any:
         """What it answers, from JSON; it must be a success."""

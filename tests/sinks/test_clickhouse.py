@@ -95,7 +95,7 @@ async def away(_: Path) -> AsyncIterator[None]:
 @pytest.mark.usefixtures("engine")
 class TestContract(  # type: ignore[misc]  a class that is made
     sink_contract(
-        lambda folder: make(ENGINES[-1].url, name_of(folder), create_table=True),
+        lambda folder: make(ENGINES[-1].base, name_of(folder), create_table=True),
         received=lambda folder: ENGINES[-1].numbers(f"`{name_of(folder)}`"),
         down=away,
     )
@@ -119,7 +119,7 @@ async def test_every_field_has_its_column(engine: Engine, table: str, kind: str)
     values = {field.attribute: samples[field.type] for field in of.fields}
     attributes = {field.name: samples[field.type] for field in of.attributes}
     event = of.type(**values, attributes=attributes)
-    await written(make(engine.url, table, create_table=True, kinds=[kind]), [event, of.type(timestamp_ns=0)])
+    await written(make(engine.base, table, create_table=True, kinds=[kind]), [event, of.type(timestamp_ns=0)])
     names = [field.name for field in (*of.fields, *of.attributes)]
     read = ", ".join(f"`{name}`" for name in ("event.name", *names))
     asked = f"SELECT {read} FROM {table} ORDER BY timestamp DESC FORMAT JSONEachRow"  # noqa: S608
@@ -144,7 +144,7 @@ async def test_a_table_that_is_made_is_as_asked_for(engine: Engine, table: str) 
     context = Context("rows", attributes={"trace_id": FieldType.STRING})
     options = {"ttl_days": 30, "columns": {"http.request.header.x-id": "String", "url.path": "LowCardinality(String)"}}
     name = f"{table}-`'\\"
-    await written(make(engine.url, name, context, create_table=True, kinds=["http.exchange", "tls.handshake"], **options))
+    await written(make(engine.base, name, context, create_table=True, kinds=["http.exchange", "tls.handshake"], **options))
     quoted = name.replace("\\", "\\\\").replace("'", "\\'")
     said = engine.ask(f"SELECT create_table_query FROM system.tables WHERE name = '{quoted}' FORMAT TSVRaw")  # noqa: S608
     for part in (
@@ -167,10 +167,10 @@ async def test_columns_that_are_missing_are_added_or_told(engine: Engine, table:
     engine.ask(f"CREATE TABLE {table} (`timestamp` DateTime64(9), `url.path` String) ENGINE = MergeTree ORDER BY timestamp")
     events = ordinary_events(0, 2)
     with caplog.at_level(logging.INFO, "httpipe"):
-        await written(make(engine.url, table), events)
+        await written(make(engine.base, table), events)
     assert "fields without a column are left out" in caplog.text
     assert "server.address" in caplog.records[0].__dict__["fields"]
-    await written(make(engine.url, table, create_table=True), ordinary_events(2, 4))
+    await written(make(engine.base, table, create_table=True), ordinary_events(2, 4))
     asked = f"SELECT `url.path`, `server.address` FROM {table} ORDER BY timestamp"  # noqa: S608
     assert engine.ask(asked) == "/items/0\t\n/items/1\t\n/items/2\texample.com\n/items/3\texample.com\n"
 
@@ -178,14 +178,14 @@ async def test_columns_that_are_missing_are_added_or_told(engine: Engine, table:
 @pytest.mark.anyio
 async def test_without_a_table_events_wait(engine: Engine, table: str) -> None:
     """The health check says what to do; a write waits with the server's words; where it may be made, it is made again."""
-    sink = make(engine.url, table)
+    sink = make(engine.base, table)
     await sink.open()
     with pytest.raises(NotConnected, match=r"no such table; create it, or write create_table = true"):
         await sink.healthcheck()
     with pytest.raises(BackOff, match=rf"`default`\.`{table}`: Code: 60\. DB::Exception: .* does not exist"):
         await sink.write(ordinary_events(0, 3))
     await sink.aclose()
-    sink = make(engine.url, table, create_table=True)
+    sink = make(engine.base, table, create_table=True)
     await written(sink)
     await sink.open()
     await sink.healthcheck()
@@ -211,7 +211,7 @@ async def test_a_row_that_is_named_is_rejected_alone(engine: Engine, table: str)
     ]
     before = len(engine.inserts())
     with pytest.raises(BatchError) as raised:
-        await written(make(engine.url, table), events)
+        await written(make(engine.base, table), events)
     assert {place: type(error) for place, error in raised.value.failures.items()} == {3: Reject, 7: Reject}
     assert re.search(r"Code: \d+\. DB::Exception: Cannot parse", str(raised.value.failures[3]))
     assert engine.numbers(table) == [0, 1, 2, 4, 5, 6, 8, 9]
@@ -226,7 +226,7 @@ async def test_many_bad_rows_cost_no_square_of_them(engine: Engine, table: str) 
     events = [Exchange(timestamp_ns=number, url_path=path, httpipe_sequence=number) for number, path in enumerate(paths)]
     before = len(engine.inserts())
     with pytest.raises(BatchError) as raised:
-        await written(make(engine.url, table), events)
+        await written(make(engine.base, table), events)
     assert {place: type(error) for place, error in raised.value.failures.items()} == dict.fromkeys(range(50), Reject)
     assert engine.numbers(table) == [50, 51]
     assert sum(each["rows"] for each in engine.inserts()[before:]) < 500
@@ -239,7 +239,7 @@ async def test_a_bad_row_without_a_number_is_found_by_halving(engine: Engine, ta
     late = 253_000_000_000 * 1_000_000_000
     events = [Exchange(timestamp_ns=late if number == 2 else number, httpipe_sequence=number) for number in range(8)]
     with pytest.raises(BatchError) as raised:
-        await written(make(engine.url, table), events)
+        await written(make(engine.base, table), events)
     assert {place: type(error) for place, error in raised.value.failures.items()} == {2: Reject}
     assert engine.numbers(table) == [0, 1, 3, 4, 5, 6, 7]
 
@@ -249,7 +249,7 @@ async def test_a_batch_of_too_many_partitions_is_cut(engine: Engine, table: str)
     """A capture file may claim any times."""
     day = 86_400 * 1_000_000_000
     events = [Exchange(timestamp_ns=number * day, httpipe_sequence=number) for number in range(150)]
-    await written(make(engine.url, table, create_table=True), events)
+    await written(make(engine.base, table, create_table=True), events)
     assert engine.numbers(table) == list(range(150))
 
 
@@ -259,13 +259,13 @@ async def test_what_is_sent_again_is_stored_once(engine: Engine, table: str) -> 
     plain = "ORDER BY timestamp SETTINGS non_replicated_deduplication_window = 100"
     engine.ask(BAD.format(table=table, type="String, at DateTime64(9) DEFAULT now64(9)", more=plain))
     events = ordinary_events(0, 3)
-    await written(make(engine.url, table), events, events, ordinary_events(3, 4), events)
+    await written(make(engine.base, table), events, events, ordinary_events(3, 4), events)
     assert engine.numbers(table) == [0, 1, 2, 3]
     other = f"{table}_made"
-    await written(make(engine.url, other, create_table=True), events, events)
+    await written(make(engine.base, other, create_table=True), events, events)
     assert engine.numbers(other) == [0, 1, 2]
     for name in (table, other):
-        await written(make(engine.url, name, deduplicate=False), events)
+        await written(make(engine.base, name, deduplicate=False), events)
     assert engine.numbers(table) == [0, 0, 1, 1, 2, 2, 3]
     assert engine.numbers(other) == [0, 0, 1, 1, 2, 2]
 
@@ -275,9 +275,9 @@ async def test_what_the_server_cannot_do_now_waits(engine: Engine, table: str) -
     """Memory; a setting of the file that it does not know."""
     options: dict[str, Any] = {"create_table": True, "settings": {"max_memory_usage": 1000}}
     with pytest.raises(BackOff, match=r"Code: 241\."):
-        await written(make(engine.url, table, **options), ordinary_events(0, 3))
+        await written(make(engine.base, table, **options), ordinary_events(0, 3))
     with pytest.raises(BackOff, match=r"Code: 115\..*nosuch"):
-        await written(make(engine.url, table, settings={"nosuch": 1}), ordinary_events(0, 3))
+        await written(make(engine.base, table, settings={"nosuch": 1}), ordinary_events(0, 3))
 
 
 @pytest.mark.anyio
@@ -285,8 +285,8 @@ async def test_credentials_are_sent_and_never_shown(engine: Engine, table: str) 
     """A wrong password waits for somebody to put it right."""
     engine.lets_in("writer:right")
     try:
-        await written(make(engine.url, table, create_table=True, auth={"user": "writer", "password": "right"}))
-        wrong = make(engine.url, table, auth={"user": "writer", "password": "hidden"})
+        await written(make(engine.base, table, create_table=True, auth={"user": "writer", "password": "right"}))
+        wrong = make(engine.base, table, auth={"user": "writer", "password": "hidden"})
         with pytest.raises(BackOff, match=r"Code: 516\.") as raised:
             await written(wrong)
     finally:
@@ -298,14 +298,14 @@ async def test_credentials_are_sent_and_never_shown(engine: Engine, table: str) 
 @pytest.mark.parametrize("compression", ["none", "gzip", "zstd"])
 async def test_bodies_are_compressed_as_asked_for(engine: Engine, table: str, compression: str) -> None:
     """And understood."""
-    await written(make(engine.url, table, create_table=True, compression=compression), ordinary_events(0, 50))
+    await written(make(engine.base, table, create_table=True, compression=compression), ordinary_events(0, 50))
     assert engine.numbers(table) == list(range(50))
 
 
 @pytest.mark.anyio
 async def test_an_asynchronous_insert_is_waited_for(engine: Engine, table: str) -> None:
     """Its settings go with it; the rows are there when it is answered."""
-    await written(make(engine.url, table, create_table=True, async_insert=True), ordinary_events(0, 5))
+    await written(make(engine.base, table, create_table=True, async_insert=True), ordinary_events(0, 5))
     assert engine.numbers(table) == list(range(5))
     last = engine.inserts()[-1]
     assert last["async_insert"] == last["wait_for_async_insert"] == last["async_insert_deduplicate"] == "1"
@@ -316,15 +316,15 @@ async def test_a_server_of_2018_takes_rows(old: Server2018, table: str) -> None:
     """Into a table of its own kind; it gets no setting that it does not know, and says no where it cannot."""
     old.ask(OLD_TABLE.format(table=table))
     user = {"user": "writer", "password": "right"}
-    sink = make(old.url, table, compression="gzip", auth=user)
+    sink = make(old.base, table, compression="gzip", auth=user)
     await written(sink, ordinary_events(0, 3), [Exchange(timestamp_ns=10**18, httpipe_sequence=9, httpipe_marks=("gap",))])
     assert old.numbers(table) == [0, 1, 2, 9]
     with pytest.raises(NotConnected, match="has no async_insert"):
-        await written(make(old.url, table, async_insert=True))
+        await written(make(old.base, table, async_insert=True))
     with pytest.raises(BackOff, match=r"Code: 193, .*Wrong password for user writer"):
-        await written(make(old.url, table, auth={"user": "writer", "password": "hidden"}))
+        await written(make(old.base, table, auth={"user": "writer", "password": "hidden"}))
     with pytest.raises(BackOff, match=r"Code: 60, "):
-        await written(make(old.url, "nosuch", compression="gzip"), ordinary_events(0, 1))
+        await written(make(old.base, "nosuch", compression="gzip"), ordinary_events(0, 1))
 
 
 @pytest.mark.timeout(240)
@@ -333,7 +333,7 @@ def test_twenty_thousand_exchanges_pass_an_engine_that_is_killed(tmp_path: Path)
     try:
         with Engine(tmp_path / "engine") as engine:
             engine.dies_at(5, 17, 30)
-            with sending(tmp_path, f'{SINK}\nurl = "{engine.url}"\ncreate_table = true') as run:
+            with sending(tmp_path, f'{SINK}\nurl = "{engine.base}"\ncreate_table = true') as run:
                 for _ in range(3):
                     engine.wait()
                     engine.start()
@@ -352,7 +352,7 @@ def test_twenty_thousand_exchanges_pass_a_server_that_is_killed(tmp_path: Path) 
     try:
         with Server2018(tmp_path / "old") as old:
             old.ask(OLD_TABLE.format(table="t"))
-            with sending(tmp_path, f'{SINK}\nurl = "{old.url}"\ncompression = "gzip"') as run:
+            with sending(tmp_path, f'{SINK}\nurl = "{old.base}"\ncompression = "gzip"') as run:
                 for part in range(1, kills + 1):
                     while len(old.numbers("t")) < part * COUNT // (kills + 1):
                         assert run.poll() is None

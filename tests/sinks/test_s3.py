@@ -234,7 +234,7 @@ async def test_no_answer_is_told_with_its_reason(store: StoreServer, tmp_path: P
     """What the system said."""
     for endpoint, reason in (
         ("http://127.0.0.1:1", "Connection refused"),
-        (store.url.replace("http:", "https:"), "InvalidContentType"),
+        (store.base.replace("http:", "https:"), "InvalidContentType"),
     ):
         sink = make(store, "x", endpoint=endpoint)
         await sink.open()
