@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Annotated, Literal, Self
 
+import anyio.to_thread
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from pipeline.api import Context, Event, NotConnected, Sink, SinkDefaults
@@ -95,7 +96,8 @@ class HttpSink(Sink):
     async def _sent(self, batch: Sequence[Event], request: Part[Target]) -> Outcome[Target]:
         """What is to become of the events of this request; None where the server has taken them."""
         config, now_ns, (url, fields) = self._config, self._context.now_ns(), request.what
-        body = body_of([batch[place] for place in request.places], self._codec, config.body, config.compression)
+        events = [batch[place] for place in request.places]
+        body = await anyio.to_thread.run_sync(body_of, events, self._codec, config.body, config.compression)
         signed = {} if self._key is None else signature(self._key, body, now_ns)
         try:
             answer = await self._client.send(config.method, url, body, {**self._about, **fields, **signed})

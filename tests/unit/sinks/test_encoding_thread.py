@@ -10,6 +10,7 @@ import pytest
 from pipeline.api import Context, Sink
 from pipeline.model.events.exchange import Exchange
 from pipeline.sinks.elasticsearch.sink import ElasticsearchConfig, ElasticsearchSink
+from pipeline.sinks.http.sink import HttpSink, HttpSinkConfig
 from pipeline.sinks.loki.sink import LokiConfig, LokiSink
 from pipeline.sinks.otlp.sink import OtlpSink, OtlpSinkConfig
 from tests.web_receiver import Receiver
@@ -44,8 +45,9 @@ class Telling(dict[str, Any]):
         lambda url: ElasticsearchSink(ElasticsearchConfig(url=url), Context("e")),
         lambda url: LokiSink(LokiConfig(url=url), Context("l")),
         lambda url: OtlpSink(OtlpSinkConfig(endpoint=url), Context("o")),
+        lambda url: HttpSink(HttpSinkConfig(url=url), Context("h")),
     ],
-    ids=["elasticsearch", "loki", "otlp"],
+    ids=["elasticsearch", "loki", "otlp", "http"],
 )
 async def test_events_are_encoded_in_a_thread(tmp_path: Path, made: Callable[[str], Sink]) -> None:
     """Ten milliseconds a batch that nobody else waits for."""
