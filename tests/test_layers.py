@@ -22,7 +22,7 @@ LAYERS: tuple[set[str], ...] = (
     {"codecs", "expressions", "kafka", "kubernetes"},
     {"telemetry"},
     {"decorators"},
-    {"model", "errors", "reasons", "api", "cancellation", "prctl"},
+    {"model", "errors", "reasons", "api", "cancellation", "container", "prctl"},
     {"native"},
     {"_lane"},
 )

@@ -1,12 +1,12 @@
 """What every event of this host says of it: ``[resource]``, and what is found here. Reads two small files; never raises."""
 
 import logging
-import os
 import re
 import socket
 from pathlib import Path
 
 from pipeline.config.options import ResourceOptions
+from pipeline.container import in_container
 
 log = logging.getLogger("httpipe")
 
@@ -15,8 +15,6 @@ MACHINE_ID = ("etc/machine-id", "var/lib/dbus/machine-id")
 
 _INITIAL_UTS = 0xEFFFFFFE
 """Inode of the host's own UTS namespace (include/linux/proc_ns.h)."""
-
-_CONTAINER = ("/.dockerenv", "/run/.containerenv")
 
 
 def found(options: ResourceOptions) -> dict[str, str]:
@@ -28,7 +26,7 @@ def found(options: ResourceOptions) -> dict[str, str]:
 def _host(root: Path, *, named: bool) -> dict[str, str]:
     here = root == Path("/")
     name = socket.gethostname() if here else _line(root / "etc/hostname")
-    if here and not named and in_container():
+    if here and not named and _has_own_name() and in_container():
         log.warning(
             "host.name is the name of this container, not of its host; see docs/configuration.md, [resource]",
             extra={"host.name": name},
@@ -39,13 +37,12 @@ def _host(root: Path, *, named: bool) -> dict[str, str]:
     return {key: value for key, value in (("host.name", name), ("host.id", id_)) if value}
 
 
-def in_container() -> bool:
-    """Whether this is a container whose host name is its own."""
+def _has_own_name() -> bool:
+    """Whether the host name is of a namespace of its own."""
     try:
-        own = Path("/proc/self/ns/uts").stat().st_ino != _INITIAL_UTS
+        return Path("/proc/self/ns/uts").stat().st_ino != _INITIAL_UTS
     except OSError:
         return False
-    return own and ("KUBERNETES_SERVICE_HOST" in os.environ or any(map(os.path.exists, _CONTAINER)))
 
 
 def _line(path: Path) -> str:

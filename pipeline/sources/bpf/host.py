@@ -12,6 +12,7 @@ from pathlib import Path
 import msgspec
 
 from pipeline import native
+from pipeline.container import in_container
 from pipeline.errors import CaptureError
 from pipeline.sources.bpf import bcc_loader, cgroup, kernel, libbpf_loader, owners, program, rights
 from pipeline.sources.bpf.attach import SO_ATTACH_BPF, interface_names
@@ -50,7 +51,7 @@ def _capabilities() -> Check:
     there = {"cap_net_raw": rights.CAP_NET_RAW in rights.capabilities(), "cap_bpf": rights.may_load()}
     missing = [name for name, has in there.items() if not has]
     who = "root" if os.geteuid() == 0 else f"user {os.geteuid()}"
-    where = " in a container" if rights.in_container() else ""
+    where = " in a container" if in_container() else ""
     detail = f"{who}{where}, {'without ' + ' and '.join(missing) if missing else 'with cap_net_raw and cap_bpf'}"
     return Check("capabilities", not missing, detail, rights.capabilities_remedy())
 

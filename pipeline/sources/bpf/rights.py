@@ -1,19 +1,15 @@
 """What this process may do, what it may allow itself, and the remedies that fit where it runs."""
 
-import os
 import resource
 import sys
 from pathlib import Path
 
+from pipeline.container import in_container
 from pipeline.sources.bpf import kernel
 
 CAP_DAC_READ_SEARCH, CAP_NET_ADMIN, CAP_NET_RAW, CAP_SYS_PTRACE, CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF = 2, 12, 13, 19, 21, 38, 39
 
 PROC = Path("/proc")
-CONTAINER_FILES = (Path("/.dockerenv"), Path("/run/.containerenv"))
-"""Docker and Podman leave them; systemd-nspawn, LXC and Podman set ``container``, Kubernetes its own variables."""
-CONTAINER_VARIABLES = ("container", "KUBERNETES_SERVICE_HOST")
-
 
 PROBING_REMEDY = (
     "probes on other programs need root, or cap_bpf and cap_perfmon, and cap_sys_ptrace and cap_dac_read_search to find them; "
@@ -52,11 +48,6 @@ def tracing_remedy() -> str:
     if in_container():
         return "needs cap_perfmon beside cap_bpf: docker run --cap-add PERFMON (older runtimes: SYS_ADMIN)"
     return f"needs cap_perfmon beside cap_bpf: run as root, or once: {setcap_line(',cap_perfmon')}"
-
-
-def in_container() -> bool:
-    """As far as can be told."""
-    return any(map(os.environ.get, CONTAINER_VARIABLES)) or any(file.exists() for file in CONTAINER_FILES)
 
 
 def capabilities_remedy() -> str:

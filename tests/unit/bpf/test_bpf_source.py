@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from pipeline import container
 from pipeline.api import CaptureError, Context
 from pipeline.errors import OPEN_FILES_REMEDY
 from pipeline.sources.bpf import bcc_loader, capture, host, kernel, libbpf_loader, program, rights, syscall
@@ -212,9 +213,9 @@ def test_in_a_container_the_remedy_is_the_runtimes(monkeypatch: pytest.MonkeyPat
 
 def test_outside_of_a_container_the_remedy_is_setcap(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """For the interpreter that runs."""
-    for name in rights.CONTAINER_VARIABLES:
+    for name in container.VARIABLES:
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(rights, "CONTAINER_FILES", (tmp_path / "nothing",))
+    monkeypatch.setattr(container, "FILES", (tmp_path / "nothing",))
     assert "setcap cap_net_raw,cap_bpf+ep" in rights.capabilities_remedy()
 
 

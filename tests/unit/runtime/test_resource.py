@@ -80,6 +80,7 @@ def test_a_container_that_says_its_own_name_is_warned_of(
 ) -> None:
     """Once, at the start; not where the file names the host."""
     monkeypatch.setattr(resource, "in_container", lambda: True)
+    monkeypatch.setattr(resource, "_INITIAL_UTS", 0)
     with caplog.at_level(logging.WARNING, "httpipe"):
         found(attributes={"host.name": "node-1"})
         assert not caplog.messages
