@@ -2,10 +2,11 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from contextlib import AbstractContextManager
 from pathlib import Path
 
-from pipeline.api import Context
+from pipeline.api import Context, Event, Sink
 from pipeline.codecs.registry import codec
 from pipeline.testing.contract import ordinary_events
 
@@ -23,6 +24,16 @@ def sending(folder: Path, sink: str) -> AbstractContextManager[subprocess.Popen[
     )
     command = [str(Path(sys.executable).with_name("httpipe")), "run", str(file)]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=folder)
+
+
+async def written(sink: Sink, *batches: Sequence[Event]) -> None:
+    """Open, write, close."""
+    try:
+        await sink.open()
+        for batch in batches:
+            await sink.write(batch)
+    finally:
+        await sink.aclose()
 
 
 def all_sent(run: subprocess.Popen[str]) -> None:

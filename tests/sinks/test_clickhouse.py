@@ -3,7 +3,7 @@
 import logging
 import re
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -11,14 +11,14 @@ from typing import Any
 import msgspec
 import pytest
 
-from pipeline.api import BackOff, BatchError, Context, Event, Exchange, FieldType, NotConnected, Reject
+from pipeline.api import BackOff, BatchError, Context, Exchange, FieldType, NotConnected, Reject
 from pipeline.codecs.registry import codec
 from pipeline.model.events.kinds import OURS, kinds
 from pipeline.sinks.clickhouse.sink import ClickHouseConfig, ClickHouseSink
 from pipeline.testing.contract import ordinary_events
 from pipeline.testing.sink_contract import sink_contract
 from tests.maven_jars import NotAvailable
-from tests.sending import COUNT, all_sent, sending
+from tests.sending import COUNT, all_sent, sending, written
 from tests.sinks.clickhouse_servers import Engine, Server2018
 
 OLD_TABLE = """CREATE TABLE {table} (`timestamp` DateTime, `http.request.method` String, `url.path` String,
@@ -72,16 +72,6 @@ def make(url: str, table: str, context: Context | None = None, **options: Any) -
     """The sink, as the engine makes it."""
     config = ClickHouseConfig.model_validate({"url": url, "table": table, **options})
     return ClickHouseSink(config, context or Context("rows"))
-
-
-async def written(sink: ClickHouseSink, *batches: Sequence[Event]) -> None:
-    """Open, write, close."""
-    try:
-        await sink.open()
-        for batch in batches:
-            await sink.write(batch)
-    finally:
-        await sink.aclose()
 
 
 @asynccontextmanager

@@ -4,7 +4,7 @@ import gzip
 import json
 import re
 import time
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,14 +12,14 @@ from typing import Any
 import arro3.io
 import pytest
 
-from pipeline.api import BackOff, BatchError, Context, Event, Exchange, NotConnected, Reject
+from pipeline.api import BackOff, BatchError, Context, Exchange, NotConnected, Reject
 from pipeline.codecs.registry import codec
 from pipeline.codecs.zstd import zstd
 from pipeline.sinks.s3.sink import S3Config, S3Sink
 from pipeline.testing.contract import odd_events, ordinary_events
 from pipeline.testing.sink_contract import sink_contract
 from tests.maven_jars import NotAvailable
-from tests.sending import COUNT, all_sent, sending
+from tests.sending import COUNT, all_sent, sending, written
 from tests.sinks.s3_servers import Gateway, Seaweed, StoreServer
 
 HOUR = 3_600_000_000_000
@@ -61,16 +61,6 @@ def prefix(tmp_path: Path) -> str:
 def make(server: StoreServer, prefix: str, **options: Any) -> S3Sink:
     """The sink, as the engine makes it."""
     return S3Sink(S3Config.model_validate({**server.options(), "prefix": prefix, **options}), Context("objects"))
-
-
-async def written(sink: S3Sink, *batches: Sequence[Event]) -> None:
-    """Open, write, close."""
-    try:
-        await sink.open()
-        for batch in batches:
-            await sink.write(batch)
-    finally:
-        await sink.aclose()
 
 
 def numbers(objects: dict[str, bytes]) -> list[int]:

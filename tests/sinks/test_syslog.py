@@ -17,7 +17,7 @@ from pipeline.api import Context, Event, NotConnected
 from pipeline.sinks.syslog.sink import SyslogSink, SyslogSinkConfig
 from pipeline.testing.contract import ordinary_events
 from pipeline.testing.sink_contract import sink_contract
-from tests.sending import COUNT, all_sent, sending
+from tests.sending import COUNT, all_sent, sending, written
 from tests.syslog_server import SyslogServer
 from tests.unit.sinks.test_http_sink import certificate
 from tests.web_receiver import Receivers
@@ -39,11 +39,7 @@ def make(address: str, **options: Any) -> SyslogSink:
 
 async def sent(sink: SyslogSink, events: Sequence[Event] = EVENTS) -> None:
     """Open, write, close."""
-    try:
-        await sink.open()
-        await sink.write(events)
-    finally:
-        await sink.aclose()
+    await written(sink, events)
 
 
 def numbers(server: SyslogServer) -> list[int]:

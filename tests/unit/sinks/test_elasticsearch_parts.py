@@ -17,7 +17,7 @@ from pipeline.sinks.elasticsearch.bulk import Item, document_id, items_of, words
 from pipeline.sinks.elasticsearch.index_name import IndexName
 from pipeline.sinks.elasticsearch.index_template import index_template
 from pipeline.sinks.elasticsearch.sink import ElasticsearchConfig, ElasticsearchSink
-from tests.sending import counting
+from tests.sending import counting, written
 from tests.web_receiver import Receiver
 
 NOW_NS = 1_767_225_600 * 1_000_000_000
@@ -45,11 +45,7 @@ def answered(*items: dict[str, Any]) -> tuple[int, dict[str, str], str]:
 
 async def sent(sink: ElasticsearchSink) -> None:
     """Open, write, close."""
-    try:
-        await sink.open()
-        await sink.write(EVENTS)
-    finally:
-        await sink.aclose()
+    await written(sink, EVENTS)
 
 
 def lines(request: dict[str, Any]) -> list[dict[str, Any]]:

@@ -19,7 +19,7 @@ from pipeline.model.events.exchange import Exchange
 from pipeline.sinks.http.answer import pause_of
 from pipeline.sinks.http.sink import HttpSink, HttpSinkConfig
 from pipeline.testing.sink_contract import sink_contract
-from tests.sending import COUNT, all_sent, sending
+from tests.sending import COUNT, all_sent, sending, written
 from tests.web_receiver import Receiver, Receivers
 
 SECRET = "whsec_bm90IGEgc2VjcmV0LCBvbmx5IGFuIGV4YW1wbGU="  # noqa: S105  for tests only
@@ -47,11 +47,7 @@ def make(url: str, **options: Any) -> HttpSink:
 
 async def sent(sink: HttpSink, events: Sequence[Exchange] = EVENTS) -> None:
     """Open, write, close."""
-    try:
-        await sink.open()
-        await sink.write(events)
-    finally:
-        await sink.aclose()
+    await written(sink, events)
 
 
 RECEIVERS = Receivers()

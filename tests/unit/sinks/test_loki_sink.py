@@ -16,7 +16,7 @@ from pipeline.model.events.exchange import Exchange
 from pipeline.sinks.loki.refusal import oldest_acceptable_ns
 from pipeline.sinks.loki.sink import LokiConfig, LokiSink
 from pipeline.testing.sink_contract import sink_contract
-from tests.sending import COUNT, all_sent, counting, sending
+from tests.sending import COUNT, all_sent, counting, sending, written
 from tests.web_receiver import Receiver, Receivers
 
 NOW_NS = 1_767_225_600 * 1_000_000_000
@@ -50,11 +50,7 @@ def make(url: str, **options: Any) -> tuple[LokiSink, dict[str, int]]:
 
 async def sent(sink: LokiSink, events: Sequence[Exchange] = EVENTS) -> None:
     """Open, write, close."""
-    try:
-        await sink.open()
-        await sink.write(events)
-    finally:
-        await sink.aclose()
+    await written(sink, events)
 
 
 def streams(request: dict[str, Any]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from pipeline.sinks.otlp.answer import TooLarge, judge_call
 from pipeline.sinks.otlp.sink import OtlpSink, OtlpSinkConfig
 from pipeline.testing.sink_contract import sink_contract
 from tests.otlp_receiver import DIES, OtlpReceiver, attributes, items
-from tests.sending import COUNT, all_sent, counting, sending
+from tests.sending import COUNT, all_sent, counting, sending, written
 from tests.unit.sinks.test_http_sink import certificate
 from tests.web_receiver import Receiver, Receivers
 
@@ -40,11 +40,7 @@ def make(server: Receiver | OtlpReceiver | str, context: Context | None = None, 
 
 async def sent(sink: OtlpSink, events: Sequence[Event] = EVENTS) -> None:
     """Open, write, close."""
-    try:
-        await sink.open()
-        await sink.write(events)
-    finally:
-        await sink.aclose()
+    await written(sink, events)
 
 
 def arrived(server: Receiver | OtlpReceiver) -> list[tuple[str, bytes]]:
