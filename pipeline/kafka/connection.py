@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AfterValidator, ConfigDict, Field, SecretStr, model_validator
 
 from pipeline.api import Config, PathOption
+from pipeline.model.effects import Needs, effective
 
 INSTALL = 'Kafka needs the package aiokafka; type: pip install "httpipe[kafka]"'
 """Shown where the optional dependency is missing."""
@@ -67,7 +68,11 @@ class TlsOptions(Config):
             raise ValueError("key_file stands without crt_file")
         if not self.enabled and self.model_fields_set - {"enabled"}:
             raise ValueError("has options but enabled = false; write enabled = true")
-        return self
+        return effective(
+            self,
+            Needs(["ca_file", "verify_hostname"], "verify_certificate = true", self.verify_certificate),
+            Needs(["key_pass"], "crt_file", self.crt_file is not None),
+        )
 
     def context(self) -> ssl.SSLContext:
         """An SSL context as these options say. Reads files; raises ``OSError`` that names the file."""
@@ -113,7 +118,12 @@ class SaslOptions(Config):
                 raise ValueError("OAUTHBEARER needs one of token and token_file")
         elif self.username is None or (self.password is None) == (self.password_file is None):
             raise ValueError(f"{self.mechanism} needs username and one of password and password_file")
-        return self
+        bearer = self.mechanism == "OAUTHBEARER"
+        return effective(
+            self,
+            Needs(["username", "password", "password_file"], "a mechanism other than OAUTHBEARER", not bearer),
+            Needs(["token", "token_file"], 'mechanism = "OAUTHBEARER"', bearer),
+        )
 
     def read_password(self) -> str:
         """The password, from where it stands."""

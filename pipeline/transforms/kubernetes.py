@@ -7,15 +7,16 @@ it, unless ``wait_secs`` says so for the start.
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from importlib.util import find_spec
-from typing import Annotated, Any, NamedTuple
+from typing import Annotated, Any, NamedTuple, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipeline import native
 from pipeline.api import DEFAULT, NOTHING, Config, ConfigError, Context, Event, FieldType, Outputs, PathOption, Transform
 from pipeline.errors import Problem
 from pipeline.kubernetes.pod import Naming
 from pipeline.kubernetes.pods import Identity, Pods
+from pipeline.model.effects import Needs, effective
 from pipeline.model.events.attributes import OF_POD
 from pipeline.transforms.additions import Addition, addition, give_each, over, remembered
 from pipeline.transforms.changes import NOWHERE, place
@@ -54,6 +55,14 @@ class KubernetesConfig(Config):
     """A kubeconfig file. Default: the service account of the pod that httpipe runs in."""
     context: str | None = None
     """The context in it. Default: its current one."""
+
+    @model_validator(mode="after")
+    def _all_has_an_effect(self) -> Self:
+        return effective(
+            self,
+            Needs(["node"], "whole_cluster = false", not self.whole_cluster),
+            Needs(["context"], "kubeconfig", self.kubeconfig is not None),
+        )
 
 
 class Kubernetes(Transform):

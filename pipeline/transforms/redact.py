@@ -5,12 +5,13 @@ is redacted, since they repeat it.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Self
 from urllib.parse import unquote_plus
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from pipeline.api import DEFAULT, AttributeValue, Config, Context, Event, Exchange, Outputs, Transform
+from pipeline.model.effects import Needs, effective
 from pipeline.model.secrets import replace_parameters
 from pipeline.transforms.addresses import Pseudonyms, Way
 from pipeline.transforms.changes import text_names
@@ -73,6 +74,15 @@ class RedactConfig(Config):
     """`mask`: `REDACTED`. `hash`: a keyed hash, so that equal values stay equal. `remove`: nothing stays."""
     key: str = Field(default="", repr=False)
     """Key of hashes and of addresses, 16 characters or more, best from the environment: `key = "${REDACT_KEY}"`."""
+
+    @model_validator(mode="after")
+    def _all_has_an_effect(self) -> Self:
+        named = any((self.headers, self.query, self.json_paths, self.patterns, self.regexes))
+        return effective(
+            self,
+            Needs(["action"], "headers, query, json_paths, patterns or regexes", named),
+            Needs(["key"], 'action = "hash" or addresses', self.action == "hash" or self.addresses is not None),
+        )
 
 
 class Redact(Transform):

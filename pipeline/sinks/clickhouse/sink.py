@@ -16,6 +16,7 @@ from pydantic import Field, model_validator
 from pipeline.api import BackOff, Context, Event, NotConnected, Reject, Sink, SinkDefaults
 from pipeline.codecs.options import KindName
 from pipeline.codecs.registry import codec
+from pipeline.model.effects import Needs, effective
 from pipeline.model.events.exchange import EXCHANGE
 from pipeline.model.events.kinds import kind_named
 from pipeline.sinks.clickhouse.answer import bad_row, fewer_would_do, judge_insert
@@ -72,6 +73,10 @@ class ClickHouseConfig(RequestOptions):
         if ours := sorted(_OWN & self.settings.keys()):
             raise ValueError(f"settings: {ours[0]} has an option of its own, or follows from the request")
         return self
+
+    @model_validator(mode="after")
+    def _a_table_is_made(self) -> Self:
+        return effective(self, Needs(["columns", "engine", "ttl_days"], "create_table = true", self.create_table))
 
 
 class ClickHouseSink(Sink):

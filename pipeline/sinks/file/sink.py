@@ -18,10 +18,12 @@ from pipeline.codecs.options import EncodingOptions
 from pipeline.codecs.registry import codec
 from pipeline.errors import Problem
 from pipeline.expressions import ExpressionError
+from pipeline.model.effects import Needs, effective
 from pipeline.sinks.file.logfile import Habits, LogFile
 from pipeline.sinks.file.paths import FilePath, problem, too_long
 from pipeline.sinks.file.portions import portions
 from pipeline.sinks.file.rotation import LONGEST_SUFFIX, rotated_names
+from pipeline.sinks.time_tokens import is_timeless
 
 NAME_ERRORS = frozenset(
     {
@@ -77,13 +79,15 @@ class FileConfig(Config):
         return value
 
     @model_validator(mode="after")
-    def _compression_needs_rotation(self) -> Self:
-        if not _rotates(self.rotate):
-            if self.compression != "none":
-                raise ValueError("compression applies to rotated files: set rotate.max_bytes or rotate.interval_secs")
-            if self.rotate.keep is not None:
-                raise ValueError("rotate.keep has no effect without rotate.max_bytes or rotate.interval_secs")
-        return self
+    def _all_has_an_effect(self) -> Self:
+        rotated = "rotate.max_bytes or rotate.interval_secs"
+        several = "{{" in self.path or not is_timeless(self.path)
+        return effective(
+            self,
+            Needs(["compression", "rotate.keep"], rotated, _rotates(self.rotate)),
+            Needs(["fsync_interval_secs"], 'fsync = "interval"', self.fsync == "interval"),
+            Needs(["max_open_files"], "a path with time tokens or {{fields}}", several),
+        )
 
 
 class FileSink(Sink):

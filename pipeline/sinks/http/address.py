@@ -20,5 +20,10 @@ def _checked(text: str) -> str:
     return text.rstrip("/")
 
 
+def is_https(url: str) -> bool:
+    """Whether a URL asks for TLS."""
+    return url.lower().startswith("https://")
+
+
 ServerUrl = Annotated[str, Field(min_length=1, max_length=2000), AfterValidator(_checked)]
 """An option that names a server: ``https://host:port/path``, without a slash at its end."""

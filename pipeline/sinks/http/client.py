@@ -7,13 +7,15 @@ retry. httpx is imported when a sink is opened.
 import ssl
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Self
+from typing import TYPE_CHECKING, Annotated, ClassVar, Self
 
 import anyio
 from pydantic import AnyHttpUrl, ConfigDict, Field, SecretStr, model_validator
 
 from pipeline.api import Config, NotConnected, PathOption
+from pipeline.model.effects import Needs, effective
 from pipeline.reasons import reason_of
+from pipeline.sinks.http.address import is_https
 from pipeline.sinks.http.answer import QUOTED, Answer
 
 if TYPE_CHECKING:
@@ -52,7 +54,11 @@ class TlsOptions(Config):
     def _whole(self) -> Self:
         if self.key_file and not self.crt_file:
             raise ValueError("key_file stands without crt_file")
-        return self
+        return effective(
+            self,
+            Needs(["ca_file"], "verify_certificate = true", self.verify_certificate),
+            Needs(["key_pass"], "crt_file", self.crt_file is not None),
+        )
 
     def context(self) -> ssl.SSLContext:
         """An SSL context as these options say. Reads files; raises ``OSError`` (``ssl.SSLError`` is one)."""
@@ -71,6 +77,9 @@ class RequestOptions(Config):
 
     model_config = ConfigDict(hide_input_in_errors=True)
 
+    server_option: ClassVar[str] = "url"
+    """Which option names the server."""
+
     tls: TlsOptions = TlsOptions()
     """Certificates, for `https`."""
     proxy: AnyHttpUrl | None = None
@@ -78,6 +87,11 @@ class RequestOptions(Config):
     # below the engine's write_timeout_secs of 30, so that the message names the server
     timeout_secs: Annotated[float, Field(gt=0, le=600)] = 10.0
     """How long to wait for the connection, and then for every piece of the answer."""
+
+    @model_validator(mode="after")
+    def _certificates_are_for_https(self) -> Self:
+        name = self.server_option
+        return effective(self, Needs(["tls"], f'{name} = "https://…"', is_https(getattr(self, name, ""))))
 
 
 class Client:

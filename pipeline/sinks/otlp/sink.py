@@ -17,6 +17,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pipeline.api import ConfigError, Context, Event, Problem, Sink, SinkDefaults
 from pipeline.codecs.options import SelectionOptions
 from pipeline.codecs.selection import Selection
+from pipeline.model.effects import Needs, effective
 from pipeline.sinks.compression import Compression
 from pipeline.sinks.http.address import ServerUrl
 from pipeline.sinks.http.client import RequestOptions
@@ -36,6 +37,8 @@ METADATA = re.compile(r"(?!grpc-)[0-9a-z_.-]+(?<!-bin)", re.IGNORECASE)
 
 class OtlpSinkConfig(SelectionOptions, RequestOptions):
     """Options of the `otlp` sink."""
+
+    server_option = "endpoint"
 
     endpoint: ServerUrl
     """Where to send, such as `http://localhost:4318`; `https://` for TLS. With `protocol = "http"` the paths `/v1/traces`, `/v1/logs` and `/v1/metrics` follow."""  # noqa: E501  one line of the generated page
@@ -75,7 +78,7 @@ class OtlpSinkConfig(SelectionOptions, RequestOptions):
                     raise ValueError(f'{name} is not possible with protocol = "grpc"')
             if self.tls.crt_file and not self.tls.key_file:
                 raise ValueError('protocol = "grpc" wants tls.key_file with tls.crt_file, also where one file holds both')
-        return self
+        return effective(self, Needs(["span_kind"], 'exchanges = "spans"', self.exchanges == "spans"))
 
 
 class OtlpSink(Sink):

@@ -14,8 +14,9 @@ import anyio.to_thread
 from pydantic import AnyHttpUrl, ConfigDict, Field, SecretStr, model_validator
 
 from pipeline.api import BackOff, Config, NotConnected, PathOption, Reject
+from pipeline.model.effects import Needs, effective
 from pipeline.reasons import readable
-from pipeline.sinks.http.address import ServerUrl
+from pipeline.sinks.http.address import ServerUrl, is_https
 from pipeline.sinks.http.answer import CONTENT_TOO_LARGE, sentence_of
 from pipeline.sinks.s3.credentials import Keys, check_environment, from_file, wrong_key
 
@@ -89,7 +90,15 @@ class BucketOptions(Config):
             raise ValueError("session_token stands without access_key_id")
         if self.access_key_id is not None and (self.profile is not None or self.credentials_file is not None):
             raise ValueError("access_key_id and a profile exclude each other: keep one of them")
-        return self
+        return effective(
+            self,
+            Needs(
+                ["ca_file", "verify_certificate"],
+                "an endpoint that begins with https://",
+                self.endpoint is None or is_https(self.endpoint),
+            ),
+            Needs(["ca_file"], "verify_certificate = true", self.verify_certificate),
+        )
 
 
 class Bucket:

@@ -16,6 +16,7 @@ from pipeline.codecs.registry import codec
 from pipeline.codecs.schema import table_fields
 from pipeline.errors import SinkSignal
 from pipeline.expressions import ExpressionError
+from pipeline.model.effects import Needs, effective
 from pipeline.model.events.exchange import EXCHANGE
 from pipeline.model.events.fields import FieldType
 from pipeline.model.events.kinds import kind_named
@@ -56,9 +57,11 @@ class S3Config(BucketOptions):
 
     @model_validator(mode="after")
     def _format_fits(self) -> Self:
-        if self.format == "parquet" and self.encoding != EncodingOptions():
-            raise ValueError('encoding belongs to format = "lines"; Parquet has the columns of kinds and columns')
-        return self
+        return effective(
+            self,
+            Needs(["encoding"], 'format = "lines"', self.format == "lines"),
+            Needs(["kinds", "columns"], 'format = "parquet"', self.format == "parquet"),
+        )
 
 
 class S3Sink(Sink):

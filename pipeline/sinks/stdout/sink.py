@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from importlib.metadata import version
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 import anyio
 import anyio.to_thread
@@ -22,6 +22,7 @@ from pipeline.codecs.curl import commands
 from pipeline.codecs.options import EncodingOptions
 from pipeline.codecs.registry import codec
 from pipeline.errors import Finished, NotConnected
+from pipeline.model.effects import Needs, effective
 from pipeline.sinks.pcapng.packets_of_events import KEEP_BYTES, PacketsOfEvents
 from pipeline.sinks.stdout.lines import LineFormat
 from pipeline.sinks.stdout.printer import Printer
@@ -53,14 +54,13 @@ class StdoutConfig(Config):
     """Print so many events and end; the run ends when all its sinks have."""
 
     @model_validator(mode="after")
-    def _encoding_needs_json(self) -> "StdoutConfig":
-        if self.format != "json" and self.encoding != EncodingOptions():
-            raise ValueError(f'encoding has no effect with format = "{self.format}"; say format = "json"')
-        if self.format not in WITH_SECRETS and self.show_secrets:
-            raise ValueError(f'show_secrets has no effect with format = "{self.format}"; say format = "raw"')
-        if self.format != "pcapng" and self.keep_bytes != KEEP_BYTES:
-            raise ValueError(f'keep_bytes has no effect with format = "{self.format}"; say format = "pcapng"')
-        return self
+    def _format_fits(self) -> Self:
+        return effective(
+            self,
+            Needs(["encoding"], 'format = "json"', self.format == "json"),
+            Needs(["show_secrets"], 'format = "raw" or "har"', self.format in WITH_SECRETS),
+            Needs(["keep_bytes"], 'format = "pcapng"', self.format == "pcapng"),
+        )
 
 
 class StdoutSink(Sink):

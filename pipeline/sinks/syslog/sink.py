@@ -15,6 +15,7 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from pipeline.api import Config, Context, Event, NotConnected, Sink, SinkDefaults
 from pipeline.codecs.options import FieldNames, SelectionOptions
 from pipeline.codecs.selection import Selection
+from pipeline.model.effects import Needs, effective
 from pipeline.sinks.http.client import TlsOptions
 from pipeline.sinks.severity import Severity
 from pipeline.sinks.stdout.lines import in_words
@@ -94,7 +95,21 @@ class SyslogSinkConfig(SelectionOptions):
             raise ValueError('framing = "lines" is not possible over TLS (RFC 5425)')
         if self.structured_data and self.format == "rfc3164":
             raise ValueError('structured_data is not possible with format = "rfc3164"')
-        return self
+        unix = transport is Transport.UNIX
+        stream = transport in (Transport.TCP, Transport.TLS) or (unix and self.socket == "stream")
+        return effective(
+            self,
+            Needs(["socket"], "an address that begins with unix://", unix),
+            Needs(["framing", "timeout_secs"], 'an address that begins with tcp:// or tls://, or socket = "stream"', stream),
+            Needs(["tls"], "an address that begins with tls://", transport is Transport.TLS),
+            Needs(["sd_id"], "structured_data = true", self.structured_data),
+            Needs(
+                ["only_fields", "except_fields"],
+                'message = "json" or structured_data = true',
+                self.message == "json" or self.structured_data,
+            ),
+            Needs(["bom"], 'format = "rfc5424" and message = "line"', self.format == "rfc5424" and self.message == "line"),
+        )
 
 
 class SyslogSink(Sink):

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.api import Config
+from pipeline.model.effects import Needs, effective
 from pipeline.sources.bpf.program import At
 from pipeline.sources.bpf.ring_size import power_of_two
 
@@ -58,6 +59,6 @@ class BpfConfig(Config):
     def _sockets_have_no_interfaces(self) -> Self:
         if self.at == "sockets" and self.interfaces != (ANY,):
             raise ValueError('interfaces are for at = "interfaces": at sockets leave them out, and name ports')
-        return self
+        return effective(self, Needs(["command_lines"], 'processes = true or "auto"', self.processes is not False))
 
     _ring_size = field_validator("ring_bytes")(power_of_two)

@@ -5,6 +5,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from pipeline.api import Config, PathOption
+from pipeline.model.effects import Needs, effective
 from pipeline.sources.bpf.ring_size import power_of_two
 from pipeline.sources.gate import abi
 from pipeline.sources.gate.place import Direction
@@ -112,10 +113,12 @@ class FirewallConfig(Config):
         return value
 
     @model_validator(mode="after")
-    def _doubts_are_refused(self) -> Self:
-        if self.pass_doubts and self.on_doubt == "pass":
-            raise ValueError('pass_doubts means nothing with on_doubt = "pass", which lets all of them pass')
-        return self
+    def _all_has_an_effect(self) -> Self:
+        return effective(
+            self,
+            Needs(["pass_doubts"], 'on_doubt = "refuse"', self.on_doubt == "refuse"),
+            Needs(["body"], 'answer = "403"', self.answer == "403"),
+        )
 
     @property
     def denies(self) -> bool:

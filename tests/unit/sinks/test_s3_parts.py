@@ -28,7 +28,7 @@ def anyio_backend() -> str:
         ({"prefix": "a/../b"}, "as a folder"),
         ({"prefix": "a/%q"}, "unknown time token %q"),
         ({"prefix": "x" * 1000}, "too long"),
-        ({"format": "parquet", "encoding": {"codec": "ecs"}}, "encoding belongs to"),
+        ({"format": "parquet", "encoding": {"codec": "ecs"}}, r'encoding\n.*has no effect without format = "lines"; set that'),
         ({"kinds": ["nosuch"]}, 'unknown kind of event "nosuch"'),
         ({"columns": {"a": "uuid"}}, "columns"),
         ({"access_key_id": "hidden"}, "belong together"),

@@ -273,8 +273,8 @@ async def test_only_raw_wants_heads() -> None:
     ("options", "text"),
     [
         ({"format": "xml"}, "format"),
-        ({"format": "line", "show_secrets": True}, 'say format = "raw"'),
-        ({"format": "raw", "encoding": {"codec": "ecs"}}, 'say format = "json"'),
+        ({"format": "line", "show_secrets": True}, r'show_secrets\n.*has no effect without format = "raw" or "har"; set that'),
+        ({"format": "raw", "encoding": {"codec": "ecs"}}, r'encoding\n.*has no effect without format = "json"; set that'),
         ({"encoding": {"codec": "avro"}}, "codec"),
     ],
 )
