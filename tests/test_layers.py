@@ -20,6 +20,7 @@ LAYERS: tuple[set[str], ...] = (
     ISLANDS,
     {"lists", "packets"},
     {"codecs", "expressions", "kafka", "kubernetes"},
+    {"following"},
     {"telemetry"},
     {"decorators"},
     {"model", "errors", "reasons", "api", "cancellation", "container", "prctl"},

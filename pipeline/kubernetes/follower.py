@@ -19,13 +19,12 @@ import anyio.to_thread
 import msgspec
 
 from pipeline.api import Context
+from pipeline.following.loop import Loop
 from pipeline.kubernetes.api import Api, BrokenError, RefusedError, UnreachableError
 from pipeline.kubernetes.credentials import Cluster, CredentialsError
 from pipeline.kubernetes.pod import Naming, Pod, decode, pod_of
 from pipeline.kubernetes.pods import Listing, Pods
 
-BACKOFF_SECS = (0.5, 30.0)
-"""Bounds of the first wait and of every one; random below them, so that the hosts of a cluster do not come back all at once."""
 SHORTEST_SECS = 1.0
 """A watch that ended sooner is begun again after that."""
 WATCH_SECS = (300, 600)
@@ -34,6 +33,9 @@ PAGE_PODS = 250
 """Pods of one page: 4 MB, whose decoding keeps the loop for some milliseconds."""
 GONE = 410
 FORBIDDEN = (401, 403)
+
+FAULTS = (UnreachableError, RefusedError, CredentialsError, OSError, msgspec.DecodeError)
+"""After which the server is asked again, later."""
 
 REMEDY = "the service account needs get, list and watch for pods: docs/transforms/kubernetes.md"
 
@@ -123,23 +125,29 @@ class Follower:
     ) -> None:
         self._pods, self._scope, self._naming, self._context, self._find, self._sleep = pods, scope, naming, context, find, sleep
         self._version = ""
-        self._failures = 0
+        self._asked = "the API server"
+        self._loop = Loop(self._until_a_fault, FAULTS, self._explained, context, sleep)
 
     async def run(self) -> None:
         """Until it is cancelled."""
+        await self._loop.run()
+
+    async def _until_a_fault(self) -> None:
         while True:
             began = time.monotonic()
             try:
-                async with Api(await anyio.to_thread.run_sync(self._find)) as api:
+                cluster = await anyio.to_thread.run_sync(self._find)
+                self._asked = cluster.url
+                async with Api(cluster) as api:
                     await self._follow(api)
             except ExpiredError:
                 self._version = ""
                 self._context.count("listed_again", 1)
                 await self._sleep(max(0.0, SHORTEST_SECS - (time.monotonic() - began)) * random.random())  # noqa: S311
-            except (UnreachableError, RefusedError, CredentialsError, OSError, msgspec.DecodeError) as error:
-                remedy = f"; {REMEDY}" if isinstance(error, RefusedError) and error.status in FORBIDDEN else ""
-                self._context.trouble(f"cannot follow {self._scope}: {error}{remedy}")
-                await self._sleep(self._backoff_secs())
+
+    def _explained(self, error: Exception | None) -> str:
+        remedy = f"; {REMEDY}" if isinstance(error, RefusedError) and error.status in FORBIDDEN else ""
+        return f"cannot follow {self._scope}: {error or f'{self._asked} has not answered yet'}{remedy}"
 
     async def _follow(self, api: Api) -> None:
         """List, and watch for ever. Raises whatever ends that."""
@@ -175,7 +183,7 @@ class Follower:
             if not len(self._pods) and self._scope.node is not None:
                 self._context.log.warning("no pod runs on this node: is that its name?", extra={"node": self._scope.node})
         self._version = page.metadata.resource_version
-        self._well()
+        self._loop.well()
 
     async def _watch(self, api: Api) -> None:
         parameters = {
@@ -190,7 +198,7 @@ class Follower:
                 async for line in lines:
                     if line:
                         self._take(_change(line))
-                    self._well()
+                    self._loop.well()
         except RefusedError as error:
             if error.status == GONE:
                 raise ExpiredError from error
@@ -219,12 +227,3 @@ class Follower:
         except msgspec.DecodeError:
             self._context.count("bad_pods", 1)
             return None
-
-    def _well(self) -> None:
-        self._failures = 0
-        self._context.trouble("")
-
-    def _backoff_secs(self) -> float:
-        bound = min(BACKOFF_SECS[1], BACKOFF_SECS[0] * 2.0 ** min(self._failures, 10))
-        self._failures += 1
-        return bound * random.random()  # noqa: S311

@@ -6,7 +6,7 @@ from enum import StrEnum
 import msgspec
 
 from pipeline.delivery.ledger import Reason
-from pipeline.model.snapshot import ComponentSnapshot, Discarded, Snapshot
+from pipeline.model.snapshot import ComponentSnapshot, Discarded, Snapshot, State
 
 
 class Outcome(StrEnum):
@@ -20,6 +20,10 @@ class Outcome(StrEnum):
 NOT_UNDELIVERED = frozenset({Reason.QUEUE_FULL, Reason.UNDECODABLE})
 """All that is lost is undelivered but this: dropping is what ``when_full`` says, and no fault of the run; and what is not an
 event never was one."""
+
+
+HINDERED = frozenset({State.DEGRADED, State.FAILED})
+"""States of a component that cannot do its part, or not all of it."""
 
 
 def outcome_of(lost: Collection[str], *, damaged: bool) -> Outcome:
@@ -71,11 +75,11 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
         }
 
     def lines(self) -> list[str]:
-        """For people: one line a component, aligned, with what was lost or left out and why; no transform that passed all."""
+        """For people: one line a component, aligned, with what was lost or left out and why; no transform without any of it."""
         rows = [
             _row(each, dry_run=self.dry_run, damaged=each.id in self.damage)
             for each in self.components
-            if each.kind != "transform" or each.discarded
+            if each.kind != "transform" or each.discarded or each.state in HINDERED
         ]
         widths = [max(len(row[column]) for row in rows) for column in range(3)] if rows else []
         table = [f"  {row[0]:<{widths[0]}}  {row[1]:<{widths[1]}} {row[2]:>{widths[2]}}{row[3]}" for row in rows]
@@ -115,7 +119,7 @@ def _row(each: ComponentSnapshot, *, dry_run: bool, damaged: bool) -> tuple[str,
         remarks.append(f"decoded by {each.decoder}")
     if each.in_flight:
         remarks.append(f"{each.in_flight:,} kept on disk" if each.kind == "sink" else f"{each.in_flight:,} held")
-    if each.state in {"degraded", "failed"} and each.error:
+    if each.state in HINDERED and each.error:
         remarks.append("its input is damaged" if damaged else f"{each.state}: {each.error}")
     return f"{each.kind} {each.id}", verb, f"{number:,}", "".join(f" · {remark}" for remark in remarks)
 

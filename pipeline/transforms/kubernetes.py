@@ -97,6 +97,7 @@ class Kubernetes(Transform):
         self.merge = remembered(over)
         self.waiting: list[Event] = []
         self.waits_until_ns: int | None = None
+        self.early = 0
 
     async def run(self) -> None:
         """Follow the pods."""
@@ -119,7 +120,7 @@ class Kubernetes(Transform):
             if self._waits():
                 self.waiting += batch
                 return NOTHING if len(self.waiting) < MOST_WAITING else self._gone_on()
-            self.context.count("too_early", len(batch))
+            self._count_early(len(batch))
             return {DEFAULT: [*self._taken(), *batch]} if self.waiting else {DEFAULT: batch}
         if self.waiting:
             batch = [*self._taken(), *batch]
@@ -128,7 +129,12 @@ class Kubernetes(Transform):
     def flush(self, now_ns: int, *, last: bool) -> Outputs:  # noqa: ARG002
         """Forget pods that are gone; let go of what has waited."""
         self.pods.expire()
-        return self._gone_on() if self.waiting and (last or self.pods.listed or not self._waits()) else NOTHING
+        outputs = self._gone_on() if self.waiting and (last or self.pods.listed or not self._waits()) else NOTHING
+        if last and self.early:
+            extra = {"events": self.early}
+            self.context.log.warning("events went on without names, before the pods were known", extra=extra)
+            self.early = 0
+        return outputs
 
     def _waits(self) -> bool:
         """Whether it is early enough that events wait; from the first one on."""
@@ -144,8 +150,12 @@ class Kubernetes(Transform):
         if self.pods.listed:
             return {DEFAULT: self._named(events)}
         self.waits_until_ns = 0
-        self.context.count("too_early", len(events))
+        self._count_early(len(events))
         return {DEFAULT: events}
+
+    def _count_early(self, events: int) -> None:
+        self.early += events
+        self.context.count("too_early", events)
 
     def _taken(self) -> list[Event]:
         events, self.waiting = self.waiting, []
