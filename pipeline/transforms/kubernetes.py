@@ -58,11 +58,7 @@ class KubernetesConfig(Config):
 
     @model_validator(mode="after")
     def _all_has_an_effect(self) -> Self:
-        return effective(
-            self,
-            Needs(["node"], "whole_cluster = false", not self.whole_cluster),
-            Needs(["context"], "kubeconfig", self.kubeconfig is not None),
-        )
+        return effective(self, Needs(["context"], "kubeconfig", self.kubeconfig is not None))
 
 
 class Kubernetes(Transform):

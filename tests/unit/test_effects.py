@@ -75,7 +75,6 @@ IN_VAIN: list[tuple[str, str, dict[str, Any], list[str]]] = [
     ("source", "bpf", {"processes": False, "command_lines": True}, ["command_lines: true has no effect without processes"]),
     ("source", "firewall", {**ENFORCE, "answer": "reset", "body": "no"}, ['body: "no" has no effect without answer = "403"']),
     ("source", "firewall", {**ENFORCE, "on_doubt": "pass", "pass_doubts": ["dots"]}, ['pass_doubts: ["dots"] has no effect']),
-    ("transform", "kubernetes", {"whole_cluster": True, "node": "n1"}, ['node: "n1" has no effect without whole_cluster']),
     ("transform", "kubernetes", {"context": "c"}, ['context: "c" has no effect without kubeconfig']),
     ("transform", "redact", {"headers": ["cookie"], "key": "hunter2"}, ['key: has no effect without action = "hash"']),
     (
