@@ -78,8 +78,9 @@ if [ "$purpose" = test ]; then
     want golang-go command -v go
     want openjdk-17-jdk-headless command -v javac
     want nodejs command -v node
-    # tests/ui: a browser, and what looks whether everybody can use the page
+    # tests/ui: browsers, and what looks whether everybody can use the page
     want chromium command -v chromium
+    want firefox-esr command -v firefox-esr
     want npm command -v npm
 fi
 

@@ -36,7 +36,7 @@ UNKNOWN_SIZE = -1
 def beginning(version: str) -> bytes:
     """A document up to its entries, made by this version of httpipe."""
     creator = {"name": "httpipe", "version": version}
-    return b'{"log":{"version":"1.2","creator":' + dump(creator) + b',"entries":['
+    return b'{"log":{"version":"1.2","creator":' + dump(creator) + b',"pages":[],"entries":['
 
 
 def entries(events: Sequence[Event], *, first: bool, show_secrets: bool = False) -> bytes:

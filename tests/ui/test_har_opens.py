@@ -21,6 +21,16 @@ pytestmark = pytest.mark.ui
 
 HTTP2 = HERE.parent / "replay" / "captures" / "http2" / "node.pcap"
 
+OPEN_ARCHIVE = """async (archive) => {
+  const { HARFormat, Importer } = await import("./models/har/har.js");
+  const requests = Importer.Importer.requestsFromHARLog(new HARFormat.HARRoot(archive).log);
+  return Promise.all(requests.map(async (each) => {
+    const content = await each.requestContentData();
+    return [each.requestMethod, each.url(), each.statusCode, content.text || null];
+  }));
+}"""
+"""What "Import HAR file" of the network tab does with a file."""
+
 
 def archive_of(capture: Path, into: Path) -> Path:
     """Of a capture file, with bodies."""
@@ -50,6 +60,23 @@ def test_it_is_as_the_schema_has_it(name: str, tmp_path: Path) -> None:
     broken = json.loads(json.dumps(archive))
     del broken["log"]["entries"][0]["request"]["headers"]
     assert not schema().is_valid(broken)  # it does look
+
+
+def test_chromiums_network_tab_opens_an_archive(browser: "Browser", tmp_path: Path) -> None:
+    """With every exchange in it."""
+    archive = json.loads(archive_of(DEMO, tmp_path / "demo.har").read_text())
+    context = browser.new_context()
+    try:
+        page = context.new_page()
+        page.goto("devtools://devtools/bundled/devtools_app.html")
+        shown = page.evaluate(OPEN_ARCHIVE, archive)
+    finally:
+        context.close()
+    assert shown == [
+        [each["request"]["method"], each["request"]["url"], each["response"]["status"], each["response"]["content"].get("text")]
+        for each in archive["log"]["entries"]
+    ]
+    assert len(shown) == 22
 
 
 def test_chromium_answers_from_an_archive(browser: "Browser", tmp_path: Path) -> None:
