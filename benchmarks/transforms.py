@@ -13,8 +13,8 @@ from pipeline.api import DEFAULT, Context, Event, Exchange, Transform
 from pipeline.codecs.json import JsonCodec
 from pipeline.codecs.json_native import native_events
 from pipeline.expressions import compile_condition, compile_sanitised, compile_template, compile_value
+from pipeline.following.table import Listing
 from pipeline.kubernetes.pod import Pod
-from pipeline.kubernetes.pods import Listing
 from pipeline.runtime.units.files import map_table
 from pipeline.transforms.additions import addition, give, under
 from pipeline.transforms.aggregate import Aggregate

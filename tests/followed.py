@@ -8,10 +8,10 @@ from pathlib import Path
 import anyio
 
 from pipeline.api import Context
+from pipeline.following.table import Table
 from pipeline.kubernetes.credentials import Cluster, find
 from pipeline.kubernetes.follower import Follower, Scope
 from pipeline.kubernetes.pod import Naming
-from pipeline.kubernetes.pods import Pods
 
 
 class Followed:
@@ -23,7 +23,7 @@ class Followed:
         self.config = folder / "kubeconfig"
         self.config.write_text(kubeconfig)
         context = Context("it", count=lambda name, by: self.counts.update({name: by}), trouble=self._complain)
-        self.pods = Pods(10_000, context.count)
+        self.pods = Table(10_000, context.count)
         self.follower = Follower(self.pods, Scope(node), Naming({}, ()), context, self._find, sleep=self._sleep)
 
     @property

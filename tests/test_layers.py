@@ -82,7 +82,7 @@ HOMES: dict[str, set[str]] = {
     "prometheus_client": {"telemetry/*", "runtime/*"},
     "sqlite3": {"delivery/*"},
     "grpc": {"sinks/otlp/over_grpc.py"},
-    "httpx": {"sinks/http/client.py", "kubernetes/api.py"},
+    "httpx": {"sinks/http/client.py", "following/requests.py"},
     "maxminddb": {"transforms/mmdb.py"},
     "yaml": {"kubernetes/credentials.py"},
     "obstore": {"sinks/s3/bucket.py"},

@@ -20,17 +20,18 @@ import msgspec
 
 from pipeline.api import Context
 from pipeline.following.loop import Loop
-from pipeline.kubernetes.api import Api, BrokenError, RefusedError, UnreachableError
+from pipeline.following.requests import BrokenError, RefusedError, Requests, UnreachableError
+from pipeline.following.table import Listing, Table
+from pipeline.kubernetes.api import PODS, server_of
 from pipeline.kubernetes.credentials import Cluster, CredentialsError
 from pipeline.kubernetes.pod import Naming, Pod, decode, pod_of
-from pipeline.kubernetes.pods import Listing, Pods
 
 SHORTEST_SECS = 1.0
 """A watch that ended sooner is begun again after that."""
 WATCH_SECS = (300, 600)
 """How long a watch is asked to last: as long as Kubernetes' own clients ask for."""
 PAGE_PODS = 250
-"""Pods of one page: 4 MB, whose decoding keeps the loop for some milliseconds."""
+"""Table of one page: 4 MB, whose decoding keeps the loop for some milliseconds."""
 GONE = 410
 FORBIDDEN = (401, 403)
 
@@ -116,7 +117,7 @@ class Follower:
 
     def __init__(  # noqa: PLR0913, PLR0917  what it consists of
         self,
-        pods: Pods,
+        pods: Table,
         scope: Scope,
         naming: Naming,
         context: Context,
@@ -138,7 +139,7 @@ class Follower:
             try:
                 cluster = await anyio.to_thread.run_sync(self._find)
                 self._asked = cluster.url
-                async with Api(cluster) as api:
+                async with Requests(server_of(cluster)) as api:
                     await self._follow(api)
             except ExpiredError:
                 self._version = ""
@@ -149,7 +150,7 @@ class Follower:
         remedy = f"; {REMEDY}" if isinstance(error, RefusedError) and error.status in FORBIDDEN else ""
         return f"cannot follow {self._scope}: {error or f'{self._asked} has not answered yet'}{remedy}"
 
-    async def _follow(self, api: Api) -> None:
+    async def _follow(self, api: Requests) -> None:
         """List, and watch for ever. Raises whatever ends that."""
         while True:
             if not self._version:
@@ -159,14 +160,14 @@ class Follower:
             if time.monotonic() - began < SHORTEST_SECS:
                 await self._sleep(SHORTEST_SECS)
 
-    async def _list(self, api: Api) -> None:
+    async def _list(self, api: Requests) -> None:
         parameters = {**self._scope.parameters, "limit": str(PAGE_PODS)}
         if self._scope.node is not None:
             parameters["resourceVersion"] = "0"  # from the server's memory: so many nodes ask at once
         listing = Listing(self._pods)
         while True:
             try:
-                page = _page(await api.page(parameters))
+                page = _page(await api.page(PODS, parameters))
             except RefusedError as error:
                 if error.status == GONE:
                     raise ExpiredError from error
@@ -185,7 +186,7 @@ class Follower:
         self._version = page.metadata.resource_version
         self._loop.well()
 
-    async def _watch(self, api: Api) -> None:
+    async def _watch(self, api: Requests) -> None:
         parameters = {
             **self._scope.parameters,
             "watch": "1",
@@ -194,7 +195,7 @@ class Follower:
             "timeoutSeconds": str(random.randint(*WATCH_SECS)),  # noqa: S311
         }
         try:
-            async with aclosing(api.lines(parameters)) as lines:
+            async with aclosing(api.lines(PODS, parameters)) as lines:
                 async for line in lines:
                     if line:
                         self._take(_change(line))
@@ -217,7 +218,7 @@ class Follower:
                 status = _status(change.object)
                 if status.code == GONE:
                     raise ExpiredError
-                raise RefusedError(status.code, status.message)
+                raise RefusedError("the API server", status.code, status.message)
         if version := _placed(change.object).metadata.resource_version:  # of bookmarks, too
             self._version = version
 

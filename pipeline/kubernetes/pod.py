@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import msgspec
 
+from pipeline.following.table import Key
+
 ANNOTATION = "resource.opentelemetry.io/service.name"
 """OpenTelemetry's own way to name the service of a pod (Semantic Conventions, "Specify resource attributes using Kubernetes
 annotations"), where the order below is from, too."""
@@ -87,6 +89,13 @@ class Pod:
     attributes: Mapping[str, str]
     addresses: Sequence[str]
     containers: Mapping[str, str]
+
+    def found_by(self) -> Mapping[Key, Mapping[str, str]]:
+        """By each of its containers, whose name events get too, and by each address."""
+        found = {Key("address", address): self.attributes for address in self.addresses}
+        for id_, name in self.containers.items():
+            found[Key("container", id_)] = {**self.attributes, "k8s.container.name": name} if name else self.attributes
+        return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from pipeline.kubernetes import api as requests
+from pipeline.following import requests
 from pipeline.kubernetes import follower as following
 from tests.followed import followed
 from tests.kube_api import KubeApi, pod

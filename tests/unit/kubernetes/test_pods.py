@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from pipeline.following.table import LEAVING_SECS, Listing, Table
 from pipeline.kubernetes.pod import Naming, Pod, decode, pod_of
-from pipeline.kubernetes.pods import LEAVING_SECS, Listing, Pods
 from tests.kube_api import pod
 
 NAMING = Naming({}, ("app.kubernetes.io/instance", "app.kubernetes.io/name"))
@@ -73,13 +73,13 @@ def test_what_servers_leave_out_or_write_as_null_is_taken() -> None:
     assert understood(told).attributes == {"k8s.pod.name": "p", "k8s.pod.uid": "1", "service.name": "p"}
 
 
-class Table:
+class Kept:
     """A table with a clock of its own."""
 
     def __init__(self, max_pods: int = 10) -> None:
         self.now = 0.0
         self.counts: Counter[str] = Counter()
-        self.pods = Pods(max_pods, lambda name, by: self.counts.update({name: by}), lambda: self.now)
+        self.pods = Table(max_pods, lambda name, by: self.counts.update({name: by}), lambda: self.now)
 
     def put(self, told: dict[str, Any]) -> Pod:
         """One as the server gives it."""
@@ -102,7 +102,7 @@ class Table:
 
 def test_a_pod_is_found_by_container_and_address_for_a_while_after_it_is_gone() -> None:
     """The container's own name stands beside the pod's."""
-    table = Table()
+    table = Kept()
     made = table.put(pod("a", "10.0.0.1", containers={"web": "11", "side": "22"}))
     assert table.pods.containers["22"].attributes == {**made.attributes, "k8s.container.name": "side"}
     table.pods.remove(made.uid)
@@ -118,7 +118,7 @@ def test_a_pod_is_found_by_container_and_address_for_a_while_after_it_is_gone() 
 
 def test_an_address_is_its_newest_pods_whatever_order_the_changes_come_in() -> None:
     """The next pod may have it before the end of the last one is told."""
-    table = Table()
+    table = Kept()
     first = table.put(pod("first", "10.0.0.1"))
     table.put(pod("second", "10.0.0.1"))
     table.pods.remove(first.uid)
@@ -129,7 +129,7 @@ def test_an_address_is_its_newest_pods_whatever_order_the_changes_come_in() -> N
 
 def test_what_comes_back_in_time_stays() -> None:
     """A container that was missing in one status, or a pod that one list lacked."""
-    table = Table()
+    table = Kept()
     whole = pod("a", "10.0.0.1", containers={"web": "11"})
     table.put(whole)
     table.put(pod("a", "10.0.0.1"))
@@ -146,7 +146,7 @@ def test_what_comes_back_in_time_stays() -> None:
 
 def test_an_identity_is_the_same_object_until_it_changes() -> None:
     """So that what was made of it is made once, however often the kubelet reports."""
-    table = Table()
+    table = Kept()
     table.put(pod("a", "10.0.0.1", containers={"web": "11"}))
     address, container = table.pods.addresses["10.0.0.1"], table.pods.containers["11"]
     table.put(pod("a", "10.0.0.1", containers={"web": "11", "more": "22"}))
@@ -158,7 +158,7 @@ def test_an_identity_is_the_same_object_until_it_changes() -> None:
 
 def test_the_table_is_bounded() -> None:
     """Pods beyond it are counted; those that go make room."""
-    table = Table(max_pods=2)
+    table = Kept(max_pods=2)
     made = [table.put(pod(name, f"10.0.0.{number}")) for number, name in enumerate("abc")]
     assert (len(table.pods), table.at("10.0.0.2"), table.counts) == (2, None, {"table_full": 1})
     table.pods.remove(made[0].uid)
@@ -168,7 +168,7 @@ def test_the_table_is_bounded() -> None:
 
 def test_each_report_of_a_pod_without_room_counts() -> None:
     """So that a table which is too small is seen for as long as it is; nobody remembers whom it did not take."""
-    table = Table(max_pods=1)
+    table = Kept(max_pods=1)
     for labels in ({}, {"a": "1"}, {"a": "2"}):
         table.put(pod("in", "10.0.0.1", labels=labels))
         table.put(pod("out", "10.0.0.2", labels=labels))
@@ -177,7 +177,7 @@ def test_each_report_of_a_pod_without_room_counts() -> None:
 
 def test_a_list_of_many_pages_holds_no_more_than_the_table() -> None:
     """Of a cluster that is larger; what is beyond it is counted at once."""
-    table = Table(max_pods=3)
+    table = Kept(max_pods=3)
     listing = Listing(table.pods)
     for page in range(10):
         listing.take([understood(pod(f"p{page}-{number}", f"10.0.{page}.{number}")) for number in range(2)])
@@ -188,7 +188,7 @@ def test_a_list_of_many_pages_holds_no_more_than_the_table() -> None:
 
 def test_those_that_are_gone_make_room_on_the_list_that_says_so() -> None:
     """Though it is known only at its end who is gone."""
-    table = Table(max_pods=2)
+    table = Kept(max_pods=2)
     old, stays, new, more = (pod(name, f"10.0.0.{number}") for number, name in enumerate(("old", "stays", "new", "more")))
     table.list([old, stays])
     table.list([new, more], [stays])
@@ -198,8 +198,8 @@ def test_those_that_are_gone_make_room_on_the_list_that_says_so() -> None:
 
 def test_many_that_come_and_go_do_not_pile_up(monkeypatch: pytest.MonkeyPatch) -> None:
     """Jobs make a pod a second for years; within the two minutes the number is bounded."""
-    monkeypatch.setattr("pipeline.kubernetes.pods.MOST_LEAVING", 100)
-    table = Table()
+    monkeypatch.setattr("pipeline.following.table.MOST_LEAVING", 100)
+    table = Kept()
     for number in range(1000):
         table.pods.remove(table.put(pod(f"job-{number}", f"10.0.{number // 250}.{number % 250}")).uid)
     assert len(table.pods.addresses) <= 101

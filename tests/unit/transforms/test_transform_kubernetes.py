@@ -8,10 +8,11 @@ import pytest
 
 from pipeline import native
 from pipeline.errors import ConfigError
+from pipeline.following.table import Listing
 from pipeline.kubernetes.pod import Naming, decode, pod_of
-from pipeline.kubernetes.pods import Listing
 from pipeline.testing.transforms import SECOND, START_NS, Driven, exchange
-from pipeline.transforms.kubernetes import MOST_WAITING, Kubernetes
+from pipeline.transforms.kubernetes import Kubernetes
+from pipeline.transforms.naming import MOST_WAITING
 from tests.kube_api import pod
 from tests.native_batches import native_batch
 
