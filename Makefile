@@ -164,8 +164,8 @@ kafka:
 	$(BIN)/python -m tests.kafka.broker
 
 lock:
-	$(LOCK) --extra kafka --extra http --extra otlp --extra s3 --extra parquet --extra geoip --extra kubernetes --extra ui --extra watch --group build pyproject.toml -o requirements.lock
-	$(LOCK) --extra kafka --extra http --extra otlp --extra s3 --extra parquet --extra geoip --extra kubernetes --extra ui --extra watch --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	$(LOCK) --extra kafka --extra http --extra otlp --extra s3 --extra parquet --extra geoip --extra kubernetes --extra containers --extra ui --extra watch --group build pyproject.toml -o requirements.lock
+	$(LOCK) --extra kafka --extra http --extra otlp --extra s3 --extra parquet --extra geoip --extra kubernetes --extra containers --extra ui --extra watch --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
 	$(LOCK) --group wheels -o requirements-wheels.lock
 	$(LOCK) --group site -o requirements-site.lock
 	$(LOCK) --no-deps tests/sinks/servers.in -o tests/sinks/servers.lock

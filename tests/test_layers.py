@@ -19,7 +19,7 @@ LAYERS: tuple[set[str], ...] = (
     {"config", "plugins"},
     ISLANDS,
     {"lists", "packets"},
-    {"codecs", "expressions", "kafka", "kubernetes"},
+    {"codecs", "expressions", "docker", "kafka", "kubernetes"},
     {"following"},
     {"telemetry"},
     {"decorators"},

@@ -69,6 +69,10 @@ if [ "$purpose" = test ]; then
     for package in apache2-bin haproxy wget openssl libssl-dev libcurl3-nss; do
         want "$package" installed "$package"
     done
+    # tests/containers
+    for package in podman runc; do
+        want "$package" installed "$package"
+    done
     # tests/sinks
     for package in rsyslog rsyslog-gnutls; do
         want "$package" installed "$package"

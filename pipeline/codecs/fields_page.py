@@ -60,14 +60,16 @@ number, a boolean or an array of strings. An attribute cannot take the name of a
 
 These mean the same in every pipeline. `host.*` and `service.name` come from
 [`[resource]`](configuration.md#who-events-are-of-resource), `k8s.*` from the transform [`kubernetes`](transforms/kubernetes.md),
+`container.*` and `service.name` from [`containers`](transforms/containers.md),
 `client.geo.*` and `client.autonomous_system.*` from [`geoip`](transforms/geoip.md).
 
 | Attribute | Type | Meaning | ECS |
 |---|---|---|---|
 {attributes}
 `k8s.*`, `service.name` and `process.*` are of one end of the connection, which `httpipe.process.end` names where the process is
-known. The pod at the other end has the same names behind `httpipe.client.` or `httpipe.server.`, whichever it is:
-`httpipe.client.k8s.pod.name`, `httpipe.client.service.name`. Other attributes are under `labels` in ECS, with `_` for `.`.
+known, and so are `container.*`. The pod or container at the other end has the same names behind `httpipe.client.` or
+`httpipe.server.`, whichever it is: `httpipe.client.k8s.pod.name`, `httpipe.client.service.name`. Other attributes are under
+`labels` in ECS, with `_` for `.`.
 
 ## Values
 

@@ -20,6 +20,8 @@ LAST_SECS = 2.0
 class Loop:
     """``run`` for ever. The attempt calls ``well`` whenever the server has told something.
 
+    Counter: ``unreachable``, how often an attempt failed.
+
     ``faults`` are what an attempt may raise, ``explain`` makes a sentence of it; of None where the last attempt got no answer.
     """
 
@@ -63,6 +65,7 @@ class Loop:
             await self._attempt()
         except self._faults as error:
             self._told = True
+            self._context.count("unreachable", 1)
             self._context.trouble(self._explain(error))
 
     def _backoff_secs(self) -> float:

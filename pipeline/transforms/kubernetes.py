@@ -57,8 +57,8 @@ class Kubernetes(NamesEnds):
     or by the socket's address; pods in the host's network share its address and are found by container only.
 
     Counters: `found`, events with a pod at either end; `unknown`, those with none; `too_early`, those that came before the pods
-    were known; `table_full`, how often the server told of a pod beyond `max_pods` (each change of it counts); `listed_again`,
-    `watches_broken`, `bad_pods`.
+    were known; `table_full`, how often the server told of a pod beyond `max_pods` (each change of it counts); `unreachable`,
+    how often asking the server failed; `listed_again`, `watches_broken`, `bad_pods`.
     """
 
     api_version = 1

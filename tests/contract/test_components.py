@@ -55,6 +55,7 @@ TestTrace = transform("trace:Trace")
 TestLimit = transform("limit:Limit")
 TestKubernetes = transform("kubernetes:Kubernetes")
 TestWaitingKubernetes = transform("kubernetes:Kubernetes", wait_secs=60)
+TestContainers = transform("containers:Containers")
 TestGeoip = transform("geoip:Geoip", files=(str(Path(__file__).parents[2] / "examples" / "transforms" / "places.mmdb"),))
 TestMatchList = transform("match_list:MatchList", entries=("example.com",))
 

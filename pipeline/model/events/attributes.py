@@ -14,7 +14,7 @@ STRING, INT, FLOAT = FieldType.STRING, FieldType.INT, FieldType.FLOAT
 OF_RESOURCE: tuple[Field, ...] = (
     Field("host.name", STRING, "Name of the host that captured it.", ecs=("host.name",)),
     Field("host.id", STRING, "Machine id of that host: machine-id(5).", ecs=("host.id",)),
-    Field("service.name", STRING, "Name of the service: as the pipeline file says, or of the pod.", ecs=("service.name",)),
+    Field("service.name", STRING, "Name of the service: as the pipeline file says, or of the pod or the container.", ecs=("service.name",)),
 )
 
 OF_POD: tuple[Field, ...] = (
@@ -29,6 +29,12 @@ OF_POD: tuple[Field, ...] = (
     Field("k8s.daemonset.name", STRING, "DaemonSet that the pod belongs to.", ecs=("kubernetes.daemonset.name",)),
     Field("k8s.job.name", STRING, "Job that the pod belongs to.", ecs=("kubernetes.job.name",)),
     Field("k8s.cronjob.name", STRING, "CronJob that made that Job.", ecs=("kubernetes.cronjob.name",)),
+)
+
+OF_CONTAINER: tuple[Field, ...] = (
+    Field("container.name", STRING, "Name of the container.", ecs=("container.name",)),
+    Field("container.image.name", STRING, "Name of its image, without the tag.", ecs=("container.image.name",)),
+    Field("container.image.tags", FieldType.STRINGS, "Tag by which the image was named.", ecs=("container.image.tag",)),
 )
 
 OF_PLACE: tuple[Field, ...] = (
@@ -52,14 +58,14 @@ def _geo(end: str, field: Field) -> Field:
     return Field(f"{end}.{field.name}", field.type, field.description, ecs=tuple(f"{end}.{place}" for place in field.ecs or ()))
 
 
-DOCUMENTED: tuple[Field, ...] = (*OF_RESOURCE, *OF_POD, *(_geo("client", field) for field in OF_PLACE))
+DOCUMENTED: tuple[Field, ...] = (*OF_RESOURCE, *OF_POD, *OF_CONTAINER, *(_geo("client", field) for field in OF_PLACE))
 
 _KNOWN: Mapping[str, Field] = {
     **{field.name: field for field in DOCUMENTED},
     **{f"{end}.{field.name}": _geo(end, field) for end in GEO_ENDS for field in OF_PLACE},
     # what is said of the end that other attributes do not describe; no other format has places for it
-    **{f"httpipe.{end}.{name}": Field(f"httpipe.{end}.{name}", STRING, "") for end in ("client", "server")
-       for name in ("service.name", *(field.name for field in OF_POD))},
+    **{f"httpipe.{end}.{field.name}": Field(f"httpipe.{end}.{field.name}", field.type, "") for end in ("client", "server")
+       for field in (*OF_RESOURCE, *OF_POD, *OF_CONTAINER) if not field.name.startswith("host.")},
 }  # fmt: skip
 
 
