@@ -5,7 +5,7 @@ characters of a value, never lets a value climb out of that text, and gives a bo
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Final
 
@@ -65,35 +65,37 @@ class Template:
 class SanitisedTemplate(Template):
     """For names of topics and files; ``render(event)`` gives one.
 
-    ``new_overflows()`` tells how many events got ``other`` since it was last asked.
+    ``overflows(events)`` tells how many of those that it was rendered for got ``other``.
     """
 
-    __slots__ = ("_limit", "_overflows", "_results")
+    __slots__ = ("_limit", "_results")
 
     def __init__(self, text: str, extra: Mapping[str, FieldType] = NO_EXTRA, *, most_results: int = MOST_RESULTS) -> None:
         each(lambda check: check(), (partial(super().__init__, text, extra), partial(_starts_with_text, text)))
         self._results: dict[tuple[str, ...], str] = {}
         self._limit = most_results
-        self._overflows = 0
 
     def render(self, event: Event) -> str:
         """The text for one event."""
         if self.is_literal:
             return self.text
-        values = tuple([_text(of(event))[:LONGEST_VALUE] for of, _ in self._rest])
+        values = self._values(event)
         found = self._results.get(values)
         if found is not None:
             return found
         if len(self._results) >= self._limit:
-            self._overflows += 1
             return self._joined([OTHER] * len(values))
         result = self._results[values] = self._joined([sanitised(value) for value in values])
         return result
 
-    def new_overflows(self) -> int:
-        """Events that met a full table since this was last asked."""
-        overflows, self._overflows = self._overflows, 0
-        return overflows
+    def overflows(self, events: Iterable[Event]) -> int:
+        """How many of these met a full table. It stays full, so they are those that are not in it."""
+        if len(self._results) < self._limit:
+            return 0
+        return sum(self._values(event) not in self._results for event in events)
+
+    def _values(self, event: Event) -> tuple[str, ...]:
+        return tuple([_text(of(event))[:LONGEST_VALUE] for of, _ in self._rest])
 
     def _joined(self, values: list[str]) -> str:
         return self._first + "".join(value + literal for value, (_, literal) in zip(values, self._rest, strict=True))

@@ -5,7 +5,7 @@ keeps harmless characters only, and after some different ones the rest goes to `
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from pipeline.api import ConfigError, Event, FieldType
 from pipeline.errors import Problem
@@ -49,9 +49,9 @@ class IndexName:
             name = time_tokens.filled(name, event.timestamp_ns)
         return name[:LONGEST].lower()
 
-    def new_overflows(self) -> int:
-        """Events since this was last asked whose name got ``other``, since there were too many."""
-        return self._template.new_overflows()
+    def overflows(self, events: Iterable[Event]) -> int:
+        """How many of these have a name with ``other``, since there were too many."""
+        return self._template.overflows(events)
 
 
 def _wrong(text: str) -> str | None:

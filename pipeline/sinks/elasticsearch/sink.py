@@ -37,6 +37,7 @@ from pipeline.sinks.http.answer import CONTENT_TOO_LARGE, RETRY_STATUSES, Answer
 from pipeline.sinks.http.client import Client, RequestOptions
 from pipeline.sinks.http.credentials import AuthOptions, encoded
 from pipeline.sinks.http.rounds import Outcome, Part, deliver, halves
+from pipeline.sinks.overflow import overflows_counted
 
 
 class ElasticsearchAuthOptions(AuthOptions):
@@ -129,9 +130,8 @@ class ElasticsearchSink(Sink):
     async def write(self, batch: Sequence[Event]) -> None:
         """Send the batch. Raises what is to become of the events that the server has not taken."""
         indices: Sequence[str] = [self._index.of(event) for event in batch]
-        if overflows := self._index.new_overflows():
-            self._context.count("index_overflow_events", overflows)
-        await deliver([Part(indices, range(len(batch)))], partial(self._sent, batch), len(batch))
+        with overflows_counted(self._context, "index_overflow_events", self._index.overflows, batch):
+            await deliver([Part(indices, range(len(batch)))], partial(self._sent, batch), len(batch))
 
     async def aclose(self) -> None:
         """Close all connections."""

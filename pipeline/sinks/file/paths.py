@@ -5,7 +5,7 @@
 
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
 
 from pipeline.api import Event, FieldType
@@ -61,9 +61,9 @@ class FilePath:
             places += [Place(SANITISED - {"."}), Place(SANITISED, repeated=True), *_places(literal)]
         return FileNames(tuple(places), from_traffic=self.from_traffic)
 
-    def new_overflows(self) -> int:
-        """How many events met too many different paths since this was last asked."""
-        return self._template.new_overflows()
+    def overflows(self, events: Iterable[Event]) -> int:
+        """How many of these have a path with ``other``, since there were too many."""
+        return self._template.overflows(events)
 
 
 def too_long(path: str, suffix_bytes: int) -> str | None:

@@ -23,6 +23,7 @@ from pipeline.sinks.file.logfile import Habits, LogFile
 from pipeline.sinks.file.paths import FilePath, problem, too_long
 from pipeline.sinks.file.portions import portions
 from pipeline.sinks.file.rotation import LONGEST_SUFFIX, rotated_names
+from pipeline.sinks.overflow import overflows_counted
 from pipeline.sinks.time_tokens import is_timeless
 
 NAME_ERRORS = frozenset(
@@ -155,11 +156,13 @@ class FileSink(Sink):
             raise NotConnected(_text(error)) from error
 
     def _append(self, batch: Sequence[Event]) -> None:
+        with overflows_counted(self._context, "path_overflow_events", self._path.overflows, batch):
+            self._append_each(batch)
+
+    def _append_each(self, batch: Sequence[Event]) -> None:
         failures: dict[int, Exception] = {}
         for path, places in self._by_path(batch):
             failures.update(self._append_to(path, batch, places))
-        if overflows := self._path.new_overflows():
-            self._context.count("path_overflow_events", overflows)
         if self._path.literal is not None and len(failures) == len(batch) and failures:
             raise failures[0]
         if failures:

@@ -5,7 +5,7 @@ printable ASCII, and the host is always the one that the pipeline file names.
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal, NamedTuple
 
 from pipeline.codecs.registry import Codec
@@ -77,9 +77,9 @@ class Addressing:
             groups[key].append(place)
         return made
 
-    def new_overflows(self) -> int:
-        """Events since this was last asked whose address got ``other``, since there were too many."""
-        return self._url.new_overflows()
+    def overflows(self, events: Iterable[Event]) -> int:
+        """How many of these have an address with ``other``, since there were too many."""
+        return self._url.overflows(events)
 
 
 def body_of(events: Sequence[Event], codec: Codec, body: Body, compression: Compression) -> bytes:

@@ -20,6 +20,7 @@ from pipeline.sinks.http.client import Client, RequestOptions
 from pipeline.sinks.http.requests import Addressing, Body, Target, body_of
 from pipeline.sinks.http.rounds import Outcome, Part, deliver, halves
 from pipeline.sinks.http.signature import key_of, signature
+from pipeline.sinks.overflow import overflows_counted
 
 Status = Annotated[int, Field(ge=400, le=499)]
 
@@ -85,9 +86,8 @@ class HttpSink(Sink):
     async def write(self, batch: Sequence[Event]) -> None:
         """Send the batch. Raises what is to become of the events that the server has not taken."""
         requests = self._addressing.requests(batch, apart=self._config.body == "event")
-        if overflows := self._addressing.new_overflows():
-            self._context.count("url_overflow_events", overflows)
-        await deliver(requests, partial(self._sent, batch), len(batch))
+        with overflows_counted(self._context, "url_overflow_events", self._addressing.overflows, batch):
+            await deliver(requests, partial(self._sent, batch), len(batch))
 
     async def aclose(self) -> None:
         """Close all connections."""

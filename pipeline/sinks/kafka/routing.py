@@ -1,7 +1,7 @@
 """Which topic and which key an event gets: a literal, a field, or a template. Pure."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 
@@ -25,7 +25,7 @@ class Topic:
 
     of: Callable[[Event], str | None]
     literal: str | None
-    new_overflows: Callable[[], int]
+    overflows: Callable[[Iterable[Event]], int]
 
 
 def compile_routing(topic: str, key: str, context: Context) -> tuple[Topic, Callable[[Event], str | None]]:
@@ -53,14 +53,14 @@ def compile_topic(text: str, context: Context) -> Topic:
             [Problem("topic", f'"{text}" is not a topic name: letters, digits, ".", "_" and "-", at most {LONGEST_TOPIC}')]
         )
     if template.is_literal:
-        return Topic(lambda _event: text, text, template.new_overflows)
+        return Topic(lambda _event: text, text, template.overflows)
     render = template.render
 
     def topic(event: Event) -> str | None:
         name = render(event)
         return name if len(name) <= LONGEST_TOPIC else None
 
-    return Topic(topic, None, template.new_overflows)
+    return Topic(topic, None, template.overflows)
 
 
 def key_field(text: str) -> Field | None:

@@ -18,6 +18,7 @@ from pipeline.sinks.kafka.produce_round import Route
 from pipeline.sinks.kafka.producer import Compression, Producer
 from pipeline.sinks.kafka.routing import compile_routing, key_field
 from pipeline.sinks.kafka.write import Write
+from pipeline.sinks.overflow import overflows_counted
 
 SCHEMA_VERSION = b"1"
 """Of the field table: raised when a field changes its meaning or its type."""
@@ -123,10 +124,9 @@ class KafkaSink(Sink):
         else:
             self._unfinished.remove(write)
         try:
-            await write.run()
+            with overflows_counted(self._context, "topic_overflow_events", self._topic.overflows, batch):
+                await write.run()
         finally:
-            if overflows := self._topic.new_overflows():
-                self._context.count("topic_overflow_events", overflows)
             if write.under_way:
                 self._unfinished = [*self._unfinished[-UNFINISHED_WRITES:], write]
 

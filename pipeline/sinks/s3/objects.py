@@ -4,7 +4,7 @@ The name of an object is made of its content: what is written again as it was ha
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from hashlib import blake2b
 
 from pipeline.api import Event, FieldType
@@ -43,9 +43,9 @@ class Keys:
             places[self._path.of(event)].append(place)
         return places
 
-    def new_overflows(self) -> int:
-        """Events since this was last asked that got ``other``, since there were too many folders."""
-        return self._path.new_overflows()
+    def overflows(self, events: Iterable[Event]) -> int:
+        """How many of these have a folder with ``other``, since there were too many."""
+        return self._path.overflows(events)
 
 
 def name_of(first: Event, content: bytes | bytearray) -> str:

@@ -22,6 +22,7 @@ from pipeline.model.events.fields import FieldType
 from pipeline.model.events.kinds import kind_named
 from pipeline.sinks.compression import SUFFIXES, Compression, compressed
 from pipeline.sinks.http.rounds import Outcome, Part, deliver, halves
+from pipeline.sinks.overflow import overflows_counted
 from pipeline.sinks.s3 import parquet
 from pipeline.sinks.s3.bucket import Bucket, BucketOptions
 from pipeline.sinks.s3.objects import LONGEST_KEY, Keys, name_of, wrong_prefix
@@ -100,10 +101,9 @@ class S3Sink(Sink):
     async def write(self, batch: Sequence[Event]) -> None:
         """Store the batch. Raises what is to become of the events that are not in an object."""
         folders = await anyio.to_thread.run_sync(self._keys.by_folder, batch)
-        if overflows := self._keys.new_overflows():
-            self._context.count("path_overflow_events", overflows)
         parts = [Part(folder, places) for folder, places in folders.items()]
-        await deliver(parts, lambda part: self._stored(batch, part), len(batch))
+        with overflows_counted(self._context, "path_overflow_events", self._keys.overflows, batch):
+            await deliver(parts, lambda part: self._stored(batch, part), len(batch))
 
     async def aclose(self) -> None:
         """Let go of all connections."""

@@ -77,11 +77,10 @@ def test_sanitised_value_never_leaves_its_text(value: str) -> None:
 def test_sanitised_template_gives_bounded_number_of_names() -> None:
     """Beyond the bound every new value is `other`, and counted; known ones keep their name. Long values cannot get around it."""
     template = compile_sanitised("t-{{host}}", most_results=3)
-    names = {
-        template.render(Exchange(timestamp_ns=0, server_address=f"{'x' * 200}{n}" if n % 2 else f"h{n}")) for n in range(100)
-    }
+    events = [Exchange(timestamp_ns=0, server_address=f"{'x' * 200}{n}" if n % 2 else f"h{n}") for n in range(100)]
+    names = {template.render(event) for event in events}
     assert names == {"t-h0", "t-h2", "t-" + "x" * LONGEST_VALUE, "t-other"}
-    assert template.new_overflows() > 0
+    assert template.overflows(events) == sum(template.render(event) == "t-other" for event in events) == 48
     assert template.render(Exchange(timestamp_ns=0, server_address="h0")) == "t-h0"
     assert template.render(Exchange(timestamp_ns=0)) == "t-other"
 

@@ -213,10 +213,13 @@ def test_names_of_indices_are_bounded_and_harmless() -> None:
     """What traffic chose cannot leave the name, and makes no more than a hundred."""
     name = IndexName("http-{{server.address}}", {})
     assert name.of(Exchange(timestamp_ns=0, server_address="../../_Bulk?x#*")) == "http-_______bulk_x__"
-    for number in range(200):
-        name.of(Exchange(timestamp_ns=0, server_address=f"h{number}"))
-    assert name.of(Exchange(timestamp_ns=0, server_address="late")) == "http-other"
-    assert name.new_overflows() == 102
+    events = [Exchange(timestamp_ns=0, server_address=f"h{number}") for number in range(200)]
+    assert name.overflows(events) == 0
+    for event in events:
+        name.of(event)
+    late = Exchange(timestamp_ns=0, server_address="late")
+    assert name.of(late) == "http-other"
+    assert name.overflows([*events, late]) == 102
     assert name.pattern == "http-*"
     assert IndexName("http-%Y.%m-{{url.path}}", {}).pattern == "http-*.*-*"
     assert len(IndexName("a{{url.path}}{{url.path}}{{url.path}}", {}).of(Exchange(timestamp_ns=0, url_path="x" * 999))) == 255
