@@ -1,8 +1,10 @@
 """What is listed, taken away in a new file of the folder in which the command began: HAR, JSON lines, curl commands, packets."""
 
+import errno
 import os
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.metadata import version
 
 from pipeline.api import Event, Exchange
@@ -15,6 +17,8 @@ from pipeline.packets.store import PacketStore
 
 MOST = 10_000
 """Events in a file, the newest: an archive is made in memory."""
+MOST_A_SECOND = 99
+"""Files of one second: whoever holds the key down writes about thirty."""
 
 
 def write(store: Store, numbers: Sequence[int], ending: str) -> tuple[str, str]:
@@ -38,10 +42,16 @@ def write_packets(store: Store, packets: PacketStore, numbers: Sequence[int]) ->
 
 
 def _new_file(data: bytes, ending: str) -> str:
-    name = f"httpipe-{time.strftime('%Y%m%d-%H%M%S')}.{ending}"
-    with open(os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600), "wb") as file:  # noqa: PTH123  a descriptor
-        file.write(data)
-    return name
+    """Named by the second, with a number behind it where that name is taken already."""
+    now = f"httpipe-{time.strftime('%Y%m%d-%H%M%S')}"
+    names = [f"{now}.{ending}", *(f"{now}-{number}.{ending}" for number in range(2, MOST_A_SECOND + 1))]
+    for name in names:
+        with suppress(FileExistsError):
+            descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+            with open(descriptor, "wb") as file:  # noqa: PTH123  a descriptor
+                file.write(data)
+            return name
+    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), names[-1])
 
 
 def _lines(events: Sequence[Event]) -> bytes:

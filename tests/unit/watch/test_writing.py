@@ -1,10 +1,12 @@
 """What is listed can be taken away in a file."""
 
 import json
+import time
 from pathlib import Path
 
 import pytest
 
+from pipeline.cli.watch import writing
 from pipeline.cli.watch.writing import write, write_packets
 from pipeline.codecs.curl import curl
 from pipeline.model.events.http_request import HttpRequest
@@ -48,3 +50,18 @@ def test_packets_are_those_of_the_connections(tmp_path: Path, monkeypatch: pytes
     assert [segment.ts_ns for batch in read_segments(name) for segment in batch] == [record.ts_ns for record in records]
     assert remark == "2 events of 1 connection; no packet of 1 event is kept any more"
     assert Path(name).stat().st_mode & 0o777 == 0o600
+
+
+def test_files_of_one_second_have_names_of_their_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A number behind the time; beyond so many it is said, and nothing is overwritten."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(time, "strftime", lambda _form: "20260102-030405")
+    monkeypatch.setattr(writing, "MOST_A_SECOND", 3)
+    store = store_of([exchange(1)])
+    names = [write(store, [1], ending)[0] for ending in ("har", "har", "sh", "har")]
+    time_of_all = "httpipe-20260102-030405"
+    assert names == [f"{time_of_all}.har", f"{time_of_all}-2.har", f"{time_of_all}.sh", f"{time_of_all}-3.har"]
+    contents = [Path(name).read_bytes() for name in names]
+    with pytest.raises(FileExistsError, match=f"{time_of_all}-3.har"):
+        write(store, [1], "har")
+    assert [Path(name).read_bytes() for name in names] == contents
