@@ -17,7 +17,7 @@ QUOTE = re.compile(
 
 def pages() -> list[Path]:
     """Everything that may quote."""
-    return [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+    return [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def quoted(text: str) -> str:

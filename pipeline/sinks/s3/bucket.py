@@ -60,7 +60,7 @@ class BucketOptions(Config):
     bucket_in_host: bool = False
     """Name the bucket in the host (`https://bucket.s3.example/key`) and not in the path; with Amazon's own address it makes no difference."""  # noqa: E501  one line of the generated page
     access_key_id: SecretStr | None = None
-    """Access key; write `"${NAME}"` to take it from the environment. Default: see docs/sinks.md, Credentials."""
+    """Access key; write `"${NAME}"` to take it from the environment. Default: see docs/sinks/s3.md, Credentials."""
     secret_access_key: SecretStr | None = None
     """Secret key of it."""
     session_token: SecretStr | None = None

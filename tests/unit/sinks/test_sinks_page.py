@@ -1,4 +1,4 @@
-"""docs/sinks.md names every option of the sinks that it describes, with its default: a section for each sink."""
+"""The pages of sinks (docs/sinks) name every option with its default; docs/sinks.md has what they share, and leads to each."""
 
 import re
 from collections.abc import Iterator, Mapping
@@ -10,6 +10,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 
 from pipeline.codecs.options import EncodingOptions
+from pipeline.plugins.discovery import Kind, discover
+from pipeline.plugins.registry import Registry, TrustNothing
 from pipeline.sinks.clickhouse.sink import ClickHouseConfig
 from pipeline.sinks.elasticsearch.sink import ElasticsearchConfig
 from pipeline.sinks.file.sink import FileConfig
@@ -23,8 +25,10 @@ from pipeline.sinks.s3.sink import S3Config
 from pipeline.sinks.stdout.sink import StdoutConfig
 from pipeline.sinks.syslog.sink import SyslogSinkConfig
 
-PAGE = (Path(__file__).parents[3] / "docs" / "sinks.md").read_text()
+DOCS = Path(__file__).parents[3] / "docs"
+PAGE = (DOCS / "sinks.md").read_text()
 SECTIONS = {text.partition("\n")[0]: text for text in re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]}
+SECTIONS |= {page.stem: page.read_text() for page in (DOCS / "sinks").glob("*.md")}
 MODELS: Mapping[str, type[BaseModel]] = {
     "stdout": StdoutConfig,
     "file": FileConfig,
@@ -38,9 +42,9 @@ MODELS: Mapping[str, type[BaseModel]] = {
     "clickhouse": ClickHouseConfig,
     "s3": S3Config,
 }
-"""By section. What every sink that sends requests has (``RequestOptions``) stands in that of ``http``; others link there."""
-ENCODING = "[encoding](#encoding)"
-SHARED = "[http](#http)"
+"""By page. What every sink that sends requests has (``RequestOptions``) stands on that of ``http``; others link there."""
+ENCODING = "[encoding](../sinks.md#encoding)"
+SHARED = "[http](http.md)"
 
 
 def rows(section: str) -> dict[str, str]:
@@ -77,7 +81,7 @@ def told(field: FieldInfo) -> set[str]:
 
 
 @pytest.mark.parametrize("section", MODELS)
-def test_every_option_stands_in_its_section(section: str) -> None:
+def test_every_option_stands_on_its_page(section: str) -> None:
     """Name and default of each option, as the model has them; and no option that is not there."""
     model, found = MODELS[section], rows(section)
     wanted = dict(options(model))
@@ -97,3 +101,13 @@ def test_every_option_of_encodings_stands_in_theirs() -> None:
     assert found.keys() == {f"encoding.{name}" for name in EncodingOptions.model_fields}
     for name, field in EncodingOptions.model_fields.items():
         assert found[f"encoding.{name}"].strip("`") in told(field), name
+
+
+def test_every_sink_has_a_page_that_the_first_one_leads_to() -> None:
+    """Named as the sink is."""
+    known = Registry(discover(), TrustNothing())
+    sinks = {plugin.name for plugin in known.plugins(Kind.SINK) if plugin.builtin}
+    led_to = dict(re.findall(r"^\| \[(\w+)\]\(([^)]+)\) \|", PAGE, re.MULTILINE))
+    assert led_to == {name: "kafka.md" if name == "kafka" else f"sinks/{name}.md" for name in sinks}
+    for page in DOCS.glob("sinks/*.md"):
+        assert page.read_text().startswith(f"# {page.stem}\n\n")
