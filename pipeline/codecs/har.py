@@ -28,6 +28,9 @@ END = b"\n]}}\n"
 OURS = b'{"log":{"version":"1.2","creator":{"name":"httpipe"'
 """How every document of httpipe begins."""
 
+ENTRIES = b'"entries":['
+"""What stands in front of the first entry."""
+
 VERSIONS = {"2": "HTTP/2.0", "3": "HTTP/3.0"}
 PORTS = {"http": 80, "https": 443}
 UNKNOWN_SIZE = -1
@@ -36,7 +39,7 @@ UNKNOWN_SIZE = -1
 def beginning(version: str) -> bytes:
     """A document up to its entries, made by this version of httpipe."""
     creator = {"name": "httpipe", "version": version}
-    return b'{"log":{"version":"1.2","creator":' + dump(creator) + b',"pages":[],"entries":['
+    return b'{"log":{"version":"1.2","creator":' + dump(creator) + b',"pages":[],' + ENTRIES
 
 
 def entries(events: Sequence[Event], *, first: bool, show_secrets: bool = False) -> bytes:

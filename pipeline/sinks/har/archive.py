@@ -2,10 +2,10 @@
 
 ::
 
-    {"log":{"version":"1.2","creator":{…},"entries":[        the beginning
-    {"startedDateTime":…},                                   an entry a line
+    {"log":{"version":"1.2","creator":{…},"pages":[],"entries":[     the beginning
+    {"startedDateTime":…},                                           an entry a line
     {"startedDateTime":…}
-    ]}}                                                      the end
+    ]}}                                                              the end
 """
 
 import json
@@ -56,4 +56,4 @@ def _behind_last_entry(content: mmap.mmap) -> int:
             if isinstance(json.loads(line), dict):
                 return before + 1 + len(line)
         end = before
-    return end if content[end - 1 : end] == b"[" else 0
+    return end if content[max(0, end - len(har.ENTRIES)) : end] == har.ENTRIES else 0
