@@ -64,14 +64,12 @@ class TlsOptions(Config):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if self.key_file and not self.crt_file:
-            raise ValueError("key_file stands without crt_file")
-        if not self.enabled and self.model_fields_set - {"enabled"}:
-            raise ValueError("has options but enabled = false; write enabled = true")
+        if not self.enabled:
+            return effective(self, Needs(sorted(self.model_fields_set - {"enabled"}), "enabled = true", met=False))
         return effective(
             self,
             Needs(["ca_file", "verify_hostname"], "verify_certificate = true", self.verify_certificate),
-            Needs(["key_pass"], "crt_file", self.crt_file is not None),
+            Needs(["key_file", "key_pass"], "crt_file", self.crt_file is not None),
         )
 
     def context(self) -> ssl.SSLContext:
@@ -110,9 +108,7 @@ class SaslOptions(Config):
     @model_validator(mode="after")
     def _whole(self) -> Self:
         if not self.enabled:
-            if self.model_fields_set - {"enabled"}:
-                raise ValueError("has options but enabled = false; write enabled = true")
-            return self
+            return effective(self, Needs(sorted(self.model_fields_set - {"enabled"}), "enabled = true", met=False))
         if self.mechanism == "OAUTHBEARER":
             if (self.token is None) == (self.token_file is None):
                 raise ValueError("OAUTHBEARER needs one of token and token_file")

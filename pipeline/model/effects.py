@@ -24,19 +24,20 @@ class Needs(NamedTuple):
 def effective(options: Options, *needs: Needs) -> Options:
     """For a validator of the whole model (``mode="after"``): the options, if each one that is set has an effect."""
     errors = [
-        InitErrorDetails(type="value_error", loc=place, input=value, ctx={"error": ValueError(_sentence(need, place))})
-        for need in needs
-        if not need.met
-        for name in need.options
-        for place, value in _set_in(options, tuple(name.split(".")))
+        InitErrorDetails(type="value_error", loc=place, input=value, ctx={"error": ValueError(sentence)})
+        for place, value, sentence in in_vain(options, *needs)
     ]
     if errors:
         raise ValidationError.from_exception_data(type(options).__name__, errors)
     return options
 
 
-def _sentence(need: Needs, place: tuple[str, ...]) -> str:
-    return f"has no effect without {need.what}; set that, or leave {place[-1]} out"
+def in_vain(options: BaseModel, *needs: Needs) -> Iterator[tuple[tuple[str, ...], object, str]]:
+    """Each option that is set and does nothing: its place, the value to show, and in words what it needs."""
+    for need in needs:
+        for name in need.options if not need.met else ():
+            for place, value in _set_in(options, tuple(name.split("."))):
+                yield place, value, f"has no effect without {need.what}; set that, or leave {place[-1]} out"
 
 
 def _set_in(options: BaseModel, name: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], object]]:

@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 
 from pipeline.api import Sink, Source
 from pipeline.config.options import WhenFull
+from pipeline.config.words import shown
 from pipeline.errors import Problem, did_you_mean
+from pipeline.model.effects import Needs, in_vain
 from pipeline.topology.components import Draft
 from pipeline.topology.graph import Wiring, owner_of
 from pipeline.topology.headers import unreported_headers
@@ -77,13 +79,14 @@ def queue_problems(sinks: Sequence[Draft]) -> list[Problem]:
     problems = []
     for sink in sinks:
         options, at = sink.sink_options, sink.entry.path
-        if options.buffer.block_timeout_secs is not None and options.buffer.when_full not in ("block", None):
-            when_full = options.buffer.when_full
-            problems.append(
-                Problem(f"{at}.buffer.block_timeout_secs", f'means nothing with when_full = "{when_full}"; only with "block"')
-            )
-        if options.buffer.path is not None and options.buffer.type == "memory":
-            problems.append(Problem(f"{at}.buffer.path", 'means nothing in memory; set buffer.type = "disk" or leave it out'))
+        buffer = options.buffer
+        needs = (
+            Needs(["block_timeout_secs"], 'when_full = "block"', buffer.when_full in ("block", None)),
+            Needs(["path"], 'type = "disk"', buffer.type == "disk"),
+        )
+        problems += [
+            Problem(f"{at}.buffer.{'.'.join(place)}", f"{shown(value)} {said}") for place, value, said in in_vain(buffer, *needs)
+        ]
         component = sink.component
         if options.isolation != "none" and component and issubclass(component, Sink) and component.wants_packets(sink.config):
             problems.append(

@@ -275,11 +275,14 @@ def test_a_glob_never_means_the_component_it_stands_in() -> None:
         (SOURCE + SINK + 'dead_letter = "tt"\n' + sink("t", "a"), 'sinks.s.dead_letter: no sink "tt"; did you mean "t"?'),
         (
             SOURCE + SINK + 'buffer = {block_timeout_secs = 1, when_full = "drop_oldest"}',
-            'sinks.s.buffer.block_timeout_secs: means nothing with when_full = "drop_oldest"; only with "block"',
+            (
+                'sinks.s.buffer.block_timeout_secs: 1.0 has no effect without when_full = "block"; '
+                "set that, or leave block_timeout_secs out"
+            ),
         ),
         (
             SOURCE + SINK + 'buffer.path = "/x"',
-            'sinks.s.buffer.path: means nothing in memory; set buffer.type = "disk" or leave it out',
+            'sinks.s.buffer.path: "/x" has no effect without type = "disk"; set that, or leave path out',
         ),
         (
             SOURCE + SINK + "retry.initial_backoff_secs = 60",

@@ -52,7 +52,7 @@ topic = "{{host}}-x"
 acks = "al"
 key = "{{client.ip}}-{{hst}}"
 dead_letter = "g"
-buffer.path = "x"
+buffer.path = "/x"
 
 [[tests]]
 name = "t"
@@ -82,7 +82,7 @@ SAID = (
     'sinks.k.key: unknown field "client.ip"; did you mean "client.address"?',
     'sinks.k.key: unknown field "hst"; did you mean "host"?',
     'sinks.k.dead_letter: no sink "g"',
-    "sinks.k.buffer.path: means nothing in memory",
+    'sinks.k.buffer.path: "/x" has no effect without type = "disk"; set that, or leave path out',
     "tests.0.evnt: unknown option",
 )
 

@@ -52,12 +52,10 @@ class TlsOptions(Config):
 
     @model_validator(mode="after")
     def _whole(self) -> Self:
-        if self.key_file and not self.crt_file:
-            raise ValueError("key_file stands without crt_file")
         return effective(
             self,
             Needs(["ca_file"], "verify_certificate = true", self.verify_certificate),
-            Needs(["key_pass"], "crt_file", self.crt_file is not None),
+            Needs(["key_file", "key_pass"], "crt_file", self.crt_file is not None),
         )
 
     def context(self) -> ssl.SSLContext:

@@ -86,12 +86,11 @@ class BucketOptions(Config):
                 raise ValueError(f"{name} {wrong}")
         if (self.access_key_id is None) != (self.secret_access_key is None):
             raise ValueError("access_key_id and secret_access_key belong together")
-        if self.session_token is not None and self.access_key_id is None:
-            raise ValueError("session_token stands without access_key_id")
         if self.access_key_id is not None and (self.profile is not None or self.credentials_file is not None):
             raise ValueError("access_key_id and a profile exclude each other: keep one of them")
         return effective(
             self,
+            Needs(["session_token"], "access_key_id", self.access_key_id is not None),
             Needs(
                 ["ca_file", "verify_certificate"],
                 "an endpoint that begins with https://",
