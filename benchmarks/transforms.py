@@ -12,12 +12,14 @@ from typing import Any
 from pipeline.api import DEFAULT, Context, Event, Exchange, Transform
 from pipeline.codecs.json import JsonCodec
 from pipeline.codecs.json_native import native_events
+from pipeline.docker.container import Naming, container_of
 from pipeline.expressions import compile_condition, compile_sanitised, compile_template, compile_value
 from pipeline.following.table import Listing
 from pipeline.kubernetes.pod import Pod
 from pipeline.runtime.units.files import map_table
 from pipeline.transforms.additions import addition, give, under
 from pipeline.transforms.aggregate import Aggregate
+from pipeline.transforms.containers import Containers
 from pipeline.transforms.dedupe import Dedupe
 from pipeline.transforms.enrich import Enrich
 from pipeline.transforms.filter import Filter
@@ -149,10 +151,12 @@ IDENTITY = [
         http_request_headers={},
         network_local_address=f"10.0.{number % 7}.1",
         client_address=f"10.0.{number % 16}.2" if number % 2 else "7.8.9.10",
+        container_id=f"{number % 7:064}",
+        httpipe_process_end="server",
     )
     for number, event in enumerate(TYPICAL)
 ]
-"""Of 23 pods, half of their clients outside."""
+"""Of 23 pods, half of their clients outside; of 7 containers."""
 
 
 def identity() -> Iterator[tuple[str, Callable[[Sequence[Event]], object], Sequence[Event], str]]:
@@ -163,11 +167,17 @@ def identity() -> Iterator[tuple[str, Callable[[Sequence[Event]], object], Seque
     listing = Listing(pods.pods)
     listing.take(_pod(f"10.0.{number}.{end}") for number in range(16) for end in (1, 2))
     listing.end()
+    containers = Containers(Containers.Config(), Context("bench"))
+    listing = Listing(containers.table)
+    naming = Naming((), ("service",))
+    listing.take(container_of(f"{n:064}", f"shop-{n}", f"shop/c{n}:1.2", {"service": f"s{n}"}, naming) for n in range(7))
+    listing.end()
     places = Geoip(Geoip.Config(files=(DATABASE,)), Context("bench", map_file=map_table))
     for kind, batch in (("objects", IDENTITY), ("native", _native(IDENTITY))):
         yield f"{kind}: JSON", json, batch, ""
         yield f"{kind}: [resource], JSON", lambda batch: json(give(batch, shared, under)), batch, ""
         yield f"{kind}: kubernetes, JSON", lambda batch: json(pods.process(batch)[DEFAULT]), batch, ""
+        yield f"{kind}: containers, JSON", lambda batch: json(containers.process(batch)[DEFAULT]), batch, ""
         yield f"{kind}: geoip, JSON", lambda batch: json(places.process(batch)[DEFAULT]), batch, ""
         yield (
             f"{kind}: all three, JSON",

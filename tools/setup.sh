@@ -69,7 +69,7 @@ if [ "$purpose" = test ]; then
     for package in apache2-bin haproxy wget openssl libssl-dev libcurl3-nss; do
         want "$package" installed "$package"
     done
-    # tests/containers
+    # tests/containers, which fetch Docker by themselves
     for package in podman runc; do
         want "$package" installed "$package"
     done

@@ -1,20 +1,28 @@
-"""A real container engine: Podman, which speaks Docker's API."""
+"""Real container engines: Podman, and Docker itself."""
 
 import os
-import shutil
 from collections.abc import Generator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import pytest
-from podman_engine import PROGRAMS, PodmanEngine
+from real_engines import Docker, Podman, RealEngine, missing
 
 
-@pytest.fixture
-def engine() -> Generator[PodmanEngine, None, None]:
+@pytest.fixture(scope="session")
+def _docker() -> Generator[None, None, None]:
+    with TemporaryDirectory(prefix="docker") as folder:
+        Docker.fetch(Path(folder))
+        yield
+
+
+@pytest.fixture(params=[Podman, Docker])
+def engine(request: pytest.FixtureRequest) -> Generator[RealEngine, None, None]:
     """One of this test's own, in a folder whose name is short enough for it."""
-    missing = [name for name in PROGRAMS if shutil.which(name) is None]
-    if missing or os.geteuid() != 0:
-        pytest.skip(f"needs {', '.join(missing) or 'root'}")
-    with TemporaryDirectory(prefix="pod", dir="/tmp") as folder, PodmanEngine(Path(folder)) as made:
+    lacking = missing(request.param)
+    if lacking or os.geteuid() != 0:
+        pytest.skip(f"needs {', '.join(lacking) or 'root'}")
+    if request.param is Docker:
+        request.getfixturevalue("_docker")
+    with TemporaryDirectory(prefix="eng", dir="/tmp") as folder, request.param(Path(folder)) as made:
         yield made
