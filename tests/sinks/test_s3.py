@@ -230,8 +230,9 @@ async def test_no_answer_is_told_with_its_reason(store: StoreServer, tmp_path: P
         await sink.open()
         with pytest.raises(NotConnected, match=f"bucket events at {endpoint}.*: .*{reason}"):
             await sink.write(ordinary_events(0, 3))
+    https = store.base.replace("http:", "https:")
     with pytest.raises(NotConnected, match=r"No such file"):
-        await make(store, "x", ca_file=str(tmp_path / "none")).open()
+        await make(store, "x", endpoint=https, ca_file=str(tmp_path / "none")).open()
 
 
 @pytest.mark.anyio
