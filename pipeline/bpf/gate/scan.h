@@ -149,6 +149,7 @@ static __always_inline void begin_head(struct scan *scan)
 	scan->ended = 0;
 	scan->at = 0;
 	scan->length = 0;
+	__builtin_memset(scan->segments, 0, sizeof(scan->segments));
 	scan->segments[0] = 1;
 	__builtin_memset(scan->name, 0, sizeof(scan->name));
 	__builtin_memset(scan->value, 0, sizeof(scan->value));
