@@ -154,9 +154,7 @@ static __always_inline int compare(struct rereading *of)
 		return same_state(of->work, flow, &checkpoint->framing, checkpoint->part, place);
 	}
 	/* Cut in another way than the first time: what comes next must begin here. */
-	if (flow->part && within_head(&of->work->scan))
-		return 0; /* both places for parts are taken */
-	part = save_part(of->work, flow, flow->part, place);
+	part = save_part(of->skb, of->work, flow, place);
 	if (part < 0)
 		return 0;
 	add_checkpoint(flow, place, &of->work->scan.framing, part);

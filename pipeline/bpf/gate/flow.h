@@ -19,6 +19,8 @@
 #define BODIES	       64
 /* Of a body the newest bytes: beyond two gigabytes sequence numbers say nothing about before and behind. */
 #define BODY_BYTES     (1 << 30)
+/* States within a head that are remembered. A power of two. */
+#define PARTS	       8
 /* Segments of a connection that are kept because they came too early (gate/parked.h). */
 #define PARKED_OF_FLOW 4
 
@@ -33,14 +35,14 @@ struct flow_key {
 	__u32 side; /* the client's place in it */
 };
 
-/* Of a head that came in part: there are two for each connection, the newest and the one before. */
+/* Of a head that came in part: the state where one of its segments ends. */
 struct part_key {
 	struct flow_key flow;
 	__u32 slot;
 };
 
 /* Of a checkpoint that says nothing: zeros would say that a head begins at sequence number 0. */
-#define NO_STATE 8
+#define NO_STATE 255
 
 struct checkpoint {
 	__u32 seq;
@@ -60,9 +62,10 @@ struct flow {
 	__u32 busy;	/* a CPU is at it */
 	__u32 forgot;	/* where next_seq was when what is old was forgotten */
 	struct framing framing;
-	__u32 part;	/* of the state at next_seq: slot + 1, 0 between heads */
-	__u32 parts[2]; /* the place that each part belongs to */
-	__u32 newest;	/* of the checkpoints */
+	__u32 part;	    /* of the state at next_seq: slot + 1, 0 between heads */
+	__u32 newest_part;  /* the slot behind which older ones are overwritten first */
+	__u32 parts[PARTS]; /* the place that each part belongs to */
+	__u32 newest;	    /* of the checkpoints */
 	__u32 requests;
 	__u32 refused;	   /* enum refused */
 	__u32 answer_seq;  /* of the refusal's first byte */

@@ -177,7 +177,7 @@ static __noinline int read_new(struct __sk_buff *skb, struct work *work, struct 
 			work->scan.doubts |= GATE_FACT_SPLIT;
 		return end_with(skb, work, flow, settings, reading->reason | ABOUT_HEAD);
 	}
-	part = save_part(work, flow, flow->part, to);
+	part = save_part(skb, work, flow, to);
 	if (part < 0)
 		return by_policy(skb, work, flow, settings, GATE_POLICY_FULL, GATE_REASON_FULL);
 	if (part && !flow->part)

@@ -92,7 +92,7 @@ class FirewallConfig(Config):
     same."""
 
     kernel_connections: int = Field(default=65536, ge=64, le=1 << 20)
-    """Connections that the firewall follows at a time, about 900 bytes of kernel memory each."""
+    """Connections that the firewall follows at a time, about 940 bytes of kernel memory each."""
 
     @field_validator("interfaces")
     @classmethod

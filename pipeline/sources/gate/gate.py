@@ -33,7 +33,7 @@ ANSWERS = "gate_answers"
 
 @dataclass(frozen=True, slots=True)
 class Sizes:
-    """Of the maps. A connection takes 900 bytes of kernel memory, a head that came in part 1,300; both from the start on."""
+    """Of the maps. A connection takes 940 bytes of kernel memory, a head that came in part 1,300; both from the start on."""
 
     ring_bytes: int = 1 << 20
     connections: int = 65536
