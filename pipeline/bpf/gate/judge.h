@@ -247,7 +247,7 @@ static __always_inline int catch_up(struct __sk_buff *skb, struct work *work, st
 {
 	struct catching_up of = {skb, work, flow, settings, NEXT};
 
-	bpf_loop(PARKED, catch_up_step, &of, 0);
+	bpf_loop(PARKED_OF_FLOW * (CHECKPOINTS + 1) + 1, catch_up_step, &of, 0);
 	return of.result;
 }
 

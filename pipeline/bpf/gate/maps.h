@@ -40,7 +40,8 @@ struct parked {
 	__u32 seq;
 	__u32 ack;
 	__u32 bytes;
-	__u32 unused;
+	__u32 segments;		     /* behind the first one */
+	__u32 cuts[CHECKPOINTS];     /* of the newest of these: the byte that it begins with; 0 for none */
 	__u8 data[2 * PARKED_BYTES]; /* the verifier adds the largest place to the largest size */
 };
 

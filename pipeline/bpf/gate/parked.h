@@ -2,7 +2,8 @@
 /*
  * Segments that came too early, for a gate that only watches: it may drop nothing, so that the stack takes a
  * segment that overtook another, and nobody sends it twice. Its bytes are kept until what is missing before
- * them has been read.
+ * them has been read; then segment by segment, as a gate that enforces reads them: the stack may drop one for
+ * want of memory, and what comes again begins and ends where a segment did.
  */
 #ifndef HTTPIPE_GATE_PARKED_H
 #define HTTPIPE_GATE_PARKED_H
@@ -35,6 +36,8 @@ static __always_inline int add_bytes(struct __sk_buff *skb, const struct packet 
 	n = ((n - 1) & (PARKED_BYTES - 1)) + 1;
 	if (bpf_skb_load_bytes(skb, packet->payload, parked->data + at, n))
 		return 0;
+	if (at)
+		parked->cuts[parked->segments++ & (CHECKPOINTS - 1)] = at;
 	parked->ack = packet->ack;
 	parked->bytes = at + n;
 	return 1;
@@ -70,6 +73,7 @@ static __always_inline int park_alone(struct __sk_buff *skb, struct work *work, 
 	parked->claim = 0;
 	parked->seq = work->packet.seq;
 	parked->bytes = 0;
+	__builtin_memset(parked->cuts, 0, sizeof(parked->cuts));
 	if (!add_bytes(skb, &work->packet, parked))
 		return 0;
 	parked->claim = claim;
@@ -106,7 +110,19 @@ static __always_inline int is_next_parked(struct flow *flow)
 	return 0;
 }
 
-/* One whose bytes come next, as the packet in hand; 0 where there is none. */
+/* The end of the segment that `at` is a byte of. */
+static __always_inline __u32 end_of_segment(const struct parked *parked, __u32 at)
+{
+	__u32 more = parked->bytes - at;
+
+	UNROLL
+	for (int i = 0; i < CHECKPOINTS; i++)
+		if (parked->cuts[i] - at - 1 < more - 1)
+			more = parked->cuts[i] - at;
+	return at + more;
+}
+
+/* The one whose bytes come next, as the packet in hand; 0 where there is none. */
 __noinline int unpark(struct work *work, struct flow *flow)
 {
 	struct parked *parked;
@@ -120,16 +136,16 @@ __noinline int unpark(struct work *work, struct flow *flow)
 		parked = parked_by(claim);
 		if (parked && before(flow->next_seq, parked->seq))
 			continue;
+		if (parked && before(flow->next_seq, parked->seq + parked->bytes)) {
+			work->packet.seq = parked->seq;
+			work->packet.ack = parked->ack;
+			work->packet.length = end_of_segment(parked, flow->next_seq - parked->seq);
+			work->segment.parked = claim;
+			return 1;
+		}
 		flow->parked[i] = 0;
 		if (claim && !parked)
 			count(GATE_COUNT_EARLY);
-		if (!parked || !before(flow->next_seq, parked->seq + parked->bytes))
-			continue;
-		work->packet.seq = parked->seq;
-		work->packet.ack = parked->ack;
-		work->packet.length = parked->bytes;
-		work->segment.parked = claim;
-		return 1;
 	}
 	return 0;
 }
