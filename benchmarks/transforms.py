@@ -13,7 +13,9 @@ from pipeline.api import DEFAULT, Context, Event, Exchange, Transform
 from pipeline.codecs.json import JsonCodec
 from pipeline.codecs.json_native import native_events
 from pipeline.docker.container import Naming, container_of
-from pipeline.expressions import compile_condition, compile_sanitised, compile_template, compile_value
+from pipeline.expressions.condition import compile_condition
+from pipeline.expressions.template import compile_sanitised, compile_template
+from pipeline.expressions.value import compile_value
 from pipeline.following.table import Listing
 from pipeline.kubernetes.pod import Pod
 from pipeline.runtime.units.files import map_table

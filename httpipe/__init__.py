@@ -16,17 +16,10 @@ if TYPE_CHECKING:
     from pipeline.codecs.flat import flat
     from pipeline.codecs.options import DecodingOptions, EncodingOptions
     from pipeline.codecs.registry import Codec, Decoder, codec, decoder
-    from pipeline.expressions import (
-        Condition,
-        ExpressionError,
-        SanitisedTemplate,
-        Template,
-        Value,
-        compile_condition,
-        compile_sanitised,
-        compile_template,
-        compile_value,
-    )
+    from pipeline.expressions.condition import Condition, compile_condition
+    from pipeline.expressions.errors import ExpressionError
+    from pipeline.expressions.template import SanitisedTemplate, Template, compile_sanitised, compile_template
+    from pipeline.expressions.value import Value, compile_value
 
 _LATER = {
     "Codec": "pipeline.codecs.registry",
@@ -36,15 +29,15 @@ _LATER = {
     "EncodingOptions": "pipeline.codecs.options",
     "DecodingOptions": "pipeline.codecs.options",
     "flat": "pipeline.codecs.flat",
-    "Condition": "pipeline.expressions",
-    "compile_condition": "pipeline.expressions",
-    "ExpressionError": "pipeline.expressions",
-    "Template": "pipeline.expressions",
-    "SanitisedTemplate": "pipeline.expressions",
-    "compile_template": "pipeline.expressions",
-    "compile_sanitised": "pipeline.expressions",
-    "compile_value": "pipeline.expressions",
-    "Value": "pipeline.expressions",
+    "Condition": "pipeline.expressions.condition",
+    "compile_condition": "pipeline.expressions.condition",
+    "ExpressionError": "pipeline.expressions.errors",
+    "Template": "pipeline.expressions.template",
+    "SanitisedTemplate": "pipeline.expressions.template",
+    "compile_template": "pipeline.expressions.template",
+    "compile_sanitised": "pipeline.expressions.template",
+    "compile_value": "pipeline.expressions.value",
+    "Value": "pipeline.expressions.value",
 }
 
 __all__ = [

@@ -40,7 +40,8 @@ DOWN_ONLY_FOR_TESTS = {"testing"}
 
 DECODE_ROOMS: dict[str, set[str]] = {
     "decoder": {"lane", "detect", "transport"},
-    "lane": {"transport", "http1", "http2", "pairing"},
+    "lane": {"handover", "transport"},
+    "handover": {"transport", "http1", "http2", "pairing"},
     "detect": {"standins", "transport", "http1", "http2", "pairing", "tls", "websocket"},
     "standins": {"transport"},
     "transport": set(),

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.cli.test import run_file
-from pipeline.expressions import compile_value
+from pipeline.expressions.value import compile_value
 from pipeline.model.events.exchange import BY_ALIAS
 from tools.transform_docs import ROOT, pages, transforms
 

@@ -7,7 +7,7 @@ is left to the long way, which knows what to do or what to say: ``maybe_exchange
 """
 
 from collections.abc import Callable, Mapping
-from functools import lru_cache
+from functools import cache, lru_cache
 from typing import Annotated, Any
 
 import msgspec
@@ -81,13 +81,16 @@ def _event_of(kind: Kind) -> Callable[[Any, int], Any]:
     return function
 
 
-_decode = msgspec.json.Decoder(wire_of(EXCHANGE)).decode
-_exchange: Callable[[Any, int], Exchange | None] = _event_of(EXCHANGE)
+@cache
+def _exchanges() -> tuple[Callable[[Line], Any], Callable[[Any, int], Exchange | None]]:
+    """What reads a line, and what makes an exchange of that. Made for the first line: who only writes needs neither."""
+    return msgspec.json.Decoder(wire_of(EXCHANGE)).decode, _event_of(EXCHANGE)
 
 
 def maybe_exchange(line: Line) -> Exchange | None:
     """The exchange of a line that holds declared fields only; None where the long way has to look."""
+    decode, event_of = _exchanges()
     try:
-        return _exchange(_decode(line), len(line))
+        return event_of(decode(line), len(line))
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return None

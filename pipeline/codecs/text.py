@@ -7,16 +7,16 @@ paragraph separators make text look like other text or like two lines. JSON esca
 import re
 
 _HARMFUL = "\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff"
-_CONTROL = re.compile(f"[\x00-\x1f{_HARMFUL}]")
+_CONTROL = f"[\x00-\x1f{_HARMFUL}]"
 _LEADS = (0x7F, 0xC2, 0xD8, 0xE2, 0xEF)
-_HARMFUL_IN_JSON = re.compile(f"[{_HARMFUL}]")
+_HARMFUL_IN_JSON = f"[{_HARMFUL}]"
 
 
 def visible(text: str) -> str:
     r"""The text with every control character shown as an escape such as ``\x1b``; unchanged where there is none."""
     if text.isascii() and text.isprintable():
         return text
-    return _CONTROL.sub(_escape, whole(text))
+    return re.sub(_CONTROL, _escape, whole(text))
 
 
 def _escape(match: re.Match[str]) -> str:
@@ -44,4 +44,4 @@ def harmless_json(line: bytes) -> bytes:
     r"""The same JSON with what a terminal would obey written as ``\u`` escapes (such characters occur only inside strings)."""
     if is_harmless(line):
         return line
-    return _HARMFUL_IN_JSON.sub(lambda match: f"\\u{ord(match[0]):04x}", line.decode()).encode()
+    return re.sub(_HARMFUL_IN_JSON, lambda match: f"\\u{ord(match[0]):04x}", line.decode()).encode()

@@ -5,14 +5,14 @@ Python's ``datetime`` knows microseconds only, so the fraction is carried beside
 
 import re
 import time
-from calendar import timegm
-from datetime import datetime, timedelta
+from datetime import UTC, datetime
 from functools import lru_cache
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _SECOND_NS = 1_000_000_000
 _FIRST = -62_135_596_800  # 0001-01-01T00:00:00Z: RFC 3339 has four digits for the year
 _LAST = 253_402_300_799  # 9999-12-31T23:59:59Z
-_TEXT = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|z|[+-]\d\d:\d\d)", re.ASCII)
+_TEXT = r"(?a)(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d:\d\d)(?:\.(\d{1,9})\d*)?(Z|z|[+-]\d\d:\d\d)"
 
 
 @lru_cache(maxsize=64)
@@ -36,8 +36,8 @@ def rfc3339(timestamp_ns: int) -> str:
 @lru_cache(maxsize=64)
 def _seconds(date: str, clock: str, offset: str) -> int:
     zone = "+00:00" if offset in "Zz" else offset
-    moment = datetime.fromisoformat(f"{date}T{clock}{zone}")
-    return timegm(moment.replace(tzinfo=None).timetuple()) - int((moment.utcoffset() or timedelta()).total_seconds())
+    since = datetime.fromisoformat(f"{date}T{clock}{zone}") - _EPOCH
+    return since.days * 86_400 + since.seconds
 
 
 @lru_cache(maxsize=64)
@@ -50,7 +50,7 @@ def from_rfc3339(text: str) -> int:
     """Nanoseconds since 1970. Accepts any offset from UTC and 0 to 9 digits of fraction; further digits are cut."""
     if text[29:] == "Z" and text[19] == "." and (fraction := text[20:29]).isdecimal() and fraction.isascii():  # as we write it
         return _whole_second(text[:20]) + int(fraction)
-    match = _TEXT.fullmatch(text)
+    match = re.fullmatch(_TEXT, text)
     if match is None:
         raise ValueError(f"{text!r:.60} is not an RFC 3339 timestamp")
     date, clock, digits, offset = match.groups()

@@ -91,15 +91,15 @@ def _toml(data: bytes, file: str) -> dict[str, object]:
     raise ConfigError([problem], file=file)
 
 
-_PLACE = re.compile(r"^(?P<message>.*?) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$", re.DOTALL)
-_NAMES = re.compile(r"\((?:'[^']*'(?:, )?)+,?\)")
+_PLACE = r"(?s)^(?P<message>.*?) \(at (?:line (?P<line>\d+), column (?P<column>\d+)|end of document)\)$"
+_NAMES = r"\((?:'[^']*'(?:, )?)+,?\)"
 
 
 def _syntax(text: str, source: str) -> Problem:
     """TOML's complaint with its place in front and the line behind it."""
-    found = _PLACE.match(text)
+    found = re.match(_PLACE, text)
     message = found["message"] if found else text
-    message = _NAMES.sub(lambda names: "[" + ".".join(re.findall(r"'([^']*)'", names[0])) + "]", message)
+    message = re.sub(_NAMES, lambda names: "[" + ".".join(re.findall(r"'([^']*)'", names[0])) + "]", message)
     message = message[:1].lower() + message[1:]
     if not found or not found["line"]:
         return Problem("end of file", f"not valid TOML: {message}")

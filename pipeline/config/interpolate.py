@@ -13,9 +13,7 @@ from collections.abc import Mapping
 
 from pipeline.errors import Problem, did_you_mean
 
-VARIABLE = re.compile(
-    r"(?P<literal>\$\$\{)|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::(?P<operator>[-?])(?P<argument>[^}]*))?\}|(?P<bad>\$\{)"
-)
+VARIABLE = r"(?P<literal>\$\$\{)|\$\{(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?::(?P<operator>[-?])(?P<argument>[^}]*))?\}|(?P<bad>\$\{)"
 
 
 def interpolate(tree: object, environment: Mapping[str, str]) -> tuple[object, list[Problem]]:
@@ -55,4 +53,4 @@ def _fill(text: str, path: str, environment: Mapping[str, str], problems: list[P
         problems.append(Problem(path, f"environment variable {name} {state}{hint}"))
         return found[0]
 
-    return VARIABLE.sub(value_of, text)
+    return re.sub(VARIABLE, value_of, text)

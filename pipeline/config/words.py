@@ -12,19 +12,20 @@ from pipeline.errors import nearest
 SHOWN_CHARS = 80
 """A value is shown up to this many characters: enough to find it in the file, too few to flood the terminal."""
 
-SECRET_NAME = re.compile(r"passw|secret|token|credential|api_?key", re.IGNORECASE)
+_HIDDEN = r"(?i)passw|secret|token|credential|api_?key"
 """Options whose values are never shown: messages end up in logs and issue reports."""
-_CREDENTIALS = re.compile(r"(?<=://)[^/?#\s\"]*@")
+_CREDENTIALS = r"(?<=://)[^/?#\s\"]*@"
 """Of a URL."""
-_QUERY = re.compile(r"(://[^?\s\"]*\?)[^\s\"]+")
+_QUERY = r"(://[^?\s\"]*\?)[^\s\"]+"
 """Of a URL: keys and tokens stand there, too."""
 
 
 def shown(value: object, name: str = "") -> str:
     """The value as it stands in the file, near enough to find it; hidden where its option's name says secret, and in URLs."""
-    if SECRET_NAME.search(name):
+    if re.search(_HIDDEN, name):
         return "the value"
-    text = _QUERY.sub(r"\1…", _CREDENTIALS.sub("…@", json.dumps(value, ensure_ascii=False, default=str)))
+    text = re.sub(_CREDENTIALS, "…@", json.dumps(value, ensure_ascii=False, default=str))
+    text = re.sub(_QUERY, r"\1…", text)
     return text if len(text) <= SHOWN_CHARS else f"{text[:SHOWN_CHARS]}…"
 
 

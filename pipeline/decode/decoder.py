@@ -5,9 +5,9 @@ Time is that of the records, or what ``expire`` is given. Nothing off the wire r
 """
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 from pipeline.config.options import DecodeOptions
-from pipeline.decode.detect import Detect
 from pipeline.decode.lane import Lane, why_not
 from pipeline.decode.position import MASK
 from pipeline.decode.protocol import End
@@ -18,26 +18,33 @@ from pipeline.decode.transport.table import Table
 from pipeline.model.events.event import Event
 from pipeline.model.records import ACK, Record, Segment
 
+if TYPE_CHECKING:
+    from pipeline.decode.detect import Detect
+
 SECOND = 1_000_000_000
 FOREVER_NS = 1 << 64
 
 
 class Decoder:
-    """Feed it records in the order they were captured; it gives back the events that are complete."""
+    """Feed it records in the order they were captured; it gives back the events that are complete.
 
-    def __init__(
+    What only Python reads with is imported when the first connection needs it. ``live``: at once, as nobody waits for it then.
+    """
+
+    def __init__(  # noqa: PLR0913  what is said of a source
         self,
         options: DecodeOptions,
         *,
         source: str,
         capture: str = "packet",
         keep_heads: bool = False,
+        live: bool = False,
         count: Callable[[str, int], None] = lambda _name, _by: None,
     ) -> None:
         shared = self._shared = Shared(options, source=source, capture=capture, keep_heads=keep_heads, count=count)
-        detect = Detect(options, shared)
-        shared.switch, shared.tunnel, shared.other = detect.switch, detect.tunnel, detect.other
-        self._table = Table(options, shared, detect)
+        self._options = options
+        self._detect: Detect | None = None
+        self._table = Table(options, shared, self._make_detect)
         self._segments = Segments(self._table)
         self._streams = Streams(self._table)
         self._latest_ns = 0
@@ -46,6 +53,16 @@ class Decoder:
         self._lane = None if self.python_because else Lane(options, shared, self._table, self._read_at_once)
         if self._lane is not None:
             self._table.elsewhere, self._table.idlest = self._lane.__len__, self._lane.make_room
+        if live:
+            self._table.detector  # noqa: B018  makes it
+
+    def _make_detect(self) -> "Detect":
+        from pipeline.decode.detect import Detect  # noqa: PLC0415  start-up: with it come the readers of all protocols
+
+        shared = self._shared
+        detect = self._detect = Detect(self._options, shared)
+        shared.switch, shared.tunnel, shared.other = detect.switch, detect.tunnel, detect.other
+        return detect
 
     @property
     def held_exchanges(self) -> int:
@@ -151,7 +168,8 @@ class Decoder:
                     table.close(direction, direction.connection.last_ns, End.UNSEEN)
             except Exception:  # noqa: BLE001  as in feed
                 self._shared.count("decoder_internal_errors", 1)
-        table.detector.finish()
+        if self._detect is not None:
+            self._detect.finish()
         return self._take()
 
     def _take(self) -> Sequence[Event]:
@@ -194,7 +212,8 @@ class Decoder:
             for direction in list(self._shared.out_of_order):
                 direction.give_up_overdue(now_ns)
             table.expire_resets(now_ns)
-            table.detector.expire(now_ns)
+            if self._detect is not None:
+                self._detect.expire(now_ns)
             for client, idle in table.timers.due(now_ns):
                 if idle or (client.ended and client.other.ended):
                     table.close(client, now_ns, End.TIMEOUT)

@@ -6,25 +6,19 @@ Python goes on as if it had seen all of it, and decides. At rest again, the conn
 """
 
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any
 
 from pipeline import native
 from pipeline.config.options import DecodeOptions
 from pipeline.decode.about import tell
-from pipeline.decode.http1.phase import HEAD, OTHER
-from pipeline.decode.http1.reader import Reader
-from pipeline.decode.http2.handover import values_of
-from pipeline.decode.http2.reader import Reader as Http2Reader
-from pipeline.decode.pairing.gaps import Behaviour
-from pipeline.decode.pairing.pairing import Pairing
-from pipeline.decode.position import UNKNOWN
+from pipeline.decode.clean import Clean
 from pipeline.decode.shared import Shared
 from pipeline.decode.transport.direction import Direction
 from pipeline.decode.transport.openings import NOT_HTTP
 from pipeline.decode.transport.table import Table
 from pipeline.model.connection import Connection
 from pipeline.model.events.exchange import Exchange
-from pipeline.model.records import FlowKey, Owner, Record, is_stream_key, reverse
+from pipeline.model.records import Owner, Record
 
 if TYPE_CHECKING:
     from pipeline.native import Lane as CompiledLane
@@ -43,39 +37,6 @@ SERVED = frozenset(
     }
 )
 """The options that the lane knows, or that ask for nothing that it does. Any other one that is set leaves all to Python."""
-
-
-class Clean(NamedTuple):
-    """A connection at rest: no message is under way and nothing is missing. ``key`` is the direction from the client.
-
-    ``connection`` is set where Python has made one, ``patience`` the number of exchanges for which Python keeps it, ``due`` its
-    place in ``Timers``, ``held`` how many records follow that have come since. Everything else is named as in ``Direction``,
-    ``Connection`` and ``Waiting``.
-
-    Where HTTP/2 is spoken, ``http2`` is what is known of that (``http2.handover``). Messages may be under way then, no records
-    follow, and what concerns pairing means nothing.
-    """
-
-    key: FlowKey
-    client_next: int
-    server_next: int
-    client_ended: bool
-    server_ended: bool
-    last_ns: int
-    due: tuple[int, int]
-    generation: int
-    exchanges: int
-    answers: int
-    replied: int
-    marks: int
-    behaviour: int
-    batch: int
-    rejoined: int
-    last_informational: tuple[int, int] | None
-    patience: int
-    connection: Connection | None
-    http2: tuple[Any, ...] | None = None
-    held: int = 0
 
 
 def why_not(options: DecodeOptions, *, keep_heads: bool) -> str:
@@ -204,7 +165,13 @@ class Lane:
             elif (client := timers.look_at_first()) is not None:
                 return client
 
-    # -- to Python -----------------------------------------------------------------------------------------------------------
+    def _go_on(self, clean: Clean, since: Sequence[Record]) -> None:
+        """Follow a connection where the lane left it, and read what has come since."""
+        from pipeline.decode.handover import go_on  # noqa: PLC0415  start-up: Python's readers, which plain traffic never needs
+
+        connection = go_on(clean, self._table)
+        self._read(since)
+        connection.last_ns = clean.last_ns
 
     def _take(self, items: list[Any]) -> Clean | None:
         """The same, while the lane is at its last record. Returns that one's connection if it is at rest."""
@@ -215,83 +182,11 @@ class Lane:
         if not self._shared.events:
             return None
         direction = self._table.directions.get(items[-1].key)
-        return None if direction is None else self._at_rest(direction if direction.client else direction.other)
-
-    def _go_on(self, clean: Clean, since: Sequence[Record]) -> None:
-        """Follow a connection where the lane left it, and read what has come since."""
-        key, connection = clean.key, clean.connection or Connection(clean.key, clean.last_ns, clean.generation)
-        connection.marks, connection.exchanges = clean.marks, clean.exchanges
-        client = self._table.restore(key, reverse(key), connection, clean.due)
-        client.patience, client.stays = clean.patience, clean.exchanges + clean.patience
-        client.next_seq, client.ended = clean.client_next, clean.client_ended
-        client.other.next_seq, client.other.ended = clean.server_next, clean.server_ended
-        self._table.detector.resume(client, clean.http2)
-        if clean.http2 is None:
-            for direction in (client, client.other):
-                if direction.ended:
-                    _reader(direction).phase = OTHER
-            self._pair_on(_reader(client).pairing, clean)
-        self._read(since)
-        connection.last_ns = clean.last_ns
-
-    @staticmethod
-    def _pair_on(pairing: Pairing, clean: Clean) -> None:
-        pairing.answers, pairing.replied, pairing.behaviour = clean.answers, clean.replied, Behaviour(clean.behaviour)
-        pairing.batch, pairing.rejoined, pairing.last_informational = clean.batch, clean.rejoined, clean.last_informational
-
-    # -- and back ------------------------------------------------------------------------------------------------------------
-
-    def _at_rest(self, client: Direction) -> Clean | None:
-        """A connection that the lane may follow, which Python follows no longer; None while anything is under way, or unusual."""
-        connection, server, asks, answers = client.connection, client.other, client.protocol, client.other.protocol
-        if connection.exchanges < client.stays or not all(map(_is_in_order, (client, server))):
+        if direction is None:
             return None
-        of_packets = not is_stream_key(connection.key)
-        if not of_packets or connection.security or connection.multipath or self._table.remembers(connection):
-            return None
-        if type(asks) is type(answers) is Http2Reader:
-            return self._orderly(client, asks, answers)
-        if not (type(asks) is type(answers) is Reader and _rests(asks) and _rests(answers)):
-            return None
-        pairing = asks.pairing
-        if pairing.pending or pairing.ambiguous or pairing.asking or pairing.answering or pairing.tunnel:
-            return None
-        due = self._table.timers.place(client)
-        clean = Clean(
-            client.key, client.next_seq, server.next_seq, False, False, connection.last_ns, due, connection.generation,
-            connection.exchanges, pairing.answers, pairing.replied, connection.marks, pairing.behaviour, pairing.batch,
-            pairing.rejoined, pairing.last_informational, client.patience, connection,
-        )  # fmt: skip
-        self._table.leave(client)
-        return clean
+        from pipeline.decode.handover import at_rest  # noqa: PLC0415  as above
 
-    def _orderly(self, client: Direction, asks: Http2Reader, answers: Http2Reader) -> Clean | None:
-        """The same of HTTP/2, where messages may be under way."""
-        known = values_of(asks, answers, self._methods) if asks.client else None
-        if known is None:  # or the transport took the other side for the client's
-            return None
-        connection, server_next, due = client.connection, client.other.next_seq, self._table.timers.place(client)
-        asks.streams.leave()
-        self._table.leave(client)
-        return Clean(
-            client.key, client.next_seq, server_next, False, False, connection.last_ns, due, connection.generation,
-            connection.exchanges, 0, UNKNOWN, connection.marks, 0, UNKNOWN, UNKNOWN, None, client.patience, connection, known,
-        )  # fmt: skip
-
-
-def _reader(direction: Direction) -> Reader:
-    assert isinstance(direction.protocol, Reader)  # noqa: S101  for the type checker: the lane knows no other protocol
-    return direction.protocol
-
-
-def _is_in_order(direction: Direction) -> bool:
-    """Whether nothing is missing of a direction."""
-    return not direction.ended and direction.disorder is None and direction.next_seq not in {UNKNOWN, direction.unheard}
-
-
-def _rests(reader: Reader) -> bool:
-    """Whether a message must begin next."""
-    return reader.phase is HEAD and reader.body is None and reader.partial is None and not reader.led and not reader.upgrade
+        return at_rest(direction if direction.client else direction.other, self._table, self._methods)
 
 
 def _tell(connection: Connection) -> tuple[Any, ...]:

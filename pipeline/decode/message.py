@@ -5,12 +5,15 @@ One kind for all versions of HTTP (RFC 9110, section 6): a start line in the wor
 
 from collections.abc import Mapping
 from enum import IntEnum
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from pipeline.decode.content import Collector
 from pipeline.decode.position import UNKNOWN
 from pipeline.model.events.event import NO_HEADERS
+
+if TYPE_CHECKING:
+    from pipeline.decode.content import Collector
 
 
 class RequestLine(msgspec.Struct, frozen=True, gc=False):
@@ -93,7 +96,7 @@ class Message(msgspec.Struct):
     marks: int = 0
     error: str | None = None
     head: bytes | None = None
-    content: Collector | None = None
+    content: "Collector | None" = None
     held: int = 0
     stream_id: int | None = None
     framing: Framing = Framing.NONE

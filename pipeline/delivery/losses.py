@@ -5,7 +5,6 @@ does not depend on how much is lost. Whoever loses something only counts it, so 
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from typing import NamedTuple
 
 import msgspec
 
@@ -69,7 +68,7 @@ REPORTED_ELSEWHERE = frozenset({Reason.SHUTDOWN, Reason.REMOVED})
 """Counted once, at the end of a sink, which reports it itself."""
 
 
-class Wording(NamedTuple):
+class Wording(msgspec.Struct, frozen=True):
     """How a loss is reported. ``unit`` names the field with the number, ``cause`` the one with the reason."""
 
     begins: str
@@ -85,7 +84,7 @@ CAPTURE = Wording(
 )
 
 
-class Books(NamedTuple):
+class Books(msgspec.Struct, frozen=True):
     """What is looked at of a component. Its ledger also stands for it over reloads."""
 
     ledger: Ledger
@@ -149,7 +148,7 @@ class Losses:
             reporter.report(reporter.wording.ends, loss.counted - loss.before, in_secs=round(loss.grew - loss.began))
 
 
-class _Reporter(NamedTuple):
+class _Reporter(msgspec.Struct, frozen=True):
     log: Logger
     wording: Wording
     cause: str

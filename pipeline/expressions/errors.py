@@ -8,6 +8,9 @@ from pipeline.errors import ConfigError, Problem
 A = TypeVar("A")
 B = TypeVar("B")
 
+UNKNOWN_FIELD = "unknown field"
+"""How every message about a name that nothing has begins."""
+
 
 class ExpressionError(ConfigError):
     """An expression that cannot be compiled, with everything that is wrong with it. Whoever knows the option adds its path."""

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from pipeline.errors import did_you_mean
 from pipeline.expressions.elsewhere import ELSEWHERE
-from pipeline.expressions.errors import ExpressionError
+from pipeline.expressions.errors import UNKNOWN_FIELD, ExpressionError
 from pipeline.expressions.helpers import PYTHON_TYPES, reader_of
 from pipeline.expressions.term import Scope, Term
 from pipeline.model.events.exchange import BY_ALIAS, BY_NAME, FAMILIES, Exchange
@@ -18,9 +18,6 @@ KIND = f"({Exchange.event_name!r} if event.__class__ is Exchange else name_of(ev
 """The code of ``event.name``."""
 
 QUERY = ("url.query", "query")
-
-UNKNOWN_FIELD = "unknown field"
-"""How every message about a name that nothing has begins."""
 
 
 class Names:

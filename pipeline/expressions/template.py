@@ -28,9 +28,6 @@ LONGEST_VALUE: Final = 100
 MOST_RESULTS: Final = 1000
 """Different results of one sanitised template. Each is a topic or an open file, and clients choose them by their Host header."""
 
-SANITISED: Final = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
-"""What a value in a sanitised text consists of; it never begins with a dot."""
-
 _VALUE = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 _HARMFUL = re.compile(r"[^A-Za-z0-9._-]|(?<![^.])\.|\.(?=\.)")
 """Everything but letters, digits, ``_`` and ``-``; and a dot that starts a value or stands beside another."""
@@ -65,10 +62,12 @@ class Template:
 class SanitisedTemplate(Template):
     """For names of topics and files; ``render(event)`` gives one.
 
-    ``overflows(events)`` tells how many of those that it was rendered for got ``other``.
+    ``overflows(events)`` tells how many of those that it was rendered for got ``other``. A value consists of ``letters``, and never
+    begins with a dot.
     """
 
     __slots__ = ("_limit", "_results")
+    letters = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-")
 
     def __init__(self, text: str, extra: Mapping[str, FieldType] = NO_EXTRA, *, most_results: int = MOST_RESULTS) -> None:
         each(lambda check: check(), (partial(super().__init__, text, extra), partial(_starts_with_text, text)))

@@ -17,7 +17,7 @@ Paths are brought into the form of ``path.canonical_path``, as those of requests
 import re
 from dataclasses import dataclass
 
-from pipeline.expressions import ExpressionError
+from pipeline.expressions.errors import ExpressionError
 from pipeline.expressions.patterns import glob_test
 from pipeline.lists.path import canonical_path
 

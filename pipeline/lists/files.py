@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from pipeline.expressions import ExpressionError
+from pipeline.expressions.errors import ExpressionError
 from pipeline.lists.entry import Entry, parse_entry
 
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from itertools import product
 from typing import NamedTuple
 
-from pipeline.expressions import ExpressionError
+from pipeline.expressions.errors import ExpressionError
 
 MOST_VARIANTS = 256
 """Rows of one glob."""

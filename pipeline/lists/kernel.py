@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from struct import Struct
 
-from pipeline.expressions import ExpressionError
+from pipeline.expressions.errors import ExpressionError
 from pipeline.lists.automaton import MOST_ROWS, Automaton, TooManyRowsError
 from pipeline.lists.glob_places import WHATEVER, Places, literal, variants
 from pipeline.lists.urls import Paths, UrlList

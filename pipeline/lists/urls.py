@@ -10,7 +10,7 @@ from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from pipeline.expressions import ExpressionError
+from pipeline.expressions.errors import ExpressionError
 from pipeline.expressions.patterns import Test, any_glob_test, glob_test
 from pipeline.lists.entry import WILD, Entry
 

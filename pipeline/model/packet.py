@@ -2,12 +2,14 @@
 
 from typing import NamedTuple
 
+import msgspec
+
 ETHERNET = 1
 RAW_IP = 101
 """Link types of the registry that tcpdump.org keeps."""
 
 
-class Interface(NamedTuple):
+class Interface(msgspec.Struct, frozen=True):
     """``name`` as users know it, ``description`` in words, ``link_type`` how its packets begin."""
 
     name: str

@@ -6,6 +6,7 @@ format of the Python Packaging User Guide), the plugins in its ``entry_points.tx
 never trusted to be well formed.
 """
 
+import os
 import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -97,10 +98,11 @@ def _folders(path: Iterable[str]) -> Iterator[Path]:
     """Metadata of distributions, in the order of the import path; ``importlib.metadata`` takes 20 ms to import."""
     for entry in path:
         try:
-            found = list(Path(entry).iterdir())
+            with os.scandir(entry or ".") as found:
+                names = [each.name for each in found if each.name.endswith(_SUFFIX)]
         except OSError:
             continue
-        yield from (folder for folder in found if folder.name.endswith(_SUFFIX))
+        yield from (Path(entry, name) for name in names)
 
 
 def _plugins(distribution: str, version: str, folder: Path) -> Iterator[Plugin]:

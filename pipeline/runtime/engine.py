@@ -20,7 +20,6 @@ from pipeline.runtime.accounts import Accounts
 from pipeline.runtime.dry_run import counted
 from pipeline.runtime.graph import Graph
 from pipeline.runtime.options import RunOptions
-from pipeline.runtime.process import privileges
 from pipeline.runtime.process.blocking import Watched
 from pipeline.runtime.shutdown import Shutdown
 from pipeline.runtime.summary import Summary
@@ -72,19 +71,30 @@ class Engine:
     async def open(self) -> None:
         """Open the sources, which may need privileges; give those up where asked; open the disk queues. Raises what hinders."""
         plan = self.graph.plan
-        account = privileges.find(plan.process.user) if plan.process.user else None
-        for unit in self.graph.sources.values():
-            await unit.runner.open()
-        if account is not None:
-            needed = (unit.runner.source.capabilities() for unit in self.graph.sources.values())
-            privileges.drop(account, frozenset[int]().union(*needed))
-            self.privileges_dropped = True
+        if plan.process.user:
+            await self._open_sources_as(plan.process.user)
+        else:
+            await self._open_sources()
         if plan.complete is not None:
             await self._complete(plan.complete())
         for sink in self.graph.sinks.values():
             await sink.open_queue()
         if self.options.require_healthy:
             await self._require_healthy()
+
+    async def _open_sources(self) -> None:
+        for unit in self.graph.sources.values():
+            await unit.runner.open()
+
+    async def _open_sources_as(self, user: str) -> None:
+        """With the privileges of now, and become this user then; whether that is possible is found out first."""
+        from pipeline.runtime.process import privileges  # noqa: PLC0415  start-up: ctypes, for those who ask for it
+
+        account = privileges.find(user)
+        await self._open_sources()
+        needed = (unit.runner.source.capabilities() for unit in self.graph.sources.values())
+        privileges.drop(account, frozenset[int]().union(*needed))
+        self.privileges_dropped = True
 
     async def _complete(self, plan: Plan) -> None:
         """The rest of the plan, the plugins of others included, now that no privilege is left; sources that are open stay."""

@@ -18,7 +18,7 @@ from pipeline.config.elsewhere import Around
 from pipeline.config.models import check
 from pipeline.config.options import DecodeOptions, ProcessOptions, ResourceOptions, SourceOptions, TelemetryOptions, UiOptions
 from pipeline.errors import ConfigError, Problem
-from pipeline.expressions.names import UNKNOWN_FIELD
+from pipeline.expressions.errors import UNKNOWN_FIELD
 from pipeline.plugins.registry import Registry
 from pipeline.topology import rules
 from pipeline.topology.components import TABLES, Draft, Mode, construct, draft

@@ -12,8 +12,8 @@ from pipeline.config.case import CaseConfig
 from pipeline.config.document import Entry
 from pipeline.config.models import check
 from pipeline.errors import Problem, did_you_mean
-from pipeline.expressions import Condition, ExpressionError, compile_condition
-from pipeline.expressions.names import UNKNOWN_FIELD
+from pipeline.expressions.condition import Condition, compile_condition
+from pipeline.expressions.errors import UNKNOWN_FIELD, ExpressionError
 from pipeline.model.events.kinds import field_named
 from pipeline.topology.graph import owner_of
 from pipeline.topology.plan import Plan

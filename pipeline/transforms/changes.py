@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 
 from pipeline.api import AttributeValue, Event, Exchange, FieldType
-from pipeline.expressions import ExpressionError
+from pipeline.expressions.errors import ExpressionError
 from pipeline.model.events.fields import EVENT_NAME
 from pipeline.model.events.kinds import families, field_named, is_held, kind_of
 

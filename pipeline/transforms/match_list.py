@@ -19,7 +19,7 @@ from pipeline.api import (
     Transform,
 )
 from pipeline.errors import ConfigError, Problem
-from pipeline.expressions import ExpressionError
+from pipeline.expressions.errors import ExpressionError
 from pipeline.lists.entry import Entry, parse_entry
 from pipeline.lists.files import Fault, lines_of
 from pipeline.lists.readings import readings

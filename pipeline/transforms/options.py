@@ -7,7 +7,9 @@ from pydantic import Field
 
 from pipeline.api import ConfigError, Context
 from pipeline.errors import Problem
-from pipeline.expressions import Condition, ExpressionError, Value, compile_condition, compile_value
+from pipeline.expressions.condition import Condition, compile_condition
+from pipeline.expressions.errors import ExpressionError
+from pipeline.expressions.value import Value, compile_value
 from pipeline.model.events.exchange import FAMILIES
 
 T = TypeVar("T")

@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import Field
 
 from pipeline.api import DEFAULT, Config, Context, Event, FieldType, Outputs, Transform
-from pipeline.expressions import ExpressionError
+from pipeline.expressions.errors import ExpressionError
 from pipeline.transforms.changes import NOWHERE, Changes, Place, headers_of, place, types_of
 from pipeline.transforms.options import Compiled
 

@@ -25,8 +25,9 @@ from starlette.staticfiles import StaticFiles
 from pipeline.api import Exchange
 from pipeline.codecs.curl import curl
 from pipeline.delivery.losses import CAPTURE_LOSSES, SHED
-from pipeline.expressions import ExpressionError, compile_filter
 from pipeline.expressions.completion import begun, completions, words
+from pipeline.expressions.condition import compile_filter
+from pipeline.expressions.errors import ExpressionError
 from pipeline.live.details import details
 from pipeline.live.endpoint_filter import condition_of
 from pipeline.live.rows import row

@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.expressions import ExpressionError
+from pipeline.expressions.errors import ExpressionError
 from pipeline.expressions.patterns import glob_test
 from pipeline.lists.automaton import Automaton
 from pipeline.lists.entry import parse_entry

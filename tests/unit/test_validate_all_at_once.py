@@ -6,8 +6,11 @@ import pytest
 
 from pipeline.cli.exit_codes import ExitCode
 from pipeline.cli.main import call
-from pipeline.expressions import ExpressionError, compile_condition, compile_sanitised, compile_value
+from pipeline.expressions.condition import compile_condition
 from pipeline.expressions.elsewhere import ELSEWHERE
+from pipeline.expressions.errors import ExpressionError
+from pipeline.expressions.template import compile_sanitised
+from pipeline.expressions.value import compile_value
 from pipeline.model.events.kinds import field_named
 
 MISTAKES = """

@@ -19,8 +19,8 @@ from pipeline.cli.watch.grid import Grid
 from pipeline.cli.watch.layout import Cell, Column
 from pipeline.cli.watch.listing import KEYS, Wanted, Wish
 from pipeline.codecs.text import visible
-from pipeline.expressions import ExpressionError
 from pipeline.expressions.condition import Condition
+from pipeline.expressions.errors import ExpressionError
 from pipeline.model.events.http_request import HttpRequest
 
 KEPT_CELLS = 2000

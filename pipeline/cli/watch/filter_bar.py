@@ -12,9 +12,9 @@ from textual.suggester import Suggester
 from textual.widgets import Input
 
 from pipeline.api import FieldType
-from pipeline.expressions import ExpressionError, compile_condition
 from pipeline.expressions.completion import completed, completions, words
-from pipeline.expressions.condition import Condition
+from pipeline.expressions.condition import Condition, compile_condition
+from pipeline.expressions.errors import ExpressionError
 
 MOST_SHOWN = 8
 

@@ -20,8 +20,6 @@ class Arrivals:
         self._table = table
         self._openings = table.openings
         self._recently_closed = table.recently_closed
-        self._detector = table.detector
-        self._obvious = table.detector.obvious
 
     def arrival(self, seg: Segment) -> Direction | None:  # noqa: PLR0911  in the order of how common they are
         """The direction that a segment is for, if its connection is worth following now."""
@@ -38,13 +36,14 @@ class Arrivals:
                 openings.pop(reverse(key), None)
             return None
         known = openings.get(key)
-        if known is NOT_HTTP and self._detector.midway(payload) is None:
+        if known is NOT_HTTP and self._table.detector.midway(payload) is None:
             return None  # nearly all traffic that is not ours ends here
         seq = seg.seq + 1 & MASK if flags & SYN else seg.seq
         evidence = openings.evidence(seg, seq)
         if evidence.own is None or known is NOT_HTTP:
             return self._midway(seg, evidence._replace(own=None))
-        if type(known) is Opening and known.first == seq and known.answers == UNKNOWN and payload[:4] in self._obvious:
+        fresh = type(known) is Opening and known.first == seq and known.answers == UNKNOWN
+        if fresh and payload[:4] in self._table.detector.obvious:
             return self._begin(seg, evidence, client=True)
         if seq != evidence.own:
             return self._begin(seg, evidence, client=evidence.opener)
@@ -66,7 +65,7 @@ class Arrivals:
 
     def _first(self, seg: Segment, evidence: Evidence) -> Direction | None:
         """The first bytes of a direction. Who asked for the connection is the client, unless what they say shows otherwise."""
-        client = self._detector.first(seg.payload, opener=evidence.opener)
+        client = self._table.detector.first(seg.payload, opener=evidence.opener)
         if client is None:
             self._openings.put(seg.key, NOT_HTTP)
             return None
@@ -74,7 +73,7 @@ class Arrivals:
 
     def _midway(self, seg: Segment, evidence: Evidence) -> Direction | None:
         """Bytes that fit no opening, or stand behind some that nobody can read: followed where a message surely begins."""
-        client = self._detector.midway(seg.payload)
+        client = self._table.detector.midway(seg.payload)
         if client is None or self._recently_closed.has(seg):
             return None
         return self._begin(seg, evidence, client=client)
@@ -95,7 +94,8 @@ class Arrivals:
         acked = seg.ack if seg.flags & ACK else UNKNOWN
         unread_upto = acked if answered is NOT_HTTP and own is not None and client else UNKNOWN
         found = seg.payload if seg.seq == direction.next_seq or seg.flags & SYN else b""
-        self._detector.start(direction, Start(client, not seen, not seen and client, answered is NOT_HTTP, unread_upto, found))
+        start = Start(client, not seen, not seen and client, answered is NOT_HTTP, unread_upto, found)
+        self._table.detector.start(direction, start)
         if beyond is not None and (client or answered is not NOT_HTTP):
             other.next_seq = beyond
         elif client or beyond is not None:

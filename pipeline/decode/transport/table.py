@@ -4,6 +4,7 @@ What begins one stands in ``arrivals``, what is said on one in ``segments`` and 
 """
 
 from collections.abc import Callable, Iterable
+from functools import cached_property
 from heapq import heapify, heappop, heappush
 
 from pipeline.config.options import DecodeOptions
@@ -27,22 +28,31 @@ RESET_NS = 1_000_000_000
 class Table:
     """Directions by key. ``directions`` is for look-ups; this class alone changes it.
 
-    ``elsewhere`` counts the connections that the compiled lane follows; ``idlest`` chooses among all of them.
+    ``elsewhere`` counts the connections that the compiled lane follows; ``idlest`` chooses among all of them. ``make_detector``
+    makes what says of bytes which protocol they are of.
     """
 
-    def __init__(self, options: DecodeOptions, shared: Shared, detector: Detector) -> None:
+    def __init__(self, options: DecodeOptions, shared: Shared, make_detector: Callable[[], Detector]) -> None:
         self.directions: dict[FlowKey, Direction] = {}
         self.timers = Timers(options)
         self.openings = Openings(2 * options.max_connections)
-        self.recently_closed = RecentlyClosed(shared.count, detector.begins)
+        self.recently_closed = RecentlyClosed(shared.count, self._begins)
         self.strays = Strays(shared.count)
         self.announced = Announced(options.max_connections)
         self.shared = shared
-        self.detector = detector
+        self._make_detector = make_detector
         self._resets: dict[Connection, tuple[Direction, Segment]] = {}
         self._max_directions = 2 * options.max_connections
         self.elsewhere: Callable[[], int] = lambda: 0
         self.idlest: Callable[[], Direction | None] = self.timers.idlest
+
+    def _begins(self, data: bytes) -> bool:
+        return self.detector.begins(data)
+
+    @cached_property
+    def detector(self) -> Detector:
+        """Made for the first bytes that Python reads; where the compiled lane follows all connections, never."""
+        return self._make_detector()
 
     def follow(self, key: FlowKey, back: FlowKey, connection: Connection, *, client: bool) -> Direction:
         """The direction of ``key`` of a new connection, ``client`` where it carries requests; ``back`` is that of the other.

@@ -82,7 +82,8 @@ class ControlService:
         """Compiled beside the loop: a long one takes its time."""
         if not where:
             return None
-        from pipeline.expressions import ExpressionError, compile_filter  # noqa: PLC0415  only those who tap pay for it
+        from pipeline.expressions.condition import compile_filter  # noqa: PLC0415  only those who tap pay for it
+        from pipeline.expressions.errors import ExpressionError  # noqa: PLC0415  only those who tap pay for it
 
         try:
             return await run_sync(compile_filter, where, self.attributes())

@@ -11,7 +11,6 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from types import FrameType
-from typing import NamedTuple
 
 import msgspec
 
@@ -31,7 +30,7 @@ ENGINE = ("pipeline.runtime.", "pipeline.delivery.", "pipeline.cancellation")
 """Modules that call components; what stands above them on the stack is the component."""
 
 
-class Watched(NamedTuple):
+class Watched(msgspec.Struct, frozen=True):
     """A component: the package that its code is in, its health and its log."""
 
     package: str

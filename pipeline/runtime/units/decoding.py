@@ -3,13 +3,15 @@
 import os
 import time
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from pipeline.api import Event, Opened, Record, Segment
 from pipeline.delivery.batch import joined
-from pipeline.runtime.units.recorder import Recorder
+
+if TYPE_CHECKING:
+    from pipeline.runtime.units.recorder import Recorder
 
 PART_RECORDS = 64
 """What a live source's decoder is given at once, about 0.3 ms of work. Then the processor is offered to whoever waits for it,
@@ -48,7 +50,7 @@ class Decoding:
     def __init__(
         self,
         make: Callable[[], Decoder],
-        recorder: Recorder | None,
+        recorder: "Recorder | None",
         *,
         live: bool,
         keep: Callable[[Sequence[Record]], None] | None = None,

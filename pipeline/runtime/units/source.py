@@ -2,12 +2,13 @@
 
 from collections import Counter
 from functools import partial
+from typing import TYPE_CHECKING
 
 import anyio
 import msgspec
 
 from pipeline.api import Context
-from pipeline.config.options import DecodeOptions
+from pipeline.config.options import DecodeOptions, RecordOptions
 from pipeline.delivery.health import Health
 from pipeline.delivery.ledger import Ledger
 from pipeline.delivery.losses import Books
@@ -20,12 +21,14 @@ from pipeline.runtime.tasks import Task
 from pipeline.runtime.units.context import context_of
 from pipeline.runtime.units.decoding import Decoding
 from pipeline.runtime.units.fanouts import Fanouts
-from pipeline.runtime.units.recorder import Recorder
 from pipeline.runtime.units.resource import found
 from pipeline.runtime.units.snapshots import component_snapshot
 from pipeline.runtime.units.source_runner import SourceRunner
 from pipeline.telemetry.logs import ComponentLog
 from pipeline.topology.plan import SourceSpec
+
+if TYPE_CHECKING:
+    from pipeline.runtime.units.recorder import Recorder
 
 
 class SourceUnit:
@@ -70,14 +73,26 @@ class SourceUnit:
         from pipeline.decode import Decoder  # noqa: PLC0415  costs start-up time, and not every pipeline decodes
 
         spec = self.spec
+        live = not spec.component.can_wait
         make = partial(
-            Decoder, asked, source=spec.id, capture=spec.component.capture, keep_heads=spec.keep_heads, count=context.count
+            Decoder,
+            asked,
+            source=spec.id,
+            capture=spec.component.capture,
+            keep_heads=spec.keep_heads,
+            live=live,
+            count=context.count,
         )
         goes_on = before is not None and before.spec.record == spec.record  # a reload hands the recording on
         record = None if options.dry_run or goes_on else spec.record
-        recorder = Recorder(record.path, record.max_bytes, context.count, self.log) if record else None
+        recorder = self._recorder(record, context) if record else None
         keep = None if spec.component.keeps_packets else context.packets.records
-        return Decoding(make, recorder, live=not spec.component.can_wait, keep=keep)
+        return Decoding(make, recorder, live=live, keep=keep)
+
+    def _recorder(self, asked: RecordOptions, context: Context) -> "Recorder":
+        from pipeline.runtime.units.recorder import Recorder  # noqa: PLC0415  start-up: hardly any pipeline records
+
+        return Recorder(asked.path, asked.max_bytes, context.count, self.log)
 
     async def stop(self) -> None:
         """End its input: it gives what it still holds, or is cancelled where it cannot or takes too long."""

@@ -6,7 +6,8 @@ given and what it held back (counted, ``component_error``) and is rebuilt: at on
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
+
+import msgspec
 
 from pipeline.api import Event, Outputs, Transform
 from pipeline.delivery.acknowledgement import Ticket, Tickets, hold, release
@@ -28,7 +29,7 @@ Call = Callable[[], tuple[Outputs, int]]
 """What a transform is asked for: what it gives out, and how many events it was given for that."""
 
 
-class _Output(NamedTuple):
+class _Output(msgspec.Struct, frozen=True):
     fanout: Fanout
     events: Sequence[Event]
     size: int

@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 
 from pipeline.api import ConfigError, Event, FieldType
 from pipeline.errors import Problem
-from pipeline.expressions import ExpressionError, compile_sanitised
+from pipeline.expressions.errors import ExpressionError
+from pipeline.expressions.template import compile_sanitised
 from pipeline.sinks import time_tokens
 
 MOST_NAMES = 100

@@ -7,14 +7,16 @@ import posixpath
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 from pipeline.api import Event, FieldType
-from pipeline.expressions import SanitisedTemplate, compile_sanitised
-from pipeline.expressions.template import SANITISED
 from pipeline.model.file_names import DIGITS, FileNames, Place, spelled
 from pipeline.sinks import time_tokens
 from pipeline.sinks.file.rotation import apart
 from pipeline.sinks.time_tokens import TOKENS
+
+if TYPE_CHECKING:
+    from pipeline.expressions.template import SanitisedTemplate
 
 NAME_BYTES = 255
 """The longest name of a file or a folder (NAME_MAX of every common file system)."""
@@ -25,13 +27,13 @@ class FilePath:
 
     def __init__(self, text: str, attributes: Mapping[str, FieldType]) -> None:
         self.text = text
-        self._template: SanitisedTemplate = compile_sanitised(text, attributes)
+        self._template = _template(text, attributes) if "{{" in text or "}}" in text else None
         self._timed = time_tokens.has_tokens(text)
 
     @property
     def literal(self) -> str | None:
         """The one path, where it is the same for every event."""
-        if not self._template.is_literal or not time_tokens.is_timeless(self.text):
+        if self.from_traffic or not time_tokens.is_timeless(self.text):
             return None
         return self.text.replace("%%", "%")
 
@@ -43,11 +45,11 @@ class FilePath:
     @property
     def from_traffic(self) -> bool:
         """Whether traffic chooses part of it."""
-        return not self._template.is_literal
+        return self._template is not None
 
     def of(self, event: Event) -> str:
         """The path for this event; what traffic chose of it never makes it look like a rotated file."""
-        path = self._template.render(event)
+        path = self.text if self._template is None else self._template.render(event)
         if self._timed:
             # a sanitised value has no percent sign, so every token left here is the user's
             path = time_tokens.filled(path, event.timestamp_ns)
@@ -55,15 +57,23 @@ class FilePath:
 
     def names(self) -> FileNames:
         """Every path that it may give."""
-        first, *others = self._template.literals
+        template = self._template
+        first, *others = [self.text] if template is None else template.literals
         places = [*_places(_tidied(first))]
+        letters = frozenset[str]() if template is None else template.letters
         for literal in others:
-            places += [Place(SANITISED - {"."}), Place(SANITISED, repeated=True), *_places(literal)]
+            places += [Place(letters - {"."}), Place(letters, repeated=True), *_places(literal)]
         return FileNames(tuple(places), from_traffic=self.from_traffic)
 
     def overflows(self, events: Iterable[Event]) -> int:
         """How many of these have a path with ``other``, since there were too many."""
-        return self._template.overflows(events)
+        return 0 if self._template is None else self._template.overflows(events)
+
+
+def _template(text: str, attributes: Mapping[str, FieldType]) -> "SanitisedTemplate":
+    from pipeline.expressions.template import compile_sanitised  # noqa: PLC0415  start-up: most paths have no values
+
+    return compile_sanitised(text, attributes)
 
 
 def too_long(path: str, suffix_bytes: int) -> str | None:

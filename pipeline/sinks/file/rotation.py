@@ -4,13 +4,12 @@
 compressed. Names are all the state there is: whatever a crash left half done is found and finished by the next ``tidy``.
 """
 
-import gzip
 import os
 import re
-import shutil
 import threading
 import time
 from collections.abc import Callable
+from functools import cached_property
 from pathlib import Path
 from typing import IO, Literal, cast
 
@@ -20,7 +19,7 @@ Compression = Literal["none", "gzip", "zstd"]
 
 _SUFFIXES = {"none": "", "gzip": ".gz", "zstd": ".zst"}
 _PART = ".part"
-_LOOKS_ROTATED = re.compile(r"\.(?=\d{8}T\d{6}Z(?:-\d+)?(?:\.gz|\.zst)?(?:\.part)?\Z)")
+_LOOKS_ROTATED = r"\.(?=\d{8}T\d{6}Z(?:-\d+)?(?:\.gz|\.zst)?(?:\.part)?\Z)"
 LONGEST_SUFFIX = len(".20260102T030405Z-9999.zst.part")
 """Bytes that rotation adds to a file's name at most."""
 _CHUNK = 1 << 20
@@ -32,7 +31,7 @@ def apart(path: str) -> str:
 
     For names that untrusted peers choose: rotation would compress, remove or overwrite what is called like its own files.
     """
-    return _LOOKS_ROTATED.sub("_", path)
+    return re.sub(_LOOKS_ROTATED, "_", path)
 
 
 def rotated_names(names: FileNames) -> FileNames:
@@ -51,9 +50,13 @@ class Rotation:
         self._path = path
         self._keep = keep
         self._compression = compression
-        self._name = re.compile(re.escape(path.name) + r"\.(\d{8}T\d{6}Z)(?:-(\d+))?(\.gz|\.zst)?")
         self._stopped = threading.Event()
         self._thread: threading.Thread | None = None
+
+    @cached_property
+    def _name(self) -> re.Pattern[str]:
+        """What rotated files are called. Compiled for the first of them: most files are never rotated."""
+        return re.compile(re.escape(self._path.name) + r"\.(\d{8}T\d{6}Z)(?:-(\d+))?(\.gz|\.zst)?")
 
     def rotate(self, now_ns: int) -> Path:
         """Rename the file away; returns its new name."""
@@ -123,6 +126,8 @@ class Rotation:
         if self._stopped.is_set():
             part.unlink()
             return
+        import shutil  # noqa: PLC0415  start-up: it imports every compressor there is
+
         shutil.copystat(source, part)
         part.rename(target)
         source.unlink()
@@ -130,7 +135,9 @@ class Rotation:
 
 def _compressor(compression: Compression, raw: IO[bytes]) -> IO[bytes]:
     if compression == "gzip":
+        import gzip  # noqa: PLC0415  start-up pays for it only where it is used
+
         return cast("IO[bytes]", gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=6, filename=""))
-    from pipeline.codecs.zstd import zstd  # noqa: PLC0415  start-up pays for it only where it is used
+    from pipeline.codecs.zstd import zstd  # noqa: PLC0415  likewise
 
     return cast("IO[bytes]", zstd.ZstdFile(raw, "w", level=3))

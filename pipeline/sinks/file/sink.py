@@ -17,7 +17,7 @@ from pipeline.api import BackOff, BatchError, Config, ConfigError, Context, Even
 from pipeline.codecs.options import EncodingOptions
 from pipeline.codecs.registry import codec
 from pipeline.errors import Problem
-from pipeline.expressions import ExpressionError
+from pipeline.expressions.errors import ExpressionError
 from pipeline.model.effects import Needs, effective
 from pipeline.sinks.file.logfile import Habits, LogFile
 from pipeline.sinks.file.paths import FilePath, problem, too_long

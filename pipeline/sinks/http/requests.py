@@ -10,7 +10,7 @@ from typing import Literal, NamedTuple
 
 from pipeline.codecs.registry import Codec
 from pipeline.errors import ConfigError, Problem
-from pipeline.expressions import ExpressionError
+from pipeline.expressions.errors import ExpressionError
 from pipeline.expressions.template import Template, compile_sanitised, compile_template
 from pipeline.model.events.event import Event
 from pipeline.model.events.fields import FieldType

@@ -7,8 +7,9 @@ from functools import partial
 
 from pipeline.api import ConfigError, Context, Event
 from pipeline.errors import Problem
-from pipeline.expressions import ExpressionError, compile_value
+from pipeline.expressions.errors import ExpressionError
 from pipeline.expressions.template import compile_sanitised, compile_template
+from pipeline.expressions.value import compile_value
 from pipeline.model.events.exchange import BY_NAME
 from pipeline.model.events.fields import Field, FieldType
 

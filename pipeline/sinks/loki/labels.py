@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 
 from pipeline.api import Event, FieldType
 from pipeline.errors import Problem
-from pipeline.expressions import ExpressionError
+from pipeline.expressions.errors import ExpressionError
 from pipeline.expressions.template import MISSING, OTHER, Template, compile_template
 
 LONGEST_VALUE = 500

@@ -15,7 +15,7 @@ from pipeline.codecs.options import EncodingOptions, KindName
 from pipeline.codecs.registry import codec
 from pipeline.codecs.schema import table_fields
 from pipeline.errors import SinkSignal
-from pipeline.expressions import ExpressionError
+from pipeline.expressions.errors import ExpressionError
 from pipeline.model.effects import Needs, effective
 from pipeline.model.events.exchange import EXCHANGE
 from pipeline.model.events.fields import FieldType

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 from pipeline.api import ConfigError, Problem
-from pipeline.expressions import ExpressionError
+from pipeline.expressions.errors import ExpressionError
 from pipeline.lists.entry import Entry, parse_entry
 from pipeline.lists.files import Fault, lines_of
 from pipeline.lists.kernel import Compiled, Unheld, an_entry, compile_lists

@@ -4,6 +4,7 @@ import pytest
 
 from pipeline import native
 from pipeline.decode import DecodeOptions
+from pipeline.decode.clean import Clean
 from pipeline.decode.http2.frames import (
     CONTINUATION,
     END_HEADERS,
@@ -18,7 +19,6 @@ from pipeline.decode.http2.frames import (
     SETTINGS,
     WINDOW_UPDATE,
 )
-from pipeline.decode.lane import Clean
 from pipeline.model.records import FIN
 from pipeline.testing.packets import Talk
 from tests.unit.decode.test_lane import Watched

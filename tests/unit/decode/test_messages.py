@@ -367,7 +367,7 @@ def test_the_bytes_behind_a_switch_are_for_the_next_protocol(found: str) -> None
     elif found == "out of order":
         last = segments.pop()
         segments.insert(segments.index(answer), last)
-    decoder = Decoder(DecodeOptions(), source="t")
+    decoder = Decoder(DecodeOptions(), source="t", live=True)  # so that the switch is there
     seen: list[tuple[str, bytes, int]] = []
     switch = decoder._shared.switch
 

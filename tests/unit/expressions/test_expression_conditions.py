@@ -2,7 +2,9 @@
 
 import pytest
 
-from pipeline.expressions import ExpressionError, compile_condition, compile_filter, compile_value
+from pipeline.expressions.condition import compile_condition, compile_filter
+from pipeline.expressions.errors import ExpressionError
+from pipeline.expressions.value import compile_value
 from pipeline.model.events.event import Event
 from pipeline.model.events.exchange import Exchange
 from pipeline.model.events.fields import FieldType

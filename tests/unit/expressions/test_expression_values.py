@@ -4,10 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.expressions import ExpressionError, compile_sanitised, compile_template, compile_value
+from pipeline.expressions.errors import ExpressionError
 from pipeline.expressions.explain import explain, lines
 from pipeline.expressions.literals import parse_duration, parse_size
-from pipeline.expressions.template import LONGEST_VALUE
+from pipeline.expressions.template import LONGEST_VALUE, compile_sanitised, compile_template
+from pipeline.expressions.value import compile_value
 from pipeline.model.events.exchange import Exchange
 from pipeline.model.events.fields import FieldType
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pipeline.expressions import ExpressionError
+from pipeline.expressions.errors import ExpressionError
 from pipeline.lists.entry import Entry, parse_entry
 from pipeline.lists.files import Line, lines_of
 from pipeline.lists.path import canonical_path

@@ -3,7 +3,7 @@
 from pipeline.cli.watch.listing import Listing, Wish
 from pipeline.cli.watch.ordering import Order
 from pipeline.cli.watch.pending import Pending
-from pipeline.expressions import compile_filter
+from pipeline.expressions.condition import compile_filter
 from pipeline.model.events.http_request import HttpRequest
 from tests.unit.watch.watch_events import exchange, store_of
 

@@ -9,8 +9,8 @@ from pipeline.cli.watch import columns
 from pipeline.cli.watch.details import text_of
 from pipeline.cli.watch.layout import fit, laid_out
 from pipeline.codecs.text import visible
-from pipeline.expressions import compile_filter
 from pipeline.expressions.completion import completed, completions, words
+from pipeline.expressions.condition import compile_filter
 from pipeline.live.endpoint_filter import condition_of
 from tests.unit.watch.watch_events import exchange
 
