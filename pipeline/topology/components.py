@@ -24,7 +24,6 @@ from pipeline.errors import ConfigError, Problem
 from pipeline.plugins.discovery import Kind, Plugin
 from pipeline.plugins.registry import BrokenPluginError, Component, Loaded, PluginError, Registry
 from pipeline.plugins.registry import names as plugin_names
-from pipeline.topology.broken import AnyOptions, broken
 
 STAND_INS: tuple[object, ...] = ("x", ("x",), 1, (1,), True, {}, {"x": "x"}, "x:1", "http://x", "127.0.0.1", ({},), "1 == 1")
 """Values that options of most kinds take: in place of those that are missing, so that the rest of a table can be looked at."""
@@ -93,6 +92,8 @@ class Draft(msgspec.Struct):
 
     def stand_in(self, fault: str) -> None:
         """Go on without a plugin that is broken."""
+        from pipeline.topology.broken import AnyOptions, broken  # noqa: PLC0415  start-up: hardly any plugin is broken
+
         plugin = cast("Plugin", self.plugin)
         self.fault = fault
         self.loaded = Loaded(plugin, broken(plugin.kind, fault))

@@ -23,7 +23,6 @@ from pipeline.runtime.tasks import Task
 from pipeline.runtime.units.context import context_of
 from pipeline.runtime.units.snapshots import component_snapshot
 from pipeline.telemetry.logs import ComponentLog
-from pipeline.topology.broken import Broken
 from pipeline.topology.plan import Plan, SinkSpec
 
 
@@ -131,8 +130,10 @@ class SinkUnit:
 
 def _maker(spec: SinkSpec, plan: Plan, context: Context) -> Callable[[], Sink]:
     """Makes the sink, or what stands for it here where it has a process of its own. A stand-in for a broken one needs none."""
-    if spec.options.isolation == "none" or issubclass(spec.component, Broken):
-        return partial(spec.component, spec.config, context)
+    here = partial(spec.component, spec.config, context)
+    if spec.options.isolation == "none":
+        return here
     from pipeline.isolation.sink import ProcessSink  # noqa: PLC0415  seldom needed
+    from pipeline.topology.broken import Broken  # noqa: PLC0415  likewise
 
-    return partial(ProcessSink, plan.file, spec.table, context)
+    return here if issubclass(spec.component, Broken) else partial(ProcessSink, plan.file, spec.table, context)

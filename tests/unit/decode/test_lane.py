@@ -1,5 +1,7 @@
 """The border to the compiled lane: who decodes what, and what happens where the lane cannot."""
 
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -142,6 +144,25 @@ def test_who_opened_a_connection_without_data_is_remembered() -> None:
     talk.reset()
     watched.decode([*talk.segments[:3], Owner(talk.key, talk.now_ns, Process(7, "curl")), *talk.segments[3:]])
     assert any(isinstance(each, Owner) for each in watched.handed)
+
+
+READS = "from pipeline.decode import DecodeOptions, Decoder; from pipeline.testing.packets import keep_alive; import sys"
+
+
+@pytest.mark.parametrize(
+    ("does", "imported"),
+    [
+        ("Decoder(DecodeOptions(), source='t').finish()", False),
+        ("decoder = Decoder(DecodeOptions(), source='t'); decoder.feed(keep_alive(2)); decoder.expire(1 << 62)", False),
+        ("Decoder(DecodeOptions(), source='t').feed(keep_alive(2)[4:])", True),
+        ("Decoder(DecodeOptions(), source='t', live=True)", True),
+    ],
+)
+def test_what_only_python_reads_with_is_imported_when_it_is_needed(does: str, *, imported: bool) -> None:
+    """For the first connection that the lane leaves to it; of a live capture at once, since nobody waits for it later."""
+    code = f"{READS}; {does}; print('pipeline.decode.http1.reader' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.strip() == str(imported)
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ import pytest
 from pipeline.api import Config, Context, Emits, Event, Exchange, RecordBatch, Segment, Sink, Source
 from pipeline.codecs.records import RecordsReader
 from pipeline.config.options import RecordOptions
+from pipeline.decode import Decoder
 from pipeline.runtime.engine import Engine
 from pipeline.runtime.options import RunOptions
 from pipeline.runtime.reload import reload
@@ -75,6 +76,12 @@ class Wire(Source):
             self.context.count("unread_at_stop", len(self.ring))
 
 
+class Tape(Wire):
+    """The same, but it can wait."""
+
+    can_wait = True
+
+
 class Taken(Sink):
     """Keeps exchanges."""
 
@@ -113,6 +120,17 @@ def live(key: str, record: Path | None = None) -> Plan:
 def forget() -> None:
     """Classes remember between tests otherwise."""
     Wire.rings, Wire.meanwhile, Taken.got = [], [], []
+
+
+@pytest.mark.parametrize(("source", "at_once"), [(Wire, True), (Tape, False)])
+async def test_a_live_source_has_all_of_its_decoder_before_it_captures(source: type[Source], at_once: bool) -> None:  # noqa: FBT001
+    """Nobody waits for an import when the first connection comes that the compiled lane does not take."""
+    engine = Engine(plan(w=Part(source), out=Part(Taken, ["w"])), RunOptions(configure_logs=False))
+    decoding = engine.graph.sources["w"].runner.decoding
+    assert decoding is not None
+    decoder = decoding.hand_over()
+    assert isinstance(decoder, Decoder)
+    assert (decoder._detect is not None) is at_once
 
 
 @pytest.mark.parametrize("others", [0, 3])
