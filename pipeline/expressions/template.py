@@ -62,8 +62,8 @@ class Template:
 class SanitisedTemplate(Template):
     """For names of topics and files; ``render(event)`` gives one.
 
-    ``overflows(events)`` tells how many of those that it was rendered for got ``other``. A value consists of ``letters``, and never
-    begins with a dot.
+    ``overflows(events)`` tells how many of those that it was rendered for got ``other``. A value consists of ``letters``, and
+    never begins with a dot.
     """
 
     __slots__ = ("_limit", "_results")
