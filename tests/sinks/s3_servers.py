@@ -1,4 +1,4 @@
-"""Servers with an S3 interface for the tests: SeaweedFS as PyPI has it, and Versity's gateway, built from its Go module.
+"""Servers with an S3 interface for the tests: SeaweedFS as PyPI has it, and Versity's gateway and MinIO, built from Go modules.
 
 They are started and killed as often as a test likes, with the same port and the same data each time. ``key`` may do everything,
 ``put`` (SeaweedFS only) may write and not list.
@@ -11,7 +11,7 @@ import time
 from abc import abstractmethod
 from http.client import HTTPConnection, HTTPException
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import obstore
 from obstore.store import S3Store
@@ -25,10 +25,15 @@ BUCKET = "events"
 KEYS = {"access_key_id": "key", "secret_access_key": "secretsecret"}
 START_SECS = 60.0
 GATEWAY = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
+MINIO = "github.com/minio/minio@v0.0.0-20260212201848-7aac2a2c5b7c"
+"""The last state of its sources: Go's proxy knows none of its releases."""
 
 
 class StoreServer(ServerProcess):
-    """What both have."""
+    """What all have."""
+
+    ENVIRONMENT: ClassVar[dict[str, str]] = {}
+    """Of its process, beside ours."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -41,9 +46,12 @@ class StoreServer(ServerProcess):
 
     def start(self) -> None:
         """Returns when the bucket is there."""
-        environment = {**os.environ, "ROOT_ACCESS_KEY": KEYS["access_key_id"], "ROOT_SECRET_KEY": KEYS["secret_access_key"]}
         self.process = subprocess.Popen(
-            self.command(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=self.folder, env=environment
+            self.command(),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd=self.folder,
+            env={**os.environ, **self.ENVIRONMENT},
         )
         until = time.monotonic() + START_SECS
         while not self.ready():
@@ -146,21 +154,48 @@ class Seaweed(StoreServer):
 class Gateway(StoreServer):
     """Versity's gateway over a folder. The first time it is built, which takes minutes."""
 
+    ENVIRONMENT: ClassVar = {"ROOT_ACCESS_KEY": KEYS["access_key_id"], "ROOT_SECRET_KEY": KEYS["secret_access_key"]}
+
     def command(self) -> list[str]:
         """Buckets are folders."""
         for name in ("data", "meta"):
             (self.folder / name).mkdir(exist_ok=True)
         (self.folder / "data" / BUCKET).mkdir(exist_ok=True)
         place = f"127.0.0.1:{self.port}"
-        return [str(_gateway()), "--port", place, "--quiet", "posix", "--sidecar", f"{self.folder}/meta", f"{self.folder}/data"]
+        return [
+            str(_built(GATEWAY)),
+            "--port",
+            place,
+            "--quiet",
+            "posix",
+            "--sidecar",
+            f"{self.folder}/meta",
+            f"{self.folder}/data",
+        ]
+
+
+class Minio(StoreServer):
+    """MinIO over one drive, which is a folder. The first time it is built, which takes minutes."""
+
+    ENVIRONMENT: ClassVar = {
+        "MINIO_ROOT_USER": KEYS["access_key_id"],
+        "MINIO_ROOT_PASSWORD": KEYS["secret_access_key"],
+        "MINIO_BROWSER": "off",
+        "MINIO_UPDATE": "off",
+    }
+
+    def command(self) -> list[str]:
+        """Buckets are folders."""
+        (self.folder / "data" / BUCKET).mkdir(parents=True, exist_ok=True)
+        return [str(_built(MINIO)), "server", "--quiet", "--address", f"127.0.0.1:{self.port}", f"{self.folder}/data"]
 
 
 def _keys(name: str) -> dict[str, str]:
     return {"accessKey": name, "secretKey": KEYS["secret_access_key"]}
 
 
-def _gateway() -> Path:
+def _built(package: str) -> Path:
     try:
-        return installed(GATEWAY)
+        return installed(package)
     except NoGoError as error:
         raise NotAvailable(str(error)) from error

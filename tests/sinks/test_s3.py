@@ -1,4 +1,4 @@
-"""The sink `s3` against SeaweedFS, and by `make test-sinks` against Versity's gateway."""
+"""The sink `s3` against SeaweedFS, and by `make test-sinks` against Versity's gateway and MinIO."""
 
 import gzip
 import json
@@ -20,7 +20,7 @@ from pipeline.testing.contract import odd_events, ordinary_events
 from pipeline.testing.sink_contract import sink_contract
 from tests.maven_jars import NotAvailable
 from tests.sending import COUNT, all_sent, sending, written
-from tests.sinks.s3_servers import Gateway, Seaweed, StoreServer
+from tests.sinks.s3_servers import Gateway, Minio, Seaweed, StoreServer
 
 HOUR = 3_600_000_000_000
 NOON = 1_767_268_800_000_000_000  # 2026-01-01T12:00:00Z
@@ -36,11 +36,15 @@ SERVERS: list[StoreServer] = []
 """That of the module, for the contract, which knows folders only."""
 
 
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
+BUILT = [pytest.mark.all_sinks, pytest.mark.timeout(3600)]
+"""Of servers that are built, the first time."""
+
+
+@pytest.fixture(scope="module", params=[Seaweed, pytest.param(Minio, marks=BUILT)])
+def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
     """One for the module; tests take prefixes of their own."""
     try:
-        with Seaweed(tmp_path_factory.mktemp("seaweed")) as running:
+        with request.param(tmp_path_factory.mktemp("store")) as running:
             SERVERS.append(running)
             yield running
     except NotAvailable as why:
@@ -212,6 +216,12 @@ async def test_what_the_store_says_no_to_waits(store: StoreServer, prefix: str) 
         await missing.healthcheck()
     with pytest.raises(BackOff, match="answered 404: NoSuchBucket"):
         await missing.write(ordinary_events(0, 3))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("store", [Seaweed], indirect=True)
+async def test_who_may_write_and_not_list_is_taken_at_their_word(store: StoreServer, prefix: str) -> None:
+    """By the health check."""
     writer = make(store, prefix, access_key_id="put")
     await writer.open()
     await writer.healthcheck()
@@ -260,8 +270,7 @@ async def test_credentials_come_from_the_file_of_profiles(
         await make(store, prefix, **without, credentials_file=str(file), profile="nosuch").open()
 
 
-@pytest.mark.timeout(240)
-@pytest.mark.parametrize("kind", [Seaweed, pytest.param(Gateway, marks=pytest.mark.all_sinks)])
+@pytest.mark.parametrize("kind", [Seaweed, *(pytest.param(kind, marks=BUILT) for kind in (Gateway, Minio))])
 def test_twenty_thousand_exchanges_pass_a_store_that_is_killed(tmp_path: Path, kind: type[StoreServer]) -> None:
     """Killed three times while objects are put: each exchange is there once."""
     try:
