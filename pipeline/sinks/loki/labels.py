@@ -15,6 +15,9 @@ from pipeline.expressions.template import MISSING, OTHER, Template, compile_temp
 LONGEST_VALUE = 500
 """Characters of a label's value. Loki takes 2048 bytes (``max_label_value_length``)."""
 
+_NOT_TAKEN = re.compile("[\ud800-\udfff\ufffd]")
+"""In the value of a label, Loki takes no sign for a byte that is no text; halves of surrogate pairs become such signs in JSON."""
+
 _NAME = re.compile(r"[a-zA-Z_][a-zA-Z0-9_]*")
 
 LabelSet = tuple[str, ...]
@@ -50,7 +53,7 @@ class Labels:
         """Of this event. A value that is missing is ``unknown``: Loki drops empty ones."""
         if self._alike is not None:
             return self._alike
-        found = tuple([each.render(event)[:LONGEST_VALUE] or MISSING for each in self._templates])
+        found = tuple([_NOT_TAKEN.sub("?", each.render(event)[:LONGEST_VALUE]) or MISSING for each in self._templates])
         if found in self._known:
             return found
         if len(self._known) >= self._most:

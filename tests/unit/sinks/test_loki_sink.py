@@ -93,19 +93,22 @@ TestContract = sink_contract(
 
 
 @pytest.mark.anyio
-async def test_a_batch_is_one_request_of_streams(receiver: Receiver) -> None:
+async def test_each_stream_of_a_batch_is_a_request(receiver: Receiver) -> None:
     """By labels, entries in order of time, with nanoseconds, the encoded event, and metadata where it is asked for."""
     options = {**BY_SERVER, "structured_metadata": {"number": "{{httpipe.sequence}}", "none": "{{url.path}}"}, "tenant": "team-a"}
     await sent(make(receiver.base, **options)[0], EVENTS[::-1])
-    request = receiver.requests()[0]
-    assert request["path"] == "/loki/api/v1/push"
-    assert request["fields"]["content-type"] == "application/json"
-    assert request["fields"]["x-scope-orgid"] == "team-a"
-    found = {stream["stream"]["server"]: stream for stream in streams(request)}
-    assert found.keys() == {"s0.example", "s1.example"}
-    assert found["s0.example"]["stream"]["job"] == "httpipe"
+    requests = receiver.requests()
+    for request in requests:
+        assert request["path"] == "/loki/api/v1/push"
+        assert request["fields"]["content-type"] == "application/json"
+        assert request["fields"]["x-scope-orgid"] == "team-a"
+    [one], [other] = (streams(request) for request in requests)
+    assert [stream["stream"] for stream in (one, other)] == [
+        {"job": "httpipe", "server": "s1.example"},
+        {"job": "httpipe", "server": "s0.example"},
+    ]
     lines = codec("json").encode_each(EVENTS)
-    assert found["s1.example"]["values"] == [
+    assert one["values"] == [
         [str(EVENTS[number].timestamp_ns), lines[number].decode(), {"number": str(number)}] for number in (1, 3, 5)
     ]
 
@@ -124,16 +127,26 @@ async def test_streams_are_bounded(receiver: Receiver) -> None:
     sink, counted = make(receiver.base, **BY_SERVER, max_streams=3)
     names = [None, "a", "b", "c", "d", "a"]
     await sent(sink, [Exchange(timestamp_ns=NOW_NS, server_address=name, httpipe_sequence=0) for name in names])
-    assert [stream["stream"]["server"] for stream in streams(receiver.requests()[0])] == ["unknown", "a", "b", "other"]
+    found = [stream["stream"]["server"] for request in receiver.requests() for stream in streams(request)]
+    assert found == ["unknown", "a", "b", "other"]
     assert counted == {"stream_overflow_events": 2}
+
+
+@pytest.mark.anyio
+async def test_labels_have_no_signs_that_loki_refuses(receiver: Receiver) -> None:
+    """Those for bytes that are no text, which any peer can send: its events would be rejected."""
+    await sent(
+        make(receiver.base, **BY_SERVER)[0], [Exchange(timestamp_ns=NOW_NS, server_address="a\udc80\ufffdä", httpipe_sequence=0)]
+    )
+    assert streams(receiver.requests()[0])[0]["stream"]["server"] == "a??ä"
 
 
 @pytest.mark.anyio
 async def test_an_event_that_came_too_late_is_counted_once(receiver: Receiver) -> None:
     """However often it is sent until Loki has it; what says `other` itself is a stream like others."""
-    receiver.answer((413, {}, ""), OK, (503, {}, ""), OK)
+    receiver.answer(OK, (413, {}, ""), OK, (503, {}, ""), OK)
     sink, counted = make(receiver.base, **BY_SERVER, max_streams=2)
-    events = [Exchange(timestamp_ns=NOW_NS, server_address=name, httpipe_sequence=0) for name in ["other", "a", "b", "c"]]
+    events = [Exchange(timestamp_ns=NOW_NS, server_address=name, httpipe_sequence=0) for name in ["a", "other", "b", "c"]]
     await sink.open()
     with pytest.raises(BatchError) as raised:
         await sink.write(events)
@@ -158,8 +171,8 @@ async def test_what_is_too_old_is_rejected_and_nothing_else(receiver: Receiver) 
 
 @pytest.mark.anyio
 async def test_each_stream_has_its_own_limit(receiver: Receiver) -> None:
-    """A refused request of several streams is sent again by stream."""
-    receiver.answer(too_old(9), too_old(9), OK)
+    """What Loki says of one is about no other."""
+    receiver.answer(too_old(9), OK)
     with pytest.raises(BatchError) as raised:
         await sent(make(receiver.base, **BY_SERVER)[0])
     assert raised.value.failures.keys() == {0, 2, 4}
@@ -175,6 +188,17 @@ async def test_a_refusal_without_a_time_is_narrowed_down(receiver: Receiver) -> 
         await sent(make(receiver.base)[0])
     assert raised.value.failures.keys() == {0}
     assert [numbers([each]) for each in receiver.requests()] == [[0, 1, 2, 3, 4, 5], [0, 1, 2], [0], [1, 2], [3, 4, 5]]
+
+
+@pytest.mark.anyio
+async def test_an_event_from_before_the_servers_schema_is_rejected_alone(receiver: Receiver) -> None:
+    """It says so as if it had failed, and would say so for ever."""
+    no = (500, {}, "rpc error: code = Unknown desc = failed to create stream: no schema config found for time 0")
+    receiver.answer(no, no, no, OK, OK)
+    with pytest.raises(BatchError) as raised:
+        await sent(make(receiver.base)[0])
+    assert {place: type(error) for place, error in raised.value.failures.items()} == {0: Reject}
+    assert "no schema config found" in str(raised.value.failures[0])
 
 
 @pytest.mark.anyio
@@ -214,6 +238,21 @@ async def test_who_may_say_yes_later_is_asked_again(receiver: Receiver, status: 
         await sent(make(receiver.base, auth={"user": "u", "password": "hidden"})[0])
     assert raised.value.secs == 7.0
     assert receiver.requests()[0]["fields"]["authorization"].startswith("Basic ")
+
+
+@pytest.mark.anyio
+async def test_requests_are_smaller_after_one_that_was_too_much(receiver: Receiver) -> None:
+    """What is larger than the bursts of a tenant or a stream, Loki never takes: half of it, then a quarter; later more again."""
+    much: tuple[int, dict[str, str], str] = (429, {}, "")
+    receiver.answer(much, much, OK, OK, OK)
+    sink, _ = make(receiver.base)
+    await sink.open()
+    for _ in range(2):
+        with pytest.raises(BackOff, match="answered 429"):
+            await sink.write(EVENTS)
+    await sink.write(EVENTS)
+    await sink.aclose()
+    assert [numbers([each]) for each in receiver.requests()] == [[0, 1, 2, 3, 4, 5], [0, 1, 2], [0], [1, 2], [3, 4, 5]]
 
 
 @pytest.mark.anyio
