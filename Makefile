@@ -101,7 +101,7 @@ test-tls:
 	@tools/setup.sh test
 	HTTPIPE_TLS_ALL=1 $(BIN)/pytest -q -rs tests/tls
 
-# What `make test` has of tests/sinks, and servers that take minutes to fetch or build. Says which were not to be had.
+# What `make test` has of tests/sinks, and servers that take minutes to fetch or build, the first time (Loki and MinIO five each). Says which were not to be had.
 test-sinks:
 	@tools/setup.sh test
 	HTTPIPE_SINKS_ALL=1 $(BIN)/pytest -q -rs tests/sinks

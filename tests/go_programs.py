@@ -44,6 +44,27 @@ def installed(package: str, go_version: str = "") -> Path:
     return program
 
 
+@cache
+def built_in_its_module(module: str, package: str, go_version: str, missing: str) -> Path:
+    """The program of a package, such as ``./cmd/loki``, of a module that replaces others: ``go install`` refuses to build it.
+
+    ``module`` has its version. ``missing`` is what it replaces by a folder that is not published with it: taken as published.
+    """
+    name = package.rpartition("/")[2]
+    program = CACHE / f"{module.partition('@')[0].replace('/', '-')}-{module.partition('@')[2]}" / name
+    if not program.exists():
+        with tempfile.TemporaryDirectory() as empty:
+            found = json.loads(_run("go", "mod", "download", "-json", module, cwd=Path(empty), GOTOOLCHAIN="local"))
+            go, source = toolchain(go_version), Path(found["Dir"])
+            for file in ("go.mod", "go.sum"):
+                (Path(empty) / file).write_bytes((source / file).read_bytes())
+            ours = str(Path(empty) / "go.mod")
+            _run(go, "mod", "edit", f"-dropreplace={missing}", ours, cwd=Path(empty), GOTOOLCHAIN="local")
+            build = ["build", "-mod=mod", f"-modfile={ours}", "-o", str(program), package]
+            _run(go, *build, cwd=source, GOTOOLCHAIN="local", GOFLAGS="", CGO_ENABLED="0")
+    return program
+
+
 def built(source: Path, name: str, go_version: str) -> Path:
     """The program of a module that lies in a folder of ours; under load the largest takes half an hour, the first time."""
     program = CACHE / name

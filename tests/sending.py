@@ -1,4 +1,4 @@
-"""What tests of sinks share: a pipeline that sends 20,000 recorded exchanges, and a context that counts."""
+"""What tests of sinks share: a pipeline that sends recorded exchanges, 20,000 mostly, and a context that counts."""
 
 import subprocess
 import sys
@@ -14,9 +14,9 @@ COUNT = 20_000
 """Exchanges, numbered from 0 by ``httpipe.sequence``."""
 
 
-def sending(folder: Path, sink: str) -> AbstractContextManager[subprocess.Popen[str]]:
+def sending(folder: Path, sink: str, count: int = COUNT) -> AbstractContextManager[subprocess.Popen[str]]:
     """``httpipe run`` of a recording into a sink, whose table these lines of TOML fill. It tries again after 50 to 200 ms."""
-    (folder / "in.jsonl").write_bytes(codec("json").encode_batch(ordinary_events(0, COUNT)))
+    (folder / "in.jsonl").write_bytes(codec("json").encode_batch(ordinary_events(0, count)))
     file = folder / "pipeline.toml"
     file.write_text(
         f'[sources.s]\ntype = "replay"\npath = "{folder}/in.jsonl"\n[sinks.out]\ninputs = ["s"]\n{sink}\n'
@@ -36,11 +36,11 @@ async def written(sink: Sink, *batches: Sequence[Event]) -> None:
         await sink.aclose()
 
 
-def all_sent(run: subprocess.Popen[str]) -> None:
+def all_sent(run: subprocess.Popen[str], count: int = COUNT) -> None:
     """Wait until it ends; it must have delivered each of them."""
     _, said = run.communicate(timeout=120)
     assert run.returncode == 0, said
-    assert f"sink out  sent {COUNT:,}" in said
+    assert f"sink out  sent {count:,}" in said
 
 
 def counting() -> tuple[Context, dict[str, int]]:

@@ -1,7 +1,4 @@
-"""The sink `loki` against VictoriaLogs, which takes Loki's push API, and the sink `elasticsearch` against its bulk API.
-
-Loki itself is under a licence that keeps it out of these tests.
-"""
+"""The sink `loki` against VictoriaLogs, which takes Loki's push API, and the sink `elasticsearch` against its bulk API."""
 
 import json
 import time
