@@ -30,6 +30,37 @@ static __always_inline int is_watched(const struct gate_settings *settings, __u1
 	return settings->ports[swap16(port) >> 6 & 1023] >> (swap16(port) & 63) & 1;
 }
 
+struct plain4 {
+	struct ipv4_header ip;
+	struct tcp_header tcp;
+};
+
+struct plain6 {
+	struct ipv6_header ip;
+	struct tcp_header tcp;
+};
+
+/* Whether a packet is plain TCP to or from a port that is not watched, as most are on a busy host: told by a
+ * few bytes, before anything is copied. What is not plain, or not at hand, is parsed. */
+static __always_inline int is_elsewhere(struct __sk_buff *skb, const struct gate_settings *settings,
+					int is_answer)
+{
+	__u8 *data = (__u8 *)(long)skb->data, *end = (__u8 *)(long)skb->data_end;
+	const struct plain4 *four = (const void *)(data + LINK_HEADER);
+	const struct plain6 *six = (const void *)(data + LINK_HEADER);
+
+	if (is_raw(settings, skb->ifindex))
+		return 0;
+	if (skb->protocol == swap16(ETHERTYPE_IPV4) && (__u8 *)(four + 1) <= end &&
+	    four->ip.version_ihl == 0x45 && four->ip.protocol == PROTOCOL_TCP &&
+	    !(four->ip.fragment & swap16(0x3FFF)))
+		return !is_watched(settings, is_answer ? four->tcp.source : four->tcp.destination);
+	if (skb->protocol == swap16(ETHERTYPE_IPV6) && (__u8 *)(six + 1) <= end &&
+	    six->ip.next == PROTOCOL_TCP)
+		return !is_watched(settings, is_answer ? six->tcp.source : six->tcp.destination);
+	return 0;
+}
+
 static __always_inline void find_stamps(struct __sk_buff *skb, struct work *work)
 {
 	struct segment *segment = &work->segment;
@@ -81,7 +112,7 @@ static __always_inline int judge(struct __sk_buff *skb, __u32 role)
 	struct work *work = work_lookup(role);
 	enum parsed parsed;
 
-	if (!settings || !work)
+	if (!settings || !work || is_elsewhere(skb, settings, 0))
 		return NEXT;
 	work->packet.ifindex = skb->ifindex;
 	parsed = parse_packet(skb, is_raw(settings, work->packet.ifindex) ? 0 : LINK_HEADER, &work->headers,
@@ -109,7 +140,7 @@ static __always_inline int follow_answers(struct __sk_buff *skb)
 	struct gate_settings *settings = settings_lookup();
 	struct work *work = work_lookup(ROLE_ANSWERS);
 
-	if (!settings || !work)
+	if (!settings || !work || is_elsewhere(skb, settings, 1))
 		return NEXT;
 	work->packet.ifindex = skb->ifindex;
 	if (parse_packet(skb, is_raw(settings, work->packet.ifindex) ? 0 : LINK_HEADER, &work->headers,
