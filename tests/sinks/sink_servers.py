@@ -8,6 +8,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import httpx
 
@@ -18,6 +19,8 @@ from tests.server_process import ServerProcess
 
 HERE = Path(__file__).parent
 START_SECS = 90
+QUICK = ("-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
+HTTP_MODULE = "transport-netty4"
 VICTORIA_LOGS = "github.com/VictoriaMetrics/VictoriaLogs/app/victoria-logs@v1.52.1"
 
 
@@ -81,8 +84,29 @@ class OpenSearch(Server):
     def command(self) -> Sequence[str]:
         """Java compiles the 30 lines that start a node."""
         found = jars(HERE / "opensearch" / "pom.xml", "opensearch")
-        quick = ["-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto"]
-        return ["java", *quick, "-cp", f"{found}/*", str(HERE / "opensearch" / "Server.java"), str(self.folder), str(self.port)]
+        return ["java", *QUICK, "-cp", f"{found}/*", str(HERE / "opensearch" / "Server.java"), str(self.folder), str(self.port)]
+
+
+class Elasticsearch(Server):
+    """A node of Elasticsearch, by the parts of it that Maven Central has, which are those that the sink uses."""
+
+    ready_path = "/_cluster/health"
+
+    def command(self) -> Sequence[str]:
+        """What speaks HTTP is a module: in a folder with its descriptor, and not on the class path of the others."""
+        found = jars(HERE / "elasticsearch" / "pom.xml", "elasticsearch")
+        module = self.folder / "modules" / HTTP_MODULE
+        theirs = {*found.glob("netty-*.jar"), *found.glob(f"{HTTP_MODULE}-*.jar")}
+        if not module.exists():
+            module.mkdir(parents=True)
+            for jar in theirs:
+                (module / jar.name).symlink_to(jar)
+            with ZipFile(next(found.glob(f"{HTTP_MODULE}-*.jar"))) as jar:
+                lines = jar.read(f"META-INF/es-plugins/{HTTP_MODULE}/plugin-descriptor.properties").decode().splitlines()
+            # of a Java module it would want the others as Java modules, too
+            (module / "plugin-descriptor.properties").write_text("\n".join(x for x in lines if not x.startswith("modulename=")))
+        others = ":".join(str(jar) for jar in found.glob("*.jar") if jar not in theirs)
+        return ["java", *QUICK, "-cp", others, str(HERE / "elasticsearch" / "Server.java"), str(self.folder), str(self.port)]
 
 
 class VictoriaLogs(Server):
