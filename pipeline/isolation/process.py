@@ -27,8 +27,8 @@ from pipeline.isolation.wire import Wire
 ENDING_SECS = 1.0
 """From the end of the connection to the end of the process."""
 
-STACK_SECS = 0.2
-"""For faulthandler to write where the process stands."""
+STACK_SECS = 1.0
+"""For faulthandler to write where the process stands; a host that is not busy takes a millisecond."""
 
 MAX_ANSWER_BYTES = 64 << 20
 """An answer tells no more than what failed of one batch."""
@@ -96,10 +96,12 @@ class SinkProcess:
         if self._process is None or self._gone:
             return ""
         self._process.send_signal(signal.SIGUSR1)
-        await anyio.sleep(STACK_SECS)
-        stacks = os.pread(self._stacks, 65536, 0).decode(errors="replace")
-        places = [f"{file}:{line} in {function}" for file, line, function in PLACE.findall(stacks)]
-        return places[0] if places else "unknown"
+        with anyio.move_on_after(STACK_SECS):
+            while (place := PLACE.search(os.pread(self._stacks, 65536, 0).decode(errors="replace"))) is None:  # noqa: ASYNC110  a file
+                await anyio.sleep(0.01)
+            file, line, function = place.groups()
+            return f"{file}:{line} in {function}"
+        return "unknown"
 
     async def end(self, *, kill: bool) -> None:
         """Hang up and wait until it is gone; ``kill`` does not wait first. Safe twice. Never raises, never takes long."""

@@ -50,16 +50,20 @@ class ProcessSink(Sink):
         await self._opened().write(_block(batch), list(modules), self._context.delivery)
 
     async def aclose(self) -> None:
-        """Close the sink and end its process; raises what the sink raises. A process that does not answer is killed."""
+        """Close the sink and end its process; raises what the sink raises. A process that does not answer is killed.
+
+        It is killed as well, and nothing said of it, where nobody waits for the answer any more.
+        """
         process, self._process = self._process, None
         if process is None:
             return
-        answered = False
+        answered = silent = False
         try:
             answered, error = await _closed(process)
+            silent = not answered
         finally:
             with anyio.CancelScope(shield=True):
-                if not answered:
+                if silent:
                     fields = {"at": await process.where()}
                     self._context.log.error("its process does not respond; killing it", extra=fields)
                 await process.end(kill=not answered)

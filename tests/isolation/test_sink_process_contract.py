@@ -5,6 +5,7 @@ import os
 from pathlib import Path
 from typing import ClassVar
 
+import anyio
 import msgspec
 import pytest
 from faulty import install
@@ -74,3 +75,21 @@ async def test_a_plugin_that_is_no_longer_trusted_is_not_imported(tmp_path: Path
     with pytest.raises(Exception, match="is installed but not trusted"):
         await sink.open()
     await sink.aclose()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(("patience_secs", "times"), [(0.1, 0), (30, 1)])
+async def test_a_process_is_called_silent_only_if_it_was_waited_for(
+    patience_secs: float, times: int, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It is killed in either case: a run that is to end at once knows nothing of it."""
+    sink = process_sink(tmp_path, type="faulty", way="spin")
+    await sink.open()
+    with anyio.move_on_after(0.1):
+        await sink.write(ordinary_events(0, 1))
+    process = sink._process
+    assert process is not None
+    with anyio.move_on_after(patience_secs):
+        await sink.aclose()
+    assert process.gone
+    assert caplog.text.count("does not respond; killing it") == times
