@@ -141,9 +141,10 @@ async def curl(namespace: Namespace, url: str) -> None:
 
 
 def interrupt_children(pid: int) -> None:
-    """Ctrl-C reaches all of a pipe."""
+    """Ctrl-C reaches all of a pipe; who reads from one that has ended may be gone by itself."""
     for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        os.kill(int(child), signal.SIGINT)
+        with suppress(ProcessLookupError):
+            os.kill(int(child), signal.SIGINT)
 
 
 async def said_by(process: anyio.abc.Process, text: str | None) -> str:
