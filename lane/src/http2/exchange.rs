@@ -1,4 +1,4 @@
-//! A stream that is over → `Exchange`, as `pipeline.decode.http2.streams` and `pipeline.decode.pairing.build` have it.
+//! A stream that is over → `Exchange`, as `pipeline.decode.http2.exchange` and `pipeline.decode.pairing.build` have it.
 
 use crate::ends::Ends;
 use crate::exchange::{EXCHANGE_BYTES, Exchange, Field, Reported, Value};

@@ -16,6 +16,7 @@ from pipeline.decode.http2.frames import (
     is_chain,
     is_plausible,
 )
+from pipeline.decode.http2.header_blocks import HeaderBlocks
 from pipeline.decode.http2.hpack import Hpack, HpackError
 from pipeline.decode.http2.reader import Reader
 from pipeline.decode.http2.streams import Streams
@@ -83,11 +84,15 @@ class Http2:
 
     def _readers(self, requests: Way, responses: Way, *, joined: bool) -> tuple[Reader, Reader]:
         streams = Streams(requests.connection, self._shared, self._context, requests, responses, joined)
-        asks = Reader(True, self._context, streams, Hpack(whole=not joined))
-        answers = Reader(False, self._context, streams, Hpack(whole=not joined))
+        asks, answers = (self._reader(streams, client=client) for client in (True, False))
         asks.peer, answers.peer = answers, asks
         requests.protocol, responses.protocol = asks, answers
         return asks, answers
+
+    def _reader(self, streams: Streams, *, client: bool) -> Reader:
+        context = self._context
+        blocks = HeaderBlocks(client, context, streams, Hpack(whole=not streams.joined))
+        return Reader(client, context, streams, blocks)
 
 
 def _asks(data: bytes, at: int, header: tuple[int, int, int, int]) -> bool | None:

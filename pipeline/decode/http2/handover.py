@@ -114,7 +114,7 @@ def values_of(asks: Reader, answers: Reader, methods: Sequence[str]) -> Values |
 
 def _goes_on(reader: Reader) -> bool:
     """Whether a frame must begin next."""
-    return reader.phase is FRAME and not reader.held and reader.partial is None
+    return reader.phase is FRAME and not reader.held and reader.blocks.partial is None
 
 
 def _is_plain(stream: Stream, methods: Sequence[str]) -> bool:
@@ -147,7 +147,7 @@ def _is_plain_message(message: Message) -> bool:
 
 
 def _side(reader: Reader) -> Values:
-    limit, log = reader.hpack.values
+    limit, log = reader.blocks.hpack.values
     return True, b"", 0, 0, 0, 0, limit, log
 
 

@@ -30,6 +30,20 @@ _MANY = 256
 """Fields beyond which the text of a block is looked at: an index may stand for thousands of bytes."""
 
 
+class Block(msgspec.Struct, gc=False):
+    """Where a header block stood: its stream, when its first and last byte came, its size, and what its sender had received.
+
+    ``ended``: nothing follows it on its stream.
+    """
+
+    stream: int
+    ended: bool
+    start_ns: int
+    end_ns: int
+    size: int
+    ack: int
+
+
 class Head(msgspec.Struct, frozen=True, gc=False):
     """What a block says; ``line`` only where it is of a request, ``status`` None where it is of none or not known.
 

@@ -1,8 +1,8 @@
-"""One direction of an HTTP/2 connection: ordered bytes → frames → header blocks and bodies, which ``Streams`` puts together.
+"""One direction of an HTTP/2 connection: ordered bytes → frames → bodies, counted, and fragments of header blocks.
 
-It holds a part of one frame at the most, and one header block; a body is never held. Bytes that are missing inside a frame cost
-that frame, as its header says where the next one begins; others cost the place, and then the next frame is looked for. Flow
-control, priorities and what else does not change a message pass by.
+It holds a part of one frame at the most; a body is never held. Bytes that are missing inside a frame cost that frame, as its
+header says where the next one begins; others cost the place, and then the next frame is looked for. Flow control, priorities
+and what else does not change a message pass by. What header blocks say is not its business, but that of ``HeaderBlocks``.
 """
 
 from enum import IntEnum
@@ -15,38 +15,30 @@ from pipeline.decode.http2.context import Context
 from pipeline.decode.http2.frames import (
     CONTINUATION,
     DATA,
-    END_HEADERS,
     END_STREAM,
     GOAWAY,
     HEADER,
-    HEADERS,
     PADDED,
     PREFACE,
-    PUSH_PROMISE,
     RST_STREAM,
     SETTINGS,
-    block_of,
     is_chain,
     is_plausible,
     is_valid,
     second_of_three,
     unpack_header,
 )
-from pipeline.decode.http2.heads import Head
-from pipeline.decode.http2.hpack import Hpack, HpackError
+from pipeline.decode.http2.header_blocks import BEGINS_BLOCK, HeaderBlocks
+from pipeline.decode.http2.hpack import Hpack
 from pipeline.decode.http2.stream import Stream, Tunnel
-from pipeline.decode.http2.streams import Block, Streams
+from pipeline.decode.http2.streams import Streams
 from pipeline.decode.marks import GAP, PROTOCOL_ERROR, SIZE_ESTIMATED, TRUNCATED
 from pipeline.decode.message import Message
 from pipeline.decode.position import At
 from pipeline.decode.protocol import End, Missing
 
-_TAKEN_WHOLE = frozenset((HEADERS, RST_STREAM, PUSH_PROMISE, GOAWAY, CONTINUATION))
+_TAKEN_WHOLE = frozenset((*BEGINS_BLOCK, RST_STREAM, GOAWAY, CONTINUATION))
 """Frames that are read when all of them is here."""
-_BEGINS_BLOCK = frozenset((HEADERS, PUSH_PROMISE))
-_REMEMBERED = 32
-_SHORT = 512
-"""Header blocks that are remembered, and how long they may be: what a client sends again and again."""
 
 
 class Phase(IntEnum):
@@ -62,30 +54,17 @@ class Phase(IntEnum):
 START, FRAME, PAYLOAD, SEEK, ENDED = Phase
 
 
-class Partial(msgspec.Struct, gc=False):
-    """A header block of which not all is here (RFC 9113, section 4.3): ``data`` so far, None where it cannot be known any more.
-
-    ``promised`` is the stream of a PUSH_PROMISE; ``told``: its loss is.
-    """
-
-    block: Block
-    data: bytearray | None = None
-    promised: int = 0
-    told: bool = False
-
-
 class Reader(msgspec.Struct, gc=False, eq=False):
     """``client``: it carries requests. ``peer`` reads the other direction, and both share ``streams``.
 
     ``held`` is the beginning of a frame, of which the first byte came at ``held_ns``. In a payload ``left`` bytes are still to
     come, ``padding`` of them at its end; where they are a body, ``stream`` and ``message`` say whose, ``flags`` are the frame's.
-    ``known`` are blocks that mean what they meant, while the table stands at ``insertions``.
     """
 
     client: bool
     context: Context
     streams: Streams
-    hpack: Hpack
+    blocks: HeaderBlocks
     phase: Phase = START
     held: bytes = b""
     held_ns: int = 0
@@ -96,10 +75,6 @@ class Reader(msgspec.Struct, gc=False, eq=False):
     message: Message | None = None
     messages: Messages | None = None
     tunnel: Tunnel | None = None
-    partial: Partial | None = None
-    known: dict[bytes, Head] = {}
-    insertions: int = 0
-    table_bytes: int = 0
     peer: "Reader" = None  # type: ignore[assignment]  # set as soon as both are there
 
     # -- what the transport tells: ``Protocol`` ----------------------------------------------------------------------------
@@ -139,8 +114,8 @@ class Reader(msgspec.Struct, gc=False, eq=False):
                     break
                 pos = self._whole(data, pos, (length, kind, flags, number), begun, at)
             else:
-                if self.partial is not None:
-                    self._interrupted()
+                if self.blocks.partial is not None:
+                    self.blocks.interrupted()
                 padded = kind == DATA and flags & PADDED and length
                 if padded and pos + HEADER == size:
                     break  # how much of it is padding is not here yet
@@ -155,8 +130,7 @@ class Reader(msgspec.Struct, gc=False, eq=False):
 
     def go_on(self, hpack: Hpack, held: bytes, held_ns: int) -> None:
         """Read on where somebody else stood: in front of a frame, of which ``held`` has come."""
-        self.hpack = hpack
-        self._table_changed()
+        self.blocks.go_on(hpack)
         self._hold(held, held_ns)
 
     def gap(self, count: int, at: At, why: Missing) -> None:
@@ -178,7 +152,7 @@ class Reader(msgspec.Struct, gc=False, eq=False):
         self.phase = ENDED
         self.stream = self.message = self.messages = self.tunnel = None
         self._hold(b"", 0)
-        self._forget_partial()
+        self.blocks.forget()
         other = streams.responses if self.client else streams.requests
         if other.ended or (not self.client and not streams.requests.incomplete):
             streams.flush(why)
@@ -199,9 +173,7 @@ class Reader(msgspec.Struct, gc=False, eq=False):
         self.streams.flush(End.UNSEEN)
         for each in (self, self.peer):
             each._hold(b"", 0)  # noqa: SLF001  of the same class
-            each._forget_partial()  # noqa: SLF001
-            each.context.shared.memory -= each.table_bytes
-            each.table_bytes = 0
+            each.blocks.release()
         del self.peer
 
     @property
@@ -222,8 +194,7 @@ class Reader(msgspec.Struct, gc=False, eq=False):
     @property
     def own_bytes(self) -> int:
         """Of one direction."""
-        partial = len(self.partial.data) if self.partial is not None and self.partial.data is not None else 0
-        return len(self.held) + self.table_bytes + partial
+        return len(self.held) + self.blocks.held_bytes
 
     # -- where a frame begins ------------------------------------------------------------------------------------------------
 
@@ -269,8 +240,7 @@ class Reader(msgspec.Struct, gc=False, eq=False):
     def _lose_place(self, now_ns: int, mark: int, why: Missing) -> None:
         """Nobody knows what was said, nor where the next frame begins."""
         self._hold(b"", 0)
-        self._lose_block(self.partial, mark)
-        self._lose_table()
+        self.blocks.lose_place(mark)
         self.phase = SEEK
         self.stream = self.message = self.messages = self.tunnel = None
         self.streams.missing(now_ns, why, client=self.client)
@@ -382,155 +352,26 @@ class Reader(msgspec.Struct, gc=False, eq=False):
         length, kind, _, number = header
         start = pos + HEADER
         if start + length > len(data):
-            self._cut_short(header, begun, at, TRUNCATED)
+            self.blocks.cut_short(header, begun, at, TRUNCATED)
             self._pass_by(length)
             return self._payload(data, start, at)
-        partial = self.partial
+        blocks = self.blocks
+        partial = blocks.partial
         if partial is not None and kind == CONTINUATION and number == partial.block.stream:
-            self._continue(partial, data[start : start + length], header, at)
+            blocks.continued(partial, data[start : start + length], header, at)
             return start + length
         if partial is not None:
-            self._interrupted()
-        if kind in _BEGINS_BLOCK:
-            self._begin_block(data, start, header, begun, at)
+            blocks.interrupted()
+        if kind in BEGINS_BLOCK:
+            blocks.begin(data, start, header, begun, at)
         elif kind == RST_STREAM:
             self.streams.reset(number, int.from_bytes(data[start : start + 4], "big"))
         elif kind == GOAWAY and length >= 8:
             last = int.from_bytes(data[start : start + 4], "big") & 0x7FFFFFFF
             self.streams.gone_away(last, int.from_bytes(data[start + 4 : start + 8], "big"), client=self.client)
         elif kind == CONTINUATION:
-            self._lose_table()  # its beginning was not seen, or there is none
+            blocks.lose_table()  # its beginning was not seen, or there is none
         return start + length
-
-    def _begin_block(self, data: bytes, start: int, header: frames.Header, begun: int, at: At) -> None:
-        """HEADERS or PUSH_PROMISE."""
-        length, kind, flags, number = header
-        block = Block(
-            number, bool(flags & END_STREAM) and kind == HEADERS, begun, at.last_ns or at.ts_ns, HEADER + length, at.ack
-        )
-        bounds = block_of(data, start, header)
-        if bounds is None:
-            self._lose(Partial(block), PROTOCOL_ERROR, "decoder_http2_heads_invalid")
-            return
-        promised = 0
-        if kind == PUSH_PROMISE:
-            promised = int.from_bytes(data[bounds[0] - 4 : bounds[0]], "big") & 0x7FFFFFFF
-        if flags & END_HEADERS:
-            self._block(block, data[bounds[0] : bounds[1]], promised)
-        else:
-            self.partial = Partial(block, bytearray(), promised)
-            self._extend(self.partial, data[bounds[0] : bounds[1]])
-
-    def _continue(self, partial: Partial, fragment: bytes, header: frames.Header, at: At) -> None:
-        """CONTINUATION (section 6.10)."""
-        self._extend(partial, fragment)
-        partial.block.size += HEADER + header[0]
-        partial.block.end_ns = at.last_ns or at.ts_ns
-        if header[2] & END_HEADERS:
-            self.partial = None
-            if partial.data is None:
-                self._lose(partial, TRUNCATED, "decoder_http2_heads_too_long")
-            else:
-                self.context.shared.memory -= len(partial.data)
-                self._block(partial.block, bytes(partial.data), partial.promised)
-
-    def _extend(self, partial: Partial, fragment: bytes) -> None:
-        """More of a block, unless that makes it too long: then none of it is held, and it counts as lost."""
-        if partial.data is None:
-            return
-        shared = self.context.shared
-        if len(partial.data) + len(fragment) > self.context.max_head:
-            shared.memory -= len(partial.data)
-            partial.data = None
-            self._lose_table()
-        else:
-            shared.memory += len(fragment)
-            partial.data += fragment
-
-    def _block(self, block: Block, data: bytes, promised: int) -> None:
-        """A whole header block."""
-        hpack = self.hpack
-        parser = self.context.requests if self.client or promised else self.context.responses
-        head = self.known.get(data) if hpack.insertions == self.insertions and not promised else None
-        if head is None:
-            try:
-                fields = hpack.decode(data)
-            except HpackError:
-                self._lose(Partial(block, promised=promised), PROTOCOL_ERROR, "decoder_http2_heads_invalid")
-                return
-            head = parser.parse(fields)
-            if hpack.insertions != self.insertions:
-                self._table_changed()
-            elif len(data) <= _SHORT and not promised:
-                if len(self.known) >= _REMEMBERED:
-                    self.known.clear()
-                self.known[data] = head
-        if promised:
-            self.streams.promises(promised, block, head)
-        elif self.client:
-            self.streams.asks(block, head)
-        else:
-            self.streams.answers(block, head)
-
-    def _table_changed(self) -> None:
-        """What a block means may have changed, and what the table costs."""
-        hpack = self.hpack
-        self.insertions = hpack.insertions
-        self.known.clear()
-        held = hpack.held_bytes
-        self.context.shared.memory += held - self.table_bytes
-        self.table_bytes = held
-
-    def _lose_table(self) -> None:
-        self.hpack.lost()
-        self._table_changed()
-
-    # -- header blocks that cannot be known ------------------------------------------------------------------------------------
-
-    def _lose(self, partial: Partial, mark: int, counter: str) -> None:
-        self._lose_table()
-        if partial.told:
-            return
-        partial.told = True
-        self.context.shared.count(counter, 1)
-        if not partial.promised:
-            self.streams.lost(partial.block, mark, client=self.client)
-
-    def _lose_block(self, partial: Partial | None, mark: int) -> None:
-        """What is there of a block will not go on."""
-        if partial is not None:
-            self._forget_partial()
-            self._lose(partial, mark, "decoder_http2_heads_lost" if mark == GAP else "decoder_http2_heads_invalid")
-
-    def _interrupted(self) -> None:
-        """Another frame stands inside a header block (section 6.10: an error of the connection)."""
-        self._lose_block(self.partial, PROTOCOL_ERROR)
-
-    def _forget_partial(self) -> None:
-        if self.partial is not None:
-            if self.partial.data is not None:
-                self.context.shared.memory -= len(self.partial.data)
-            self.partial = None
-
-    def _cut_short(self, header: frames.Header, begun: int, at: At, mark: int) -> None:
-        """A frame of which not all will be looked at: it is too long, or bytes of it are missing. Where it ends is known."""
-        length, kind, flags, number = header
-        if kind in _BEGINS_BLOCK:
-            self._lose_block(self.partial, PROTOCOL_ERROR)
-            ended = bool(flags & END_STREAM) and kind == HEADERS
-            block = Block(number, ended, begun, at.ts_ns, HEADER + length, at.ack)
-            self.partial = Partial(block, promised=int(kind == PUSH_PROMISE))
-        partial = self.partial
-        if kind != CONTINUATION and kind not in _BEGINS_BLOCK:
-            return
-        self._lose_table()
-        if partial is not None:
-            self._forget_partial()
-            partial.data = None
-            if flags & END_HEADERS:
-                self._lose(partial, mark, "decoder_http2_heads_lost" if mark == GAP else "decoder_http2_heads_too_long")
-            else:
-                self.partial = partial
 
     def _skip_held(self, at: At) -> None:
         """Bytes of a frame are missing of which the header is here."""
@@ -545,5 +386,5 @@ class Reader(msgspec.Struct, gc=False, eq=False):
             return
         if kind == RST_STREAM:
             self.streams.reset(number, None)
-        self._cut_short(header, begun, at, GAP)
+        self.blocks.cut_short(header, begun, at, GAP)
         self._pass_by(length - (len(held) - HEADER))

@@ -40,6 +40,14 @@ class Stream(msgspec.Struct, gc=False, eq=False):
             return self.request is not None and self.request.complete
         return self.response is not None and self.response.done
 
+    def fail(self, error: str) -> None:
+        """It breaks off."""
+        if self.response is None:
+            if self.request is not None:
+                self.request.error = error or None
+        elif not self.response.done:
+            self.response.error = error or None
+
     @property
     def held_bytes(self) -> int:
         """What it costs in the bound on memory."""

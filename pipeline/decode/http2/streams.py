@@ -8,10 +8,11 @@ import msgspec
 
 from pipeline.decode.begun import begun
 from pipeline.decode.content import Collector
-from pipeline.decode.grpc import Messages, fields_of_call
+from pipeline.decode.grpc import Messages
 from pipeline.decode.grpc_web import WEB, CallBody, lines
 from pipeline.decode.http2.context import Context
-from pipeline.decode.http2.heads import Head, status_line
+from pipeline.decode.http2.exchange import exchange_of
+from pipeline.decode.http2.heads import Block, Head, status_line
 from pipeline.decode.http2.stream import Stream, Tunnel, error_name
 from pipeline.decode.marks import (
     GAP,
@@ -20,11 +21,8 @@ from pipeline.decode.marks import (
     PROTOCOL_ERROR,
     SIZE_ESTIMATED,
     TRUNCATED,
-    UNMATCHED_REQUEST,
-    UNMATCHED_RESPONSE,
 )
 from pipeline.decode.message import Accepted, Fields, Framing, Message, Request, RequestLine, Response, StatusLine
-from pipeline.decode.pairing.build import build
 from pipeline.decode.position import UNKNOWN, Progress
 from pipeline.decode.protocol import End, Missing
 from pipeline.decode.shared import Shared
@@ -40,20 +38,6 @@ _UNKNOWN_STATUS = StatusLine("2", None)
 _NO_ERROR = 0
 _MARKS = {End.TIMEOUT: SIZE_ESTIMATED, End.UNSEEN: GAP}
 """Of a message that is not whole when no more of it comes: more may come that nobody counts, or has been lost."""
-
-
-class Block(msgspec.Struct, gc=False):
-    """Where a header block stood: its stream, when its first and last byte came, its size, and what its sender had received.
-
-    ``ended``: nothing follows it on its stream.
-    """
-
-    stream: int
-    ended: bool
-    start_ns: int
-    end_ns: int
-    size: int
-    ack: int
 
 
 class Streams(msgspec.Struct, gc=False, eq=False):
@@ -284,7 +268,7 @@ class Streams(msgspec.Struct, gc=False, eq=False):
         response = stream.response
         whole = response is not None and response.done
         if not whole:
-            _fail(stream, End.RESET.error)
+            stream.fail(End.RESET.error)
         if code is not None and (code != _NO_ERROR or not whole):
             stream.error_code = error_name(code)
         self._report(stream, 0)
@@ -294,7 +278,7 @@ class Streams(msgspec.Struct, gc=False, eq=False):
         """GOAWAY: nothing was done for streams of the other end beyond ``last`` (RFC 9113, section 6.8)."""
         for stream in [each for each in self.open.values() if each.id > last and each.id % 2 != client and each.response is None]:
             stream.error_code = error_name(code)
-            _fail(stream, End.FINISHED.error)
+            stream.fail(End.FINISHED.error)
             self._report(stream, 0)
             self._drop(stream.id)
 
@@ -328,7 +312,7 @@ class Streams(msgspec.Struct, gc=False, eq=False):
             return
         self.looked_ns = now_ns
         for stream in [each for each in self.open.values() if 0 < each.doubtful_ns <= now_ns - self.context.response_ns]:
-            _fail(stream, End.TIMEOUT.error)
+            stream.fail(End.TIMEOUT.error)
             self._report(stream, 0)
 
     def _overflow(self) -> None:
@@ -359,7 +343,7 @@ class Streams(msgspec.Struct, gc=False, eq=False):
                 response.marks |= marks
             elif response is not None and request is not None and not request.complete:
                 request.marks |= marks
-            _fail(stream, why.error)
+            stream.fail(why.error)
             self._report(stream, 0)
         for tunnel in list(self.tunnels.values()):
             self._close(tunnel, why)
@@ -383,55 +367,8 @@ class Streams(msgspec.Struct, gc=False, eq=False):
             return
         marks |= connection.marks
         connection.marks = 0
-        for message in (request, response):
-            if message is not None and message.body_size == 0:  # as of a message of HTTP/1 without a body
-                if isinstance(message.content, CallBody):
-                    message.content.inner = None
-                else:
-                    message.content = None
-        if request is None:
-            marks |= UNMATCHED_RESPONSE | (response.why if response is not None else 0)
-        elif response is None:
-            marks |= UNMATCHED_REQUEST
-            if not request.complete and not stream.error_code:
-                marks |= SIZE_ESTIMATED
-        exchange = build(request, response, connection, marks, shared)
-        told = self._told(stream)
-        if request is None and not connection.security:
-            told["url_scheme"] = None  # a proxy in front may have taken TLS off
-        for name, value in told.items():
-            msgspec.structs.force_setattr(exchange, name, value)  # nobody has it yet, and a copy costs twenty times as much
-        shared.events.append(exchange)
+        shared.events.append(exchange_of(stream, connection, marks, shared))
         connection.exchanges += 1
-
-    @staticmethod
-    def _told(stream: Stream) -> dict[str, object]:
-        """What its exchange says beside what those of HTTP/1 do, by the names of its attributes."""
-        told: dict[str, object] = {"httpipe_stream_id": stream.id}
-        if stream.call == WEB:
-            told["rpc_system"] = WEB
-            if stream.grpc_status is not None:
-                told["rpc_grpc_status_code"] = stream.grpc_status
-        elif stream.call is not None:
-            path = stream.request.line.path if stream.request is not None else None
-            told |= fields_of_call(stream.call, path, stream.grpc_status, stream.asked, stream.answered)
-        if stream.error_code is not None:
-            told["httpipe_http2_error"] = stream.error_code
-        response = stream.response
-        if stream.protocol is not None and response is not None and (response.line.status or 0) < 300:
-            told["network_protocol_name"] = stream.protocol
-        if stream.partial_host:
-            told["server_address"] = told["server_port"] = None
-        return told
-
-
-def _fail(stream: Stream, error: str) -> None:
-    """It breaks off."""
-    if stream.response is None:
-        if stream.request is not None:
-            stream.request.error = error or None
-    elif not stream.response.done:
-        stream.response.error = error or None
 
 
 def _add_trailers(message: Message, block: Block, fields: Fields) -> None:
