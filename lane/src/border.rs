@@ -34,13 +34,11 @@ pub fn taken(clean: &Bound<'_, PyTuple>, limits: &Limits<'_>) -> PyResult<Taken>
     connection.behaviour = clean.get_item(12)?.extract()?;
     connection.batch = clean.get_item(13)?.extract()?;
     connection.rejoined = clean.get_item(14)?.extract()?;
-    connection.informational = clean.get_item(15)?.extract()?;
-    connection.rest.informational = connection.informational;
+    connection.http1.informational = clean.get_item(15)?.extract()?;
+    connection.rest.informational = connection.http1.informational;
     let (known, http2) = (clean.get_item(17)?, clean.get_item(18)?);
     if !http2.is_none() {
-        let http2 = Http2::from_python(&http2, limits)?;
-        connection.held_bytes = http2.held_bytes();
-        connection.http2 = Some(Box::new(http2));
+        connection.http2 = Some(Box::new(Http2::from_python(&http2, limits)?));
     }
     Ok(Taken {
         connection,
@@ -91,7 +89,7 @@ pub fn given<'py>(py: Python<'py>, followed: &Followed, clean: &Py<PyAny>, limit
             .as_ref()
             .map_or_else(|| py.None().into_bound(py), |known| known.bind(py).clone()),
         http2,
-        connection.held.len().into_pyobject(py)?.into_any(),
+        connection.http1.held.segments.len().into_pyobject(py)?.into_any(),
     ];
     clean.bind(py).call1(PyTuple::new(py, values)?)
 }

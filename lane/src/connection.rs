@@ -4,60 +4,18 @@
 //! no message is under way; a dozen numbers describe it then (`Rest` and what a whole exchange changes). What has come since is
 //! `held`, so that Python, told both, goes on as if it had seen all. A step that is `Unusual` has changed nothing.
 
-use crate::head::{self, Head};
-use crate::http2::follower::{Http2, Limits, When};
+use crate::held::Held;
+use crate::http1::{Http1, may_open};
+use crate::http2::follower::{Http2, When};
 use crate::http2::frames::{PREFACE, opens_server};
 use crate::key::Key;
-use crate::message::{Keep, Message, Request, Response, Rest as Body};
-use crate::seen::Remembered;
+use crate::message::{Request, Response};
+use crate::options::Options;
 use crate::segment::{ACK, FIN, MULTIPATH, RST, SYN, Segment, UNUSUAL, ahead, behind};
 use std::sync::Arc;
 
 /// How far ahead a RST may lie to be believed (`pipeline.decode.transport.segments.RESET_WINDOW`).
 pub const RESET_WINDOW: i32 = 1 << 20;
-/// Most that is held for one connection: of chunked bodies the framing, and the data beside it.
-const MAX_HELD: usize = 64 << 10;
-/// In how many segments a head may come.
-const MAX_PARTS: usize = 16;
-/// What a held segment costs beside its payload.
-const HELD_BYTES: usize = 100;
-const COMMON: [&[u8]; 4] = [b"GET ", b"POST", b"HEAD", b"PUT "];
-
-/// What all connections have in common.
-pub struct Options {
-    pub request_headers: Vec<String>,
-    pub response_headers: Vec<String>,
-    pub max_head: usize,
-    /// Streams that may be open on one connection; and requests that may wait on all others, for now.
-    pub max_open: usize,
-    pub room: usize,
-    /// Fields of requests that were read.
-    pub seen: Remembered,
-}
-
-impl Options {
-    pub fn limits(&self) -> Limits<'_> {
-        Limits {
-            reported: [&self.request_headers, &self.response_headers],
-            max_head: self.max_head,
-            max_open: self.max_open,
-            room: self.room,
-        }
-    }
-}
-
-/// A segment that Python would have to be told of.
-pub struct Held {
-    pub seg: Segment,
-    pub payload: Arc<[u8]>,
-}
-
-/// The beginning of a head whose end has not come.
-pub struct Partial {
-    first: Segment,
-    bytes: Vec<u8>,
-    parts: usize,
-}
 
 /// What bytes change that are not an exchange yet, as it was at rest.
 #[derive(Clone, Copy, Default)]
@@ -104,12 +62,7 @@ pub struct Connection {
     pub behaviour: u8,
     pub batch: i64,
     pub rejoined: i64,
-    pub informational: Option<(u32, u32)>,
-    pub request: Option<Request>,
-    pub response: Option<Response>,
-    pub partial: Option<Box<Partial>>,
-    pub held: Vec<Held>,
-    pub held_bytes: usize,
+    pub http1: Http1,
     /// Where it speaks HTTP/2. It has no `rest` and holds no segments then: what Python needs of it is known at any time.
     pub http2: Option<Box<Http2>>,
 }
@@ -122,7 +75,7 @@ impl Connection {
         }
         let mut opened = Connection::at_rest(syn.key, [syn.seq.wrapping_add(1), 0]);
         (opened.phase, opened.generation, opened.last_ns) = (Phase::Asked, syn.seq, syn.ts_ns);
-        opened.hold(syn, &Arc::default());
+        opened.http1.held.hold(syn, &Arc::default());
         Some(opened)
     }
 
@@ -146,12 +99,7 @@ impl Connection {
             behaviour: 0,
             batch: -1,
             rejoined: -1,
-            informational: None,
-            request: None,
-            response: None,
-            partial: None,
-            held: Vec::new(),
-            held_bytes: 0,
+            http1: Http1::default(),
             http2: None,
         }
     }
@@ -169,7 +117,15 @@ impl Connection {
     pub fn under_way(&self) -> usize {
         match &self.http2 {
             Some(http2) => http2.open.len(),
-            None => usize::from(self.request.is_some() || self.partial.is_some()),
+            None => usize::from(self.http1.busy()),
+        }
+    }
+
+    /// What is held for it.
+    pub fn held_bytes(&self) -> usize {
+        match &self.http2 {
+            Some(http2) => http2.held_bytes(),
+            None => self.http1.held.bytes,
         }
     }
 
@@ -184,15 +140,13 @@ impl Connection {
 
     /// Take a whole exchange away: the connection rests.
     pub fn settle(&mut self) -> Option<(Request, Response)> {
-        let exchange = (self.request.take()?, self.response.take()?);
+        let exchange = self.http1.settle()?;
         (self.exchanges, self.answers, self.marks) = (self.exchanges + 1, self.answers + 1, 0);
         self.replied = i64::from(exchange.1.message.ack);
         self.rest = Rest {
             next: self.next,
-            informational: self.informational,
+            informational: self.http1.informational,
         };
-        self.held.clear();
-        self.held_bytes = 0;
         Some(exchange)
     }
 
@@ -200,7 +154,7 @@ impl Connection {
     pub fn waiting(&self) -> bool {
         match &self.http2 {
             Some(http2) => !http2.open.is_empty(),
-            None => self.request.is_some() && self.response.is_none(),
+            None => self.http1.waiting(),
         }
     }
 
@@ -228,16 +182,15 @@ impl Connection {
         }
         if (side == 0 && payload.starts_with(PREFACE)) || (side == 1 && opens_server(payload)) {
             (self.phase, self.http2) = (Phase::Open, Some(Box::new(Http2::new())));
-            self.held = Vec::new();
+            self.http1.held = Held::default();
             return self.frames(side, seg, payload, false, options);
         }
-        let common = payload.get(..4).is_some_and(|begin| COMMON.contains(&begin));
-        if side != 0 || !common {
+        if side != 0 || !may_open(payload) {
             return Step::Unusual;
         }
-        let (held, bytes) = (std::mem::take(&mut self.held), std::mem::take(&mut self.held_bytes));
-        if !self.client_sent(seg, payload, options) {
-            (self.held, self.held_bytes) = (held, bytes);
+        let held = std::mem::take(&mut self.http1.held);
+        if !self.http1.client_sent(&self.key, seg, payload, options) {
+            self.http1.held = held;
             return Step::Unusual;
         }
         self.phase = Phase::Open;
@@ -254,7 +207,7 @@ impl Connection {
         }
         self.phase = Phase::Answered;
         self.next[1] = seg.seq.wrapping_add(1);
-        self.hold(seg, &Arc::default());
+        self.http1.held.hold(seg, &Arc::default());
         Step::Taken
     }
 
@@ -305,7 +258,7 @@ impl Connection {
     }
 
     fn requested(&mut self, seg: &Segment, payload: &[u8], end: bool, options: &mut Options) -> Step {
-        if end || self.ended[1] || self.response.is_some() || !self.client_sent(seg, payload, options) {
+        if end || self.ended[1] || self.http1.response.is_some() || !self.http1.client_sent(&self.key, seg, payload, options) {
             return Step::Unusual;
         }
         self.advance(0, seg);
@@ -314,15 +267,11 @@ impl Connection {
 
     fn responded(&mut self, seg: &Segment, payload: &[u8], end: bool, options: &Options) -> Step {
         // What it means that an end is done while a message is under way is for Python to say.
-        let (informational, held) = (self.informational, self.held.len());
-        if self.request.is_none() || !self.server_sent(seg, payload, end, options) {
-            self.informational = informational;
-            debug_assert_eq!(held, self.held.len());
+        if !self.http1.server_sent(seg, payload, end, options) {
             return Step::Unusual;
         }
         self.advance(1, seg);
-        let whole = self.response.as_ref().is_some_and(|response| response.message.done());
-        if whole { Step::Whole { end } } else { Step::Taken }
+        if self.http1.done() { Step::Whole { end } } else { Step::Taken }
     }
 
     /// Bytes of HTTP/2.
@@ -333,7 +282,6 @@ impl Connection {
         if read.is_ok() && beyond > 0 && !http2.gap(side, beyond, when) {
             read = Err(payload.len());
         }
-        self.held_bytes = http2.held_bytes();
         if read.is_ok() && end && self.busy() {
             read = Err(seg.length as usize); // what the end means for what is under way is for Python to say
         }
@@ -353,223 +301,5 @@ impl Connection {
     fn advance(&mut self, side: usize, seg: &Segment) {
         self.last_ns = seg.ts_ns;
         self.next[side] = seg.end();
-    }
-
-    // -- messages. False: it is unusual, and but for `informational` nothing has changed -------------------------------------
-
-    fn client_sent(&mut self, seg: &Segment, payload: &[u8], options: &mut Options) -> bool {
-        if let Some(request) = &mut self.request {
-            if self.partial.is_some() || self.held_bytes > MAX_HELD {
-                return false;
-            }
-            let Some(keep) = request.message.more(seg, payload, false) else {
-                return false;
-            };
-            self.keep(&keep, seg, payload);
-            return true;
-        }
-        let joined = self.joined(payload);
-        let text = joined.as_deref().unwrap_or(payload);
-        match head::request(text, &options.request_headers, options.seen.of(&self.key)) {
-            Head::Incomplete => self.wait_for_more(seg, payload, options),
-            Head::Unusual => false,
-            Head::Whole(head) => {
-                let first = self.partial.as_ref().map_or(*seg, |partial| partial.first);
-                let body = Body::framed(&head.fields).unwrap_or(Body::Length(0));
-                let beyond = u64::from(seg.length) - payload.len() as u64;
-                let begun = Message::begin(&first, seg, first.seq, head.size as u64, body, &text[head.size..], beyond);
-                let Some(message) = begun else { return false };
-                let kept: Arc<[u8]> = self.without_body(payload, head.size, head.fields.chunked).into();
-                let text = joined.map_or_else(|| kept.clone(), Arc::from);
-                self.request = Some(Request { message, head, text });
-                self.partial = None;
-                self.hold(seg, &kept);
-                true
-            }
-        }
-    }
-
-    fn server_sent(&mut self, seg: &Segment, payload: &[u8], end: bool, options: &Options) -> bool {
-        let Some(request) = &self.request else { return false };
-        if let Some(response) = &mut self.response {
-            // A segment that begins like a response may be the next one.
-            let follows = !payload.is_empty() && head::may_begin_response(payload);
-            if follows || self.held_bytes > MAX_HELD {
-                return false;
-            }
-            let Some(keep) = response.message.more(seg, payload, end) else {
-                return false;
-            };
-            if !response.message.done() {
-                self.keep(&keep, seg, payload);
-            }
-            return true;
-        }
-        if self.partial.is_none() {
-            let asked = (request.message.ack, request.message.done());
-            return self.first_of_response(asked, seg, payload, end, options);
-        }
-        if head::may_begin_response(payload) || end {
-            return false;
-        }
-        let Some(joined) = self.joined(payload) else { return false };
-        match head::response(&joined, &options.response_headers) {
-            Head::Incomplete => self.wait_for_more(seg, payload, options),
-            Head::Unusual => false,
-            Head::Whole(head) if head.status < 200 => false,
-            Head::Whole(head) => {
-                let Some(first) = self.partial.as_ref().map(|partial| partial.first) else {
-                    return false;
-                };
-                self.begin_response(head, &first, seg, first.seq, &joined, payload, false)
-            }
-        }
-    }
-
-    /// A segment that begins where a response must: some 1xx, then a response or its beginning.
-    fn first_of_response(&mut self, asked: (u32, bool), seg: &Segment, payload: &[u8], end: bool, options: &Options) -> bool {
-        let mut pos = 0;
-        while pos < payload.len() {
-            let seq = behind(seg.seq, pos);
-            match head::response(&payload[pos..], &options.response_headers) {
-                Head::Unusual => return false,
-                Head::Incomplete => {
-                    return pos == 0 && !end && asked.1 && self.turn(asked.0, seq) && self.wait_for_more(seg, payload, options);
-                }
-                Head::Whole(head) if head.status < 200 => {
-                    if head.status == 101 {
-                        return false;
-                    }
-                    let begin = self.informational.filter(|last| last.1 == seq).map_or(seq, |last| last.0);
-                    self.informational = Some((begin, behind(seq, head.size)));
-                    pos += head.size;
-                }
-                Head::Whole(head) => {
-                    return asked.1
-                        && self.turn(asked.0, seq)
-                        && self.begin_response(head, seg, seg, seq, &payload[pos..], payload, end);
-                }
-            }
-        }
-        if end || payload.len() != seg.length as usize || self.held_bytes > MAX_HELD {
-            return false;
-        }
-        self.hold(seg, &payload.into());
-        true
-    }
-
-    /// Whether the response that begins at `seq` answers a request that acknowledged `ack`: nothing but 1xx came between.
-    fn turn(&self, ack: u32, seq: u32) -> bool {
-        ack == seq || self.informational == Some((ack, seq))
-    }
-
-    #[expect(clippy::too_many_arguments, reason = "what a response begins with; it is called twice")]
-    fn begin_response(
-        &mut self,
-        head: head::ResponseHead,
-        first: &Segment,
-        seg: &Segment,
-        seq: u32,
-        text: &[u8],
-        payload: &[u8],
-        end: bool,
-    ) -> bool {
-        let Some(request) = &self.request else { return false };
-        if first.seq != seq && ahead(first.ack, request.message.seq) <= 0 {
-            return false; // behind a 1xx it must have been sent after its request
-        }
-        let bodiless = request.head.method == "HEAD" || matches!(head.status, 204 | 304);
-        let body = if bodiless {
-            Some(Body::Length(0))
-        } else {
-            Body::framed(&head.fields)
-        };
-        let Some(body) = body else { return false }; // it lasts until the connection closes
-        let beyond = u64::from(seg.length) - payload.len() as u64;
-        let begun = Message::begin(first, seg, seq, head.size as u64, body, &text[head.size..], beyond);
-        let Some(message) = begun.filter(|message| message.done() || !end) else {
-            return false;
-        };
-        if !message.done() {
-            let in_front = payload.len() - text.len().min(payload.len()); // 1xx in the same segment
-            self.hold(
-                seg,
-                &self.without_body(payload, in_front + head.size, head.fields.chunked).into(),
-            );
-        }
-        self.response = Some(Response { message, head });
-        self.partial = None;
-        true
-    }
-
-    // -- what is held --------------------------------------------------------------------------------------------------------
-
-    /// The part of a head that came before, and `payload`; None where there is none.
-    fn joined(&self, payload: &[u8]) -> Option<Vec<u8>> {
-        self.partial.as_ref().map(|partial| [&partial.bytes, payload].concat())
-    }
-
-    /// A segment in which a head of `size` bytes ends, as far as Python has to see it: of a body whose length is known it counts
-    /// the bytes alone.
-    fn without_body<'a>(&self, payload: &'a [u8], size: usize, chunked: bool) -> &'a [u8] {
-        let before = self.partial.as_ref().map_or(0, |partial| partial.bytes.len());
-        if chunked { payload } else { &payload[..size - before] }
-    }
-
-    /// A head goes on in the next segment.
-    fn wait_for_more(&mut self, seg: &Segment, payload: &[u8], options: &Options) -> bool {
-        let partial = self.partial.get_or_insert_with(|| {
-            Box::new(Partial {
-                first: *seg,
-                bytes: Vec::new(),
-                parts: 0,
-            })
-        });
-        let size = partial.bytes.len() + payload.len();
-        if size > options.max_head || partial.parts == MAX_PARTS || payload.len() != seg.length as usize {
-            if partial.parts == 0 {
-                self.partial = None;
-            }
-            return false;
-        }
-        partial.bytes.extend_from_slice(payload);
-        partial.parts += 1;
-        self.hold(seg, &payload.into());
-        true
-    }
-
-    fn keep(&mut self, keep: &Keep, seg: &Segment, payload: &[u8]) {
-        match keep {
-            Keep::Bytes => self.hold(seg, &payload.into()),
-            Keep::Count => self.count(seg),
-        }
-    }
-
-    fn hold(&mut self, seg: &Segment, payload: &Arc<[u8]>) {
-        self.held_bytes += HELD_BYTES + payload.len();
-        self.held.push(Held {
-            seg: *seg,
-            payload: payload.clone(),
-        });
-    }
-
-    /// So many bytes of a body came: for Python a run of segments whose bytes were left out on purpose.
-    fn count(&mut self, seg: &Segment) {
-        let run = Segment {
-            last_ns: seg.ended_ns(),
-            captured: 0,
-            flags: ACK,
-            ..*seg
-        };
-        let goes_on = |last: &Held| last.payload.is_empty() && last.seg.key == run.key && last.seg.end() == run.seq;
-        if let Some(last) = self.held.last_mut().filter(|last| goes_on(last) && last.seg.length < 1 << 30) {
-            last.seg = Segment {
-                seq: last.seg.seq,
-                length: last.seg.length + run.length,
-                ..run
-            };
-            return;
-        }
-        self.hold(&run, &Arc::default());
     }
 }

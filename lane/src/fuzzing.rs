@@ -1,11 +1,12 @@
 //! What fuzzers call: the parts that read untrusted bytes, without Python. Each panics where a promise is broken.
 
 use crate::clock::Clock;
-use crate::connection::{Connection, Options, Step};
+use crate::connection::{Connection, Step};
 use crate::frames::plain;
 use crate::grammar::Grammar;
 use crate::key::Key;
 use crate::line::checked;
+use crate::options::Options;
 use crate::seen::Remembered;
 use crate::segment::{ACK, FIN, RST, SYN, Segment};
 
@@ -110,25 +111,28 @@ pub fn segments(mut data: &[u8]) {
             }
             Step::Whole { end } => {
                 assert!(connection.settle().is_some(), "whole, and not there");
-                assert!(!connection.busy() && connection.held.is_empty() && connection.held_bytes == 0);
+                let held = &connection.http1.held;
+                assert!(!connection.busy() && held.segments.is_empty() && held.bytes == 0);
                 if end && connection.end(1, now) == Step::Closed {
                     return;
                 }
             }
             Step::Taken => {}
         }
-        let held: usize = connection.held.iter().map(|held| held.payload.len()).sum();
-        assert!(held <= connection.held_bytes && connection.held_bytes < (64 << 10) + 2048);
+        let held: usize = connection.http1.held.segments.iter().map(|held| held.payload.len()).sum();
+        assert!(held <= connection.held_bytes() && connection.held_bytes() < (64 << 10) + 2048);
     }
 }
 
 fn state(connection: &Connection) -> impl PartialEq + use<> {
     let sizes = [
         connection
+            .http1
             .request
             .as_ref()
             .map(|request| (request.message.size, request.message.done())),
         connection
+            .http1
             .response
             .as_ref()
             .map(|response| (response.message.size, response.message.done())),
@@ -138,13 +142,13 @@ fn state(connection: &Connection) -> impl PartialEq + use<> {
             connection.next,
             connection.ended,
             connection.last_ns,
-            connection.informational,
+            connection.http1.informational,
         ),
         (connection.exchanges, connection.answers, connection.replied, connection.marks),
         (
-            connection.partial.is_some(),
-            connection.held.len(),
-            connection.held_bytes,
+            connection.http1.partial.is_some(),
+            connection.http1.held.segments.len(),
+            connection.held_bytes(),
             sizes,
         ),
     )

@@ -1,12 +1,13 @@
 //! The common case of httpipe's decode, compiled: plain HTTP/1 and HTTP/2 on connections of which nothing is missing.
 //!
-//! What it does not keep goes to the Python decoder in order (`lane`, `connection`), which alone decides about doubtful traffic.
+//! What it does not keep goes to the Python decoder in order (`decoder`, `connection`), which alone decides about doubtful traffic.
 
 mod border;
 mod capture;
 mod chunks;
 mod clock;
 mod connection;
+mod decoder;
 mod ends;
 mod events;
 mod exchange;
@@ -16,15 +17,19 @@ mod frames;
 pub mod fuzzing;
 mod grammar;
 mod head;
+mod held;
+mod http1;
 mod http2;
 mod json;
 mod json_members;
 mod json_text;
 mod key;
+mod known;
 mod lane;
 mod line;
 mod maker;
 mod message;
+mod options;
 mod records;
 mod seen;
 mod segment;
@@ -59,7 +64,7 @@ mod _lane {
         PySequence::register::<crate::events::Events>(module.py())?;
         PySequence::register::<crate::records::Records>(module.py())?;
         module.add("MAX_CAPTURED", crate::capture::MAX_CAPTURED)?;
-        module.add("MAX_ENDED", crate::lane::MAX_ENDED)?;
+        module.add("MAX_ENDED", crate::known::MAX_ENDED)?;
         module.add("RESET_WINDOW", crate::connection::RESET_WINDOW)?;
         module.add("METHODS", crate::head::METHODS)?;
         module.add("SECRETS", crate::head::SECRETS)?;

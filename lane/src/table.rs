@@ -88,7 +88,7 @@ impl Table {
         self.serial = self.serial.wrapping_add(1);
         self.open += usize::from(connection.is_open());
         self.busy += connection.under_way();
-        self.held_bytes += connection.held_bytes;
+        self.held_bytes += connection.held_bytes();
         let (key, since, serial) = (connection.key.of_connection(), connection.exchanges, self.serial);
         let followed = Some(Box::new(Followed {
             connection,
@@ -117,7 +117,7 @@ impl Table {
         self.free.push(place);
         self.open -= usize::from(connection.is_open());
         self.busy -= connection.under_way();
-        self.held_bytes -= connection.held_bytes;
+        self.held_bytes -= connection.held_bytes();
         let slots = &self.slots;
         self.timers.sweep(self.open, |(place, serial), second| {
             slots[place as usize]
@@ -186,7 +186,7 @@ impl Table {
 
     /// The connection for which most is held.
     pub fn largest(&self) -> Option<u32> {
-        let held = |slot: &Option<Box<Followed>>| slot.as_ref().map_or(0, |followed| followed.connection.held_bytes);
+        let held = |slot: &Option<Box<Followed>>| slot.as_ref().map_or(0, |followed| followed.connection.held_bytes());
         let (place, _) = self.slots.iter().enumerate().max_by_key(|(_, slot)| held(slot))?;
         u32::try_from(place).ok()
     }
