@@ -26,6 +26,7 @@ class ContainerEngine:
         self.containers: dict[str, Container] = {}
         self.lists = 0
         self.refuse: tuple[int, str] | None = None
+        self.refuse_events = False
         self.broken_list = b""
         self._server: asyncio.Server | None = None
         self._watchers: set[asyncio.StreamWriter] = set()
@@ -80,7 +81,8 @@ class ContainerEngine:
     async def says(self, line: str) -> None:
         """A line to whoever watches."""
         for writer in list(self._watchers):
-            writer.write(f"{len(line) + 1:x}\r\n{line}\n\r\n".encode())
+            data = line.encode(errors="surrogateescape")
+            writer.write(b"%x\r\n%b\n\r\n" % (len(data) + 1, data))
             await writer.drain()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -91,6 +93,9 @@ class ContainerEngine:
                 if target.path == "/events":
                     assert json.loads(parse_qs(target.query)["filters"][0]) == {"type": ["container"]}
                     assert int(parse_qs(target.query)["since"][0]) > 0
+                    if self.refuse_events:
+                        writer.write(b"HTTP/1.1 403 No\r\nContent-Length: 9\r\n\r\nforbidden")
+                        continue
                     writer.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
                     self._watchers.add(writer)
                 else:

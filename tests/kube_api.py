@@ -201,12 +201,12 @@ class KubeApi:
             self.watching -= 1
         return None
 
-    async def end_watches(self, line: Mapping[str, Any] | None = None, *, torn: bool = False) -> None:
+    async def end_watches(self, line: Mapping[str, Any] | bytes | None = None, *, torn: bool = False) -> None:
         """End every watch as the server does: at its time, or with an error; ``torn``: in the middle of a line."""
         self.ends += 1
         for writer in list(self._connections):
             if line is not None:
-                text = json.dumps(line).encode() + b"\n"
+                text = (line if isinstance(line, bytes) else json.dumps(line).encode()) + b"\n"
                 _chunk(writer, text[: len(text) // 2] if torn else text)
             if torn:
                 await writer.drain()

@@ -16,12 +16,12 @@ from pipeline.api import Context
 from pipeline.docker.container import Container, Naming, container_of
 from pipeline.docker.engine import NoEngineError
 from pipeline.following.loop import Loop
-from pipeline.following.requests import BrokenError, RefusedError, Requests, Server, UnreachableError
+from pipeline.following.requests import UNREADABLE, BrokenError, RefusedError, Requests, Server, UnreachableError
 from pipeline.following.table import Listing, Table
 
 SHORTEST_SECS = 1.0
 """Events that ended sooner are asked for again after that."""
-FAULTS = (UnreachableError, RefusedError, NoEngineError, OSError, msgspec.DecodeError)
+FAULTS = (UnreachableError, RefusedError, NoEngineError, OSError, *UNREADABLE)
 """After which the engine is asked again, later."""
 CHANGED = ("rename", "update")
 ENDED = ("die", "destroy", "remove")
@@ -92,7 +92,7 @@ class Follower:
         return f"cannot follow the containers: {error or f'{self._asked} has not answered yet'}{remedy}"
 
     async def _follow(self, engine: Requests) -> None:
-        """List, and take what happens until that ends."""
+        """List, and take what happens until that ends, or a line of it is not understood. All is well when both are answered."""
         since = int(time.time())
         await self._take_list(await engine.page("/containers/json", {}))
         try:
@@ -102,7 +102,7 @@ class Follower:
                     if line:
                         self._take(_happened(line))
                     self._loop.well()
-        except BrokenError:
+        except (BrokenError, *UNREADABLE):
             self._context.count("watches_broken", 1)  # trouble only where the list fails, too
 
     async def _take_list(self, page: bytes) -> None:
@@ -111,7 +111,6 @@ class Follower:
         listing.end()
         if first:
             self._context.log.info("containers are known", extra={"containers": len(self._table)})
-        self._loop.well()
 
     def _take(self, happened: Happened) -> None:
         actor, said = happened.actor, happened.actor.attributes or {}
@@ -125,7 +124,7 @@ class Follower:
     def _container(self, raw: msgspec.Raw) -> Container | None:
         try:
             told = _told(raw)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             self._context.count("bad_containers", 1)
             return None
         name = min(told.names or [""], key=lambda each: each.count("/"))

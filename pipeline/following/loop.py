@@ -5,6 +5,7 @@ the first attempt has told anything lets it come to an end, for a bounded time: 
 """
 
 import random
+import time
 from collections.abc import Awaitable, Callable
 
 import anyio
@@ -12,7 +13,8 @@ import anyio
 from pipeline.api import Context
 
 BACKOFF_SECS = (0.5, 30.0)
-"""Bounds of the first wait and of every one; random below them, so that the hosts of a cluster do not come back all at once."""
+"""Bounds of the first wait and of every one; random below them, so that the hosts of a cluster do not come back all at once. The
+wait behind an attempt that lasted longer than the second bound is a first one again."""
 LAST_SECS = 2.0
 """For the first attempt, behind the end of the run."""
 
@@ -54,16 +56,18 @@ class Loop:
 
     def well(self) -> None:
         """The server has told something."""
-        self._failures = 0
         self._told = True
         self._context.trouble("")
         if self._last is not None:
             self._last.cancel()
 
     async def _tried(self) -> None:
+        began = time.monotonic()
         try:
             await self._attempt()
         except self._faults as error:
+            if time.monotonic() - began > BACKOFF_SECS[1]:
+                self._failures = 0
             self._told = True
             self._context.count("unreachable", 1)
             self._context.trouble(self._explain(error))

@@ -26,6 +26,8 @@ LARGEST_PAGE = 256 << 20
 """Bytes of one whole answer, such as a page of a list."""
 LONGEST_WORDS = 64 << 10
 """Bytes of an answer that is an error."""
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding JSON raises, whatever it holds."""
 
 
 class UnreachableError(Exception):
@@ -141,6 +143,6 @@ async def _words(response: Any) -> str:  # noqa: ANN401  httpx' response
             break
     try:
         message = str(msgspec.json.decode(text)["message"])
-    except (msgspec.DecodeError, KeyError, TypeError):
+    except (*UNREADABLE, KeyError, TypeError):
         message = text[:LONGEST_WORDS].decode(errors="replace")
     return message or response.reason_phrase

@@ -20,7 +20,7 @@ import msgspec
 
 from pipeline.api import Context
 from pipeline.following.loop import Loop
-from pipeline.following.requests import BrokenError, RefusedError, Requests, UnreachableError
+from pipeline.following.requests import UNREADABLE, BrokenError, RefusedError, Requests, UnreachableError
 from pipeline.following.table import Listing, Table
 from pipeline.kubernetes.api import PODS, server_of
 from pipeline.kubernetes.credentials import Cluster, CredentialsError
@@ -35,7 +35,7 @@ PAGE_PODS = 250
 GONE = 410
 FORBIDDEN = (401, 403)
 
-FAULTS = (UnreachableError, RefusedError, CredentialsError, OSError, msgspec.DecodeError)
+FAULTS = (UnreachableError, RefusedError, CredentialsError, OSError, *UNREADABLE)
 """After which the server is asked again, later."""
 
 REMEDY = "the service account needs get, list and watch for pods: docs/transforms/kubernetes.md"
@@ -225,6 +225,6 @@ class Follower:
     def _pod(self, raw: msgspec.Raw) -> Pod | None:
         try:
             return pod_of(decode(raw), self._naming)
-        except msgspec.DecodeError:
+        except UNREADABLE:
             self._context.count("bad_pods", 1)
             return None

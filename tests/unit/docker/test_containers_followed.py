@@ -19,6 +19,7 @@ from pipeline.docker.container import Naming, container_of, image_of
 from pipeline.docker.engine import server_at
 from pipeline.docker.follower import Follower
 from pipeline.following import requests
+from pipeline.following.loop import BACKOFF_SECS
 from pipeline.following.table import Table
 from tests.container_engine import ContainerEngine, container
 
@@ -34,6 +35,7 @@ class Followed:
     def __init__(self, socket: Path, most: int) -> None:
         self.counts: Counter[str] = Counter()
         self.complaints: list[str] = []
+        self.slept: list[float] = []
         context = Context("it", count=lambda name, by: self.counts.update({name: by}), trouble=self._complain)
         self.table = Table(most, context.count)
         naming = Naming(("team", "bulky"), ("com.docker.compose.service",))
@@ -53,8 +55,8 @@ class Followed:
         if sentence != (self.complaints[-1] if self.complaints else ""):
             self.complaints.append(sentence)
 
-    @staticmethod
-    def _sleep(_secs: float) -> Awaitable[None]:
+    def _sleep(self, secs: float) -> Awaitable[None]:
+        self.slept.append(secs)
         return anyio.sleep(0.01)
 
 
@@ -156,6 +158,40 @@ async def test_what_it_refuses_and_what_is_not_understood_is_trouble(engine: Con
         engine.broken_list = b'[{"Id": 3}, {"Id": "ee", "Names": ["/other/alias", "/e"]}]'
         await it.until(lambda: it.table.listed)
         assert it.names() == {"e"}
+        assert it.counts["bad_containers"] == 1
+
+
+async def test_an_engine_that_tells_no_events_is_trouble_until_it_does(engine: ContainerEngine) -> None:
+    """As behind a proxy that lets only the list through: said once, asked more and more seldom; what runs is known meanwhile."""
+    engine.refuse_events = True
+    async with followed(engine.socket) as it:
+        await it.until(lambda: it.counts["unreachable"] >= 20)
+        assert it.names() == {"shop-1"}
+        assert it.complaints == ["cannot follow the containers: the container engine answers 403: forbidden"]
+        assert max(it.slept) > 2 * BACKOFF_SECS[0]
+        engine.refuse_events = False
+        await it.until(lambda: engine.watched and len(it.complaints) == 2)
+        assert it.complaints[-1] == ""
+
+
+@pytest.mark.parametrize("line", ["{", '{"Type": "\udcff"}', '{"Type": ' + "[" * 100_000, '{"Actor": {"ID": 3}}'])
+async def test_an_event_that_is_not_understood_has_all_listed_again(engine: ContainerEngine, line: str) -> None:
+    """What it may have been about is on the list; nothing ends, and nothing is said about it."""
+    async with followed(engine.socket) as it:
+        await it.until(lambda: engine.watched)
+        engine.containers = {CART["Id"]: CART}
+        await engine.says(line)
+        await it.until(lambda: it.table.uids == {CART["Id"]} and engine.watched)
+        assert (it.counts, it.complaints) == ({"watches_broken": 1}, [])
+
+
+async def test_a_list_is_read_whatever_it_holds(engine: ContainerEngine) -> None:
+    """One without end is trouble; a name that is no text is a container's own."""
+    engine.broken_list = b"[" * 100_000
+    async with followed(engine.socket) as it:
+        await it.until(lambda: it.complaints)
+        engine.broken_list = b'[{"Id": "\xff"}, {"Id": "ee", "Names": ["/e"]}]'
+        await it.until(lambda: it.names() == {"e"})
         assert it.counts["bad_containers"] == 1
 
 

@@ -215,3 +215,16 @@ async def test_pods_are_known_while_others_are_still_listed(tmp_path: Path, monk
             monkeypatch.setattr(api, "_list", noted)
             await it.until(lambda: it.pods.listed)
             assert (seen, len(it.pods)) == ([0, 2, 4], 6)
+
+
+@pytest.mark.parametrize("line", [b"{", b'{"type": "\xff"}', b'{"type": "ADDED", "object": ' + b"[" * 100_000])
+async def test_a_line_that_cannot_be_read_is_trouble(tmp_path: Path, line: bytes) -> None:
+    """And no end: the watch is begun again from where it was."""
+    async with KubeApi() as api:
+        await api.put(pod("a", "10.0.0.1"))
+        async with followed(api.kubeconfig(), tmp_path) as it:
+            await it.until(lambda: api.watching)
+            await api.end_watches(line)
+            await it.until(lambda: it.counts["unreachable"] == 1 and api.watching)
+            await api.put(pod("b", "10.0.0.2"))
+            await it.until(lambda: it.names == {"a", "b"})
