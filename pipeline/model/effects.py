@@ -41,7 +41,7 @@ def in_vain(options: BaseModel, *needs: Needs) -> Iterator[tuple[tuple[str, ...]
 
 
 def _set_in(options: BaseModel, name: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], object]]:
-    """The place and the value to show, where the option is set; one that says no as its default does is as good as left out."""
+    """The place and the value to show, where the option is set; what is empty, or off as by default, is as good as left out."""
     first, *rest = name
     if first not in options.model_fields_set:
         return
@@ -52,5 +52,5 @@ def _set_in(options: BaseModel, name: tuple[str, ...]) -> Iterator[tuple[tuple[s
     elif isinstance(value, BaseModel):
         if value.model_fields_set:
             yield (first,), {}
-    elif value or value != field.get_default(call_default_factory=True):
+    elif value or (isinstance(value, bool) and value != field.get_default(call_default_factory=True)):
         yield (first,), value if field.repr else {}
