@@ -55,6 +55,8 @@ class Decoder:
             self._table.elsewhere, self._table.idlest = self._lane.__len__, self._lane.make_room
         if live:
             self._table.detector  # noqa: B018  makes it
+            if self._lane is not None:
+                self._lane.make_ready()
 
     def _make_detect(self) -> "Detect":
         from pipeline.decode.detect import Detect  # noqa: PLC0415  start-up: with it come the readers of all protocols

@@ -165,6 +165,11 @@ class Lane:
             elif (client := timers.look_at_first()) is not None:
                 return client
 
+    @staticmethod
+    def make_ready() -> None:
+        """Import now what the first connection would else wait for that passes to Python."""
+        import pipeline.decode.handover  # noqa: F401, PLC0415  as below
+
     def _go_on(self, clean: Clean, since: Sequence[Record]) -> None:
         """Follow a connection where the lane left it, and read what has come since."""
         from pipeline.decode.handover import go_on  # noqa: PLC0415  start-up: Python's readers, which plain traffic never needs
