@@ -33,7 +33,7 @@ STACK_SECS = 1.0
 MAX_ANSWER_BYTES = 64 << 20
 """An answer tells no more than what failed of one batch."""
 
-PLACE = re.compile(r'File "([^"]+)", line (\d+) in (\S+)')
+PLACE = re.compile(r'File "([^"]+)", line (\d+) in (\S+)\n')
 
 
 class ProcessDied(Exception):  # noqa: N818  says what happened
