@@ -47,7 +47,7 @@ inputs = ["errors"]
 - **Tables** may be written in any of TOML's ways: `buffer.when_full = "block"` is the same as `when_full = "block"` under
   `[sinks.ID.buffer]`.
 - **Options** that do nothing as the others are, such as `ttl_days` without `create_table = true`, are errors that say what they
-  need. What is empty, or off as by default (`create_table = false`), may stand anywhere.
+  need. What is empty, or off as by default (`false`, `"none"`), may stand anywhere.
 - **Paths** that are not absolute begin at the folder of the pipeline file, wherever `httpipe` is started: captures, recordings,
   files of sinks, tables and lists, certificates, queues, the control socket. A pipeline on standard input has no folder: for it
   the current one counts. Paths on the command line are those of your shell.

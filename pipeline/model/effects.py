@@ -50,7 +50,11 @@ def _set_in(options: BaseModel, name: tuple[str, ...]) -> Iterator[tuple[tuple[s
         for place, inner in _set_in(value, tuple(rest)):
             yield (first, *place), inner
     elif isinstance(value, BaseModel):
-        if value.model_fields_set:
+        if any(True for inner in value.model_fields_set for _ in _set_in(value, (inner,))):
             yield (first,), {}
-    elif value or (isinstance(value, bool) and value != field.get_default(call_default_factory=True)):
+    elif not _is_off(value, field.get_default(call_default_factory=True)):
         yield (first,), value if field.repr else {}
+
+
+def _is_off(value: object, default: object) -> bool:
+    return value == default if value in (False, "none") else not value

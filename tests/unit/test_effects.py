@@ -114,6 +114,8 @@ def test_an_option_that_is_set_in_vain_is_told_at_its_place(
         ("clickhouse", {**CLICKHOUSE, "ttl_days": None, "columns": {}}),
         ("clickhouse", {**CLICKHOUSE, "create_table": True, "ttl_days": 30, "columns": {"a": "String"}}),
         ("http", {**HTTP, "tls": {}}),
+        ("http", {**HTTP, "tls": {"key_pass": ""}}),
+        ("file", {"path": "/a", "compression": "none"}),
         ("http", {"url": "https://a.example", "tls": {"key_pass": ""}}),
         ("kafka", {**KAFKA, "sasl": {"enabled": False, "username": "", "password": ""}}),
         ("s3", {"bucket": "abc", "session_token": ""}),
