@@ -15,9 +15,10 @@ sys.path[:0] = [str(TESTS), str(TESTS / "inside"), str(TESTS.parent / "live")]
 from inside_verifier import measure  # noqa: E402  the tests' own
 from kernel_image import kernel_image  # noqa: E402
 from kernel_machine import boot, httpipe_drive  # noqa: E402
-from kernel_packages import NotAvailable  # noqa: E402
 from kernel_root import root_image  # noqa: E402
 from kernel_suites import SUITES  # noqa: E402
+
+from tests.debian_packages import NotAvailable  # noqa: E402
 
 ARCHITECTURE = "amd64"
 

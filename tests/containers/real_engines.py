@@ -15,6 +15,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
+from tests.debian_packages import Suite, alone, run, unpack
+
 IMAGE = "localhost:5000/httpipe/tool:7"
 HOST = ("/usr", "/lib", "/lib64")
 """What containers have of this host: enough for any of its programs."""
@@ -119,7 +121,7 @@ class Podman(RealEngine):
 class Docker(RealEngine):
     """From Debian's packages, fetched and unpacked: installing them would start a daemon for the whole host."""
 
-    PROGRAMS = ("apt-get", "dpkg-deb", "runc")
+    PROGRAMS = ("apt-get", "dpkg", "runc")
     REMOVE = ("rm", "--force")
     STARTS_ALONE = False
     unpacked: ClassVar[Path]
@@ -127,12 +129,11 @@ class Docker(RealEngine):
 
     @classmethod
     def fetch(cls, folder: Path) -> None:
-        """Into this folder, once for all."""
-        cls.unpacked = folder / "files"
-        for name in ("docker.io", "containerd", "docker-cli"):  # Debian 12 has the latter in the first
-            subprocess.run(["apt-get", "download", name], cwd=folder, capture_output=True, timeout=120, check=False)
-        for package in folder.glob("*.deb"):
-            subprocess.run(["dpkg-deb", "--extract", package, cls.unpacked], check=True)
+        """Into this folder, once for all. Raises ``NotAvailable``."""
+        cls.unpacked = folder
+        architecture = run(["dpkg", "--print-architecture"]).strip()
+        with alone():
+            unpack(Suite("bookworm", architecture).packages("docker.io", "containerd"), folder)
 
     def client(self) -> list[str]:
         """By the socket."""

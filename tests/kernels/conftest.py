@@ -8,8 +8,9 @@ from pathlib import Path
 import pytest
 from kernel_image import kernel_image
 from kernel_machine import Report, Reports, boot, httpipe_drive
-from kernel_packages import NotAvailable
 from kernel_root import root_image
+
+from tests.debian_packages import NotAvailable
 
 ARCHITECTURE = os.environ.get("HTTPIPE_KERNELS_ARCH", "amd64")
 """`make kernels ARCH=arm64` sets it."""

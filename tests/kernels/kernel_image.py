@@ -12,9 +12,8 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-from kernel_packages import CACHE, Suite, alone, run, unpack
-
 from pipeline.codecs.zstd import zstd
+from tests.debian_packages import CACHE, Suite, alone, run, unpack
 
 KERNEL = r"linux-(image|binary|modules)-\d\S*-cloud-(amd|arm)64"
 """Some suites split what others have in one package."""

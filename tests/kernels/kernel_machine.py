@@ -19,8 +19,9 @@ from py_compile import PycInvalidationMode
 from xml.etree import ElementTree as ET
 
 from kernel_image import KernelImage
-from kernel_packages import NotAvailable, run
 from kernel_root import ROOT
+
+from tests.debian_packages import NotAvailable, run
 
 BOOT_SECS = 900
 """A quiet machine needs a tenth of it."""

@@ -15,7 +15,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-from kernel_packages import CACHE, NotAvailable, Suite, alone, run, unpack
+from tests.debian_packages import CACHE, NotAvailable, Suite, alone, run, unpack
 
 ROOT = Path(__file__).resolve().parents[2]
 SUITE = "bookworm"

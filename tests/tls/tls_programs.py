@@ -4,10 +4,11 @@ import os
 import shutil
 import subprocess
 from functools import cache
-from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
 
 from go_programs import NoGoError, toolchain
+
+from tests.debian_packages import NotAvailable, Suite, alone, unpack
 
 HERE = Path(__file__).parent / "programs"
 CACHE = Path(__file__).parents[2] / ".cache" / "tls"
@@ -67,18 +68,13 @@ def netty() -> tuple[str, ...]:
 @cache
 def older_openssl() -> Path:
     """The folder of OpenSSL 1.1.1's libraries, which Debian 11 had."""
-    spec = spec_from_file_location("kernel_packages", Path(__file__).parents[1] / "kernels" / "kernel_packages.py")
-    assert spec
-    assert spec.loader
-    packages = module_from_spec(spec)
-    spec.loader.exec_module(packages)
     folder = CACHE / "openssl-1.1.1"
     try:
-        with packages.alone():
-            files = [file for file in packages.Suite("bullseye", "amd64").closure("libssl1.1") if "libssl1.1" in file.name]
+        with alone():
+            files = [file for file in Suite("bullseye", "amd64").closure("libssl1.1") if "libssl1.1" in file.name]
             folder.mkdir(parents=True, exist_ok=True)
-            packages.unpack(files, folder)
-    except packages.NotAvailable as error:
+            unpack(files, folder)
+    except NotAvailable as error:
         raise CannotBuildError(str(error)) from error
     return folder / "usr" / "lib" / "x86_64-linux-gnu"
 

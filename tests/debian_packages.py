@@ -41,6 +41,10 @@ class Suite:
         """A package without content of its own: those whose names match that it leads to."""
         return self._files(f"newest {name} {kind}", lambda: ("download", *self._leads_to(name, kind)))
 
+    def packages(self, *names: str) -> list[Path]:
+        """These alone."""
+        return self._files(f"packages {' '.join(names)}", lambda: ("download", *names))
+
     def closure(self, *names: str) -> list[Path]:
         """These packages with all that they depend on."""
         command = ("install", "--download-only", "--yes", "--no-install-recommends", *names)
