@@ -18,7 +18,7 @@ PATIENCE_SECS = 30
 
 def test_it_dies_with_who_booted_it(tmp_path: Path) -> None:
     """SIGTERM gives Python no chance to end its children."""
-    environment = {**os.environ, "PYTHONPATH": str(FOLDER)}
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (FOLDER, FOLDER.parents[1])))}
     with subprocess.Popen([sys.executable, "-c", MACHINE], cwd=tmp_path, env=environment) as booting:
         end = time.monotonic() + PATIENCE_SECS
         pid = tmp_path / "pid"
