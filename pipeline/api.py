@@ -9,7 +9,6 @@ import logging
 import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextvars import ContextVar
 from enum import Enum
 from mmap import mmap
 from types import MappingProxyType
@@ -30,6 +29,7 @@ from pipeline.errors import (
     Problem,
     Reject,
 )
+from pipeline.model.delivery import DELIVERY, Delivery
 from pipeline.model.events.event import AttributeValue, Event
 from pipeline.model.events.exchange import FIELDS, Exchange, Mark
 from pipeline.model.events.fields import Field as EventField
@@ -107,21 +107,6 @@ class Config(BaseModel):
 
 class NoConfig(Config):
     """For components without options."""
-
-
-class Delivery(NamedTuple):
-    """One attempt to write a batch. ``batch`` is the same for each attempt with the same events; ``attempt`` counts from 1.
-
-    What is left of a batch after a ``BatchError`` is another batch, and so is one that comes out of its queue again after a
-    reload or a restart. Batch ids are unique among all runs: fit for an idempotency key of the other end.
-    """
-
-    batch: str
-    attempt: int
-
-
-DELIVERY: ContextVar[Delivery | None] = ContextVar("httpipe.delivery", default=None)
-"""Set by the engine around each write, in the task that makes it; tasks and threads that a sink starts from there inherit it."""
 
 
 NO_FIELDS: Mapping[str, FieldType] = MappingProxyType({})

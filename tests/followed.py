@@ -1,9 +1,10 @@
-"""A table of pods that follows an API server, for the tests: what it counts, what it complains of."""
+"""A table that follows a server, for the tests: what it counts, what it complains of."""
 
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import Protocol, TypeVar
 
 import anyio
 
@@ -14,22 +15,24 @@ from pipeline.kubernetes.follower import Follower, Scope
 from pipeline.kubernetes.pod import Naming
 
 
-class Followed:
-    """A table that follows a server, with what it counts and complains of."""
+class Follows(Protocol):
+    """Keeps the table."""
 
-    def __init__(self, kubeconfig: str, folder: Path, node: str | None = None) -> None:
+    async def run(self) -> None:
+        """Until it is cancelled."""
+
+
+class Followed:
+    """The table, what its follower counts and complains of, and how long it has slept. Subclasses make the ``follower``."""
+
+    follower: Follows
+
+    def __init__(self, most: int = 10_000) -> None:
         self.counts: Counter[str] = Counter()
         self.complaints: list[str] = []
-        self.config = folder / "kubeconfig"
-        self.config.write_text(kubeconfig)
-        context = Context("it", count=lambda name, by: self.counts.update({name: by}), trouble=self._complain)
-        self.pods = Table(10_000, context.count)
-        self.follower = Follower(self.pods, Scope(node), Naming({}, ()), context, self._find, sleep=self._sleep)
-
-    @property
-    def names(self) -> set[str]:
-        """The pods that have an address."""
-        return {found.attributes["k8s.pod.name"] for found in self.pods.addresses.values()}
+        self.slept: list[float] = []
+        self.context = Context("it", count=lambda name, by: self.counts.update({name: by}), trouble=self._complain)
+        self.table = Table(most, self.context.count)
 
     @property
     def trouble(self) -> str:
@@ -42,22 +45,40 @@ class Followed:
             while not condition():  # noqa: ASYNC110  any condition
                 await anyio.sleep(0.005)
 
+    def sleep(self, secs: float) -> Awaitable[None]:
+        """A moment, instead of so long."""
+        self.slept.append(secs)
+        return anyio.sleep(0.01)
+
     def _complain(self, sentence: str) -> None:
         if sentence != self.trouble:
             self.complaints.append(sentence)
 
+
+class FollowedPods(Followed):
+    """Pods of an API server."""
+
+    def __init__(self, kubeconfig: str, folder: Path, node: str | None = None) -> None:
+        super().__init__()
+        self.config = folder / "kubeconfig"
+        self.config.write_text(kubeconfig)
+        self.follower = Follower(self.table, Scope(node), Naming({}, ()), self.context, self._find, sleep=self.sleep)
+
+    @property
+    def names(self) -> set[str]:
+        """The pods that have an address."""
+        return {found.attributes["k8s.pod.name"] for found in self.table.addresses.values()}
+
     def _find(self) -> Cluster:
         return find(str(self.config), None)
 
-    @staticmethod
-    def _sleep(_secs: float) -> Awaitable[None]:
-        return anyio.sleep(0.01)
+
+AnyFollowed = TypeVar("AnyFollowed", bound=Followed)
 
 
 @asynccontextmanager
-async def followed(kubeconfig: str, folder: Path, node: str | None = None) -> AsyncIterator[Followed]:
+async def followed(made: AnyFollowed) -> AsyncIterator[AnyFollowed]:
     """While it follows."""
-    made = Followed(kubeconfig, folder, node)
     async with anyio.create_task_group() as group:
         group.start_soon(made.follower.run)
         yield made

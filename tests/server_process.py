@@ -2,8 +2,14 @@
 
 import subprocess
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from socket import create_server
-from typing import ClassVar, Self
+from typing import ClassVar, Self, TypeVar
+
+import pytest
+
+from tests.maven_jars import NotAvailable
 
 
 def free_port() -> int:
@@ -54,3 +60,17 @@ class ServerProcess(ABC):
             self.process.kill()
             self.process.communicate()
             self.process = None
+
+
+AnyServer = TypeVar("AnyServer", bound=ServerProcess)
+
+
+@contextmanager
+def available(server: AnyServer) -> Iterator[AnyServer]:
+    """Started, and killed behind the block. Skips where it cannot be had."""
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(server)
+        except NotAvailable as reason:
+            pytest.skip(f"no {type(server).__name__} here: {reason}")
+        yield server

@@ -8,13 +8,14 @@ from functools import partial
 
 import anyio
 
-from pipeline.api import DELIVERY, BackOff, BatchError, Delivery, Event, Finished, NotConnected, Reject
+from pipeline.api import BackOff, BatchError, Delivery, Event, Finished, NotConnected, Reject
 from pipeline.delivery.batch import Batch, size_of
 from pipeline.delivery.clock import Backoff
 from pipeline.delivery.health import describe
 from pipeline.delivery.ledger import Reason
 from pipeline.delivery.shared import Shared
 from pipeline.delivery.watchdog import Watchdog
+from pipeline.model.delivery import DELIVERY
 from pipeline.model.snapshot import State
 
 LONGEST_PAUSE_SECS = 3600.0

@@ -21,7 +21,7 @@ import anyio
 import anyio.abc
 import msgspec
 
-from pipeline.api import DELIVERY, ConfigError, Context, FieldType, Sink
+from pipeline.api import ConfigError, Context, FieldType, Sink
 from pipeline.cancellation import guarded
 from pipeline.codecs import binary
 from pipeline.config.document import Entry
@@ -31,6 +31,7 @@ from pipeline.isolation.log import SendLines
 from pipeline.isolation.loop import EventLoop
 from pipeline.isolation.messages import STARTED, Answer, Call, Cancel, Counts, Failure, Start, ToChild, Write
 from pipeline.isolation.wire import Wire
+from pipeline.model.delivery import DELIVERY
 from pipeline.plugins.discovery import discover
 from pipeline.plugins.registry import Registry
 from pipeline.plugins.trust import find_trust

@@ -9,13 +9,13 @@ import os
 import shutil
 import subprocess
 import tarfile
-import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar, Self
 
 from tests.debian_packages import Suite, alone, run, unpack
+from tests.waiting import until
 
 IMAGE = "localhost:5000/httpipe/tool:7"
 HOST = ("/usr", "/lib", "/lib64")
@@ -146,14 +146,6 @@ class Docker(RealEngine):
         network = ["--iptables=false", "--ip6tables=false", "--bridge=none"]
         listen = ["--host", f"unix://{self.socket}", "--storage-driver", "vfs", "--live-restore"]
         return ["env", f"PATH={path}", str(self.unpacked / "usr/sbin/dockerd"), *map(str, places), *network, *listen]
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for it, half a minute at most."""
-    deadline = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def missing(engine: type[RealEngine]) -> list[str]:

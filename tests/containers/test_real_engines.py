@@ -4,8 +4,6 @@ import contextlib
 import json
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 from socket import create_server
 from urllib.request import urlopen
@@ -17,17 +15,11 @@ from real_engines import RealEngine
 from pipeline.api import Context
 from pipeline.testing.transforms import exchange
 from pipeline.transforms.containers import Containers, ContainersConfig
+from tests.waiting import until, until_async
 
 pytestmark = [pytest.mark.live, pytest.mark.slow, pytest.mark.timeout(240)]
 
 SLEEP = ("/usr/bin/sleep", "1000")
-
-
-async def until(condition: Callable[[], object]) -> None:
-    """Wait for it."""
-    with anyio.fail_after(60):
-        while not condition():  # noqa: ASYNC110  any condition
-            await anyio.sleep(0.02)
 
 
 @pytest.mark.anyio
@@ -44,7 +36,7 @@ async def test_it_follows_what_runs(engine: RealEngine) -> None:
     before = engine.run("before", *SLEEP, com__docker__compose__service="shop", com__example__team="blue")
     async with anyio.create_task_group() as group:
         group.start_soon(it.run)
-        await until(lambda: it.table.listed)
+        await until_async(lambda: it.table.listed)
         [event] = it.process([exchange(httpipe_process_end="server", container_id=before)])[""]
         assert event.attributes == {
             "container.name": "before",
@@ -54,23 +46,23 @@ async def test_it_follows_what_runs(engine: RealEngine) -> None:
             "service.name": "shop",
         }
         later = engine.run("later", *SLEEP)
-        await until(lambda: named(later) == "later")
+        await until_async(lambda: named(later) == "later")
         [event] = it.process([exchange(httpipe_process_end="client", container_id=later)])[""]
         assert event.attributes["service.name"] == "tool"  # of the image, whose labels are the container's, too
         engine.do("rename", "later", "renamed")
-        await until(lambda: named(later) == "renamed")
+        await until_async(lambda: named(later) == "renamed")
         engine.do(*engine.REMOVE, "renamed")
-        await until(lambda: len(it.table) == 1)
+        await until_async(lambda: len(it.table) == 1)
         assert named(later) == "renamed"  # for a while longer
         assert not any(complaints)
         engine.stop()
         while_away = engine.run("while-away", *SLEEP) if engine.STARTS_ALONE else ""
-        await until(lambda: any(complaints))
+        await until_async(lambda: any(complaints))
         assert named(before) == "before"
         engine.serve()
-        await until(lambda: complaints[-1] == "")
+        await until_async(lambda: complaints[-1] == "")
         after = while_away or engine.run("while-away", *SLEEP)
-        await until(lambda: named(after) == "while-away")
+        await until_async(lambda: named(after) == "while-away")
         assert named(before) == "before"
         group.cancel_scope.cancel()
 
@@ -101,15 +93,17 @@ stop_after_events = 1
     engine.run("web", "/usr/bin/python3", "-m", "http.server", str(port), "--bind", "127.0.0.1", network="host", a="b")
     command = [str(Path(sys.executable).with_name("httpipe")), "run", "--ready-file", str(tmp_path / "ready"), "p.toml"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
-        deadline = time.monotonic() + 60
-        while not (tmp_path / "ready").exists() and run.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.05)
-        asked = False
-        while not asked and time.monotonic() < deadline:
-            with contextlib.suppress(OSError):  # the server in the container has only begun
-                urlopen(f"http://127.0.0.1:{port}/etc/", timeout=10).close()
-                asked = True
+        until(lambda: (tmp_path / "ready").exists() or run.poll() is not None)
+        until(lambda: answers(port))  # the server in the container has only begun
         out, log = run.communicate(timeout=60)
     event = json.loads(out)
     assert (event["container.name"], event["service.name"], event["httpipe.process.end"]) == ("web", "tool", "server"), log
     assert event["container.image.tags"] == ["7"]
+
+
+def answers(port: int) -> bool:
+    """Whether a server does."""
+    with contextlib.suppress(OSError):
+        urlopen(f"http://127.0.0.1:{port}/etc/", timeout=10).close()
+        return True
+    return False

@@ -5,14 +5,13 @@ import pty
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import pytest
 
 from pipeline.cli.exit_codes import ExitCode
+from tests.waiting import until
 
 COMMAND = [sys.executable, "-c", "from pipeline.cli.main import main; main()"]
 
@@ -119,11 +118,3 @@ def test_a_terminal_that_is_closed_ends_the_run(tmp_path: Path) -> None:
 def written(path: Path, events: int) -> bool:
     """Whether so many events are in the file."""
     return path.exists() and path.read_text().count("\n") == events
-
-
-def until(condition: Callable[[], bool]) -> None:
-    """Wait for it, bounded."""
-    end = time.monotonic() + 30
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.01)

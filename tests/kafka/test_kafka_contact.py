@@ -15,7 +15,6 @@ from kafka_cluster import START_SECS, Broker, Cluster, free_ports, make_cluster
 from kafka_engine import Collected, Collector, Flow, FlowConfig, FlowSource, engine
 from kafka_events import numbered
 from kafka_reader import Topics
-from kafka_wait import until
 from test_kafka_workers import HTTPIPE
 
 from pipeline.api import Event, Exchange
@@ -23,6 +22,7 @@ from pipeline.codecs.registry import codec
 from pipeline.runtime.engine import Engine
 from pipeline.sinks.kafka.sink import KafkaSink, KafkaSinkConfig
 from pipeline.sources.kafka.source import KafkaSource, KafkaSourceConfig
+from tests.waiting import until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -102,16 +102,16 @@ async def test_a_source_finds_its_broker_at_the_other_address(wanderer: Wanderer
     try:
         async with asyncio.timeout(LONGEST_SECS), asyncio.TaskGroup() as group:
             group.create_task(run.run())
-            await until(lambda: len(taken) >= 500)
+            await until_async(lambda: len(taken) >= 500)
             await wanderer.leave()
-            await until(lambda: complaint(run, "in"), LONGEST_SECS)
+            await until_async(lambda: complaint(run, "in"), LONGEST_SECS)
             assert complaint(run, "in").startswith("no contact with any broker since 20")
             assert f"broker 127.0.0.1:{wanderer.addresses[1]} refuses connections" in complaint(run, "in")
             assert run.snapshot().of("in").state == "degraded"
             await wanderer.come_back(elsewhere=True)
             await fill(wanderer, topic, 500, 500)
-            await until(lambda: len({number_in(event) for event in taken}) == 1000, LONGEST_SECS)
-            await until(lambda: not complaint(run, "in"), LONGEST_SECS)
+            await until_async(lambda: len({number_in(event) for event in taken}) == 1000, LONGEST_SECS)
+            await until_async(lambda: not complaint(run, "in"), LONGEST_SECS)
             run.stop()
     finally:
         await run.aclose()
@@ -132,12 +132,12 @@ async def test_a_sink_finds_its_broker_at_the_other_address(wanderer: Wanderer) 
     try:
         async with asyncio.timeout(LONGEST_SECS), asyncio.TaskGroup() as group:
             group.create_task(run.run())
-            await until(lambda: flow.acknowledged > 500)
+            await until_async(lambda: flow.acknowledged > 500)
             await wanderer.leave()
-            await until(lambda: complaint(run, "out"), LONGEST_SECS)
+            await until_async(lambda: complaint(run, "out"), LONGEST_SECS)
             await wanderer.come_back(elsewhere=True)
             flow.enough.set()
-            await until(lambda: flow.acknowledged == flow.sent >= 3000, LONGEST_SECS)
+            await until_async(lambda: flow.acknowledged == flow.sent >= 3000, LONGEST_SECS)
             assert not complaint(run, "out")
             run.stop()
     finally:
@@ -205,14 +205,14 @@ async def test_a_run_ends_well_while_the_broker_is_away(wanderer: Wanderer, tmp_
         runs.append(Process(tmp_path / name, wanderer, topic))  # its standard input stays open: nothing to read, and no end
     stays, leaves, other = runs
     try:
-        await until(lambda: all("partitions assigned" in run.log for run in runs), LONGEST_SECS)
+        await until_async(lambda: all("partitions assigned" in run.log for run in runs), LONGEST_SECS)
         await wanderer.leave()
-        await until(lambda: all("no contact with any broker since" in run.log for run in runs), LONGEST_SECS)
+        await until_async(lambda: all("no contact with any broker since" in run.log for run in runs), LONGEST_SECS)
         leaves.write(bus=False)
         leaves.reload()
-        await until(lambda: leaves.log.count("reloaded") == 1)
+        await until_async(lambda: leaves.log.count("reloaded") == 1)
         leaves.reload()
-        await until(lambda: leaves.log.count("reloaded") == 2)
+        await until_async(lambda: leaves.log.count("reloaded") == 2)
         began = time.monotonic()
         codes = [await run.ended() for run in (stays, leaves, other)]
     finally:

@@ -21,13 +21,13 @@ from kafka_cluster import START_SECS, Broker, Cluster
 from kafka_engine import Collected, Collector, Flow, FlowConfig, FlowSource, engine, first_in_order
 from kafka_events import numbered
 from kafka_reader import Topics
-from kafka_wait import until
 
 from pipeline.api import Event, Exchange
 from pipeline.codecs.registry import codec
 from pipeline.runtime.engine import Engine
 from pipeline.sinks.kafka.sink import KafkaSink, KafkaSinkConfig
 from pipeline.sources.kafka.source import KafkaSource, KafkaSourceConfig
+from tests.waiting import until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -58,7 +58,7 @@ class Breaking:
 
     async def _delivered_since(self, what: str, began: float) -> None:
         mark = self._flow.sent
-        await until(lambda: self._flow.acknowledged > mark, 90)
+        await until_async(lambda: self._flow.acknowledged > mark, 90)
         self.told.append(f"{what}: delivering again after {time.monotonic() - began:.1f} s")
 
     async def kill(self, broker: Broker, topic: str) -> None:
@@ -109,7 +109,7 @@ async def test_nothing_is_lost_whatever_the_cluster_does(three: Cluster, capsys:
         try:
             async with asyncio.timeout(280 if FULL else 120), asyncio.TaskGroup() as group:
                 group.create_task(run.run())
-                await until(lambda: flow.acknowledged > 2000)
+                await until_async(lambda: flow.acknowledged > 2000)
                 await breaking.kill(leader_of(run, three, topic, 0), topic)
                 await breaking.pause(leader_of(run, three, topic, 1))
                 await breaking.grow(topic, 12)
@@ -153,13 +153,13 @@ async def test_a_source_goes_on_after_all_brokers_were_away(three: Cluster) -> N
         try:
             async with asyncio.timeout(120), asyncio.TaskGroup() as group:
                 group.create_task(run.run())
-                await until(lambda: len(taken) >= 500)
+                await until_async(lambda: len(taken) >= 500)
                 await asyncio.to_thread(three.stop)
                 await asyncio.sleep(DARK_SECS)
                 three.begin()
                 await asyncio.to_thread(three.ready)
                 await fill(three.bootstrap, topic, 500, 500)
-                await until(lambda: len({number_in(event) for event in taken}) == 1000, 90)
+                await until_async(lambda: len({number_in(event) for event in taken}) == 1000, 90)
                 run.stop()
         finally:
             await run.aclose()

@@ -11,11 +11,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from kafka_cluster import Cluster
 from kafka_events import numbered
 from kafka_reader import Topics
-from kafka_wait import until
 
 from pipeline.api import CaptureError, Context, Event, EventBatch
 from pipeline.codecs.registry import codec
 from pipeline.sources.kafka.source import KafkaSource, KafkaSourceConfig
+from tests.waiting import until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -165,7 +165,7 @@ async def test_workers_share_the_partitions_without_loss(cluster: Cluster, topic
     async def flow(count: int) -> None:
         await fill(bootstrap, topic, encoded(count, start=len(expected)))
         expected.extend(range(len(expected), len(expected) + count))
-        await until(lambda: len(seen) == len(expected), 40)
+        await until_async(lambda: len(seen) == len(expected), 40)
 
     expected: list[int] = []
     stops = {name: asyncio.Event() for name in "abc"}
@@ -202,7 +202,7 @@ async def test_while_it_is_held_back_it_stays_in_the_group(
                 events += (await anext(batches)).events
             kafka = made._consumer._kafka
             assert kafka is not None
-            await until(lambda: kafka.paused() == kafka.assignment())
+            await until_async(lambda: kafka.paused() == kafka.assignment())
             assert kafka._subscription.fetcher_idle_time < 5
             while len(events) < 5000:
                 events += (await anext(batches)).events

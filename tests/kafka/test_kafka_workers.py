@@ -14,9 +14,9 @@ from aiokafka import AIOKafkaProducer
 from kafka_cluster import Cluster
 from kafka_events import numbered
 from kafka_reader import Topics
-from kafka_wait import until
 
 from pipeline.codecs.registry import codec
+from tests.waiting import until_async
 
 pytestmark = pytest.mark.anyio
 
@@ -107,19 +107,19 @@ async def test_every_number_arrives_although_workers_are_killed(cluster: Cluster
     async with AIOKafkaProducer(bootstrap_servers=bootstrap, linger_ms=5) as producer:
         flowing = asyncio.create_task(flow(producer))
         first, second = workers.start(bootstrap, topic), workers.start(bootstrap, topic)
-        await until(lambda: len(first.seen()) > 300 and len(second.seen()) > 300, 40)
+        await until_async(lambda: len(first.seen()) > 300 and len(second.seen()) > 300, 40)
         third = workers.start(bootstrap, topic)
-        await until(lambda: len(third.seen()) > 300, 40)
+        await until_async(lambda: len(third.seen()) > 300, 40)
         first.process.kill()
         second.process.kill()
         first.process.wait(10)
         second.process.wait(10)
         mark = sent
-        await until(lambda: len([number for number in third.seen() if number > mark]) > 300, 40)
+        await until_async(lambda: len([number for number in third.seen() if number > mark]) > 300, 40)
         flowing.cancel()
         await asyncio.gather(flowing, return_exceptions=True)
         await producer.flush()
-    await until(lambda: len(workers.seen()) >= sent, 40)
+    await until_async(lambda: len(workers.seen()) >= sent, 40)
     assert workers.seen() == set(range(sent))
     third.process.terminate()
     assert await asyncio.to_thread(third.process.wait, 20) == 0, "SIGTERM drains, commits and leaves"

@@ -10,7 +10,7 @@ import yaml
 from kube_server import ADMIN, KubeServer, port
 
 from pipeline.kubernetes import follower as following
-from tests.followed import followed
+from tests.followed import FollowedPods, followed
 from tests.kube_api import pod
 
 pytestmark = pytest.mark.anyio
@@ -49,9 +49,9 @@ async def test_pods_are_listed_watched_and_named(granted: KubeServer, tmp_path: 
     labels = {"pod-template-hash": "7d4b"}
     shop = pod("shop-7d4b-x", "10.0.0.1", containers={"web": "ab" * 32}, owner=("ReplicaSet", "shop-7d4b"), labels=labels)
     granted.put(shop)
-    async with followed(granted.kubeconfig(), tmp_path, "node-1") as it:
+    async with followed(FollowedPods(granted.kubeconfig(), tmp_path, "node-1")) as it:
         await it.until(lambda: "shop-7d4b-x" in it.names)
-        found = it.pods.containers["ab" * 32].attributes
+        found = it.table.containers["ab" * 32].attributes
         assert found == {
             "k8s.namespace.name": "default",
             "k8s.pod.name": "shop-7d4b-x",
@@ -66,7 +66,7 @@ async def test_pods_are_listed_watched_and_named(granted: KubeServer, tmp_path: 
         await it.until(lambda: "new" in it.names)
         assert it.names == {"shop-7d4b-x", "new"}
         await anyio.to_thread.run_sync(granted.delete, "new")
-        await it.until(lambda: len(it.pods) == 1)
+        await it.until(lambda: len(it.table) == 1)
         assert it.complaints == []
 
 
@@ -75,8 +75,8 @@ async def test_many_come_page_by_page(granted: KubeServer, tmp_path: Path, monke
     monkeypatch.setattr(following, "PAGE_PODS", 100)
     for number in range(MANY):
         granted.put(pod(f"p{number}", f"10.1.{number // 250}.{number % 250 + 1}", node=f"node-{number % 7}"))
-    async with followed(granted.kubeconfig(), tmp_path) as it:
-        await it.until(lambda: it.pods.listed)
+    async with followed(FollowedPods(granted.kubeconfig(), tmp_path)) as it:
+        await it.until(lambda: it.table.listed)
         assert len(it.names) == MANY
         await anyio.to_thread.run_sync(granted.put, pod("last", "10.9.0.1"))
         await it.until(lambda: "last" in it.names)
@@ -86,7 +86,7 @@ async def test_a_server_that_crashed_and_forgot_is_followed_again(granted: KubeS
     """While it is away pods come and go and etcd is compacted: the watch is told 410, and the list brings what is."""
     granted.put(pod("gone", "10.0.0.1"))
     granted.put(pod("stays", "10.0.0.2"))
-    async with followed(granted.kubeconfig(), tmp_path) as it:
+    async with followed(FollowedPods(granted.kubeconfig(), tmp_path)) as it:
         await it.until(lambda: it.names == {"gone", "stays"})
         granted.kill()
         await it.until(lambda: "cannot follow the cluster's pods" in it.trouble)
@@ -98,7 +98,7 @@ async def test_a_server_that_crashed_and_forgot_is_followed_again(granted: KubeS
         granted.kill()
         await anyio.to_thread.run_sync(granted.start)
         await it.until(lambda: "new" in it.names)
-        assert len(it.pods) == 2
+        assert len(it.table) == 2
         assert it.counts["listed_again"] == 1
         assert it.trouble == ""
 
@@ -107,7 +107,7 @@ async def test_rights_that_are_missing_are_said(granted: KubeServer, tmp_path: P
     """In the server's words; once they are given it goes on."""
     revoke(granted)
     granted.put(pod("a", "10.0.0.1"))
-    async with followed(granted.kubeconfig(), tmp_path) as it:
+    async with followed(FollowedPods(granted.kubeconfig(), tmp_path)) as it:
         await it.until(lambda: it.trouble)
         assert "403: pods is forbidden: User" in it.trouble
         assert "the service account needs get, list and watch for pods" in it.trouble
@@ -119,7 +119,7 @@ async def test_rights_that_are_missing_are_said(granted: KubeServer, tmp_path: P
 async def test_an_unknown_token_is_refused(granted: KubeServer, tmp_path: Path) -> None:
     """And another one is taken without a restart."""
     granted.put(pod("a", "10.0.0.1"))
-    async with followed(granted.kubeconfig("nonsense"), tmp_path) as it:
+    async with followed(FollowedPods(granted.kubeconfig("nonsense"), tmp_path)) as it:
         await it.until(lambda: "401: Unauthorized" in it.trouble)
         it.config.write_text(granted.kubeconfig(ADMIN))
         await it.until(lambda: "a" in it.names)

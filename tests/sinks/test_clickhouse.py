@@ -17,8 +17,8 @@ from pipeline.model.events.kinds import OURS, kinds
 from pipeline.sinks.clickhouse.sink import ClickHouseConfig, ClickHouseSink
 from pipeline.testing.contract import ordinary_events
 from pipeline.testing.sink_contract import sink_contract
-from tests.maven_jars import NotAvailable
 from tests.sending import COUNT, all_sent, sending, written
+from tests.server_process import available
 from tests.sinks.clickhouse_servers import Engine, Server2018
 
 OLD_TABLE = """CREATE TABLE {table} (`timestamp` DateTime, `http.request.method` String, `url.path` String,
@@ -35,22 +35,16 @@ def anyio_backend() -> str:
 @pytest.fixture(scope="module")
 def engine(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Engine]:
     """One for the module; tests take tables of their own."""
-    try:
-        with Engine(tmp_path_factory.mktemp("engine")) as running:
-            ENGINES.append(running)
-            yield running
-    except NotAvailable as why:
-        pytest.skip(f"no engine of ClickHouse here: {why}")
+    with available(Engine(tmp_path_factory.mktemp("engine"))) as running:
+        ENGINES.append(running)
+        yield running
 
 
 @pytest.fixture(scope="module")
 def old(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server2018]:
     """One for the module."""
-    try:
-        with Server2018(tmp_path_factory.mktemp("old")) as running:
-            yield running
-    except NotAvailable as why:
-        pytest.skip(f"no server here: {why}")
+    with available(Server2018(tmp_path_factory.mktemp("old"))) as running:
+        yield running
 
 
 @pytest.fixture
@@ -320,18 +314,15 @@ async def test_a_server_of_2018_takes_rows(old: Server2018, table: str) -> None:
 @pytest.mark.timeout(240)
 def test_twenty_thousand_exchanges_pass_an_engine_that_is_killed(tmp_path: Path) -> None:
     """Killed three times, each time when rows are stored and before it answers: each exchange is there once."""
-    try:
-        with Engine(tmp_path / "engine") as engine:
-            engine.dies_at(5, 17, 30)
-            with sending(tmp_path, f'{SINK}\nurl = "{engine.base}"\ncreate_table = true') as run:
-                for _ in range(3):
-                    engine.wait()
-                    engine.start()
-                all_sent(run)
-            assert engine.numbers("t") == list(range(COUNT))
-            assert sum(each["rows"] for each in engine.inserts()) > COUNT
-    except NotAvailable as why:
-        pytest.skip(f"no engine of ClickHouse here: {why}")
+    with available(Engine(tmp_path / "engine")) as engine:
+        engine.dies_at(5, 17, 30)
+        with sending(tmp_path, f'{SINK}\nurl = "{engine.base}"\ncreate_table = true') as run:
+            for _ in range(3):
+                engine.wait()
+                engine.start()
+            all_sent(run)
+        assert engine.numbers("t") == list(range(COUNT))
+        assert sum(each["rows"] for each in engine.inserts()) > COUNT
 
 
 @pytest.mark.all_sinks
@@ -339,19 +330,16 @@ def test_twenty_thousand_exchanges_pass_an_engine_that_is_killed(tmp_path: Path)
 def test_twenty_thousand_exchanges_pass_a_server_that_is_killed(tmp_path: Path) -> None:
     """Debian's server, which recognises no repetition: all are there, and twice at most what was being inserted."""
     kills = 3
-    try:
-        with Server2018(tmp_path / "old") as old:
-            old.ask(OLD_TABLE.format(table="t"))
-            with sending(tmp_path, f'{SINK}\nurl = "{old.base}"\ncompression = "gzip"') as run:
-                for part in range(1, kills + 1):
-                    while len(old.numbers("t")) < part * COUNT // (kills + 1):
-                        assert run.poll() is None
-                        time.sleep(0.02)
-                    old.kill()
-                    old.start()
-                all_sent(run)
-            numbers = old.numbers("t")
-            assert set(numbers) == set(range(COUNT))
-            assert COUNT <= len(numbers) <= COUNT + kills * 500
-    except NotAvailable as why:
-        pytest.skip(f"no server here: {why}")
+    with available(Server2018(tmp_path / "old")) as old:
+        old.ask(OLD_TABLE.format(table="t"))
+        with sending(tmp_path, f'{SINK}\nurl = "{old.base}"\ncompression = "gzip"') as run:
+            for part in range(1, kills + 1):
+                while len(old.numbers("t")) < part * COUNT // (kills + 1):
+                    assert run.poll() is None
+                    time.sleep(0.02)
+                old.kill()
+                old.start()
+            all_sent(run)
+        numbers = old.numbers("t")
+        assert set(numbers) == set(range(COUNT))
+        assert COUNT <= len(numbers) <= COUNT + kills * 500

@@ -16,8 +16,8 @@ from pipeline.model.events.exchange import Exchange
 from pipeline.sinks.elasticsearch.sink import ElasticsearchConfig, ElasticsearchSink
 from pipeline.testing.contract import ordinary_events
 from pipeline.testing.sink_contract import sink_contract
-from tests.maven_jars import NotAvailable
 from tests.sending import COUNT, all_sent, counting, sending
+from tests.server_process import available
 
 ANYTHING = {"index_patterns": ["anything-*"], "template": {"mappings": {"enabled": False}}}
 """Of indices that keep documents and look into none: what odd events have in them is no matter of the server."""
@@ -31,15 +31,10 @@ RUNNING: list[Server] = []
 def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """One for the module."""
     server: Server = request.param(tmp_path_factory.mktemp("server"))
-    try:
-        server.start()
+    with available(server):
         server.ask("PUT", "/_index_template/anything", ANYTHING)
         RUNNING[:] = [server]
         yield server
-    except NotAvailable as reason:
-        pytest.skip(str(reason))
-    finally:
-        server.kill()
 
 
 def make(url: str, **options: Any) -> tuple[ElasticsearchSink, dict[str, int]]:

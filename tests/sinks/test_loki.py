@@ -13,8 +13,8 @@ from pipeline.api import BackOff, BatchError, Event, Exchange, Reject
 from pipeline.codecs.registry import codec
 from pipeline.sinks.loki.sink import LokiConfig, LokiSink
 from pipeline.testing.contract import odd_events, ordinary_events
-from tests.maven_jars import NotAvailable
 from tests.sending import COUNT, all_sent, counting, sending, written
+from tests.server_process import available
 
 pytestmark = [pytest.mark.all_sinks, pytest.mark.timeout(3600)]  # it may have to be built
 
@@ -26,14 +26,8 @@ BY_SERVER = {"labels": {"job": "httpipe", "server": "{{server.address}}"}}
 @pytest.fixture(scope="module")
 def loki(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Loki]:
     """One for the module; tests take jobs of their own."""
-    made = Loki(tmp_path_factory.mktemp("loki"))
-    try:
-        made.start()
-        yield made
-    except NotAvailable as reason:
-        pytest.skip(str(reason))
-    finally:
-        made.kill()
+    with available(Loki(tmp_path_factory.mktemp("loki"))) as running:
+        yield running
 
 
 @pytest.fixture

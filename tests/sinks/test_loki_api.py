@@ -14,8 +14,8 @@ from pipeline.codecs.registry import codec
 from pipeline.sinks.elasticsearch.sink import ElasticsearchSink
 from pipeline.sinks.loki.sink import LokiSink
 from pipeline.testing.contract import odd_events, ordinary_events
-from tests.maven_jars import NotAvailable
 from tests.sending import COUNT, all_sent, sending
+from tests.server_process import available
 
 PUSH = "/insert/loki/api/v1/push"
 pytestmark = pytest.mark.all_sinks
@@ -24,14 +24,8 @@ pytestmark = pytest.mark.all_sinks
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[VictoriaLogs]:
     """One for the module."""
-    made = VictoriaLogs(tmp_path_factory.mktemp("victoria-logs"))
-    try:
-        made.start()
-        yield made
-    except NotAvailable as reason:
-        pytest.skip(str(reason))
-    finally:
-        made.kill()
+    with available(VictoriaLogs(tmp_path_factory.mktemp("victoria-logs"))) as running:
+        yield running
 
 
 async def sent(kind: type[Sink], events: Any, **options: Any) -> None:

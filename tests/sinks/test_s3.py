@@ -18,8 +18,8 @@ from pipeline.codecs.zstd import zstd
 from pipeline.sinks.s3.sink import S3Config, S3Sink
 from pipeline.testing.contract import odd_events, ordinary_events
 from pipeline.testing.sink_contract import sink_contract
-from tests.maven_jars import NotAvailable
 from tests.sending import COUNT, all_sent, sending, written
+from tests.server_process import available
 from tests.sinks.s3_servers import Gateway, Minio, Seaweed, StoreServer
 
 HOUR = 3_600_000_000_000
@@ -43,12 +43,9 @@ BUILT = [pytest.mark.all_sinks, pytest.mark.timeout(3600)]
 @pytest.fixture(scope="module", params=[Seaweed, pytest.param(Minio, marks=BUILT)])
 def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[StoreServer]:
     """One for the module; tests take prefixes of their own."""
-    try:
-        with request.param(tmp_path_factory.mktemp("store")) as running:
-            SERVERS.append(running)
-            yield running
-    except NotAvailable as why:
-        pytest.skip(f"no S3 server here: {why}")
+    with available(request.param(tmp_path_factory.mktemp("store"))) as running:
+        SERVERS.append(running)
+        yield running
 
 
 def prefix_of(folder: Path) -> str:
@@ -273,18 +270,15 @@ async def test_credentials_come_from_the_file_of_profiles(
 @pytest.mark.parametrize("kind", [Seaweed, *(pytest.param(kind, marks=BUILT) for kind in (Gateway, Minio))])
 def test_twenty_thousand_exchanges_pass_a_store_that_is_killed(tmp_path: Path, kind: type[StoreServer]) -> None:
     """Killed three times while objects are put: each exchange is there once."""
-    try:
-        with kind(tmp_path / "store") as server:
-            table = {"prefix": "http/%F", **server.options()}
-            lines = "".join(f"{name} = {json.dumps(value)}\n" for name, value in table.items())
-            with sending(tmp_path, f'type = "s3"\nbatch.max_events = 500\n{lines}') as run:
-                for part in range(1, 4):
-                    while len(server.keys("http")) < part * 8:
-                        assert run.poll() is None
-                        time.sleep(0.02)
-                    server.kill()
-                    server.start()
-                all_sent(run)
-            assert sorted(numbers(server.objects("http"))) == list(range(COUNT))
-    except NotAvailable as why:
-        pytest.skip(f"no S3 server here: {why}")
+    with available(kind(tmp_path / "store")) as server:
+        table = {"prefix": "http/%F", **server.options()}
+        lines = "".join(f"{name} = {json.dumps(value)}\n" for name, value in table.items())
+        with sending(tmp_path, f'type = "s3"\nbatch.max_events = 500\n{lines}') as run:
+            for part in range(1, 4):
+                while len(server.keys("http")) < part * 8:
+                    assert run.poll() is None
+                    time.sleep(0.02)
+                server.kill()
+                server.start()
+            all_sent(run)
+        assert sorted(numbers(server.objects("http"))) == list(range(COUNT))

@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 from tls_hits import Hits, counting
 from tls_talker import Talker
-from tls_wait import until
 
 from pipeline.errors import CaptureError
 from pipeline.sources.tls import canary
@@ -19,6 +18,7 @@ from pipeline.sources.tls.probe import Call, FileIdentity, Probe, Program, Targe
 from pipeline.sources.tls.survey import survey
 from pipeline.sources.tls.targets.code import Code
 from pipeline.sources.tls.targets.look import look
+from tests.waiting import until
 
 INT3 = b"\xcc"
 EXCEPTION = """

@@ -13,10 +13,10 @@ from tls_programs import CannotBuildError, netty
 from tls_recording import Taken, recording
 from tls_servers import Server
 from tls_truth import assert_right, different_streams, side
-from tls_wait import until
 
 from pipeline.sources.tls.config import TlsConfig
 from pipeline.sources.tls.survey import survey
+from tests.waiting import until
 
 CONNECTIONS, EACH = 100, 10
 COUNT = CONNECTIONS * EACH

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from tls_servers import Server
-from tls_wait import WAIT_SECS, until
+
+from tests.waiting import WAIT_SECS, until
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "https.toml"
 

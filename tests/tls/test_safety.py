@@ -19,13 +19,13 @@ from tls_programs import HERE
 from tls_recording import recording
 from tls_servers import Server
 from tls_talker import Talker, own_libssl
-from tls_wait import WAIT_SECS, until
 
 from pipeline.sources.tls import files
 from pipeline.sources.tls.config import TlsConfig
 from pipeline.sources.tls.probe import Call, Target
 from pipeline.sources.tls.survey import survey
 from pipeline.sources.tls.targets.code import Unsupported
+from tests.waiting import WAIT_SECS, until
 
 STOP_SECS = 5.0
 """A second where nothing else runs; this is for machines that are busy."""

@@ -4,24 +4,20 @@ What a real engine tells, and that it is understood, stands in tests/containers.
 """
 
 import os
-from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator
 from functools import partial
 from pathlib import Path
 
-import anyio
 import pytest
 
-from pipeline.api import Context
 from pipeline.docker import follower as following
 from pipeline.docker.container import Naming, container_of, image_of
 from pipeline.docker.engine import server_at
 from pipeline.docker.follower import Follower
 from pipeline.following import requests
 from pipeline.following.loop import BACKOFF_SECS
-from pipeline.following.table import Table
 from tests.container_engine import ContainerEngine, container
+from tests.followed import Followed, followed
 
 pytestmark = pytest.mark.anyio
 
@@ -29,45 +25,17 @@ SHOP = container("aa" * 32, "shop-1", com__docker__compose__service="shop", team
 CART = container("bb" * 32, "cart-1", "cart@sha256:00")
 
 
-class Followed:
-    """A table that follows an engine, with what it counts and complains of."""
+class FollowedContainers(Followed):
+    """Containers of an engine."""
 
-    def __init__(self, socket: Path, most: int) -> None:
-        self.counts: Counter[str] = Counter()
-        self.complaints: list[str] = []
-        self.slept: list[float] = []
-        context = Context("it", count=lambda name, by: self.counts.update({name: by}), trouble=self._complain)
-        self.table = Table(most, context.count)
+    def __init__(self, socket: Path, most: int = 100) -> None:
+        super().__init__(most)
         naming = Naming(("team", "bulky"), ("com.docker.compose.service",))
-        self.follower = Follower(self.table, naming, context, partial(server_at, str(socket)), sleep=self._sleep)
+        self.follower = Follower(self.table, naming, self.context, partial(server_at, str(socket)), sleep=self.sleep)
 
     def names(self) -> set[object]:
         """Of the containers that are found."""
         return {found.attributes["container.name"] for found in self.table.containers.values()}
-
-    async def until(self, condition: Callable[[], object]) -> None:
-        """Wait for it."""
-        with anyio.fail_after(20):
-            while not condition():  # noqa: ASYNC110  any condition
-                await anyio.sleep(0.005)
-
-    def _complain(self, sentence: str) -> None:
-        if sentence != (self.complaints[-1] if self.complaints else ""):
-            self.complaints.append(sentence)
-
-    def _sleep(self, secs: float) -> Awaitable[None]:
-        self.slept.append(secs)
-        return anyio.sleep(0.01)
-
-
-@asynccontextmanager
-async def followed(socket: Path, most: int = 100) -> AsyncIterator[Followed]:
-    """While it follows."""
-    made = Followed(socket, most)
-    async with anyio.create_task_group() as group:
-        group.start_soon(made.follower.run)
-        yield made
-        group.cancel_scope.cancel()
 
 
 @pytest.fixture
@@ -80,7 +48,7 @@ async def engine(tmp_path: Path) -> AsyncIterator[ContainerEngine]:
 
 async def test_those_that_run_and_those_that_start(engine: ContainerEngine) -> None:
     """From the list and from an event they get the same names; one that ended is found a while longer."""
-    async with followed(engine.socket) as it:
+    async with followed(FollowedContainers(engine.socket)) as it:
         await it.until(lambda: it.table.listed and engine.watched)
         listed = it.table.containers[SHOP["Id"]].attributes
         await engine.start(SHOP, CART)
@@ -103,7 +71,7 @@ async def test_those_that_run_and_those_that_start(engine: ContainerEngine) -> N
 
 async def test_a_new_name_is_taken_and_noise_is_not(engine: ContainerEngine) -> None:
     """A container that does not run is of no interest, whatever is done to it; nor is what the health check does."""
-    async with followed(engine.socket) as it:
+    async with followed(FollowedContainers(engine.socket)) as it:
         await it.until(lambda: engine.watched)
         await engine.happens("rename", container("cc" * 32, "created-only"))
         await engine.happens("exec_create: curl", CART)
@@ -115,7 +83,7 @@ async def test_a_new_name_is_taken_and_noise_is_not(engine: ContainerEngine) -> 
 
 async def test_when_events_end_all_is_listed_again(engine: ContainerEngine) -> None:
     """What ended meanwhile is gone, what began is known, and nothing is said about it."""
-    async with followed(engine.socket) as it:
+    async with followed(FollowedContainers(engine.socket)) as it:
         await it.until(lambda: engine.watched)
         engine.containers = {CART["Id"]: CART}
         await engine.break_off()
@@ -126,14 +94,14 @@ async def test_when_events_end_all_is_listed_again(engine: ContainerEngine) -> N
 async def test_silence_is_asked_again(engine: ContainerEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     """An engine that was stopped hard says nothing; one that has nothing to say is no trouble."""
     monkeypatch.setattr(requests, "SILENCE_SECS", 0.1)
-    async with followed(engine.socket) as it:
+    async with followed(FollowedContainers(engine.socket)) as it:
         await it.until(lambda: engine.lists >= 3)
         assert (it.counts, it.complaints) == ({}, [])
 
 
 async def test_an_engine_that_goes_and_comes(engine: ContainerEngine) -> None:
     """Said once, with the socket and the reason; counted; what was known stays known."""
-    async with followed(engine.socket) as it:
+    async with followed(FollowedContainers(engine.socket)) as it:
         await it.until(lambda: engine.watched)
         await engine.kill()
         await it.until(lambda: it.counts["unreachable"] >= 3)
@@ -150,7 +118,7 @@ async def test_an_engine_that_goes_and_comes(engine: ContainerEngine) -> None:
 async def test_what_it_refuses_and_what_is_not_understood_is_trouble(engine: ContainerEngine) -> None:
     """In its words; a container that is not understood is counted, and the others are known."""
     engine.refuse = (500, "storage is\nbroken")
-    async with followed(engine.socket) as it:
+    async with followed(FollowedContainers(engine.socket)) as it:
         await it.until(lambda: it.complaints)
         assert it.complaints == ["cannot follow the containers: the container engine answers 500: storage is broken"]
         engine.refuse, engine.broken_list = None, b'{"not": "a list"}'
@@ -164,7 +132,7 @@ async def test_what_it_refuses_and_what_is_not_understood_is_trouble(engine: Con
 async def test_an_engine_that_tells_no_events_is_trouble_until_it_does(engine: ContainerEngine) -> None:
     """As behind a proxy that lets only the list through: said once, asked more and more seldom; what runs is known meanwhile."""
     engine.refuse_events = True
-    async with followed(engine.socket) as it:
+    async with followed(FollowedContainers(engine.socket)) as it:
         await it.until(lambda: it.counts["unreachable"] >= 20)
         assert it.names() == {"shop-1"}
         assert it.complaints == ["cannot follow the containers: the container engine answers 403: forbidden"]
@@ -177,7 +145,7 @@ async def test_an_engine_that_tells_no_events_is_trouble_until_it_does(engine: C
 @pytest.mark.parametrize("line", ["{", '{"Type": "\udcff"}', '{"Type": ' + "[" * 100_000, '{"Actor": {"ID": 3}}'])
 async def test_an_event_that_is_not_understood_has_all_listed_again(engine: ContainerEngine, line: str) -> None:
     """What it may have been about is on the list; nothing ends, and nothing is said about it."""
-    async with followed(engine.socket) as it:
+    async with followed(FollowedContainers(engine.socket)) as it:
         await it.until(lambda: engine.watched)
         engine.containers = {CART["Id"]: CART}
         await engine.says(line)
@@ -188,7 +156,7 @@ async def test_an_event_that_is_not_understood_has_all_listed_again(engine: Cont
 async def test_a_list_is_read_whatever_it_holds(engine: ContainerEngine) -> None:
     """One without end is trouble; a name that is no text is a container's own."""
     engine.broken_list = b"[" * 100_000
-    async with followed(engine.socket) as it:
+    async with followed(FollowedContainers(engine.socket)) as it:
         await it.until(lambda: it.complaints)
         engine.broken_list = b'[{"Id": "\xff"}, {"Id": "ee", "Names": ["/e"]}]'
         await it.until(lambda: it.names() == {"e"})
@@ -197,7 +165,7 @@ async def test_a_list_is_read_whatever_it_holds(engine: ContainerEngine) -> None
 
 async def test_no_more_than_there_is_room_for(engine: ContainerEngine) -> None:
     """The rest is counted."""
-    async with followed(engine.socket, most=1) as it:
+    async with followed(FollowedContainers(engine.socket, most=1)) as it:
         await it.until(lambda: engine.watched)
         await engine.start(CART)
         await it.until(lambda: it.counts["table_full"] == 1)
@@ -212,7 +180,7 @@ async def test_a_socket_that_may_not_be_read_has_a_remedy(engine: ContainerEngin
         folder.chmod(0o755)
     os.seteuid(65534)
     try:
-        async with followed(engine.socket) as it:
+        async with followed(FollowedContainers(engine.socket)) as it:
             await it.until(lambda: it.complaints)
     finally:
         os.seteuid(0)
