@@ -93,9 +93,12 @@ stop_after_events = 1
     engine.run("web", "/usr/bin/python3", "-m", "http.server", str(port), "--bind", "127.0.0.1", network="host", a="b")
     command = [str(Path(sys.executable).with_name("httpipe")), "run", "--ready-file", str(tmp_path / "ready"), "p.toml"]
     with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as run:
-        until(lambda: (tmp_path / "ready").exists() or run.poll() is not None)
-        until(lambda: answers(port))  # the server in the container has only begun
-        out, log = run.communicate(timeout=60)
+        try:
+            until(lambda: (tmp_path / "ready").exists() or run.poll() is not None)
+            until(lambda: answers(port))  # the server in the container has only begun
+            out, log = run.communicate(timeout=60)
+        finally:
+            run.kill()
     event = json.loads(out)
     assert (event["container.name"], event["service.name"], event["httpipe.process.end"]) == ("web", "tool", "server"), log
     assert event["container.image.tags"] == ["7"]
